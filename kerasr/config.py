@@ -1,0 +1,229 @@
+"""Every setting of a training as a frozen dataclass: plain data, known to no framework.
+
+The field docstrings are the command line's help, so they say what a value means and in what unit. A config turns into
+JSON and back (`to_json`, `from_json`), which is how a run directory remembers it.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import tyro
+
+from kerasr.errors import UserError
+
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+Range = tuple[float, float]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What the front-end computes from a waveform. Sizes are in samples and named as in librosa."""
+
+    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    """Log-mel energies in dB, or the cepstral coefficients made from them."""
+    sample_rate: int = 16000
+    """Rate of the waveform in Hz; recordings at another rate are resampled to it."""
+    n_fft: int = 512
+    """Length of the FFT, in samples."""
+    win_length: int = 400
+    """Length of the Hann window, in samples, centred in the FFT."""
+    hop_length: int = 160
+    """Samples from one frame to the next."""
+    n_mels: int = 40
+    """Mel bands."""
+    n_mfcc: int = 13
+    """Cepstral coefficients kept (`kind="mfcc"` only)."""
+    fmin: float = 20.0
+    """Lower edge of the lowest mel band, in Hz."""
+    fmax: float | None = None
+    """Upper edge of the highest mel band, in Hz; half the sample rate where None."""
+    mel_scale: Literal["slaney", "htk"] = "slaney"
+    """Formula of the mel scale."""
+    num_deltas: Literal[0, 1, 2] = 0
+    """Append this many orders of differences over time (1: deltas, 2: and their deltas)."""
+    center: bool = False
+    """Centre frames on their time, as librosa does by default. Centred frames look ahead: they cannot stream."""
+    clip_seconds: float | None = 1.0
+    """Crop or pad every clip to this long, in seconds; None keeps each clip's own length."""
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels", "n_mfcc"):
+            if getattr(self, name) < 1:
+                raise UserError(f"features.{name} is {getattr(self, name)}: give a whole number of at least 1")
+        if self.win_length > self.n_fft:
+            raise UserError(
+                f"features.win_length {self.win_length} does not fit into features.n_fft {self.n_fft}: "
+                "make n_fft at least as long"
+            )
+        if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
+            raise UserError(
+                f"features.n_mfcc {self.n_mfcc} needs at least as many mel bands, and features.n_mels is {self.n_mels}"
+            )
+        if not 0 <= self.fmin < self.fmax_hz <= self.sample_rate / 2:
+            raise UserError(
+                f"features.fmin {self.fmin:g} and fmax {self.fmax_hz:g} Hz must lie in order "
+                f"between 0 and half the sample rate, {self.sample_rate / 2:g} Hz"
+            )
+        if self.clip_seconds is not None and self.clip_samples < self.n_fft:
+            raise UserError(
+                f"features.clip_seconds {self.clip_seconds:g} is shorter than one frame "
+                f"({self.n_fft} samples at {self.sample_rate} Hz)"
+            )
+
+    @property
+    def fmax_hz(self) -> float:
+        """Upper edge of the highest mel band, in Hz."""
+        return self.sample_rate / 2 if self.fmax is None else self.fmax
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples in a clip of `clip_seconds`; raises where the spec keeps each clip's own length."""
+        if self.clip_seconds is None:
+            raise ValueError("clip_seconds is None: this spec keeps each clip's own length")
+        return round(self.clip_seconds * self.sample_rate)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that librosa computes from `num_samples`; at least one, for which a shorter clip is zero-padded."""
+        padded = num_samples + 2 * (self.n_fft // 2) if self.center else num_samples
+        return 1 + max(0, padded - self.n_fft) // self.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Width of one frame, differences included."""
+        return (self.n_mels if self.kind == "log_mel" else self.n_mfcc) * (1 + self.num_deltas)
+
+    @property
+    def shape(self) -> tuple[int | None, int]:
+        """`(time, feature)` of one clip; time is None where `clip_seconds` is."""
+        frames = None if self.clip_seconds is None else self.num_frames(self.clip_samples)
+        return frames, self.num_features
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Changes made to training clips, drawn anew for each clip and each epoch. The defaults change nothing."""
+
+    time_shift: float = 0.0
+    """Shift the clip by up to this many seconds either way."""
+    gain_db: float = 0.0
+    """Turn the clip louder or softer by up to this many dB."""
+    speed: Range = (1.0, 1.0)
+    """Play the clip at a rate drawn between these two; pitch moves along, as with another vocal tract."""
+    tilt_db: float = 0.0
+    """Tilt the spectrum by up to this many dB from its lowest to its highest band: another microphone (log-mel only)."""
+    noise: float = 0.0
+    """Share of clips that get noise: the corpus's background recordings, else white to pink noise."""
+    noise_snr_db: Range = (5.0, 30.0)
+    """Signal-to-noise ratio, in dB, drawn between these two."""
+    time_masks: int = 0
+    """SpecAugment: stretches of time blanked in each clip."""
+    time_mask_seconds: float = 0.1
+    """SpecAugment: longest stretch, in seconds."""
+    frequency_masks: int = 0
+    """SpecAugment: groups of feature columns blanked in each clip."""
+    frequency_mask_width: int = 6
+    """SpecAugment: widest group, in columns."""
+    mixup: float = 0.0
+    """Mix pairs of clips with a weight from Beta(mixup, mixup); 0 mixes none."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How weights move. The learning rate warms up linearly, then follows the schedule."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """The update rule; sgd has Nesterov momentum 0.9."""
+    learning_rate: float = 1e-3
+    """Highest learning rate."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after the warm-up; cosine ends at 0 with the last step."""
+    warmup_epochs: float = 1.0
+    """Epochs over which the learning rate rises from 0."""
+    weight_decay: float = 1e-4
+    """Decoupled weight decay (adamw only)."""
+    clip_norm: float | None = 1.0
+    """Gradients of a larger global norm are scaled down to it; None leaves them."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training, in full: from it and the recordings, a run can be told again."""
+
+    recipe: str = "words"
+    """The recipe these settings started from."""
+    data: str | None = None
+    """A folder with one sub-folder a word, a CSV or JSONL manifest, fsdd, speech_commands, or synthetic:yes,no."""
+    split: Literal["auto", "official", "speaker", "file"] = "auto"
+    """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
+    leave_out: str | None = None
+    """Test on this speaker alone, validate on the next one, train on the others."""
+    wanted: str | None = None
+    """Train a detector with one output: is it this word? Every other word is a counter-example."""
+    max_bad: int = 10
+    """Unreadable recordings that are listed and skipped; one more stops the run."""
+    cache: bool = False
+    """Keep decoded recordings (or features, where no augmentation needs the sound) in one file while training."""
+    model: str = "ResidualCNN"
+    """The architecture; `python -m kerasr.models` lists them."""
+    model_options: Annotated[dict[str, Any], tyro.conf.arg(name="model")] = field(default_factory=dict)
+    """The architecture's own options."""
+    features: FeatureSpec = field(default_factory=FeatureSpec)
+    """The front-end."""
+    augment: Augmentation = field(default_factory=Augmentation)
+    """Changes made to training clips."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """How weights move."""
+    epochs: int = 30
+    """Passes over the training split."""
+    batch_size: int = 64
+    """Clips a step."""
+    label_smoothing: float = 0.0
+    """Share of each target spread over all words."""
+    class_weights: bool = False
+    """Weigh rare words up, in inverse proportion to their count."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation score; None never does."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; auto is mixed_bfloat16 on a GPU that has it, else float32."""
+    xla: Literal["auto", "on", "off"] = "auto"
+    """Compile the training step with XLA; auto does on a GPU."""
+    seed: int = 0
+    """Fixes weights, order, augmentation and splits."""
+    out: str = "runs"
+    """Folder that receives the run's own folder."""
+    checkpoint_seconds: float = 30.0
+    """Write a checkpoint to resume from this often inside an epoch (and after each epoch)."""
+    tensorboard: bool = False
+    """Write TensorBoard logs into the run."""
+    wandb: bool = False
+    """Log to Weights & Biases."""
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The config as plain JSON types, nested configs as nested objects."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_json(kind: type[T], values: dict[str, Any]) -> T:
+    """The config of class `kind` from what `to_json` made; absent fields take their defaults.
+
+    Raises:
+        UserError: a field that this version does not know.
+    """
+    types = get_type_hints(kind)
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise UserError(f"unknown setting {unknown[0]!r} for {kind.__name__}: it comes from another version of kerasr")
+    return kind(**{name: _restore(types[name], value) for name, value in values.items()})
+
+
+def _restore(annotation: Any, value: Any) -> Any:
+    """`value` as the type that JSON could not keep: a nested config or a tuple."""
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return from_json(annotation, value)
+    if get_origin(annotation) is tuple and isinstance(value, list):
+        return tuple(_restore(get_args(annotation)[0], item) for item in value)
+    return value

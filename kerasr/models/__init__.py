@@ -1,0 +1,5 @@
+"""The zoo: one architecture a file, each a builder in the manner of `keras.applications`."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

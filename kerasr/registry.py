@@ -1,0 +1,78 @@
+"""The zoo's facts as plain data: what there is, what it can do, what it costs. Importing this loads no framework.
+
+A model's builder lives in the module named here and is imported when it is first built.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kerasr.errors import UserError
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What can be said of an architecture without building it.
+
+    Attributes:
+        name: name of the builder, as in `--model NAME`.
+        module: module that holds the builder.
+        source: where the architecture comes from.
+        tasks: tasks it can be trained for, of `classify` and `detect`.
+        parameters: trainable parameters with the default options, for `REFERENCE_SHAPE` and `REFERENCE_OUTPUTS`.
+        macs: multiply-accumulates for one such clip.
+        options: the builder's keyword options with their defaults.
+        recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
+        streams: it can carry its state from chunk to chunk.
+    """
+
+    name: str
+    module: str
+    source: str
+    tasks: tuple[str, ...]
+    parameters: int
+    macs: int
+    options: dict[str, Any] = field(default_factory=dict)
+    recurrent: bool = False
+    streams: bool = False
+
+
+# One second at 16 kHz as 40 log-mel bands every 10 ms (the default FeatureSpec), ten words.
+REFERENCE_SHAPE = (97, 40)
+REFERENCE_OUTPUTS = 10
+
+_MODELS: dict[str, ModelFacts] = {}
+
+
+def register_model(facts: ModelFacts) -> None:
+    """Add an architecture to the zoo.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if facts.name in _MODELS:
+        raise ValueError(f"a model named {facts.name!r} is registered already, from {_MODELS[facts.name].module}")
+    _MODELS[facts.name] = facts
+
+
+def list_models() -> tuple[ModelFacts, ...]:
+    """All architectures, in order of registration."""
+    return tuple(_MODELS.values())
+
+
+def model_facts(name: str) -> ModelFacts:
+    """Facts of the architecture called `name`.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    try:
+        return _MODELS[name]
+    except KeyError:
+        raise UserError(f"no model is called {name!r}: choose one of {', '.join(_MODELS)}") from None
+
+
+def builder(name: str) -> Callable[..., Any]:
+    """The builder called `name`, imported now: `builder("ResNet18")(input_shape, num_outputs)`."""
+    return getattr(importlib.import_module(model_facts(name).module), name)
