@@ -76,3 +76,67 @@ def model_facts(name: str) -> ModelFacts:
 def builder(name: str) -> Callable[..., Any]:
     """The builder called `name`, imported now: `builder("ResNet18")(input_shape, num_outputs)`."""
     return getattr(importlib.import_module(model_facts(name).module), name)
+
+
+_RESNET = "He et al. 2016, https://arxiv.org/abs/1512.03385"
+_BOTH = ("classify", "detect")
+
+for _facts in (
+    ModelFacts(
+        name="Conv1DLSTM",
+        module="kerasr.models.conv1d_lstm",
+        source="Hochreiter and Schmidhuber 1997, behind a convolution",
+        tasks=_BOTH,
+        parameters=45_578,
+        macs=2_355_328,
+        options={"filters": 64, "units": 64, "dropout": 0.5},
+        recurrent=True,
+    ),
+    ModelFacts(
+        name="StackedLSTM",
+        module="kerasr.models.stacked_lstm",
+        source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
+        tasks=_BOTH,
+        parameters=832_010,
+        macs=80_259_584,
+        options={"units": 256, "num_layers": 2, "cell": "lstm", "bidirectional": False, "dropout": 0.0},
+        recurrent=True,
+    ),
+    ModelFacts(
+        name="ResNet18",
+        module="kerasr.models.resnet",
+        source=_RESNET,
+        tasks=_BOTH,
+        parameters=11_175_370,
+        macs=185_170_176,
+        options={"width": 1.0, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="ResNet34",
+        module="kerasr.models.resnet",
+        source=_RESNET,
+        tasks=_BOTH,
+        parameters=21_283_530,
+        macs=378_779_904,
+        options={"width": 1.0, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="ResNet50",
+        module="kerasr.models.resnet",
+        source=_RESNET,
+        tasks=_BOTH,
+        parameters=23_522_250,
+        macs=421_967_104,
+        options={"width": 1.0, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="ResidualCNN",
+        module="kerasr.models.residual_cnn",
+        source=_RESNET,
+        tasks=_BOTH,
+        parameters=94_570,
+        macs=9_692_160,
+        options={"width": 1.0, "dropout": 0.2},
+    ),
+):
+    register_model(_facts)

@@ -1,0 +1,53 @@
+"""python -m kerasr.models: the zoo as a table, from the registry's plain facts (no framework is loaded)."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from kerasr.cli import parse, run_command
+from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, list_models
+
+
+@dataclass(frozen=True)
+class Options:
+    json: bool = False
+    """Print the facts as JSON."""
+
+
+def main(argv: list[str]) -> None:
+    """List the models."""
+    options = parse(Options, argv, command="models", description="List the models that --model takes.")
+    if options.json:
+        print(json.dumps([dataclasses.asdict(facts) for facts in list_models()], indent=2))
+    else:
+        _print_table()
+
+
+def _print_table() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    frames, bands = REFERENCE_SHAPE
+    table = Table(
+        "model", caption=f"Default options, a clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs."
+    )
+    for heading in ("parameters", "MACs"):
+        table.add_column(heading, justify="right")
+    for heading in ("tasks", "reads", "streams", "options", "source"):
+        table.add_column(heading)
+    for facts in list_models():
+        table.add_row(
+            facts.name,
+            f"{facts.parameters:,}",
+            f"{facts.macs / 1e6:,.1f} M",
+            ", ".join(facts.tasks),
+            "frames" if facts.recurrent else "picture",
+            "yes" if facts.streams else "no",
+            ", ".join(f"{name}={value}" for name, value in facts.options.items()),
+            facts.source,
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,22 @@
+"""What a model costs to run: multiply-accumulates of its convolutions, dense and recurrent layers."""
+
+import math
+
+import keras
+
+
+def count_macs(model: keras.Model) -> int:
+    """Multiply-accumulates for one clip of the model's input shape; biases, norms and activations are not counted.
+
+    A batch of one, at the full padded length. The time in the input shape must be a number.
+    """
+    return sum(_macs(layer) for layer in model.layers)
+
+
+def _macs(layer: keras.layers.Layer) -> int:
+    if isinstance(layer, keras.layers.RNN):
+        weights = layer.cell.kernel.shape[0] + layer.cell.recurrent_kernel.shape[0]
+        return layer.input[0].shape[1] * weights * layer.cell.kernel.shape[1]
+    if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)):
+        return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+    return 0

@@ -1,0 +1,65 @@
+"""StackedLSTM: two LSTMs of 256 units, the second one's last state classified. Also as GRU, also bidirectional.
+
+Every layer reads the clip's own frames only: over zero-padded clips without a mask the same network hardly learns.
+
+Source: Graves, Mohamed and Hinton, "Speech Recognition with Deep Recurrent Neural Networks", ICASSP 2013,
+https://arxiv.org/abs/1303.5778; GRU: Cho et al., https://arxiv.org/abs/1406.1078.
+"""
+
+from typing import Literal
+
+import keras
+
+from kerasr.errors import UserError
+from kerasr.layers import MaskedGRU, MaskedLSTM, NumFrames
+
+CELLS = {"lstm": MaskedLSTM, "gru": MaskedGRU}
+
+
+def StackedLSTM(
+    input_shape: tuple[int | None, int],
+    num_outputs: int,
+    *,
+    units: int = 256,
+    num_layers: int = 2,
+    cell: Literal["lstm", "gru"] = "lstm",
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    name: str = "stacked_lstm",
+) -> keras.Model:
+    """Build a stack of recurrent layers.
+
+    Args:
+        input_shape: `(time, feature)`; time may be None.
+        num_outputs: number of logits; one for a detector.
+        units: units of each layer, and of each direction.
+        num_layers: recurrent layers.
+        cell: "lstm" or "gru".
+        bidirectional: read the clip from its end as well.
+        dropout: share of each layer's outputs dropped in training.
+        name: the model's name.
+
+    Returns:
+        Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
+
+    Raises:
+        UserError: there is no such cell.
+    """
+    if cell not in CELLS:
+        raise UserError(f"cell {cell!r} is not known: choose one of {', '.join(CELLS)}")
+    features = keras.Input(input_shape, name="features")
+    num_frames = NumFrames(name="num_frames")(features)
+    x = features
+    for index in range(1, num_layers + 1):
+        sequences = index < num_layers
+        layer = f"{cell}{index}"
+        forward = CELLS[cell](units, return_sequences=sequences, name=layer)(x, num_frames)
+        if bidirectional:
+            backward = CELLS[cell](units, return_sequences=sequences, reverse=True, name=f"{layer}_reverse")
+            x = keras.layers.Concatenate(name=f"{layer}_both")([forward, backward(x, num_frames)])
+        else:
+            x = forward
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"{layer}_dropout")(x)
+    logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
+    return keras.Model(features, logits, name=name)
