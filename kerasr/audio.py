@@ -1,0 +1,157 @@
+"""Recordings on disk: read as mono float32 at any rate, judged by their header, written as 16-bit WAV.
+
+libsndfile decodes (WAV of any width, float WAV, FLAC, OGG, MP3, AIFF, ...) and soxr resamples.
+"""
+
+import io
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+from kerasr import atomic
+from kerasr.errors import UserError
+
+# What a folder is searched for. libsndfile reads more than these, which a manifest may list.
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
+# Frames decoded at a time: a long recording with many channels is mixed down block by block.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What the header of a recording says.
+
+    Attributes:
+        sample_rate: in Hz.
+        num_samples: samples in each channel.
+        channels: number of channels.
+    """
+
+    sample_rate: int
+    num_samples: int
+    channels: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.num_samples / self.sample_rate
+
+
+def facts(path: str | os.PathLike[str]) -> AudioFacts:
+    """What the header of the recording says; its samples are not decoded.
+
+    Raises:
+        UserError: the file is missing, may not be read, is no recording, or has no samples. The line names the file.
+    """
+    path = os.fspath(path)
+    with _open(path) as file:
+        return AudioFacts(file.samplerate, file.frames, file.channels)
+
+
+def read(
+    path: str | os.PathLike[str], sample_rate: int | None = None, max_seconds: float | None = None
+) -> tuple[np.ndarray, int]:
+    """The recording as one channel, the mean of those it has.
+
+    Args:
+        path: any format that libsndfile reads, of any rate and width.
+        sample_rate: resample to this rate in Hz; None keeps the recording's own.
+        max_seconds: decode no more than this from the start, so that a long file costs what is asked of it.
+
+    Returns:
+        The waveform, float32 `(samples,)`, full scale at 1.0, and its rate in Hz. Resampling gives
+        `ceil(samples * new / old)` samples, as `librosa.resample` does.
+
+    Raises:
+        UserError: the file is missing, may not be read, is no recording, breaks off in its header, has no samples, or
+            has samples that are not finite numbers. The line names the file.
+    """
+    path = os.fspath(path)
+    with _open(path) as file:
+        rate = file.samplerate
+        limit = file.frames if max_seconds is None else min(file.frames, math.ceil(max_seconds * rate))
+        blocks: list[np.ndarray] = []
+        try:
+            while limit > 0:
+                block = file.read(min(limit, _BLOCK), dtype="float32", always_2d=True)
+                if len(block) == 0:
+                    break
+                blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
+                limit -= len(block)
+        except soundfile.LibsndfileError as error:
+            raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
+    if not blocks:
+        raise UserError(f"{path}: has no samples; remove it or record it again")
+    waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    del blocks
+    if not np.isfinite(waveform).all():
+        raise UserError(f"{path}: has samples that are NaN or infinite; remove it or export it again")
+    if sample_rate is None or sample_rate == rate:
+        return np.ascontiguousarray(waveform), rate
+    return resample(waveform, rate, sample_rate), sample_rate
+
+
+def resample(waveform: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:
+    """`waveform` `(samples,)` at another rate in Hz, by soxr at its high quality.
+
+    Equal to `librosa.resample(..., res_type="soxr_hq")`, whose import alone takes longer than most corpora take to read.
+    """
+    num_samples = math.ceil(len(waveform) * new_rate / old_rate)
+    resampled = soxr.resample(waveform, old_rate, new_rate, quality="HQ")[:num_samples]
+    return np.pad(resampled, (0, num_samples - len(resampled)))
+
+
+def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
+    """Write `waveform` `(samples,)` as a mono 16-bit WAV file, whole or not at all; beyond full scale it is clipped.
+
+    Raises:
+        ValueError: the waveform has more than one axis, no samples, or samples that are not finite.
+        OSError: the file cannot be written.
+    """
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1 or not len(waveform) or not np.isfinite(waveform).all():
+        raise ValueError(f"a waveform is a line of finite samples; this one has shape {waveform.shape} or holds NaN")
+    memory = io.BytesIO()
+    soundfile.write(memory, np.clip(waveform, -1.0, 1.0), sample_rate, format="WAV", subtype="PCM_16")
+    atomic.write_bytes(path, memory.getvalue())
+
+
+def _open(path: str) -> soundfile.SoundFile:
+    """The recording, open and known to have samples, or the line that says why not."""
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        raise UserError(_diagnose(path, error)) from error
+    if file.frames <= 0:
+        file.close()
+        raise UserError(f"{path}: has no samples; remove it or record it again")
+    return file
+
+
+def _diagnose(path: str, error: Exception) -> str:
+    """Why a recording does not open: libsndfile says `System error` for most of it."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(12)
+    except FileNotFoundError:
+        return f"{path}: there is no such file"
+    except IsADirectoryError:
+        return f"{path}: is a folder, not a recording"
+    except OSError as refusal:
+        return f"{path}: cannot be read ({refusal.strerror}); check its permissions"
+    if not start:
+        return f"{path}: is an empty file; remove it or record it again"
+    if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"FORM"):
+        return f"{path}: its header is cut short or damaged ({_reason(error)}); remove it or record it again"
+    return f"{path}: is not a recording in a known format ({_reason(error)}); remove it, or convert it to WAV"
+
+
+def _reason(error: Exception) -> str:
+    """libsndfile's own words."""
+    words = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return words.strip().rstrip(".")

@@ -1,0 +1,5 @@
+"""One reader a corpus, and `load_corpus`, which finds the one that fits."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

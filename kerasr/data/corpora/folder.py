@@ -1,0 +1,59 @@
+"""A folder of word folders: what is said is the name of the folder that holds the recording.
+
+Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The folder
+right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last. Speakers are not
+guessed from folder names; a manifest names them. `_background_noise_` holds background recordings. Names that begin
+with a dot are skipped.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+
+from kerasr import audio
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.errors import UserError
+
+NOISE_FOLDER = "_background_noise_"
+
+
+def read_folder(path: str) -> Corpus:
+    """The corpus of a folder of word folders; the recordings themselves are not looked at.
+
+    Raises:
+        UserError: there is no such folder, it cannot be listed, or it has no recording in a word folder.
+    """
+    root = os.path.abspath(path)
+    utterances, noise, bad = [], [], []
+    for recording in walk_recordings(root):
+        folder = os.path.dirname(recording)
+        if folder == root:
+            bad.append((recording, "lies in no word folder; move it into the folder of its word"))
+        elif os.path.basename(folder) == NOISE_FOLDER:
+            noise.append(recording)
+        else:
+            utterances.append(Utterance(recording, label=sys.intern(os.path.basename(folder))))
+    if not utterances:
+        kinds = ", ".join(audio.SUFFIXES)
+        raise UserError(f"{root}: has no recordings in word folders; put {kinds} files into one folder a word")
+    return Corpus(
+        name=os.path.basename(root) or root,
+        utterances=tuple(utterances),
+        source=root,
+        root=root,
+        noise=tuple(noise),
+        bad=tuple(bad),
+    )
+
+
+def walk_recordings(root: str) -> Iterator[str]:
+    """Absolute paths of every recording beneath `root`, in sorted order; hidden files and folders are skipped."""
+
+    def fail(error: OSError) -> None:
+        raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check the path and its permissions")
+
+    for folder, subfolders, names in os.walk(root, onerror=fail, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(audio.SUFFIXES) and not name.startswith("."):
+                yield os.path.join(folder, name)

@@ -1,0 +1,311 @@
+"""A corpus is a list of utterances and the facts they share; a manifest is that list in a CSV or JSONL file.
+
+Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text` must
+be there; others are ignored. A relative path starts at the manifest's own folder. `split` is train, validation or test;
+`noise` marks a background recording, which needs no label.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kerasr import atomic, audio
+from kerasr.data.progress import console, map_threaded
+from kerasr.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("path", "label", "text", "speaker", "split", "duration")
+SUFFIXES = (".csv", ".jsonl")
+_NOISE = "noise"
+
+# A file's first and last bytes that the fingerprint reads: all of a clip, the two ends of a long recording.
+_FINGERPRINT_BYTES = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One recording and its facts.
+
+    Attributes:
+        path: absolute path of the recording.
+        label: the word that is said, if the corpus is one of words.
+        text: the transcript, if it is one of sentences.
+        speaker: who speaks; None where the corpus does not tell.
+        split: `train`, `validation` or `test`; None where it is not decided.
+        duration: length in seconds; None where no one has looked.
+    """
+
+    path: str
+    label: str | None = None
+    text: str | None = None
+    speaker: str | None = None
+    split: str | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances and what they have in common.
+
+    Attributes:
+        name: short name, as in the summary and the run's folder.
+        utterances: the recordings.
+        licence: under which licence they are published; "" where it is not known.
+        source: where they are published, or the folder they lie in.
+        root: folder that paths are taken relative to where a rule or the fingerprint looks at them.
+        noise: absolute paths of background recordings.
+        labels: every label, in the corpus's own order where it has one, else sorted.
+        official_split: one phrase that says which split the corpus comes with, set on its utterances; "" for none.
+        bad: recordings left out, as pairs of path and reason.
+    """
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    licence: str = ""
+    source: str = ""
+    root: str = ""
+    noise: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    official_split: str = ""
+    bad: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            labels = sorted({item.label for item in self.utterances if item.label is not None})
+            object.__setattr__(self, "labels", tuple(labels))
+
+    @property
+    def has_official_split(self) -> bool:
+        """Whether the corpus comes with a split of its own."""
+        return bool(self.official_split)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Every known speaker, sorted."""
+        return tuple(sorted({item.speaker for item in self.utterances if item.speaker is not None}))
+
+    def relative(self, path: str) -> str:
+        """`path` from the corpus's root, with `/` and in one Unicode form: the same on every machine."""
+        inside = os.path.relpath(path, self.root) if self.root else path
+        return unicodedata.normalize("NFC", inside.replace(os.sep, "/"))
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Corpus:
+    """The corpus that a CSV or JSONL manifest lists; the recordings themselves are not looked at.
+
+    Raises:
+        UserError: the manifest is missing, is not UTF-8, or has a row that cannot be used. The line names the row.
+    """
+    path = os.path.abspath(path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = _csv_rows(file, path) if suffix == ".csv" else _jsonl_rows(file, path)
+            utterances, noise = _utterances(rows, path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such manifest") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+    if not utterances:
+        raise UserError(f"{path}: lists no recording")
+    decided = sum(item.split is not None for item in utterances)
+    if 0 < decided < len(utterances):
+        first = next(item.path for item in utterances if item.split is None)
+        raise UserError(f"{path}: {first} has no split and other rows have one; fill the column, or leave it out")
+    return Corpus(
+        name=os.path.splitext(os.path.basename(path))[0],
+        utterances=tuple(utterances),
+        source=path,
+        root=os.path.dirname(path),
+        noise=tuple(noise),
+        official_split=f"the split column of {os.path.basename(path)}" if decided else "",
+    )
+
+
+def write_manifest(
+    path: str | os.PathLike[str], utterances: Iterable[Utterance], noise: Iterable[str] = ()
+) -> None:
+    """Write a CSV or JSONL manifest, whole or not at all; paths beneath its folder are written relative to it.
+
+    Raises:
+        UserError: the name ends in neither `.csv` nor `.jsonl`.
+        OSError: the file cannot be written.
+    """
+    path = os.path.abspath(path)
+    folder = os.path.dirname(path)
+    rows = [dataclasses.asdict(item) for item in utterances]
+    rows += [dataclasses.asdict(Utterance(item, split=_NOISE)) for item in noise]
+    for row in rows:
+        row["path"] = _beneath(row["path"], folder)
+    text = io.StringIO()
+    if path.lower().endswith(".csv"):
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif path.lower().endswith(".jsonl"):
+        for row in rows:
+            kept = {key: value for key, value in row.items() if value is not None}
+            text.write(json.dumps(kept, ensure_ascii=False) + "\n")
+    else:
+        raise UserError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+    atomic.write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
+    """The corpus with each recording's duration from its header, less the bad ones, which are listed on stderr.
+
+    Args:
+        corpus: its `bad` recordings, found by the reader, count too.
+        max_bad: how many bad recordings are left out before it is too much.
+
+    Raises:
+        UserError: there are more bad recordings than that, or nothing else.
+    """
+    kept: list[Utterance] = []
+    bad = list(corpus.bad)
+    paths = [item.path for item in corpus.utterances]
+    for item, found in zip(corpus.utterances, map_threaded(_header, paths, "Reading headers"), strict=True):
+        if isinstance(found, str):
+            bad.append((item.path, found))
+        else:
+            kept.append(dataclasses.replace(item, duration=found))
+    noise = []
+    for path in corpus.noise:
+        found = _header(path)
+        if isinstance(found, str):
+            bad.append((path, found))
+        else:
+            noise.append(path)
+    if bad:
+        _report_bad(corpus, bad, max_bad)
+    if not kept:
+        raise UserError(f"{corpus.source}: none of its {len(paths)} recordings can be used")
+    return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), bad=tuple(bad))
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """SHA-256, in hex, of what the corpus says and what its files hold, wherever it lies.
+
+    Rows of relative path, label, text, speaker, size and SHA-256 of the content, sorted. Content is every byte of a
+    file up to 1 MiB and the first and last 512 KiB of a longer one, so that a folder of clips is read in full and a
+    three-hour recording is not. The split and the background recordings are not part of it: the run's manifest keeps them.
+    """
+    paths = [item.path for item in corpus.utterances]
+    contents = map_threaded(_content_hash, paths, "Taking the fingerprint")
+    rows = sorted(
+        json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
+        for item, content in zip(corpus.utterances, contents, strict=True)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _content_hash(path: str) -> str:
+    """Size and SHA-256 of the file's bytes, its two ends where it is long."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(_FINGERPRINT_BYTES, size - _FINGERPRINT_BYTES))
+        digest.update(file.read())
+    return f"{size}:{digest.hexdigest()}"
+
+
+def _header(path: str) -> float | str:
+    """Duration in seconds, or the reason why the recording is bad."""
+    try:
+        return audio.facts(path).duration
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
+def _report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None:
+    """List what is left out, or stop where it is too much."""
+    out = console()
+    shown = bad if len(bad) <= max_bad else bad[: max_bad + 1]
+    verb = "left out" if len(bad) <= max_bad else "found"
+    out.print(f"warning: {len(bad)} bad recording{'s' * (len(bad) > 1)} {verb} in {corpus.name}:", style="yellow", markup=False)
+    for path, reason in shown:
+        out.print(f"  {path}: {reason}", markup=False)
+    if len(bad) > max_bad:
+        raise UserError(
+            f"{corpus.source}: {len(bad)} bad recordings, the first is {bad[0][0]} ({bad[0][1]}), and --max-bad allows "
+            f"{max_bad}; mend them, or raise it"
+        )
+
+
+def _csv_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and rows of a CSV file."""
+    reader = csv.DictReader(file)
+    if reader.fieldnames is None or "path" not in reader.fieldnames:
+        raise UserError(f"{path}: the first line must name the columns, `path` among them ({','.join(COLUMNS)})")
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _jsonl_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and objects of a JSON Lines file."""
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}: line {number} is not JSON ({error.msg})") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: line {number} is not a JSON object with a `path`")
+        yield number, row
+
+
+def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[list[Utterance], list[str]]:
+    """Utterances and background recordings of the manifest's rows."""
+    folder = os.path.dirname(path)
+    lines: dict[str, int] = {}
+    utterances, noise = [], []
+    for number, row in rows:
+        fields = {name: _field(row.get(name)) for name in COLUMNS}
+        where = f"{path}: line {number}"
+        if fields["path"] is None:
+            raise UserError(f"{where} has no path")
+        recording = os.path.normpath(os.path.join(folder, fields["path"]))
+        if recording in lines:
+            raise UserError(f"{where} lists {fields['path']} again (first on line {lines[recording]})")
+        lines[recording] = number
+        if fields["split"] == _NOISE:
+            noise.append(recording)
+        else:
+            utterances.append(_utterance(recording, fields, where))
+    return utterances, noise
+
+
+def _utterance(recording: str, fields: dict[str, str | None], where: str) -> Utterance:
+    """The utterance of one row; labels, speakers and splits, which repeat, are kept once in memory."""
+    if fields["label"] is None and fields["text"] is None:
+        raise UserError(f"{where} has neither a label nor a text")
+    if fields["split"] not in (None, *SPLITS):
+        raise UserError(f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}")
+    try:
+        duration = None if fields["duration"] is None else float(fields["duration"])
+    except ValueError:
+        raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
+    shared = {name: None if (value := fields[name]) is None else sys.intern(value) for name in ("label", "speaker", "split")}
+    return Utterance(recording, text=fields["text"], duration=duration, **shared)
+
+
+def _field(value: Any) -> str | None:
+    """A column's value as text, None where it is empty."""
+    return (str(value).strip() or None) if value is not None else None
+
+
+def _beneath(path: str, folder: str) -> str:
+    """`path` relative to `folder` if it lies in it, else as it is."""
+    prefix = folder.rstrip(os.sep) + os.sep
+    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else path

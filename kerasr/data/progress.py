@@ -1,0 +1,74 @@
+"""Work over many recordings: threads that keep memory small, a bar that shows only when it takes a while."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Self, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_PATIENCE_SECONDS = 1.0
+_THREADS = 8
+# Items handed to a thread at once: a future an item would cost more memory than the result.
+_CHUNK = 64
+
+
+class Notice:
+    """A progress bar on stderr that appears after a second, and stays away from what is quicker.
+
+    Use as a context manager; call `advance` with the number of steps just done.
+    """
+
+    def __init__(self, description: str, total: float | None, *, in_bytes: bool = False) -> None:
+        unit = TextColumn("{task.fields[megabytes]}") if in_bytes else MofNCompleteColumn()
+        self._progress = Progress(
+            TextColumn(description), BarColumn(), unit, TimeRemainingColumn(), console=console(), transient=True
+        )
+        self._task = self._progress.add_task("", total=total, megabytes="")
+        self._started = time.monotonic()
+        self._in_bytes = in_bytes
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._progress.stop()
+
+    def advance(self, steps: float) -> None:
+        """Count `steps` more."""
+        self._progress.advance(self._task, steps)
+        if self._in_bytes:
+            self._progress.update(self._task, megabytes=f"{self._progress.tasks[0].completed / 1e6:.0f} MB")
+        if not self._shown and time.monotonic() - self._started > _PATIENCE_SECONDS:
+            self._progress.start()
+            self._shown = True
+
+
+def console() -> Console:
+    """Where notices go: stderr, so that a command's answer on stdout stays clean."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def map_threaded(work: Callable[[T], R], items: Sequence[T], description: str) -> Iterator[R]:
+    """`work` of each item, in order, computed by a few threads a few chunks ahead."""
+    chunks = (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
+    with Notice(description, len(items)) as notice, ThreadPoolExecutor(_THREADS) as pool:
+        for results in _ahead(pool, lambda chunk: [work(item) for item in chunk], chunks):
+            yield from results
+            notice.advance(len(results))
+
+
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`pool.map` that keeps at most twice as many items under way as there are threads."""
+    items = iter(items)
+    waiting = [pool.submit(work, item) for item in islice(items, 2 * _THREADS)]
+    while waiting:
+        yield waiting.pop(0).result()
+        waiting.extend(pool.submit(work, item) for item in islice(items, 1))

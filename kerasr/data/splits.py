@@ -1,0 +1,209 @@
+"""How recordings are divided into train, validation and test, and one sentence that says it.
+
+The score of a split is worth what its rule is worth: a speaker heard in training must not be in the test.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from kerasr.data.manifest import SPLITS, Corpus, Utterance
+from kerasr.data.progress import console
+from kerasr.errors import UserError
+
+Rule = Literal["auto", "official", "speaker", "file"]
+
+# Share of the recordings that validation and test get, each.
+_SHARE = 0.1
+
+
+def split_corpus(
+    corpus: Corpus, rule: Rule = "auto", leave_out: str | None = None, seed: int = 0
+) -> tuple[Corpus, str]:
+    """The corpus with the split of every utterance decided, and the sentence that says how.
+
+    Args:
+        corpus: what to divide.
+        rule: `official` takes the split that the corpus comes with; where it has no validation part, one is drawn
+            from its training part. `speaker` gives validation and test speakers of their own, at least one each and
+            about a tenth of the recordings; recordings without a speaker go by a hash of their path. `file` divides by a
+            hash of the relative path, so that adding a recording moves no other. `auto` is the first of these that
+            leaves no split empty and no label untrained.
+        leave_out: test on this speaker, validate on the next in alphabetical order, train on the others.
+        seed: another seed draws other speakers or files.
+
+    Raises:
+        UserError: the rule is not available for this corpus, the speaker is not in it, a split would be empty, or a
+            label would have no recording to train on.
+    """
+    if leave_out is not None:
+        if rule not in ("auto", "speaker"):
+            raise UserError(f"leave_out {leave_out!r} is a split by speaker: drop split={rule!r}, or drop leave_out")
+        return _finish(corpus, *_leave_out(corpus, leave_out, seed))
+    if rule == "official":
+        return _finish(corpus, *_official(corpus, seed))
+    if rule == "speaker":
+        return _finish(corpus, *_speaker(corpus, seed))
+    if rule == "file":
+        return _finish(corpus, *_file(corpus, seed))
+    return _auto(corpus, seed)
+
+
+def _auto(corpus: Corpus, seed: int) -> tuple[Corpus, str]:
+    """The official split where it can be used, else speakers where there are three, else files."""
+    reason = ""
+    if corpus.has_official_split:
+        splits, description = _official(corpus, seed)
+        problem = _problem(corpus, splits)
+        if not problem:
+            return _finish(corpus, splits, description)
+        reason = f" (the official split cannot be used: {problem})"
+    splits, description = (_speaker if len(corpus.speakers) >= len(SPLITS) else _file)(corpus, seed)
+    return _finish(corpus, splits, description + reason)
+
+
+def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
+    if not corpus.has_official_split:
+        raise UserError(f"{corpus.name} comes with no split of its own: use split=speaker or split=file")
+    splits = [item.split or "train" for item in corpus.utterances]
+    description = f"official: {corpus.official_split}"
+    if "validation" in splits or "train" not in splits:
+        return splits, description
+    training = replace(corpus, utterances=tuple(u for u in corpus.utterances if u.split == "train"))
+    by_speaker = len(training.speakers) > 1
+    parts = _by_speaker(training, ("validation",), seed) if by_speaker else {}
+    share = _file_rule(corpus, ("validation",), seed)
+    splits = [
+        (parts[item.speaker] if item.speaker in parts else share(item)) if item.split == "train" else str(item.split)
+        for item in corpus.utterances
+    ]
+    drawn = "of its speakers" if by_speaker else "of its recordings, by a hash of the path"
+    return splits, f"{description}; it has no validation part, so about a tenth {drawn} is taken from training"
+
+
+def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
+    speakers = corpus.speakers
+    if len(speakers) < len(SPLITS):
+        known = f"only {', '.join(speakers)}" if speakers else "no speaker"
+        raise UserError(f"{corpus.name} names {known}, and a split by speaker needs three: use split=file")
+    parts = _by_speaker(corpus, ("test", "validation"), seed)
+    counts = Counter(parts.values())
+    share = _file_rule(corpus, ("test", "validation"), seed)
+    splits = [parts[item.speaker] if item.speaker in parts else share(item) for item in corpus.utterances]
+    shares = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
+    return splits, f"by speaker: {len(speakers)} speakers, each in one split only ({shares}){_without(corpus)}"
+
+
+def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
+    share = _file_rule(corpus, ("test", "validation"), seed)
+    description = "by file: a hash of the relative path, about a tenth each to validation and test"
+    return [share(item) for item in corpus.utterances], f"{description}; a speaker may be in more than one split"
+
+
+def _leave_out(corpus: Corpus, speaker: str, seed: int) -> tuple[list[str], str]:
+    speakers = corpus.speakers
+    if speaker not in speakers:
+        known = ", ".join(speakers[:10]) + (", ..." if len(speakers) > 10 else "")
+        raise UserError(f"{corpus.name} has no speaker {speaker!r}: its speakers are {known or 'not named'}")
+    following = speakers[(speakers.index(speaker) + 1) % len(speakers)]
+    # With one speaker the next is the same again, and with two nobody is left to train on: the check for empty splits says so.
+    parts = {following: "validation", speaker: "test"}
+    share = _file_rule(corpus, ("test", "validation"), seed)
+    splits = [
+        share(item) if item.speaker is None else parts.get(item.speaker, "train") for item in corpus.utterances
+    ]
+    description = f"leave one speaker out: {speaker} is the test, {following} the validation, the others train"
+    return splits, description + _without(corpus)
+
+
+def _without(corpus: Corpus) -> str:
+    """What the sentence adds for recordings whose speaker is not known."""
+    unknown = sum(item.speaker is None for item in corpus.utterances)
+    return f"; {unknown} recordings without a speaker go by a hash of their path" if unknown else ""
+
+
+def _by_speaker(corpus: Corpus, parts: tuple[str, ...], seed: int) -> dict[str, str]:
+    """The split of each speaker: speakers in the order of a hash fill the parts, the rest train.
+
+    A speaker who would overfill a part by half is passed over; where all would, the part gets the one with the fewest
+    recordings.
+    """
+    counts = Counter(item.speaker for item in corpus.utterances if item.speaker is not None)
+    target = _SHARE * sum(counts.values())
+    left = sorted(counts, key=lambda name: (_hash(name, seed), name))
+    assigned: dict[str, str] = {}
+    for part in parts:
+        taken: list[str] = []
+        size = 0
+        for name in left:
+            if size < target and size + counts[name] <= 1.5 * target:
+                taken.append(name)
+                size += counts[name]
+        taken = taken or [min(left, key=lambda name: counts[name])]
+        assigned.update(dict.fromkeys(taken, part))
+        left = [name for name in left if name not in assigned]
+    return assigned | dict.fromkeys(left, "train")
+
+
+def _file_rule(corpus: Corpus, parts: tuple[str, ...], seed: int) -> Callable[[Utterance], str]:
+    """The split of a recording by the hash of its path alone, so that no other recording has a say in it."""
+
+    def split(item: Utterance) -> str:
+        part = int(_hash(corpus.relative(item.path), seed) / _SHARE)
+        return parts[part] if part < len(parts) else "train"
+
+    return split
+
+
+def _hash(name: str, seed: int) -> float:
+    """A number in [0, 1) that the name and the seed alone decide, on every machine."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _problem(corpus: Corpus, splits: list[str]) -> str:
+    """Why these splits cannot serve; "" where they can."""
+    filled = set(splits)
+    for name in SPLITS:
+        if name not in filled:
+            return f"its {name} split is empty"
+    trained = {item.label for item, split in zip(corpus.utterances, splits, strict=True) if split == "train"}
+    untrained = [label for label in corpus.labels if label not in trained]
+    if len(untrained) > 1:
+        return f"its train split is empty for {len(untrained)} of {len(corpus.labels)} labels ({', '.join(untrained[:3])}, ...)"
+    return f"its train split is empty for the label {untrained[0]!r}" if untrained else ""
+
+
+def _finish(corpus: Corpus, splits: list[str], description: str) -> tuple[Corpus, str]:
+    """The divided corpus and its sentence, or the line that says what is empty."""
+    problem = _problem(corpus, splits)
+    if problem:
+        counts = Counter(splits)
+        sizes = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
+        raise UserError(
+            f"{corpus.name} cannot be split {description}: {problem} ({sizes}); "
+            "add recordings, choose another --split or --seed, or give a manifest with a split column"
+        )
+    utterances = tuple(
+        item if item.split == split else replace(item, split=split)
+        for item, split in zip(corpus.utterances, splits, strict=True)
+    )
+    _warn_untested(corpus, utterances)
+    return replace(corpus, utterances=utterances), description
+
+
+def _warn_untested(corpus: Corpus, utterances: tuple[Utterance, ...]) -> None:
+    """Say which labels the test cannot judge."""
+    tested = {item.label for item in utterances if item.split == "test"}
+    untested = [label for label in corpus.labels if label not in tested]
+    if untested:
+        names = ", ".join(untested[:10]) + (", ..." if len(untested) > 10 else "")
+        console().print(
+            f"warning: no test recording of {names} ({os.path.basename(corpus.source) or corpus.name}): "
+            "the score says nothing about it",
+            style="yellow",
+            markup=False,
+        )
