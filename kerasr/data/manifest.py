@@ -1,8 +1,8 @@
 """A corpus is a list of utterances and the facts they share; a manifest is that list in a CSV or JSONL file.
 
-Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text` must
-be there; others are ignored. A relative path starts at the manifest's own folder. `split` is train, validation or test;
-`noise` marks a background recording, which needs no label.
+Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
+must be there; columns of other names are ignored. A relative path starts at the manifest's own folder. `split` is train,
+validation or test; `noise` marks a background recording, which needs no label.
 """
 
 import csv
@@ -187,7 +187,7 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
         else:
             noise.append(path)
     if bad:
-        _report_bad(corpus, bad, max_bad)
+        report_bad(corpus, bad, max_bad)
     if not kept:
         raise UserError(f"{corpus.source}: none of its {len(paths)} recordings can be used")
     return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), bad=tuple(bad))
@@ -198,7 +198,7 @@ def fingerprint(corpus: Corpus) -> str:
 
     Rows of relative path, label, text, speaker, size and SHA-256 of the content, sorted. Content is every byte of a
     file up to 1 MiB and the first and last 512 KiB of a longer one, so that a folder of clips is read in full and a
-    three-hour recording is not. The split and the background recordings are not part of it: the run's manifest keeps them.
+    three-hour recording is not. The split and the background recordings are not part of it: the run's manifest has them.
     """
     paths = [item.path for item in corpus.utterances]
     contents = map_threaded(_content_hash, paths, "Taking the fingerprint")
@@ -227,18 +227,19 @@ def _header(path: str) -> float | str:
         return str(error).removeprefix(f"{path}: ")
 
 
-def _report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None:
+def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None:
     """List what is left out, or stop where it is too much."""
     out = console()
     shown = bad if len(bad) <= max_bad else bad[: max_bad + 1]
+    count = f"{len(bad)} bad recording{'s' * (len(bad) > 1)}"
     verb = "left out" if len(bad) <= max_bad else "found"
-    out.print(f"warning: {len(bad)} bad recording{'s' * (len(bad) > 1)} {verb} in {corpus.name}:", style="yellow", markup=False)
+    out.print(f"warning: {count} {verb} in {corpus.name}:", style="yellow", markup=False)
     for path, reason in shown:
         out.print(f"  {path}: {reason}", markup=False)
     if len(bad) > max_bad:
         raise UserError(
-            f"{corpus.source}: {len(bad)} bad recordings, the first is {bad[0][0]} ({bad[0][1]}), and --max-bad allows "
-            f"{max_bad}; mend them, or raise it"
+            f"{corpus.source}: {count}, and --max-bad allows {max_bad}; the first is {bad[0][0]} ({bad[0][1]}); "
+            "mend them, or raise it"
         )
 
 
@@ -296,8 +297,8 @@ def _utterance(recording: str, fields: dict[str, str | None], where: str) -> Utt
         duration = None if fields["duration"] is None else float(fields["duration"])
     except ValueError:
         raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
-    shared = {name: None if (value := fields[name]) is None else sys.intern(value) for name in ("label", "speaker", "split")}
-    return Utterance(recording, text=fields["text"], duration=duration, **shared)
+    label, speaker, split = (value and sys.intern(value) for value in map(fields.get, ("label", "speaker", "split")))
+    return Utterance(recording, label, fields["text"], speaker, split, duration)
 
 
 def _field(value: Any) -> str | None:

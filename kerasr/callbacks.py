@@ -1,0 +1,181 @@
+"""What watches over a training: the best weights, the history, the checkpoints, the line on the screen."""
+
+import csv
+import io
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kerasr import atomic
+from kerasr.checkpoint import Checkpoint, save_checkpoint
+from kerasr.errors import UserError
+from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
+
+
+@dataclass
+class Position:
+    """Where a training stands, and what was the best so far; goes into the checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = -1
+    best_score: tuple[float, float] = (-math.inf, -math.inf)
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.
+
+    The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals.
+
+    Args:
+        folder: the run's folder.
+        joined: the model to save, which shares the trained network's weights.
+        num_steps: steps in an epoch.
+        position: where to begin.
+        resume: variables to begin with, restored when the first epoch begins.
+        patience: epochs without a better one before the training stops; None never stops it.
+        checkpoint_seconds: time between checkpoints inside an epoch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        joined: keras.Model,
+        *,
+        num_steps: int,
+        position: Position,
+        resume: Checkpoint | None = None,
+        patience: int | None = None,
+        checkpoint_seconds: float = 30.0,
+    ):
+        super().__init__()
+        self.position = position
+        self._folder = folder
+        self._joined = joined
+        self._num_steps = num_steps
+        self._resume = resume
+        self._patience = patience
+        self._checkpoint_seconds = checkpoint_seconds
+        self._clock = self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restore what was saved; by now `fit` has made all variables and cleared the metrics."""
+        if self._resume is not None:
+            self._resume.restore(self.model)
+            if self.position.step == 0:
+                self.model.reset_metrics()
+            self._resume = None
+        self._first_step = self.position.step
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the step, look at the loss, and save now and then."""
+        self.position.step = self._first_step + batch + 1
+        self._stop_at_nan(logs or {})
+        due = time.monotonic() - self._saved >= self._checkpoint_seconds
+        if due and self.position.step < self._num_steps:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Judge the epoch, write the history, and save."""
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        self._stop_at_nan(logs)
+        position = self.position
+        score = (round(logs["val_accuracy"], 6), -logs["val_loss"])
+        if score > position.best_score:
+            position.best_epoch, position.best_score = epoch, score
+            self._save_model()
+        position.epoch, position.step = epoch + 1, 0
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        position.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
+        self._write_history()
+        self._save()
+        if self._patience is not None and epoch - position.best_epoch >= self._patience:
+            self.model.stop_training = True
+
+    def _stop_at_nan(self, logs: dict[str, Any]) -> None:
+        if math.isfinite(float(logs.get("loss", 0.0))):
+            return
+        kept = f"the weights of epoch {self.position.best_epoch + 1} are kept in {self._folder / MODEL}"
+        raise UserError(
+            f"the loss became {float(logs['loss'])} in epoch {self.position.epoch + 1}, step {self.position.step}; "
+            + (kept if self.position.best_epoch >= 0 else "no epoch had ended")
+            + "; try --precision float32 or a lower --optimizer.learning-rate"
+        )
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.position.seconds += now - self._clock
+        self._clock = self._saved = now
+        save_checkpoint(self._folder / CHECKPOINT, self.model, asdict(self.position))
+
+    def _save_model(self) -> None:
+        beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
+        self._joined.save(beside)
+        beside.replace(self._folder / MODEL)
+
+    def _write_history(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.position.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.position.history)
+        atomic.write_bytes(self._folder / HISTORY, text.getvalue().encode())
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """One bar for the whole training; a plain line an epoch where the output is no terminal.
+
+    Args:
+        console: where to write.
+        epochs: epochs in all.
+        num_steps: steps in an epoch.
+        position: the training's position, as the keeper counts it.
+    """
+
+    def __init__(self, console: Console, epochs: int, num_steps: int, position: Position):
+        super().__init__()
+        self._console = console
+        self._epochs = epochs
+        self._num_steps = num_steps
+        self._position = position
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]}  validation {task.fields[accuracy]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=epochs * num_steps, epoch=1, loss="-", accuracy="-")
+
+    def __enter__(self) -> "ProgressLine":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the bar."""
+        done = self._position.epoch * self._num_steps + self._position.step
+        loss = f"{float((logs or {})['loss']):.3f}"
+        self._progress.update(self._task, completed=done, epoch=self._position.epoch + 1, loss=loss)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the epoch's validation score."""
+        logs = logs or {}
+        accuracy = f"{logs['val_accuracy']:.1%}"
+        self._progress.update(self._task, accuracy=accuracy)
+        if not self._console.is_terminal:
+            self._console.print(
+                f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.3f}  accuracy {logs['accuracy']:.1%}  "
+                f"validation {accuracy}"
+            )

@@ -1,0 +1,182 @@
+"""Changes to training clips, in the graph: each a function of the clip and of a seed, so that a run can be told again.
+
+Waveform functions take `waveform` `(batch, samples)`, padded at the end, and `num_samples` `(batch,)`; feature functions
+take normalised `features` `(batch, time, feature)`. Every one draws anew for each clip of the batch. The seed is a pair
+of integers as TensorFlow's stateless random functions take it.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerasr.config import Augmentation
+from kerasr.features import Features
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
+def changes_waveform(augment: Augmentation) -> bool:
+    """Whether features must be computed anew in each epoch."""
+    return bool(augment.time_shift or augment.gain_db or augment.speed != (1.0, 1.0) or augment.noise)
+
+
+def changes_features(augment: Augmentation) -> bool:
+    """Whether anything is drawn after the front-end."""
+    return bool(augment.tilt_db or augment.time_masks or augment.frequency_masks or augment.mixup)
+
+
+def augment_waveform(
+    waveform: tf.Tensor,
+    num_samples: tf.Tensor,
+    augment: Augmentation,
+    *,
+    sample_rate: int,
+    noise: tf.Tensor | None,
+    seed: tf.Tensor,
+) -> Batch:
+    """Speed, shift, gain and noise, in the order in which they happen to a voice on its way to a microphone."""
+    if augment.speed != (1.0, 1.0):
+        waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
+    if augment.time_shift:
+        most = round(augment.time_shift * sample_rate)
+        waveform, num_samples = shift_time(waveform, num_samples, most, _fold(seed, 1))
+    if augment.gain_db:
+        gain = tf.random.stateless_uniform(tf.shape(num_samples), _fold(seed, 2), -augment.gain_db, augment.gain_db)
+        waveform *= 10.0 ** (gain[:, None] / 20)
+    if augment.noise:
+        waveform = add_noise(waveform, num_samples, augment, noise, _fold(seed, 3))
+    return waveform, num_samples
+
+
+def augment_features(
+    features: tf.Tensor, targets: tf.Tensor, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
+) -> Batch:
+    """Tilt, SpecAugment and mixup; mixup blends the targets alike."""
+    spec = front_end.spec
+    if augment.tilt_db:
+        features = tilt_spectrum(features, augment.tilt_db, front_end.std, _fold(seed, 4))
+    if augment.time_masks:
+        longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
+        features = mask(features, augment.time_masks, longest, axis=1, seed=_fold(seed, 5))
+    if augment.frequency_masks:
+        features = mask(features, augment.frequency_masks, augment.frequency_mask_width, axis=2, seed=_fold(seed, 6))
+    if augment.mixup:
+        features, targets = mixup(features, targets, augment.mixup, _fold(seed, 7))
+    return features, targets
+
+
+def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
+    """Play each clip at its own rate between the two given (Ko et al., Audio Augmentation for Speech Recognition, 2015).
+
+    Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974).
+    """
+    rate = tf.random.stateless_uniform(tf.shape(num_samples), seed, *speed)
+    width = tf.cast(tf.math.ceil(tf.cast(tf.shape(waveform)[1], tf.float32) / speed[0]), tf.int32)
+    position = tf.range(width, dtype=tf.float32)[None, :] * rate[:, None]
+    whole = tf.floor(position)
+    x = position - whole
+    last = tf.shape(waveform)[1] - 1
+
+    def at(offset: int) -> tf.Tensor:
+        return tf.gather(waveform, tf.clip_by_value(tf.cast(whole, tf.int32) + offset, 0, last), batch_dims=1)
+
+    a, b, c, d = at(-1), at(0), at(1), at(2)
+    cubic = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    num_samples = tf.maximum(tf.cast(tf.cast(num_samples, tf.float32) / rate, tf.int32), 1)
+    return _silence_padding(cubic, num_samples), num_samples
+
+
+def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
+    """Start each clip up to `most` samples later (silence in front) or earlier (its first samples, half at most, gone)."""
+    shift = tf.random.stateless_uniform(tf.shape(num_samples), seed, -most, most + 1, dtype=tf.int32)
+    shift = tf.maximum(shift, -(num_samples // 2))
+    position = tf.range(tf.shape(waveform)[1] + most)[None, :] - shift[:, None]
+    moved = tf.gather(waveform, tf.clip_by_value(position, 0, tf.shape(waveform)[1] - 1), batch_dims=1)
+    num_samples += shift
+    return _silence_padding(tf.where(position >= 0, moved, 0.0), num_samples), num_samples
+
+
+def add_noise(
+    waveform: tf.Tensor, num_samples: tf.Tensor, augment: Augmentation, noise: tf.Tensor | None, seed: tf.Tensor
+) -> tf.Tensor:
+    """Add noise to a share of the clips: from recordings `(recording, samples)`, else between white and pink."""
+    batch, width = tf.unstack(tf.shape(waveform))
+    if noise is None:
+        sound = coloured_noise(batch, width, _fold(seed, 0))
+    else:
+        sound = noise_segments(noise, batch, width, _fold(seed, 0))
+    sound = _silence_padding(sound, num_samples)
+    snr_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), *augment.noise_snr_db)
+    wanted = tf.reduce_sum(tf.square(waveform), 1, keepdims=True) / 10 ** (snr_db / 10)
+    scale = tf.sqrt(tf.math.divide_no_nan(wanted, tf.reduce_sum(tf.square(sound), 1, keepdims=True)))
+    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 2)) < augment.noise
+    return waveform + tf.where(chosen, scale, 0.0) * sound
+
+
+def coloured_noise(batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:
+    """`(batch, width)` noise whose power falls with frequency to the power of 0 (white) to 1 (pink)."""
+    # One spare sample makes the length even, which the inverse transform gives back.
+    spectrum = tf.signal.rfft(tf.random.stateless_normal([batch, width + width % 2], _fold(seed, 0)))
+    slope = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), 0.0, 0.5)
+    bins = tf.range(1, tf.shape(spectrum)[1] + 1, dtype=tf.float32)[None, :]
+    return tf.signal.irfft(spectrum * tf.cast(bins**-slope, tf.complex64))[:, :width]
+
+
+def noise_segments(noise: tf.Tensor, batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:
+    """`(batch, width)` stretches from recordings of noise, each from its own place; a short recording is repeated."""
+    which = tf.random.stateless_uniform([batch], _fold(seed, 0), 0, tf.shape(noise)[0], dtype=tf.int32)
+    start = tf.random.stateless_uniform([batch], _fold(seed, 1), 0, tf.shape(noise)[1], dtype=tf.int32)
+    position = (start[:, None] + tf.range(width)[None, :]) % tf.shape(noise)[1]
+    return tf.gather_nd(noise, tf.stack([tf.broadcast_to(which[:, None], tf.shape(position)), position], -1))
+
+
+def tilt_spectrum(features: tf.Tensor, most_db: float, std: tuple[float, ...], seed: tf.Tensor) -> tf.Tensor:
+    """Add a slope over the bands of up to `most_db`, end to end; the padding stays zero."""
+    slope = tf.random.stateless_uniform([tf.shape(features)[0], 1, 1], seed, -most_db, most_db)
+    ramp = (np.linspace(-0.5, 0.5, len(std)) / np.array(std)).astype("float32")
+    own = tf.reduce_any(features != 0, axis=-1, keepdims=True)
+    return tf.where(own, features + slope * ramp, 0.0)
+
+
+def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor) -> tf.Tensor:
+    """Blank `count` stretches of up to `longest` steps along `axis` with 0, the mean (SpecAugment, Park et al., 2019)."""
+    batch, size = tf.shape(features)[0], tf.shape(features)[axis]
+    length = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 0), 0, longest + 1, dtype=tf.int32)
+    place = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 1))
+    start = tf.cast(place * tf.cast(tf.maximum(size - length, 0) + 1, tf.float32), tf.int32)
+    position = tf.range(size)[None, None, :]
+    blank = tf.reduce_any((position >= start) & (position < start + length), axis=1)
+    return tf.where(tf.expand_dims(blank, 3 - axis), 0.0, features)
+
+
+def mixup(features: tf.Tensor, targets: tf.Tensor, alpha: float, seed: tf.Tensor) -> Batch:
+    """Blend each clip with its mirror in the batch, and their targets alike (mixup, Zhang et al., 2018)."""
+    draws = tf.random.stateless_gamma([2, tf.shape(features)[0]], seed, alpha)
+    # Two draws that vanish leave the clip as it is.
+    share = tf.math.divide_no_nan(draws[0], draws[0] + draws[1])
+    weight = tf.maximum(share, 1 - share)
+    blended = [
+        values * tf.reshape(weight, [-1] + [1] * (values.shape.rank - 1))
+        + tf.reverse(values, [0]) * tf.reshape(1 - weight, [-1] + [1] * (values.shape.rank - 1))
+        for values in (features, targets)
+    ]
+    return blended[0], blended[1]
+
+
+def longest_clip(clip_samples: int, augment: Augmentation | None) -> int:
+    """Samples worth decoding: the clip, and what a faster playback or an earlier start needs beside it."""
+    if augment is None:
+        return clip_samples
+    # An even surplus keeps the middle of a longer recording on the very sample where the front-end puts it.
+    return clip_samples + 2 * math.ceil(clip_samples * (max(augment.speed[1], 1.0) - 1) / 2)
+
+
+def _silence_padding(waveform: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.range(tf.shape(waveform)[1])[None, :] < num_samples[:, None], waveform, 0.0)
+
+
+def _fold(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """A seed of its own for each draw."""
+    return tf.random.experimental.stateless_fold_in(seed, number)

@@ -1,0 +1,333 @@
+"""Recordings to batches: decode, augment, compute features, in parallel and ahead of the model, through `tf.data`.
+
+Order and augmentation are functions of (seed, epoch, step), so a stream can begin anywhere and be the same from there.
+Nothing holds the corpus: memory is a few batches and one integer a recording, however many there are.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import tensorflow as tf
+
+from kerasr import audio
+from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data import augment as augmentation
+from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.progress import map_threaded
+from kerasr.errors import UserError
+from kerasr.features import Features, measure_statistics
+
+# Background noise that is kept in memory for augmentation: recordings, and seconds of each.
+MAX_NOISES = 16
+MAX_NOISE_SECONDS = 60.0
+
+# A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.
+MAX_CLIP_SECONDS = 60.0
+
+
+class ClipCache:
+    """Arrays of one clip each in a single nameless file, which the system frees when the process ends, however it ends.
+
+    Args:
+        folder: where the file is made.
+        size: number of clips.
+        width: values in one frame; 0 for waveforms, whose arrays have one dimension.
+        expected_bytes: what the clips will take, checked against the free space.
+
+    Raises:
+        UserError: the disk has less space than expected.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], size: int, width: int, expected_bytes: int):
+        free = shutil.disk_usage(folder).free
+        if expected_bytes > free:
+            raise UserError(
+                f"{folder}: the cache will take {expected_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free: "
+                "free some space, or train without --cache"
+            )
+        self._file = tempfile.TemporaryFile(dir=folder)
+        self._starts = np.full(size, -1, np.int64)
+        self._lengths = np.zeros(size, np.int32)
+        self._width = width
+        self._end = 0
+        self._lock = threading.Lock()
+
+    def __contains__(self, index: int) -> bool:
+        return self._starts[index] >= 0
+
+    def get(self, index: int) -> np.ndarray:
+        """The array put under `index`."""
+        data = os.pread(self._file.fileno(), 4 * int(self._lengths[index]), int(self._starts[index]))
+        array = np.frombuffer(data, np.float32)
+        return array.reshape(-1, self._width) if self._width else array
+
+    def put(self, index: int, array: np.ndarray) -> None:
+        """Keep an array; a second one under the same `index` is ignored."""
+        data = np.ascontiguousarray(array, np.float32).tobytes()
+        with self._lock:
+            if index in self:
+                return
+            start, self._end = self._end, self._end + len(data)
+            if os.pwrite(self._file.fileno(), data, start) != len(data):
+                raise OSError(f"the cache file took {start} bytes and no more")
+            self._lengths[index] = array.size
+            self._starts[index] = start
+
+
+class Pipeline:
+    """A part of a corpus as batches of features and targets.
+
+    Args:
+        utterances: the recordings.
+        label_index: `(recordings,)` index of each one's label.
+        num_outputs: labels there are; 1 for a detector, whose label index is 0 or 1.
+        features: the front-end.
+        batch_size: clips in a batch; fewer where there are fewer recordings.
+        augment: draw changes to each clip and shuffle in each epoch; None leaves clips and order as they are.
+        noise: recordings of background noise, for augmentation.
+        seed: fixes order and augmentation.
+        class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
+        cache_folder: keep what is the same in each epoch in a file in this folder.
+        waveforms: hand over waveforms and lengths instead of features (for another backend than TensorFlow, where
+            the front-end is the model's first layer).
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        label_index: Sequence[int] | np.ndarray,
+        num_outputs: int,
+        features: Features,
+        *,
+        batch_size: int = 64,
+        augment: Augmentation | None = None,
+        noise: Sequence[str] = (),
+        seed: int = 0,
+        class_weights: Sequence[float] | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        waveforms: bool = False,
+    ):
+        self.utterances = utterances
+        self.features = features
+        self.batch_size = min(batch_size, len(utterances))
+        self._label_index = np.asarray(label_index, np.int32)
+        self._num_outputs = num_outputs
+        self._augment = augment
+        self._seed = seed
+        self._class_weights = None if class_weights is None else np.asarray(class_weights, np.float32)
+        self._waveforms = waveforms
+        self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.noise else None
+        self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
+        self._cache = self._make_cache(cache_folder) if cache_folder else None
+
+    @property
+    def num_steps(self) -> int:
+        """Batches in an epoch. In training an incomplete last batch is left out; other clips are in it next epoch."""
+        return len(self.utterances) // self.batch_size if self._augment else -(-len(self.utterances) // self.batch_size)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes that the cached clips take, by the manifest's durations (one second where it has none)."""
+        spec = self.features.spec
+        if self._keeps_features and spec.shape[0] is not None:
+            return 4 * len(self.utterances) * spec.shape[0] * spec.num_features
+        seconds = (1.0 if item.duration is None else item.duration for item in self.utterances)
+        if spec.clip_seconds is not None:
+            most = augmentation.longest_clip(spec.clip_samples, self._augment) / spec.sample_rate
+            seconds = (min(value, most) for value in seconds)
+        per_second = spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate
+        return int(4 * per_second * sum(seconds))
+
+    def batches(self, epochs: int = 1, *, first_step: int = 0) -> tf.data.Dataset:
+        """Batches of `epochs` passes, from step `first_step` of the first on.
+
+        Returns:
+            A dataset of `(features, targets)`, or `(features, targets, weights)` with class weights: float32
+            `(batch, time, feature)`, `(batch, outputs)` and `(batch,)`. With `waveforms`, the first part is a dict of
+            `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
+        """
+        order = tf.data.Dataset.range(epochs).flat_map(self._epoch_order).skip(first_step)
+        dataset = order.map(self._load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.map(self._prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        # What may be decoded ahead of the model, whatever the corpus's size.
+        options = tf.data.Options()
+        options.autotune.ram_budget = 256 * 2**20
+        return dataset.with_options(options).prefetch(4)
+
+    def _epoch_order(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """`(seed, indices)` of each batch of an epoch."""
+        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
+        indices = tf.range(len(self.utterances))
+        if self._augment:
+            indices = tf.random.experimental.stateless_shuffle(indices, seed)
+        batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size, drop_remainder=bool(self._augment))
+        return batches.enumerate().map(
+            lambda step, batch: (tf.random.experimental.stateless_fold_in(seed, step), batch)
+        )
+
+    def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Decoded waveforms of a batch, or its features where they are cached already."""
+        clips, lengths, ready = tf.numpy_function(self._read_batch, [indices], [tf.float32, tf.int32, tf.bool])
+        lengths.set_shape([None])
+        ready.set_shape([])
+        return seed, indices, clips, lengths, ready
+
+    def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
+        ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
+        clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
+        return _stack(clips), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+
+    def _read(self, index: int) -> np.ndarray:
+        keeps_waveform = self._cache is not None and not self._keeps_features
+        if keeps_waveform and self._cache is not None and index in self._cache:
+            return self._cache.get(index)
+        waveform = read_clip(self.utterances[index].path, self.features.spec, self._augment)
+        if keeps_waveform and self._cache is not None:
+            self._cache.put(index, waveform)
+        return waveform
+
+    def _prepare(self, seed, indices, clips, lengths, ready):
+        """What the model is given for one batch."""
+        targets = self._targets(indices)
+        if self._waveforms:
+            clips, lengths = self._change_waveform(tf.ensure_shape(clips, [None, None]), lengths, seed)
+            return self._with_weights({"waveform": clips, "num_samples": lengths}, targets)
+        if self._cache is not None and self._keeps_features:
+            features = tf.cond(ready, lambda: clips, lambda: self._keep_features(indices, clips, lengths))
+        else:
+            clips, lengths = self._change_waveform(tf.ensure_shape(clips, [None, None]), lengths, seed)
+            features = self.features(clips, lengths)
+        features = tf.ensure_shape(features, [None, *self.features.spec.shape])
+        if self._augment:
+            features, targets = augmentation.augment_features(
+                features, targets, self._augment, front_end=self.features, seed=seed
+            )
+        return self._with_weights(features, targets)
+
+    def _change_waveform(self, clips: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if not self._augment:
+            return clips, lengths
+        rate = self.features.spec.sample_rate
+        return augmentation.augment_waveform(
+            clips, lengths, self._augment, sample_rate=rate, noise=self._noise, seed=seed
+        )
+
+    def _keep_features(self, indices: tf.Tensor, clips: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        features = self.features(tf.ensure_shape(clips, [None, None]), lengths)
+
+        def put(indices: np.ndarray, features: np.ndarray) -> np.ndarray:
+            for index, clip in zip(indices, features, strict=True):
+                self._cache.put(index, clip)
+            return features
+
+        return tf.numpy_function(put, [indices, features], tf.float32)
+
+    def _targets(self, indices: tf.Tensor) -> tf.Tensor:
+        label_index = tf.gather(tf.constant(self._label_index), indices)
+        if self._num_outputs == 1:
+            return tf.cast(label_index, tf.float32)[:, None]
+        return tf.one_hot(label_index, self._num_outputs)
+
+    def _with_weights(self, inputs, targets):
+        if self._class_weights is None:
+            return inputs, targets
+        if self._num_outputs == 1:
+            absent, present = self._class_weights
+            return inputs, targets, absent + (present - absent) * targets[:, 0]
+        return inputs, targets, tf.linalg.matvec(targets, self._class_weights)
+
+    def _make_cache(self, folder: str | os.PathLike[str]) -> ClipCache:
+        width = self.features.spec.num_features if self._keeps_features else 0
+        return ClipCache(folder, len(self.utterances), width, self.cache_bytes)
+
+
+def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:
+    """A recording at the spec's rate: the middle of it, where it is longer than the model will look at.
+
+    Returns:
+        float32 `(samples,)`.
+
+    Raises:
+        UserError: it cannot be read; the message names the file and says why.
+    """
+    if spec.clip_seconds is None:
+        return audio.read(path, spec.sample_rate)[0]
+    most = augmentation.longest_clip(spec.clip_samples, augment)
+    waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
+    start = max(len(waveform) - most, 0) // 2
+    # A copy, so that what is cut off is freed.
+    return waveform[start : start + most].copy() if len(waveform) > most else waveform
+
+
+def measure_front_end(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> tuple[Corpus, Features]:
+    """Decode every recording once: leave out those that cannot be, and measure the training split's statistics.
+
+    Args:
+        corpus: with every split decided.
+        spec: what the front-end computes.
+        max_bad: bad recordings that are listed and left out, those of the corpus's `bad` included.
+
+    Raises:
+        UserError: there are more bad recordings than that.
+    """
+    kept: list[Utterance] = []
+    bad = list(corpus.bad)
+
+    def decode(item: Utterance) -> np.ndarray | UserError:
+        try:
+            return read_clip(item.path, spec)
+        except UserError as error:
+            return error
+
+    def training_clips() -> Iterator[np.ndarray]:
+        for item, clip in zip(
+            corpus.utterances, map_threaded(decode, corpus.utterances, "Reading recordings"), strict=True
+        ):
+            if isinstance(clip, UserError):
+                bad.append((item.path, str(clip).removeprefix(f"{item.path}: ")))
+                continue
+            kept.append(item)
+            if item.split == "train":
+                yield clip
+
+    features = measure_statistics(spec, _batched(training_clips(), 64))
+    if len(bad) > len(corpus.bad):
+        report_bad(corpus, bad, max_bad)
+    return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), features
+
+
+def waveform_batches(
+    paths: Sequence[str], spec: FeatureSpec, batch_size: int = 64
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Padded `waveform` `(batch, samples)` and `num_samples` `(batch,)` of recordings, in order."""
+    return _batched((read_clip(path, spec) for path in paths), batch_size)
+
+
+def _batched(clips: Iterable[np.ndarray], batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Clips of different length as padded batches with their lengths."""
+    clips = iter(clips)
+    while batch := list(islice(clips, batch_size)):
+        yield _stack(batch), np.array([len(clip) for clip in batch], np.int32)
+
+
+def _stack(clips: list[np.ndarray]) -> np.ndarray:
+    """Arrays of different length as one, zero-padded at the end."""
+    longest = max(len(clip) for clip in clips)
+    batch = np.zeros((len(clips), longest, *clips[0].shape[1:]), np.float32)
+    for row, clip in zip(batch, clips, strict=True):
+        row[: len(clip)] = clip
+    return batch
+
+
+def _read_noises(paths: Sequence[str], sample_rate: int) -> tf.Tensor | None:
+    """`(recording, samples)`: the beginnings of the recordings, repeated to one length."""
+    if not paths:
+        return None
+    noises = [audio.read(path, sample_rate, max_seconds=MAX_NOISE_SECONDS)[0] for path in paths[:MAX_NOISES]]
+    return tf.constant(np.stack([np.resize(noise, max(map(len, noises))) for noise in noises]))

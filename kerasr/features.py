@@ -1,0 +1,262 @@
+"""The front-end: waveforms to log-mel energies or cepstral coefficients, with `keras.ops` alone.
+
+The one implementation that training, serving and streaming share. It agrees with `librosa.feature.melspectrogram` and
+`librosa.feature.mfcc` (through `power_to_db` with `top_db=None`), gives a clip the same features whatever it is batched
+with, and marks what lies beyond a clip's own samples with frames of exact zeros.
+"""
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasr.config import FeatureSpec, from_json, to_json
+
+__all__ = ["FeatureSpec", "Features", "log_mel", "measure_statistics", "mel_matrix", "mfcc"]
+
+# The floor that librosa.power_to_db puts under a power (-100 dB). It is fixed: a floor that follows the loudest band
+# of a clip (`top_db`) cannot be computed on a stream.
+MIN_POWER = 1e-10
+
+# librosa.feature.delta's default width, in frames.
+DELTA_WIDTH = 9
+
+
+def log_mel(waveform: Any, spec: FeatureSpec) -> Any:
+    """Log-mel energies, in dB.
+
+    Args:
+        waveform: float32 `(batch, samples)` in [-1, 1] at `spec.sample_rate`.
+        spec: sizes; `clip_seconds` and `num_deltas` play no part here.
+
+    Returns:
+        float32 `(batch, spec.num_frames(samples), n_mels)`: `10 log10` of the power in each mel band, at least -100 dB.
+    """
+    power = _power_spectrum(waveform, spec)
+    return 10.0 * ops.log10(ops.maximum(ops.matmul(power, mel_matrix(spec)), MIN_POWER))
+
+
+def mfcc(waveform: Any, spec: FeatureSpec) -> Any:
+    """Mel-frequency cepstral coefficients: the orthonormal DCT-II of `log_mel`.
+
+    Args:
+        waveform: float32 `(batch, samples)` in [-1, 1] at `spec.sample_rate`.
+        spec: sizes; `clip_seconds` and `num_deltas` play no part here.
+
+    Returns:
+        float32 `(batch, spec.num_frames(samples), n_mfcc)`.
+    """
+    return ops.matmul(log_mel(waveform, spec), _dct_matrix(spec.n_mels, spec.n_mfcc))
+
+
+@keras.saving.register_keras_serializable("kerasr")
+class Features(keras.layers.Layer):
+    """Waveforms in, normalised features out.
+
+    A clip is first cropped (to its middle) or zero-padded (at its end) to `spec.clip_seconds`, so what a batch pads does
+    not matter. Features are then shifted and scaled to the statistics of the training split, and the frames beyond the
+    clip's own samples set to exactly 0: that is how a recurrent model knows them.
+
+    Args:
+        spec: what to compute.
+        mean: one value a feature, subtracted; zeros where None.
+        std: one value a feature, divided by; ones where None.
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        **kwargs: Any,
+    ):
+        # The features stay float32 under a mixed precision policy: a dB in bfloat16 is half a dB off.
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        self.spec = spec
+        self.mean = tuple(map(float, np.zeros(spec.num_features) if mean is None else mean))
+        self.std = tuple(map(float, np.ones(spec.num_features) if std is None else std))
+        if not len(self.mean) == len(self.std) == spec.num_features:
+            raise ValueError(
+                f"the spec gives {spec.num_features} features a frame, but there are {len(self.mean)} means "
+                f"and {len(self.std)} standard deviations"
+            )
+
+    def call(self, waveform: Any, num_samples: Any = None) -> Any:
+        """Features of a batch.
+
+        Args:
+            waveform: `(batch, samples)` in [-1, 1] at `spec.sample_rate`, padded at the end.
+            num_samples: `(batch,)` samples that are the clip's own; where None, trailing exact zeros are padding.
+
+        Returns:
+            float32 `(batch, time, feature)`.
+        """
+        waveform = ops.cast(waveform, "float32")
+        if num_samples is None:
+            num_samples = _count_samples(waveform)
+        waveform, num_samples = _fit(waveform, ops.cast(num_samples, "int32"), self.spec)
+        num_frames = _count_frames(num_samples, self.spec)
+        features = (log_mel if self.spec.kind == "log_mel" else mfcc)(waveform, self.spec)
+        features = _append_deltas(features, num_frames, self.spec.num_deltas)
+        features = (features - np.float32(self.mean)) / np.float32(self.std)
+        own = ops.arange(ops.shape(features)[1])[None, :] < num_frames[:, None]
+        return ops.where(own[..., None], features, 0.0)
+
+    def compute_output_spec(self, waveform: Any, num_samples: Any = None) -> keras.KerasTensor:
+        """`(batch, time, feature)`; time is None where neither the spec nor the waveform fixes it."""
+        time = self.spec.shape[0]
+        if time is None and waveform.shape[1] is not None:
+            time = self.spec.num_frames(waveform.shape[1])
+        return keras.KerasTensor((waveform.shape[0], time, self.spec.num_features), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The spec and the statistics, as plain JSON types."""
+        return {**super().get_config(), "spec": to_json(self.spec), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Features":
+        """The layer that `get_config` described."""
+        return cls(**{**config, "spec": from_json(FeatureSpec, config["spec"])})
+
+
+def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) -> Features:
+    """A front-end that normalises to the recordings given: the training split's, never the test split's.
+
+    Args:
+        spec: what to compute.
+        batches: pairs of `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
+
+    Returns:
+        A `Features` layer whose output has mean 0 and standard deviation 1 over all frames of those recordings.
+    """
+    plain = Features(spec)
+    count, total, squares = 0, np.zeros(spec.num_features), np.zeros(spec.num_features)
+    for waveform, num_samples in batches:
+        # Frames of padding are all zeros, and so add nothing to the sums.
+        features = ops.convert_to_numpy(plain(waveform, num_samples)).astype("float64")
+        count += int(np.any(features != 0, axis=-1).sum())
+        total += features.sum((0, 1))
+        squares += np.square(features).sum((0, 1))
+    if not count:
+        raise ValueError("there is no recording to measure the features' statistics on")
+    mean = total / count
+    # A feature that never moves (a band above an 8 kHz recording's limit) would be divided by zero: 1 dB at least.
+    std = np.sqrt(np.maximum(squares / count - np.square(mean), 1.0))
+    return Features(spec, np.round(mean, 4).tolist(), np.round(std, 4).tolist())
+
+
+@functools.lru_cache(maxsize=16)
+def mel_matrix(spec: FeatureSpec) -> np.ndarray:
+    """Triangular mel filters, each scaled to unit area (Slaney, Auditory Toolbox, 1998), as in `librosa.filters.mel`.
+
+    Returns:
+        float32 `(1 + n_fft // 2, n_mels)`.
+    """
+    to_mel, to_hz = (_hz_to_slaney, _slaney_to_hz) if spec.mel_scale == "slaney" else (_hz_to_htk, _htk_to_hz)
+    edges = to_hz(np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax_hz)), spec.n_mels + 2))
+    bins = np.linspace(0, spec.sample_rate / 2, 1 + spec.n_fft // 2)[:, None]
+    rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - bins) / np.diff(edges)[1:]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return (triangles * 2 / (edges[2:] - edges[:-2])).astype("float32")
+
+
+@functools.lru_cache(maxsize=16)
+def _dct_matrix(n_mels: int, n_mfcc: int) -> np.ndarray:
+    """Orthonormal DCT-II as a `(n_mels, n_mfcc)` matrix: a matmul exports where a DCT does not."""
+    angles = np.pi / n_mels * (np.arange(n_mels)[:, None] + 0.5) * np.arange(n_mfcc)
+    scale = np.where(np.arange(n_mfcc) == 0, np.sqrt(1 / n_mels), np.sqrt(2 / n_mels))
+    return (np.cos(angles) * scale).astype("float32")
+
+
+@functools.lru_cache(maxsize=16)
+def _window(spec: FeatureSpec) -> np.ndarray:
+    """Periodic Hann window of `win_length`, centred in `n_fft`."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.win_length) / spec.win_length)
+    left = (spec.n_fft - spec.win_length) // 2
+    return np.pad(hann, (left, spec.n_fft - spec.win_length - left)).astype("float32")
+
+
+def _hz_to_htk(hz: np.ndarray) -> np.ndarray:
+    return 2595 * np.log10(1 + hz / 700)
+
+
+def _htk_to_hz(mel: np.ndarray) -> np.ndarray:
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+# Slaney's scale: linear below 1 kHz (15 mel), logarithmic above, 27 mel for a factor of 6.4.
+def _hz_to_slaney(hz: np.ndarray) -> np.ndarray:
+    return np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
+
+
+def _slaney_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) / 27 * np.log(6.4)))
+
+
+def _power_spectrum(waveform: Any, spec: FeatureSpec) -> Any:
+    """`(batch, samples)` to the power of each frame, `(batch, time, 1 + n_fft // 2)`."""
+    side = spec.n_fft // 2 if spec.center else 0
+    num_frames = spec.num_frames(ops.shape(waveform)[1]) if _is_static(waveform) else None
+    # A clip shorter than one frame is padded to it; the frames that this adds to longer clips are cut off below.
+    short = num_frames is None or ops.shape(waveform)[1] + 2 * side < spec.n_fft
+    padded = ops.pad(waveform, ((0, 0), (side, side + (spec.n_fft if short else 0))))
+    frames = ops.extract_sequences(padded, spec.n_fft, spec.hop_length)
+    if num_frames is None:
+        samples = ops.full((1,), ops.shape(waveform)[1], dtype="int32")
+        num_frames = _count_frames(samples, spec)[0]
+    frames = frames[:, :num_frames]
+    real, imag = ops.rfft(frames * _window(spec), spec.n_fft)
+    return ops.square(real) + ops.square(imag)
+
+
+def _is_static(waveform: Any) -> bool:
+    return isinstance(ops.shape(waveform)[1], int)
+
+
+def _count_samples(waveform: Any) -> Any:
+    """`(batch,)` samples up to the last one that is not exactly zero; at least 1."""
+    position = ops.arange(1, ops.shape(waveform)[1] + 1, dtype="int32")
+    return ops.maximum(ops.max(ops.where(waveform != 0, position, 0), axis=1), 1)
+
+
+def _count_frames(num_samples: Any, spec: FeatureSpec) -> Any:
+    """`FeatureSpec.num_frames` of a tensor."""
+    padded = num_samples + (2 * (spec.n_fft // 2) if spec.center else 0)
+    return 1 + ops.maximum(padded - spec.n_fft, 0) // spec.hop_length
+
+
+def _fit(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]:
+    """Crop to the middle or pad at the end to `clip_seconds`, and silence what is not the clip's own."""
+    length = ops.shape(waveform)[1]
+    if spec.clip_seconds is None:
+        position = ops.broadcast_to(ops.arange(length, dtype="int32")[None, :], ops.shape(waveform))
+        return ops.where(position < num_samples[:, None], waveform, 0.0), num_samples
+    start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
+    position = start[:, None] + ops.arange(spec.clip_samples, dtype="int32")[None, :]
+    clip = ops.take_along_axis(waveform, ops.minimum(position, length - 1), axis=1)
+    clip = ops.where(position < num_samples[:, None], clip, 0.0)
+    return clip, ops.minimum(num_samples, spec.clip_samples)
+
+
+def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
+    """Append `order` orders of differences, as `librosa.feature.delta(mode="nearest")` computes them.
+
+    The slope of a line fitted to `DELTA_WIDTH` frames; beyond a clip's first and last own frame, that frame is repeated.
+    """
+    half = DELTA_WIDTH // 2
+    norm = 2 * sum(n * n for n in range(1, half + 1))
+    time = ops.arange(ops.shape(features)[1], dtype="int32")[None, :]
+    last = (num_frames - 1)[:, None]
+
+    def at(values: Any, offset: int) -> Any:
+        return ops.take_along_axis(values, ops.clip(time + offset, 0, last)[..., None], axis=1)
+
+    parts = [features]
+    for _ in range(order):
+        previous = parts[-1]
+        parts.append(sum(n * (at(previous, n) - at(previous, -n)) for n in range(1, half + 1)) / norm)
+    return ops.concatenate(parts, axis=-1) if order else features

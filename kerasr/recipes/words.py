@@ -1,0 +1,32 @@
+"""Any words, from a folder of your own: the default wherever `--data` is given."""
+
+from kerasr.config import Augmentation, OptimizerConfig, TrainConfig
+from kerasr.registry import model_facts
+
+AUGMENT = Augmentation(
+    time_shift=0.1,
+    gain_db=6.0,
+    speed=(0.85, 1.15),
+    noise=0.5,
+    time_masks=1,
+    time_mask_seconds=0.1,
+    frequency_masks=1,
+    frequency_mask_width=6,
+)
+
+
+def words(model: str | None = None) -> TrainConfig:
+    """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
+    """
+    name = model or "ResidualCNN"
+    return TrainConfig(
+        recipe="words",
+        model=name,
+        model_options=dict(model_facts(name).options),
+        augment=AUGMENT,
+        optimizer=OptimizerConfig(learning_rate=2e-3),
+        epochs=40,
+        batch_size=64,
+        label_smoothing=0.05,
+        class_weights=True,
+    )

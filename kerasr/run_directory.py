@@ -1,0 +1,254 @@
+"""A run's folder: everything a training leaves behind, and everything needed to tell it again.
+
+    config.json     the resolved settings
+    run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
+    manifest.csv    the recordings, each with its split
+    model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
+    history.csv     one row an epoch
+    checkpoint.npz  where to go on after a kill
+    metrics.json, report.html, pictures/    written by the evaluation
+"""
+
+import datetime
+import functools
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasr import __version__, atomic
+from kerasr.config import TrainConfig, from_json, to_json
+from kerasr.data.manifest import Utterance, read_manifest, write_manifest
+from kerasr.data.pipeline import waveform_batches
+from kerasr.errors import UserError
+from kerasr.features import Features
+from kerasr.tasks import Task, task_for
+
+# Counted up when a run's files change in a way that an older or newer kerasr cannot read.
+FORMAT = 1
+
+CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
+HISTORY, CHECKPOINT, METRICS, REPORT = "history.csv", "checkpoint.npz", "metrics.json", "report.html"
+
+PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
+
+
+class Run:
+    """A training's folder, read when it is asked for.
+
+    Attributes:
+        path: the folder.
+        config: the settings it was trained with.
+        facts: what `run.json` holds.
+        labels: the words, in the order of `probs`.
+        task: how logits are read.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig, facts: dict[str, Any]):
+        self.path = path
+        self.config = config
+        self.facts = facts
+        self.task: Task = task_for(tuple(facts["corpus"]["labels"]), config.wanted)
+        self.labels = self.task.labels
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, model={self.config.model!r}, labels={list(self.labels)})"
+
+    @property
+    def split_rule(self) -> str:
+        """How the recordings were divided, in a sentence."""
+        return self.facts["split_rule"]
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """Waveforms `(batch, samples)` at the spec's rate to logits; trailing exact zeros are padding."""
+        path = self.path / MODEL
+        if not path.exists():
+            raise UserError(
+                f"{path}: this run has no model yet: continue it with python -m kerasr.train --resume {self.path}"
+            )
+        _import_layers()
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
+            raise UserError(f"{path}: cannot be loaded ({_first_line(error)}); train anew or restore the file") from error
+        outputs = model.output_shape[-1]
+        if outputs != self.task.num_outputs:
+            raise UserError(
+                f"{path}: these weights have {outputs} outputs and {self.path / FACTS} lists "
+                f"{len(self.labels)} labels: they belong to another run"
+            )
+        return model
+
+    @property
+    def features(self) -> Features:
+        """The front-end, with the training split's statistics."""
+        return Features(self.config.features, **self.facts["statistics"], name="features")
+
+    @property
+    def network(self) -> keras.Model:
+        """Features `(batch, time, feature)` to logits."""
+        return self.model.layers[-1]
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One row an epoch; empty before the first has ended."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        names, *rows = (line.split(",") for line in path.read_text().splitlines())
+        return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """What the last evaluation on the test split measured; None before it."""
+        path = self.path / METRICS
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def utterances(self, split: str) -> list[Utterance]:
+        """The recordings of the `train`, `validation` or `test` split."""
+        return [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
+
+    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""
+        longest = max(len(waveform) for waveform in waveforms)
+        batch = np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms])
+        return self._probs(batch, np.array([len(waveform) for waveform in waveforms]))
+
+    def predict_files(self, paths: Sequence[str | os.PathLike[str]]) -> np.ndarray:
+        """Probabilities `(files, labels)` of recordings of any format and rate.
+
+        Raises:
+            UserError: one cannot be read; the message names it.
+        """
+        names = [os.fspath(path) for path in paths]
+        return np.concatenate([self._probs(*batch) for batch in waveform_batches(names, self.config.features)])
+
+    def _probs(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
+        logits = self.network(self.features(waveform, num_samples), training=False)
+        return self.task.probs(keras.ops.convert_to_numpy(logits))
+
+
+def join(features: Features, network: keras.Model) -> keras.Model:
+    """The front-end and a network as one model, from waveform to logits."""
+    waveform = keras.Input((None,), name="waveform")
+    return keras.Model(waveform, network(features(waveform)), name=f"{network.name}_from_waveform")
+
+
+def new_run(
+    config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance]
+) -> Run:
+    """Make a folder of its own for a training: all of its first files, or no folder at all.
+
+    Raises:
+        OSError: `config.out` cannot be written.
+    """
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now().astimezone()
+    facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
+    beside = Path(tempfile.mkdtemp(dir=out, prefix=".new-run-"))
+    try:
+        beside.chmod(0o755)
+        (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n")
+        (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        write_manifest(beside / MANIFEST, utterances)
+        path = _claim(beside, out / f"{now:%Y-%m-%d}-{config.recipe}")
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Run(path, config, facts)
+
+
+def _claim(beside: Path, stem: Path) -> Path:
+    """Rename a filled folder to the first free number; the system lets only one process have it."""
+    number = 1
+    while True:
+        path = stem.with_name(f"{stem.name}-{number}")
+        try:
+            # Renaming onto a folder that has files fails, and every run's folder has some from the start.
+            os.rename(beside, path)
+            return path
+        except OSError:
+            if not path.exists():
+                raise
+            number += 1
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """The run in a folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or another version of kerasr made it.
+    """
+    path = Path(path)
+    if not (path / FACTS).exists():
+        raise UserError(f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them")
+    facts = _read_json(path / FACTS)
+    if facts.get("format") != FORMAT:
+        raise UserError(
+            f"{path}: this run has format {facts.get('format')} and kerasr {__version__} reads format {FORMAT}: "
+            f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
+        )
+    return Run(path, from_json(TrainConfig, _read_json(path / CONFIG)), facts)
+
+
+def list_runs(out: str | os.PathLike[str] = "runs") -> list[Path]:
+    """The runs' folders under `out`, oldest first."""
+    found = [path.parent for path in Path(out).glob(f"*/{FACTS}")]
+    return sorted(found, key=lambda path: (path / FACTS).stat().st_mtime)
+
+
+def update_facts(run: Run, **facts: Any) -> None:
+    """Add to `run.json`."""
+    run.facts.update(facts)
+    text = json.dumps(run.facts, indent=2, ensure_ascii=False) + "\n"
+    atomic.write_bytes(run.path / FACTS, text.encode())
+
+
+def provenance() -> dict[str, Any]:
+    """Versions of what a result hangs on, the machine, and the command."""
+    versions = {"kerasr": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # JAX alone needs no TensorFlow.
+            continue
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
+    command = " ".join(["python -m", *(sys.orig_argv[2:] if "-m" in sys.orig_argv[:3] else sys.argv)])
+    return {"versions": versions, "machine": machine, "command": command}
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _import_layers() -> None:
+    """Loading a `.keras` file needs the classes of its layers to be registered."""
+    import kerasr.layers  # noqa: F401
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is damaged ({_first_line(error)}); restore it, or train anew") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,4 @@
+from .base import Task as Task
+from .base import task_for as task_for
+from .classify import Classify as Classify
+from .detect import Detect as Detect

@@ -1,0 +1,39 @@
+"""The face that every task shows to the trainer and to the evaluation."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import keras
+import numpy as np
+
+
+class Task(Protocol):
+    """One of the things that a network can be trained for."""
+
+    name: str
+    labels: tuple[str, ...]
+    num_outputs: int
+
+    def label_index(self, labels: Sequence[str]) -> np.ndarray:
+        """`(clips,)` int32 index into `self.labels` of each clip's label."""
+        ...
+
+    def loss(self, label_smoothing: float) -> keras.losses.Loss:
+        """The loss between targets `(batch, num_outputs)` and logits of the same shape."""
+        ...
+
+    def accuracy(self) -> keras.metrics.Metric:
+        """Share of clips for which the logits point at the target; called `accuracy`."""
+        ...
+
+    def probs(self, logits: np.ndarray) -> np.ndarray:
+        """`(batch, labels)` probabilities from logits `(batch, num_outputs)`."""
+        ...
+
+
+def task_for(labels: tuple[str, ...], wanted: str | None) -> Task:
+    """The detector of the wanted word where there is one, else the classifier of all words."""
+    if wanted is None:
+        return importlib.import_module("kerasr.tasks.classify").Classify(labels)
+    return importlib.import_module("kerasr.tasks.detect").Detect(labels, wanted)

@@ -1,0 +1,48 @@
+"""Is it the wanted word? One logit."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from kerasr.errors import UserError
+
+
+class Detect:
+    """Sigmoid and binary cross-entropy: the wanted word against everything else.
+
+    Args:
+        labels: the corpus's words.
+        wanted: the one to detect.
+
+    Raises:
+        UserError: the corpus has no such word, or no other.
+    """
+
+    name = "detect"
+    num_outputs = 1
+
+    def __init__(self, labels: tuple[str, ...], wanted: str):
+        if wanted not in labels:
+            raise UserError(f"--wanted {wanted}: the corpus has no such word; it has {', '.join(labels)}")
+        if len(labels) == 1:
+            raise UserError(f"--wanted {wanted}: the corpus has no other word to tell it from; add some recordings")
+        self.wanted = wanted
+        self.labels = (f"not {wanted}", wanted)
+
+    def label_index(self, labels: Sequence[str]) -> np.ndarray:
+        """`(clips,)` int32: 1 where a clip is the wanted word, else 0."""
+        return np.array([label == self.wanted for label in labels], np.int32)
+
+    def loss(self, label_smoothing: float) -> keras.losses.Loss:
+        """Binary cross-entropy between 0 or 1 and the logit."""
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+    def accuracy(self) -> keras.metrics.Metric:
+        """Share of clips whose logit has the right sign."""
+        return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+
+    def probs(self, logits: np.ndarray) -> np.ndarray:
+        """Sigmoid: `(batch, 1)` to `(batch, 2)`, the absence and the presence of the word."""
+        present = np.exp(-np.logaddexp(0, -logits))
+        return np.concatenate([1 - present, present], -1)

@@ -1,0 +1,349 @@
+"""From a config to a run: recordings, network, `fit`, checkpoints, and the report at the end."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from kerasr.callbacks import Keeper, Position, ProgressLine
+from kerasr.checkpoint import load_checkpoint
+from kerasr.config import OptimizerConfig, TrainConfig
+from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
+from kerasr.data.augment import changes_features
+from kerasr.data.pipeline import Pipeline, measure_front_end
+from kerasr.errors import UserError
+from kerasr.features import Features
+from kerasr.models.cost import count_macs
+from kerasr.recipes import get_recipe
+from kerasr.registry import builder, model_facts
+from kerasr.run_directory import CHECKPOINT, Run, join, load_run, new_run, update_facts
+from kerasr.tasks import Task, task_for
+
+DIGITS = "synthetic:zero,one,two,three,four,five,six,seven,eight,nine"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What really runs, after `auto` has been decided."""
+
+    backend: str
+    device: str
+    precision: str
+    xla: bool
+
+
+def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
+    """Train what the config says, evaluate it on the test split and write its run.
+
+    Args:
+        config: the settings; `get_recipe` gives complete ones.
+        console: where to write; the process's standard output where None.
+
+    Returns:
+        The run, with its best weights, metrics and report.
+
+    Raises:
+        UserError: the recordings, the settings or the training itself have a fault that the message explains.
+    """
+    console = console or Console()
+    config, corpus = _load(config, console)
+    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed)
+    task = task_for(corpus.labels, config.wanted)
+    _check_model(config, task)
+    corpus, features = measure_front_end(corpus, config.features, config.max_bad)
+    facts = {
+        "split_rule": split_rule,
+        "corpus": _corpus_facts(corpus),
+        "statistics": {"mean": features.mean, "std": features.std},
+        "status": "training",
+    }
+    run = new_run(config, facts=facts, utterances=corpus.utterances)
+    return _train(run, console, resume=False)
+
+
+def resume_run(path: str, *, console: Console | None = None) -> Run:
+    """Go on with a run where its last checkpoint stands; it ends as if it had never stopped.
+
+    Raises:
+        UserError: there is no such run, it has ended, or its checkpoint is damaged.
+    """
+    run = load_run(path)
+    if run.facts["status"] == "done":
+        raise UserError(f"{run.path}: this run has ended; evaluate it with python -m kerasr.evaluate {run.path}")
+    return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists())
+
+
+def _train(run: Run, console: Console, *, resume: bool) -> Run:
+    """Fit, then evaluate the best weights."""
+    config, task, features = run.config, run.task, run.features
+    runtime = decide_runtime(config)
+    keras.utils.set_random_seed(config.seed)
+    with _precision(runtime.precision):
+        network = builder(config.model)(config.features.shape, task.num_outputs, **config.model_options)
+    train, validation = _pipelines(run, runtime)
+    checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
+    position = Position(**checkpoint.state) if checkpoint else Position()
+    update_facts(run, **_runtime_facts(runtime, network))
+    _print_summary(console, run, train, network, runtime)
+
+    # On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
+    trained = network if runtime.backend == "tensorflow" else _with_front_end(features, network)
+    trained.compile(
+        optimizer=make_optimizer(config.optimizer, train.num_steps, config.epochs),
+        loss=task.loss(config.label_smoothing),
+        metrics=[task.accuracy()],
+        jit_compile=runtime.xla,
+    )
+    keeper = Keeper(
+        run.path,
+        join(features, network),
+        num_steps=train.num_steps,
+        position=position,
+        resume=checkpoint,
+        patience=config.patience,
+        checkpoint_seconds=config.checkpoint_seconds,
+    )
+    with ProgressLine(console, config.epochs, train.num_steps, position) as line:
+        callbacks = [keeper, line, *_loggers(run)]
+        for first, steps, end in _segments(position, train.num_steps, config.epochs):
+            trained.fit(
+                train.batches(config.epochs + 1, first_step=first * train.num_steps + train.num_steps - steps),
+                epochs=end,
+                initial_epoch=first,
+                steps_per_epoch=steps,
+                validation_data=validation.batches(),
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+            if trained.stop_training:
+                break
+    keeper.position.seconds = round(keeper.position.seconds, 1)
+    update_facts(
+        run,
+        status="done",
+        best_epoch=position.best_epoch + 1,
+        epochs_run=position.epoch,
+        train_seconds=position.seconds,
+    )
+    return run
+
+
+def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
+    """`(first epoch, steps an epoch, end)` of each call to `fit`: the rest of a begun epoch, then whole ones."""
+    if position.step:
+        yield position.epoch, num_steps - position.step, position.epoch + 1
+    if position.epoch < epochs:
+        yield position.epoch, num_steps, epochs
+
+
+def decide_runtime(config: TrainConfig) -> Runtime:
+    """What `auto` means on this machine.
+
+    Mixed precision and XLA pay on a GPU; on a CPU they cost time (bfloat16) or minutes of compilation.
+    """
+    device = _device()
+    on_gpu = device != "CPU"
+    precision = config.precision if config.precision != "auto" else ("mixed_bfloat16" if on_gpu else "float32")
+    xla = on_gpu if config.xla == "auto" else config.xla == "on"
+    backend = keras.backend.backend()
+    return Runtime(backend, device, precision, xla or backend == "jax")
+
+
+def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
+    """The optimiser with its learning rate as a function of the step."""
+    warmup = round(config.warmup_epochs * num_steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(num_steps * epochs - warmup, 1),
+        # A cosine that falls to its own height is a constant.
+        alpha=1.0 if config.schedule == "constant" else 0.0,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    if config.name == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm)
+    if config.name == "adam":
+        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm)
+    # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def class_weights(label_index: np.ndarray, num_labels: int) -> np.ndarray:
+    """`(labels,)` weights in inverse proportion to each label's count, 1 on average over the clips."""
+    counts = np.bincount(label_index, minlength=num_labels)
+    return len(label_index) / (num_labels * np.maximum(counts, 1))
+
+
+def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
+    """The recordings; spoken digits made here where FSDD cannot be had."""
+    # A detector of one word has its counter-examples in the other words: two labels at least, either way.
+    known = get_recipe(config.recipe).data
+    try:
+        return config, load_corpus(config.data, default=known, max_bad=config.max_bad, seed=config.seed)
+    except CorpusUnavailable as error:
+        if config.data != known or config.recipe != "digits":
+            raise
+        console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
+        config = replace(config, data=DIGITS)
+        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
+
+
+def _check_model(config: TrainConfig, task: Task) -> None:
+    facts = model_facts(config.model)
+    if task.name not in facts.tasks:
+        raise UserError(f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}")
+    unknown = sorted(set(config.model_options) - set(facts.options))
+    if unknown:
+        raise UserError(
+            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
+        )
+    if config.augment.tilt_db and config.features.kind != "log_mel":
+        raise UserError("--augment.tilt-db works on log-mel bands; with --features.kind mfcc leave it at 0")
+
+
+def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
+    """The training and the validation split as batches."""
+    config, task = run.config, run.task
+    made = []
+    for split in ("train", "validation"):
+        utterances = run.utterances(split)
+        label_index = task.label_index([item.label or "" for item in utterances])
+        training = split == "train"
+        made.append(
+            Pipeline(
+                utterances,
+                label_index,
+                task.num_outputs,
+                run.features,
+                batch_size=config.batch_size,
+                augment=config.augment if training else None,
+                noise=run.facts["corpus"]["noise"] if training else (),
+                seed=config.seed,
+                class_weights=class_weights(label_index, len(task.labels))
+                if training and config.class_weights
+                else None,
+                cache_folder=run.path if config.cache else None,
+                waveforms=runtime.backend != "tensorflow",
+            )
+        )
+    return made[0], made[1]
+
+
+def _with_front_end(features: Features, network: keras.Model) -> keras.Model:
+    """The network behind the front-end, for waveforms and their lengths."""
+    inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
+    return keras.Model(inputs, network(features(inputs["waveform"], inputs["num_samples"])))
+
+
+def _loggers(run: Run) -> list[keras.callbacks.Callback]:
+    """TensorBoard and Weights & Biases, where asked for."""
+    loggers: list[keras.callbacks.Callback] = []
+    if run.config.tensorboard:
+        _require("tensorboard", "--tensorboard")
+        loggers.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
+    if run.config.wandb:
+        _require("wandb", "--wandb")
+        import wandb
+        from wandb.integration.keras import WandbMetricsLogger
+
+        wandb.init(project="kerasr", name=run.path.name, dir=run.path, resume="allow")
+        loggers.append(WandbMetricsLogger())
+    return loggers
+
+
+def _require(package: str, flag: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"')
+
+
+def _device() -> str:
+    """The name of the first accelerator, or CPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else "CPU"
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+    return "CPU"
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Build layers under a precision policy, and leave the process's own as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "source": corpus.source,
+        "licence": corpus.licence,
+        "labels": corpus.labels,
+        "noise": corpus.noise,
+        "bad": corpus.bad,
+        "fingerprint": fingerprint(corpus),
+    }
+
+
+def _runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
+    return {
+        "backend": runtime.backend,
+        "device": runtime.device,
+        "precision": runtime.precision,
+        "xla": runtime.xla,
+        "parameters": network.count_params(),
+        "macs": count_macs(network) if network.input_shape[1] else None,
+    }
+
+
+def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:
+    """What is about to be trained, on what, with what."""
+    config, corpus = run.config, run.facts["corpus"]
+    sizes = []
+    for split in ("train", "validation", "test"):
+        utterances = run.utterances(split)
+        speakers = len({item.speaker for item in utterances if item.speaker})
+        sizes.append(f"{split} {len(utterances):,}" + (f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else ""))
+    spec = config.features
+    rows = {
+        "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(sizes)}",
+        "split": run.split_rule,
+        "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
+        "model": f"{config.model}, {network.count_params():,} parameters, {run.facts['macs'] / 1e6:.1f} M MACs",
+        "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
+        "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}",
+        "run": str(run.path),
+    }
+    if runtime.backend != "tensorflow" and changes_features(config.augment):
+        rows["note"] = "masks, tilt and mixup need the TensorFlow backend; they are not applied"
+    if config.cache:
+        rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
+    longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))
+    if longer:
+        rows["longer"] = (
+            f"{longer} training clips are longer than {spec.clip_seconds:g} s: their middle is used "
+            "(--features.clip-seconds)"
+        )
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        table.add_row(name, text)
+    console.print(table)
