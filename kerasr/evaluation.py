@@ -1,0 +1,233 @@
+"""How good are these probabilities? Every score of a report, from arrays alone.
+
+Precision, recall and the detector's curves are scikit-learn's. Results are plain JSON types; None stands where a number
+has no meaning (the recall of a word that no clip says).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+# Resamplings behind the confidence interval, and the share of them that lies inside it.
+BOOTSTRAP_ROUNDS = 10_000
+CONFIDENCE = 0.95
+
+# Bins of equal width that the calibration sorts clips into by their confidence.
+NUM_BINS = 10
+
+# Where a detector's precision and recall are given, so that its owner can choose.
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+# Probabilities are kept this far from 0 in the log loss, so that one float32 zero does not make it infinite.
+MIN_PROBABILITY = 1e-7
+
+
+def compute_metrics(
+    probs: np.ndarray,
+    label_index: Sequence[int] | np.ndarray,
+    labels: Sequence[str],
+    speakers: Sequence[str | None] | None = None,
+    *,
+    detector: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of a classifier or a detector on a set of clips.
+
+    Args:
+        probs: `(clips, labels)`, each row a distribution over the labels.
+        label_index: `(clips,)` index of what is truly said.
+        labels: the words, in the order of the columns.
+        speakers: who speaks in each clip; None where that is not known, for one clip or for all.
+        detector: there are two labels and the second is the wanted word: adds `detector`, its scores at the threshold
+            0.5 and at others.
+        seed: of the resampling.
+
+    Returns:
+        - `clips`, `correct`, `accuracy`, and `accuracy_interval`: `low`, `high`, `confidence`, how it was made
+          (`method`), what was drawn (`over`: speakers or clips) and how many there were (`units`);
+        - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
+        - `words`: a list with `word`, `clips`, `precision`, `recall`, `f1`;
+        - `confusion`: counts, a row for what was said and a column for what was heard, in the order of `labels`;
+        - `speakers`: a list with `speaker`, `clips`, `accuracy`, worst first; empty where none is known;
+        - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
+          `clips`, `confidence`, `accuracy`;
+        - `detector`, for one: `threshold`, `precision`, `recall`, `roc_auc`, `average_precision`, and `thresholds` and
+          `histogram` to choose another threshold by.
+
+    Raises:
+        ValueError: there is no clip, shapes disagree, or a probability is not a number from 0 to 1.
+    """
+    probs = np.asarray(probs, np.float64)
+    label_index = np.asarray(label_index, np.int64)
+    speakers = [None] * len(probs) if speakers is None else list(speakers)
+    _check(probs, label_index, labels, speakers, detector)
+    heard = probs.argmax(-1)
+    if detector:
+        # At exactly the threshold the word counts as present, as in the curves below.
+        heard = (probs[:, 1] >= 0.5).astype(np.int64)
+    correct = heard == label_index
+    words = _words(label_index, heard, labels)
+    recalls = [word["recall"] for word in words if word["recall"] is not None]
+    metrics = {
+        "clips": len(probs),
+        "correct": int(correct.sum()),
+        "accuracy": float(correct.mean()),
+        "accuracy_interval": _interval(correct, speakers, seed),
+        "macro_recall": float(np.mean(recalls)),
+        "labels": list(labels),
+        "words": words,
+        "confusion": confusion_matrix(label_index, heard, labels=range(len(labels))).tolist(),
+        "speakers": _speakers(correct, speakers),
+        "calibration": _calibration(probs, label_index, heard),
+    }
+    return metrics | ({"detector": _detector(probs[:, 1], label_index)} if detector else {})
+
+
+def _check(
+    probs: np.ndarray, label_index: np.ndarray, labels: Sequence[str], speakers: list[str | None], detector: bool
+) -> None:
+    if probs.ndim != 2 or not len(probs) or probs.shape[1] != len(labels):
+        raise ValueError(f"probs must be (clips, {len(labels)}) with at least one clip; they are {probs.shape}")
+    if label_index.shape != (len(probs),) or len(speakers) != len(probs):
+        raise ValueError(
+            f"there are probabilities of {len(probs)} clips, {label_index.shape} labels and {len(speakers)} speakers"
+        )
+    if label_index.min() < 0 or label_index.max() >= len(labels):
+        raise ValueError(f"label_index must lie from 0 to {len(labels) - 1}")
+    if not (np.isfinite(probs).all() and probs.min() >= 0 and probs.max() <= 1 + 1e-5):
+        raise ValueError("a probability is NaN or does not lie from 0 to 1: are these logits?")
+    if detector and len(labels) != 2:
+        raise ValueError(f"a detector has two labels, absence and presence of the word; these are {len(labels)}")
+
+
+def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> dict[str, Any]:
+    """Where the accuracy would lie on other recordings of the kind.
+
+    Clips of one speaker stand or fall together, so whole speakers are drawn (a clip without one stands for itself).
+    Where there are fewer than two speakers, or all score alike, clips are drawn. Where every clip is right, or wrong,
+    there is nothing to resample, and the interval is the exact one of Clopper and Pearson (1934).
+    """
+    tail = (1 - CONFIDENCE) / 2
+    if correct.all() or not correct.any():
+        edge = tail ** (1 / len(correct))
+        low, high = (edge, 1.0) if correct.all() else (0.0, 1 - edge)
+        return _interval_facts(low, high, "exact (Clopper and Pearson), as no clip differs", "clips", len(correct))
+    known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
+    units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
+    over = "speakers and clips without one" if None in speakers else "speakers"
+    _, units = np.unique(units, return_inverse=True)
+    clips, right = np.bincount(units), np.bincount(units, correct)
+    if len(known) < 2 or np.ptp(right / clips) == 0:
+        over, clips, right = "clips", np.ones(len(correct)), correct.astype(np.float64)
+    # Units with the same numbers are drawn as one kind: single clips come in two kinds, however many there are.
+    (clips, right), kind = np.unique(np.stack([clips, right]), axis=1, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
+    accuracies = draws @ right / (draws @ clips)
+    low, high = np.quantile(accuracies, (tail, 1 - tail))
+    return _interval_facts(low, high, f"bootstrap, {BOOTSTRAP_ROUNDS:,} rounds", over, int(kind.sum()))
+
+
+def _interval_facts(low: float, high: float, method: str, over: str, units: int) -> dict[str, Any]:
+    return {
+        "low": float(low),
+        "high": float(high),
+        "confidence": CONFIDENCE,
+        "method": method,
+        "over": over,
+        "units": units,
+    }
+
+
+def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    precision, recall, f1, clips = precision_recall_fscore_support(
+        label_index, heard, labels=range(len(labels)), zero_division=np.nan
+    )
+    return [
+        {
+            "word": word,
+            "clips": int(clips[index]),
+            "precision": _number(precision[index]),
+            "recall": _number(recall[index]) if clips[index] else None,
+            "f1": _number(f1[index]) if clips[index] else None,
+        }
+        for index, word in enumerate(labels)
+    ]
+
+
+def _speakers(correct: np.ndarray, speakers: list[str | None]) -> list[dict[str, Any]]:
+    found = []
+    for speaker in sorted({*speakers} - {None}):
+        own = correct[[name == speaker for name in speakers]]
+        found.append({"speaker": speaker, "clips": len(own), "accuracy": float(own.mean())})
+    return sorted(found, key=lambda item: (item["accuracy"], -item["clips"]))
+
+
+def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) -> dict[str, Any]:
+    """Is a word that is given 90% right nine times in ten? (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    rows = np.arange(len(probs))
+    confidence, correct = probs[rows, heard], heard == label_index
+    number = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
+    bins = []
+    for index in range(NUM_BINS):
+        inside = number == index
+        some = bool(inside.any())
+        bins.append(
+            {
+                "low": index / NUM_BINS,
+                "high": (index + 1) / NUM_BINS,
+                "clips": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()) if some else None,
+                "accuracy": float(correct[inside].mean()) if some else None,
+            }
+        )
+    gaps = [abs(item["confidence"] - item["accuracy"]) * item["clips"] for item in bins if item["clips"]]
+    truth = np.zeros_like(probs)
+    truth[rows, label_index] = 1
+    return {
+        "ece": float(sum(gaps) / len(probs)),
+        "brier": float(np.square(probs - truth).sum(-1).mean()),
+        "log_loss": float(-np.log(np.maximum(probs[rows, label_index], MIN_PROBABILITY)).mean()),
+        "bins": bins,
+    }
+
+
+def _detector(probability: np.ndarray, present: np.ndarray) -> dict[str, Any]:
+    """Scores of a detector from the probability of the word `(clips,)` and whether it is said."""
+    both = 0 < present.sum() < len(present)
+    thresholds = [_at_threshold(probability, present, float(threshold)) for threshold in THRESHOLDS]
+    half = _at_threshold(probability, present, 0.5)
+    counts = [np.histogram(probability[present == value], NUM_BINS * 2, (0.0, 1.0))[0].tolist() for value in (0, 1)]
+    return {
+        "threshold": 0.5,
+        "precision": half["precision"],
+        "recall": half["recall"],
+        "roc_auc": float(roc_auc_score(present, probability)) if both else None,
+        "average_precision": float(average_precision_score(present, probability)) if present.any() else None,
+        "thresholds": thresholds,
+        "histogram": {"absent": counts[0], "present": counts[1]},
+    }
+
+
+def _at_threshold(probability: np.ndarray, present: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Precision, recall, and the share of other clips that raise a false alarm."""
+    raised = probability >= threshold
+    hits, alarms = int((raised & (present == 1)).sum()), int((raised & (present == 0)).sum())
+    said = int(present.sum())
+    others = len(present) - said
+    return {
+        "threshold": threshold,
+        "precision": hits / (hits + alarms) if hits + alarms else None,
+        "recall": hits / said if said else None,
+        "false_alarm_rate": alarms / others if others else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,172 @@
+"""Scores against hand-made cases, scikit-learn and the definition."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from kerasr.evaluation import compute_metrics
+
+LABELS = ("zero", "one", "two")
+
+
+def made_up(num_clips=600, num_speakers=6, num_labels=3, skill=2.5, seed=0):
+    """Probabilities of a recogniser that hears some speakers worse than others."""
+    rng = np.random.default_rng(seed)
+    label_index = rng.integers(num_labels, size=num_clips)
+    speaker = rng.integers(num_speakers, size=num_clips)
+    logits = rng.normal(size=(num_clips, num_labels))
+    logits[np.arange(num_clips), label_index] += skill * (0.4 + speaker / num_speakers)
+    powers = np.exp(logits)
+    return powers / powers.sum(-1, keepdims=True), label_index, [f"speaker {number}" for number in speaker]
+
+
+def test_agrees_with_scikit_learn():
+    probs, label_index, speakers = made_up()
+    metrics = compute_metrics(probs, label_index, LABELS, speakers)
+    heard = probs.argmax(-1)
+    assert metrics["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(label_index, heard))
+    assert metrics["macro_recall"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(label_index, heard))
+    assert metrics["confusion"] == sklearn_metrics.confusion_matrix(label_index, heard).tolist()
+    assert metrics["calibration"]["log_loss"] == pytest.approx(sklearn_metrics.log_loss(label_index, probs))
+    one = {word["word"]: word for word in metrics["words"]}["one"]
+    assert one["f1"] == pytest.approx(sklearn_metrics.f1_score(label_index == 1, heard == 1))
+    assert one["clips"] == (label_index == 1).sum()
+
+
+def test_is_json_and_the_same_again():
+    first = json.dumps(compute_metrics(*made_up()[:2], LABELS, made_up()[2], seed=3), allow_nan=False)
+    assert first == json.dumps(compute_metrics(*made_up()[:2], LABELS, made_up()[2], seed=3), allow_nan=False)
+    assert first != json.dumps(compute_metrics(*made_up()[:2], LABELS, made_up()[2], seed=4), allow_nan=False)
+
+
+def test_interval_over_speakers_is_wider_where_speakers_differ():
+    probs, label_index, speakers = made_up()
+    by_speaker = compute_metrics(probs, label_index, LABELS, speakers)["accuracy_interval"]
+    by_clip = compute_metrics(probs, label_index, LABELS)["accuracy_interval"]
+    assert (by_speaker["over"], by_speaker["units"]) == ("speakers", 6)
+    assert (by_clip["over"], by_clip["units"]) == ("clips", 600)
+    assert by_speaker["high"] - by_speaker["low"] > 1.5 * (by_clip["high"] - by_clip["low"])
+    accuracy = (probs.argmax(-1) == label_index).mean()
+    assert by_speaker["low"] < accuracy < by_speaker["high"]
+    # Resampling clips is a binomial: 1.96 standard deviations either side.
+    side = 1.96 * np.sqrt(accuracy * (1 - accuracy) / 600)
+    assert by_clip["low"] == pytest.approx(accuracy - side, abs=0.005)
+
+
+def test_interval_of_speaker_bootstrap_against_drawing_them_one_by_one():
+    correct = np.array([1] * 9 + [0] + [1] * 12 + [0] * 8 + [1] * 5)
+    speakers = ["a"] * 10 + ["b"] * 20 + ["c"] * 5
+    interval = compute_metrics(np.eye(2)[correct], np.ones(35, int), ("x", "y"), speakers)["accuracy_interval"]
+    right, clips = np.array([9, 12, 5]), np.array([10, 20, 5])
+    drawn = np.random.default_rng(1).integers(3, size=(100_000, 3))
+    low, high = np.quantile(right[drawn].sum(1) / clips[drawn].sum(1), (0.025, 0.975))
+    assert interval["low"] == pytest.approx(low, abs=0.02)
+    assert interval["high"] == pytest.approx(high, abs=0.02)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_interval_where_no_clip_differs_is_not_a_point(right):
+    """300 of 300 do not prove 100%: the interval must say so, which a bootstrap cannot."""
+    probs = np.tile([0.9, 0.1], (300, 1))
+    speakers = ["a", "b"] * 150
+    interval = compute_metrics(probs, np.full(300, 0 if right else 1), ("x", "y"), speakers)["accuracy_interval"]
+    assert interval["over"] == "clips"
+    edge = interval["low"] if right else 1 - interval["high"]
+    assert edge == pytest.approx(0.025 ** (1 / 300))  # 98.8%
+
+
+@pytest.mark.parametrize("speakers", [["a"] * 40, ["a"] * 20 + ["b"] * 20, [None] * 40])
+def test_interval_falls_back_to_clips(speakers):
+    """One speaker, two who score alike, none known: resampling speakers would give a point."""
+    correct = np.array(([1] * 9 + [0]) * 4)
+    interval = compute_metrics(np.eye(2)[correct], np.ones(40, int), ("x", "y"), speakers)["accuracy_interval"]
+    assert interval["over"] == "clips"
+    assert interval["low"] < 0.9 < interval["high"]
+
+
+def test_clips_without_a_speaker_stand_for_themselves():
+    correct = np.array([1] * 18 + [0] * 2)
+    speakers = ["a"] * 5 + ["b"] * 5 + [None] * 10
+    interval = compute_metrics(np.eye(2)[correct], np.ones(20, int), ("x", "y"), speakers)["accuracy_interval"]
+    assert (interval["over"], interval["units"]) == ("speakers and clips without one", 12)
+
+
+def test_many_clips_cost_little():
+    probs, label_index, _ = made_up(20_000)
+    assert compute_metrics(probs, label_index, LABELS)["clips"] == 20_000
+
+
+def test_words_without_clips_have_no_recall():
+    metrics = compute_metrics(np.eye(3)[[0, 0, 1]], [0, 0, 0], LABELS)
+    assert [word["recall"] for word in metrics["words"]] == [pytest.approx(2 / 3), None, None]
+    assert metrics["words"][1]["precision"] == 0
+    assert metrics["words"][2]["precision"] is None
+    assert metrics["macro_recall"] == pytest.approx(2 / 3)
+
+
+def test_speakers_worst_first():
+    correct = np.array([1, 1, 0, 0, 1, 1])
+    speakers = ["good", "good", "bad", "bad", "fair", None]
+    found = compute_metrics(np.eye(2)[correct], np.ones(6, int), ("x", "y"), speakers)["speakers"]
+    assert [(item["speaker"], item["accuracy"]) for item in found] == [("bad", 0), ("good", 1), ("fair", 1)]
+
+
+def test_calibration_by_hand():
+    # Two clips given 95%, one right; two given 65%, both right.
+    probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.35, 0.65]])
+    calibration = compute_metrics(probs, [0, 1, 0, 1], ("x", "y"))["calibration"]
+    assert calibration["ece"] == pytest.approx((0.45 * 2 + 0.35 * 2) / 4)
+    squares = np.array([0.05, 0.95, 0.35, 0.35]) ** 2
+    assert calibration["brier"] == pytest.approx(2 * squares.mean())
+    assert calibration["log_loss"] == pytest.approx(-np.log([0.95, 0.05, 0.65, 0.65]).mean())
+    filled = {item["low"]: item for item in calibration["bins"] if item["clips"]}
+    assert sorted(filled) == [0.6, 0.9]
+    assert (filled[0.9]["confidence"], filled[0.9]["accuracy"]) == (pytest.approx(0.95), 0.5)
+
+
+def test_certainty_and_a_zero_stay_finite():
+    calibration = compute_metrics(np.eye(2)[[0, 1]], [0, 0], ("x", "y"))["calibration"]
+    assert calibration["bins"][-1]["clips"] == 2
+    assert np.isfinite(calibration["log_loss"])
+
+
+def test_detector_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    present = (rng.random(500) < 0.2).astype(int)
+    probability = 1 / (1 + np.exp(-rng.normal(4 * present - 2, 1.5)))
+    probs = np.stack([1 - probability, probability], -1)
+    found = compute_metrics(probs, present, ("not zero", "zero"), detector=True)["detector"]
+    assert found["roc_auc"] == pytest.approx(sklearn_metrics.roc_auc_score(present, probability))
+    assert found["average_precision"] == pytest.approx(sklearn_metrics.average_precision_score(present, probability))
+    assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(present, probability >= 0.5))
+    assert found["recall"] == pytest.approx(sklearn_metrics.recall_score(present, probability >= 0.5))
+    recalls = [item["recall"] for item in found["thresholds"]]
+    assert recalls == sorted(recalls, reverse=True)
+    assert sum(found["histogram"]["present"]) == present.sum()
+
+
+def test_detector_without_the_word_or_without_others():
+    probs = np.array([[0.9, 0.1], [0.3, 0.7]])
+    none = compute_metrics(probs, [0, 0], ("not zero", "zero"), detector=True)["detector"]
+    assert (none["roc_auc"], none["average_precision"], none["recall"]) == (None, None, None)
+    only = compute_metrics(probs, [1, 1], ("not zero", "zero"), detector=True)["detector"]
+    assert (only["roc_auc"], only["precision"], only["thresholds"][0]["false_alarm_rate"]) == (None, 1.0, None)
+    json.dumps([none, only], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("probs", "label_index", "message"),
+    [
+        (np.zeros((0, 3)), [], "at least one clip"),
+        (np.full((2, 2), 0.5), [0, 1], "must be"),
+        (np.full((2, 3), 0.3), [0], "2 clips"),
+        (np.full((2, 3), 0.3), [0, 3], "from 0 to 2"),
+        (np.array([[0.5, 0.5, np.nan]]), [0], "NaN"),
+        (np.array([[3.0, -2.0, 0.0]]), [0], "logits"),
+    ],
+)
+def test_refuses_what_are_no_probabilities(probs, label_index, message):
+    with pytest.raises(ValueError, match=message):
+        compute_metrics(probs, label_index, LABELS)
