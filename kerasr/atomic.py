@@ -42,13 +42,18 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[str]:
     try:
         yield beside
         os.chmod(beside, 0o777 & ~_umask())
-        try:
-            os.rename(beside, path)
-        except OSError:
-            if not os.path.isdir(path):
-                raise
+        place_folder(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def place_folder(made: str, path: str) -> None:
+    """Rename the folder `made` to `path`, unless another process has put its own there: then nothing happens."""
+    try:
+        os.rename(made, path)
+    except OSError:
+        if not os.path.isdir(path):
+            raise
 
 
 def _umask() -> int:

@@ -97,9 +97,9 @@ def read(
 
 
 def resample(waveform: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:
-    """`waveform` `(samples,)` at another rate in Hz, by soxr at its high quality.
+    """The waveform `(samples,)` at another rate in Hz, by soxr at its high quality.
 
-    Equal to `librosa.resample(..., res_type="soxr_hq")`, whose import alone takes longer than most corpora take to read.
+    Equal to `librosa.resample` with `res_type="soxr_hq"`, without the seconds that importing librosa takes.
     """
     num_samples = math.ceil(len(waveform) * new_rate / old_rate)
     resampled = soxr.resample(waveform, old_rate, new_rate, quality="HQ")[:num_samples]
@@ -152,6 +152,6 @@ def _diagnose(path: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """libsndfile's own words."""
+    """What libsndfile says of it."""
     words = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
     return words.strip().rstrip(".")

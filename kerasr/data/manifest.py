@@ -1,8 +1,8 @@
 """A corpus is a list of utterances and the facts they share; a manifest is that list in a CSV or JSONL file.
 
 Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
-must be there; columns of other names are ignored. A relative path starts at the manifest's own folder. `split` is train,
-validation or test; `noise` marks a background recording, which needs no label.
+must be there; columns of other names are ignored. A relative path starts at the manifest's own folder. `split` is
+train, validation or test; `noise` marks a background recording, which needs no label.
 """
 
 import csv
@@ -132,9 +132,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     )
 
 
-def write_manifest(
-    path: str | os.PathLike[str], utterances: Iterable[Utterance], noise: Iterable[str] = ()
-) -> None:
+def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance], noise: Iterable[str] = ()) -> None:
     """Write a CSV or JSONL manifest, whole or not at all; paths beneath its folder are written relative to it.
 
     Raises:
@@ -198,7 +196,7 @@ def fingerprint(corpus: Corpus) -> str:
 
     Rows of relative path, label, text, speaker, size and SHA-256 of the content, sorted. Content is every byte of a
     file up to 1 MiB and the first and last 512 KiB of a longer one, so that a folder of clips is read in full and a
-    three-hour recording is not. The split and the background recordings are not part of it: the run's manifest has them.
+    three-hour recording is not. The split and the background recordings are no part of it: the run's manifest has them.
     """
     paths = [item.path for item in corpus.utterances]
     contents = map_threaded(_content_hash, paths, "Taking the fingerprint")

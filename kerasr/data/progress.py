@@ -38,6 +38,10 @@ class Notice:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
         if self._shown:
             self._progress.stop()
 

@@ -4,7 +4,6 @@ The score of a split is worth what its rule is worth: a speaker heard in trainin
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,9 +28,9 @@ def split_corpus(
         corpus: what to divide.
         rule: `official` takes the split that the corpus comes with; where it has no validation part, one is drawn
             from its training part. `speaker` gives validation and test speakers of their own, at least one each and
-            about a tenth of the recordings; recordings without a speaker go by a hash of their path. `file` divides by a
-            hash of the relative path, so that adding a recording moves no other. `auto` is the first of these that
-            leaves no split empty and no label untrained.
+            about a tenth of the recordings; recordings without a speaker go by a hash of their path. `file` divides by
+            a hash of the relative path, so that adding a recording moves no other. `auto` takes the official split
+            unless that leaves a split empty or a label untrained, else speakers if there are three, else files.
         leave_out: test on this speaker, validate on the next in alphabetical order, train on the others.
         seed: another seed draws other speakers or files.
 
@@ -109,12 +108,10 @@ def _leave_out(corpus: Corpus, speaker: str, seed: int) -> tuple[list[str], str]
         known = ", ".join(speakers[:10]) + (", ..." if len(speakers) > 10 else "")
         raise UserError(f"{corpus.name} has no speaker {speaker!r}: its speakers are {known or 'not named'}")
     following = speakers[(speakers.index(speaker) + 1) % len(speakers)]
-    # With one speaker the next is the same again, and with two nobody is left to train on: the check for empty splits says so.
+    # With one speaker the next is the same again, with two nobody is left to train on: `_finish` refuses both.
     parts = {following: "validation", speaker: "test"}
     share = _file_rule(corpus, ("test", "validation"), seed)
-    splits = [
-        share(item) if item.speaker is None else parts.get(item.speaker, "train") for item in corpus.utterances
-    ]
+    splits = [share(item) if item.speaker is None else parts.get(item.speaker, "train") for item in corpus.utterances]
     description = f"leave one speaker out: {speaker} is the test, {following} the validation, the others train"
     return splits, description + _without(corpus)
 
@@ -173,7 +170,8 @@ def _problem(corpus: Corpus, splits: list[str]) -> str:
     trained = {item.label for item, split in zip(corpus.utterances, splits, strict=True) if split == "train"}
     untrained = [label for label in corpus.labels if label not in trained]
     if len(untrained) > 1:
-        return f"its train split is empty for {len(untrained)} of {len(corpus.labels)} labels ({', '.join(untrained[:3])}, ...)"
+        some = ", ".join(untrained[:3])
+        return f"its train split is empty for {len(untrained)} of {len(corpus.labels)} labels ({some}, ...)"
     return f"its train split is empty for the label {untrained[0]!r}" if untrained else ""
 
 
@@ -202,8 +200,7 @@ def _warn_untested(corpus: Corpus, utterances: tuple[Utterance, ...]) -> None:
     if untested:
         names = ", ".join(untested[:10]) + (", ..." if len(untested) > 10 else "")
         console().print(
-            f"warning: no test recording of {names} ({os.path.basename(corpus.source) or corpus.name}): "
-            "the score says nothing about it",
+            f"warning: {corpus.name} has no test recording of {names}: the score says nothing about it",
             style="yellow",
             markup=False,
         )

@@ -1,9 +1,9 @@
 """A folder of word folders: what is said is the name of the folder that holds the recording.
 
-Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The folder
-right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last. Speakers are not
-guessed from folder names; a manifest names them. `_background_noise_` holds background recordings. Names that begin
-with a dot are skipped.
+Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The
+folder right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last.
+Speakers are not guessed from folder names; a manifest names them. `_background_noise_` holds background recordings.
+Names that begin with a dot are skipped.
 """
 
 import os

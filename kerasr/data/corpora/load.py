@@ -6,29 +6,32 @@ from dataclasses import dataclass
 
 import platformdirs
 
-from kerasr.data.corpora import fsdd, speech_commands
-from kerasr.data.corpora.download import CorpusUnavailable
+from kerasr.data.corpora import fsdd, speech_commands, synthetic
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
 from kerasr.errors import UserError
 
-SYNTHETIC = "synthetic:"
-
 
 @dataclass(frozen=True)
 class Known:
-    """A published corpus: its folder's name, how it is recognised and read."""
+    """A published corpus: the name of its folder, and how that is recognised, read and downloaded."""
 
     folder: str
     recognise: Callable[[str], bool]
     read: Callable[[str], Corpus]
+    download: Callable[[str], None]
 
 
 CORPORA: dict[str, Known] = {
-    fsdd.NAME: Known(fsdd.FOLDER, lambda path: fsdd.find_recordings(path) is not None, fsdd.read_fsdd),
+    fsdd.NAME: Known(
+        fsdd.FOLDER, lambda path: fsdd.find_recordings(path) is not None, fsdd.read_fsdd, fsdd.download_fsdd
+    ),
     speech_commands.NAME: Known(
-        speech_commands.FOLDER, speech_commands.is_speech_commands, speech_commands.read_speech_commands
+        speech_commands.FOLDER,
+        speech_commands.is_speech_commands,
+        speech_commands.read_speech_commands,
+        speech_commands.download_speech_commands,
     ),
 }
 
@@ -39,11 +42,11 @@ def load_corpus(
     """The corpus that `data` names, each recording checked by its header.
 
     Args:
-        data: a folder of word folders, a copy of a known corpus (recognised by its layout), a CSV or JSONL manifest, the
-            name of a known corpus, or `synthetic:yes,no`. None for `default`.
+        data: a folder of word folders, a copy of a known corpus (recognised by its layout), a CSV or JSONL manifest,
+            the name of a known corpus, or `synthetic:yes,no`. None for `default`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
-        seed: of the voices that a synthetic corpus draws.
+        seed: draws the voices of a synthetic corpus; others do not change with it.
         min_labels: fewer labels than this are an error.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
@@ -53,7 +56,7 @@ def load_corpus(
         CorpusUnavailable: the known corpus is not on this machine and cannot be downloaded.
         UserError: `data` names nothing, has too few labels, or has too many bad recordings.
     """
-    corpus = check_recordings(_read(data, default), max_bad)
+    corpus = check_recordings(_read(data, default, seed), max_bad)
     if len(corpus.labels) < min_labels:
         raise UserError(
             f"{corpus.source}: all of its recordings have the label {corpus.labels[0]!r}, and a word model needs "
@@ -67,11 +70,13 @@ def cache_folder() -> str:
     return os.path.abspath(os.environ.get("KERASR_CACHE") or platformdirs.user_cache_dir("kerasr"))
 
 
-def _read(data: str | None, default: str | None) -> Corpus:
+def _read(data: str | None, default: str | None, seed: int) -> Corpus:
     if data is None:
         if default is None:
             raise UserError("no recordings are named: give --data with a folder, a manifest or a known corpus")
         return _read_known(default)
+    if data.startswith(synthetic.PREFIX):
+        return synthetic.read_synthetic(synthetic.parse_words(data), cache_folder(), seed=seed)
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)
     if os.path.isdir(data):
@@ -80,8 +85,8 @@ def _read(data: str | None, default: str | None) -> Corpus:
         if data.lower().endswith(MANIFEST_SUFFIXES):
             return read_manifest(data)
         raise UserError(f"{data}: is neither a folder nor a manifest (.csv, .jsonl)")
-    known = ", ".join(CORPORA)
-    raise UserError(f"{data}: there is no such folder or manifest, and the known corpora are {known} and {SYNTHETIC}...")
+    known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no"])
+    raise UserError(f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})")
 
 
 def _read_layout(path: str, default: str | None) -> Corpus:
@@ -97,12 +102,13 @@ def _read_layout(path: str, default: str | None) -> Corpus:
 
 
 def _read_known(name: str) -> Corpus:
-    """A known corpus, wherever on this machine it is."""
+    """A known corpus from where it is on this machine, else from where it is published."""
     known = CORPORA[name]
     shared = os.environ.get("KERASR_DATA")
-    places = [os.path.join(shared, known.folder), shared] if shared else []
-    places.append(os.path.join(cache_folder(), known.folder))
+    cached = os.path.join(cache_folder(), known.folder)
+    places = [os.path.join(shared, known.folder), shared, cached] if shared else [cached]
     for place in places:
         if os.path.isdir(place) and known.recognise(place):
             return known.read(place)
-    raise CorpusUnavailable(f"{name} is not in {' or '.join(places)}")
+    known.download(cached)
+    return known.read(cached)

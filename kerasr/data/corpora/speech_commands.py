@@ -11,6 +11,7 @@ import re
 import sys
 from dataclasses import replace
 
+from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import Corpus
 from kerasr.errors import UserError
@@ -22,6 +23,9 @@ LICENCE = "CC BY 4.0"
 VALIDATION_LIST = "validation_list.txt"
 TEST_LIST = "testing_list.txt"
 
+_ARCHIVE = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+# From TensorFlow Datasets, tensorflow_datasets/url_checksums/speech_commands.txt (2,428,923,189 bytes).
+_ARCHIVE_SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
 _SPEAKER = re.compile(r"(?:^|_)([0-9a-f]+)_nohash_")
 # `which_set` in section 7.2 of the paper and in TensorFlow's speech_commands/input_data.py.
 _MAX_CLIPS_PER_CLASS = 2**27 - 1
@@ -61,10 +65,20 @@ def read_speech_commands(path: str) -> Corpus:
     )
 
 
-def official_split(name: str) -> str:
-    """The official split of a clip by its file name: a tenth each to validation and test, the same for a speaker's clips.
+def download_speech_commands(folder: str, url: str = _ARCHIVE, sha256: str | None = _ARCHIVE_SHA256) -> None:
+    """Make `folder` a copy of the corpus as published, version 0.02 (2.4 GB); nothing happens where it exists.
 
-    A name without a speaker is hashed as it is.
+    Raises:
+        CorpusUnavailable: there is no network.
+        UserError: the archive is not the published one.
+    """
+    install_archive(url, folder, sha256=sha256)
+
+
+def official_split(name: str) -> str:
+    """The official split of a clip by its file name: about a tenth each to validation and test.
+
+    All clips of a speaker fall to the same. A name without a speaker is hashed as it is.
     """
     digest = hashlib.sha1((_speaker(name) or name).encode("utf-8", "surrogateescape")).hexdigest()
     percent = int(digest, 16) % (_MAX_CLIPS_PER_CLASS + 1) * (100.0 / _MAX_CLIPS_PER_CLASS)

@@ -1,0 +1,104 @@
+"""The child process that speaks: jobs as JSON on stdin, WAV files out, one line on stdout for every few clips.
+
+espeak-ng keeps its state in globals, may end the process, and has random numbers that depend on all it said before. In
+a process of its own it can do no harm, and the same jobs give the same bytes. It runs by path, and so imports nothing
+of kerasr. The working directory holds espeak-ng's data: its buffer for that path is too short for many a real one.
+"""
+
+import ctypes
+import json
+import sys
+import wave
+
+import numpy as np
+
+DATA_FOLDER = "espeak-ng-data"
+# From speak_lib.h: espeak_AUDIO_OUTPUT, the options of espeak_Initialize, espeak_PARAMETER, the flags of espeak_Synth.
+_SYNCHRONOUS = 2
+_DONT_EXIT = 0x8000
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_POSITION_CHARACTER = 1
+_UTF8 = 1
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_REPORT_EVERY = 50
+# What lies below this share of the peak, before the word and after it, is silence; so much of it, in seconds, is kept.
+_SILENCE = 0.01
+_MARGIN_SECONDS = 0.02
+_SHORTEST_SECONDS = 0.05
+
+
+class Speaker:
+    """espeak-ng behind its C interface."""
+
+    def __init__(self, library: str) -> None:
+        self._library = library = ctypes.CDLL(library)
+        library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+        library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        library.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
+        library.espeak_SetSynthCallback.argtypes = [_CALLBACK]
+        library.espeak_SetSynthCallback.restype = None
+        library.espeak_Synth.argtypes = [
+            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
+            ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
+        ]  # fmt: skip
+        library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+        self.sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, DATA_FOLDER.encode(), _DONT_EXIT)
+        if self.sample_rate <= 0:
+            raise RuntimeError("espeak-ng does not find its data; reinstall espeakng-loader")
+        self._blocks: list[bytes] = []
+        # The library keeps the pointer alone: this attribute keeps the callback alive.
+        self._callback = _CALLBACK(self._receive)
+        library.espeak_SetSynthCallback(self._callback)
+
+    def _receive(self, samples, count, _events) -> int:
+        if samples and count > 0:
+            self._blocks.append(ctypes.string_at(samples, 2 * count))
+        return 0
+
+    def say(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> np.ndarray:
+        """The text spoken, int16 `(samples,)`, without the silence around it; empty where the voice says nothing."""
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise RuntimeError(f"espeak-ng has no voice {voice!r}; reinstall espeakng-loader")
+        for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
+            self._library.espeak_SetParameter(parameter, value, 0)
+        self._blocks.clear()
+        # Breath is noise, whose seed is the time of day unless it is set.
+        self._library.espeak_ng_SetRandSeed(1)
+        terminated = text.encode() + b"\0"
+        code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
+        if code != 0:
+            raise RuntimeError(f"espeak-ng cannot say {text!r} (error {code})")
+        return self._trim(np.frombuffer(b"".join(self._blocks), np.int16))
+
+    def _trim(self, samples: np.ndarray) -> np.ndarray:
+        level = np.abs(samples.astype(np.int32))
+        loud = np.flatnonzero(level > _SILENCE * level.max(initial=0))
+        if len(loud) < _SHORTEST_SECONDS * self.sample_rate:
+            return samples[:0]
+        margin = round(_MARGIN_SECONDS * self.sample_rate)
+        return samples[max(0, loud[0] - margin) : loud[-1] + margin]
+
+
+def main() -> None:
+    """Speak every job; a job is `path`, `text`, `voice`, `rate`, `pitch` and `pitch_range`."""
+    request = json.load(sys.stdin)
+    speaker = Speaker(request["library"])
+    for number, job in enumerate(request["jobs"], start=1):
+        samples = speaker.say(job["text"], job["voice"], job["rate"], job["pitch"], job["pitch_range"])
+        if not len(samples):
+            raise RuntimeError(f"the English voices of espeak-ng have no sound for {job['text']!r}")
+        with wave.open(job["path"], "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(speaker.sample_rate)
+            file.writeframes(samples.tobytes())
+        if number % _REPORT_EVERY == 0:
+            print(_REPORT_EVERY, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, OSError) as error:
+        sys.exit(str(error))
