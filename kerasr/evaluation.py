@@ -50,14 +50,14 @@ def compute_metrics(
         seed: of the resampling.
 
     Returns:
-        - `clips`, `correct`, `accuracy`, and `accuracy_interval`: `low`, `high`, `confidence`, how it was made
-          (`method`), what was drawn (`over`: speakers or clips) and how many there were (`units`);
+        - `num_clips`, `num_correct`, `accuracy`;
+        - `accuracy_interval`, the two ends of the 95% interval, and `interval_method`, which says what was resampled;
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
-        - `words`: a list with `word`, `clips`, `precision`, `recall`, `f1`;
+        - `words`: a list with `word`, `num_clips`, `precision`, `recall`, `f1`;
         - `confusion`: counts, a row for what was said and a column for what was heard, in the order of `labels`;
-        - `speakers`: a list with `speaker`, `clips`, `accuracy`, worst first; empty where none is known;
+        - `speakers`: a list with `speaker`, `num_clips`, `accuracy`, worst first; empty where none is known;
         - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
-          `clips`, `confidence`, `accuracy`;
+          `num_clips`, `confidence`, `accuracy`;
         - `detector`, for one: `threshold`, `precision`, `recall`, `roc_auc`, `average_precision`, and `thresholds` and
           `histogram` to choose another threshold by.
 
@@ -75,11 +75,13 @@ def compute_metrics(
     correct = heard == label_index
     words = _words(label_index, heard, labels)
     recalls = [word["recall"] for word in words if word["recall"] is not None]
+    interval, interval_method = _interval(correct, speakers, seed)
     metrics = {
-        "clips": len(probs),
-        "correct": int(correct.sum()),
+        "num_clips": len(probs),
+        "num_correct": int(correct.sum()),
         "accuracy": float(correct.mean()),
-        "accuracy_interval": _interval(correct, speakers, seed),
+        "accuracy_interval": interval,
+        "interval_method": interval_method,
         "macro_recall": float(np.mean(recalls)),
         "labels": list(labels),
         "words": words,
@@ -107,8 +109,8 @@ def _check(
         raise ValueError(f"a detector has two labels, absence and presence of the word; these are {len(labels)}")
 
 
-def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> dict[str, Any]:
-    """Where the accuracy would lie on other recordings of the kind.
+def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> tuple[list[float], str]:
+    """Where the accuracy would lie on other recordings of the kind, and how that was found.
 
     Clips of one speaker stand or fall together, so whole speakers are drawn (a clip without one stands for itself).
     Where there are fewer than two speakers, or all score alike, clips are drawn. Where every clip is right, or wrong,
@@ -117,8 +119,8 @@ def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> dic
     tail = (1 - CONFIDENCE) / 2
     if correct.all() or not correct.any():
         edge = tail ** (1 / len(correct))
-        low, high = (edge, 1.0) if correct.all() else (0.0, 1 - edge)
-        return _interval_facts(low, high, "exact (Clopper and Pearson), as no clip differs", "clips", len(correct))
+        interval = [edge, 1.0] if correct.all() else [0.0, 1 - edge]
+        return interval, f"exact binomial over {len(correct):,} clips, as all are {'right' if correct.all() else 'wrong'}"
     known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
     units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
     over = "speakers and clips without one" if None in speakers else "speakers"
@@ -130,19 +132,8 @@ def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> dic
     (clips, right), kind = np.unique(np.stack([clips, right]), axis=1, return_counts=True)
     draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
     accuracies = draws @ right / (draws @ clips)
-    low, high = np.quantile(accuracies, (tail, 1 - tail))
-    return _interval_facts(low, high, f"bootstrap, {BOOTSTRAP_ROUNDS:,} rounds", over, int(kind.sum()))
-
-
-def _interval_facts(low: float, high: float, method: str, over: str, units: int) -> dict[str, Any]:
-    return {
-        "low": float(low),
-        "high": float(high),
-        "confidence": CONFIDENCE,
-        "method": method,
-        "over": over,
-        "units": units,
-    }
+    interval = np.quantile(accuracies, (tail, 1 - tail)).tolist()
+    return interval, f"bootstrap over {kind.sum():,} {over}"
 
 
 def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -152,7 +143,7 @@ def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) ->
     return [
         {
             "word": word,
-            "clips": int(clips[index]),
+            "num_clips": int(clips[index]),
             "precision": _number(precision[index]),
             "recall": _number(recall[index]) if clips[index] else None,
             "f1": _number(f1[index]) if clips[index] else None,
@@ -165,8 +156,8 @@ def _speakers(correct: np.ndarray, speakers: list[str | None]) -> list[dict[str,
     found = []
     for speaker in sorted({*speakers} - {None}):
         own = correct[[name == speaker for name in speakers]]
-        found.append({"speaker": speaker, "clips": len(own), "accuracy": float(own.mean())})
-    return sorted(found, key=lambda item: (item["accuracy"], -item["clips"]))
+        found.append({"speaker": speaker, "num_clips": len(own), "accuracy": float(own.mean())})
+    return sorted(found, key=lambda item: (item["accuracy"], -item["num_clips"]))
 
 
 def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) -> dict[str, Any]:
@@ -182,12 +173,12 @@ def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) 
             {
                 "low": index / NUM_BINS,
                 "high": (index + 1) / NUM_BINS,
-                "clips": int(inside.sum()),
+                "num_clips": int(inside.sum()),
                 "confidence": float(confidence[inside].mean()) if some else None,
                 "accuracy": float(correct[inside].mean()) if some else None,
             }
         )
-    gaps = [abs(item["confidence"] - item["accuracy"]) * item["clips"] for item in bins if item["clips"]]
+    gaps = [abs(item["confidence"] - item["accuracy"]) * item["num_clips"] for item in bins if item["num_clips"]]
     truth = np.zeros_like(probs)
     truth[rows, label_index] = 1
     return {

@@ -32,7 +32,7 @@ def test_agrees_with_scikit_learn():
     assert metrics["calibration"]["log_loss"] == pytest.approx(sklearn_metrics.log_loss(label_index, probs))
     one = {word["word"]: word for word in metrics["words"]}["one"]
     assert one["f1"] == pytest.approx(sklearn_metrics.f1_score(label_index == 1, heard == 1))
-    assert one["clips"] == (label_index == 1).sum()
+    assert one["num_clips"] == (label_index == 1).sum()
 
 
 def test_is_json_and_the_same_again():
@@ -43,16 +43,17 @@ def test_is_json_and_the_same_again():
 
 def test_interval_over_speakers_is_wider_where_speakers_differ():
     probs, label_index, speakers = made_up()
-    by_speaker = compute_metrics(probs, label_index, LABELS, speakers)["accuracy_interval"]
-    by_clip = compute_metrics(probs, label_index, LABELS)["accuracy_interval"]
-    assert (by_speaker["over"], by_speaker["units"]) == ("speakers", 6)
-    assert (by_clip["over"], by_clip["units"]) == ("clips", 600)
-    assert by_speaker["high"] - by_speaker["low"] > 1.5 * (by_clip["high"] - by_clip["low"])
+    by_speaker = compute_metrics(probs, label_index, LABELS, speakers)
+    by_clip = compute_metrics(probs, label_index, LABELS)
+    assert by_speaker["interval_method"] == "bootstrap over 6 speakers"
+    assert by_clip["interval_method"] == "bootstrap over 600 clips"
+    by_speaker, by_clip = by_speaker["accuracy_interval"], by_clip["accuracy_interval"]
+    assert np.ptp(by_speaker) > 1.5 * np.ptp(by_clip)
     accuracy = (probs.argmax(-1) == label_index).mean()
-    assert by_speaker["low"] < accuracy < by_speaker["high"]
+    assert by_speaker[0] < accuracy < by_speaker[1]
     # Resampling clips is a binomial: 1.96 standard deviations either side.
     side = 1.96 * np.sqrt(accuracy * (1 - accuracy) / 600)
-    assert by_clip["low"] == pytest.approx(accuracy - side, abs=0.005)
+    assert by_clip[0] == pytest.approx(accuracy - side, abs=0.005)
 
 
 def test_interval_of_speaker_bootstrap_against_drawing_them_one_by_one():
@@ -62,8 +63,7 @@ def test_interval_of_speaker_bootstrap_against_drawing_them_one_by_one():
     right, clips = np.array([9, 12, 5]), np.array([10, 20, 5])
     drawn = np.random.default_rng(1).integers(3, size=(100_000, 3))
     low, high = np.quantile(right[drawn].sum(1) / clips[drawn].sum(1), (0.025, 0.975))
-    assert interval["low"] == pytest.approx(low, abs=0.02)
-    assert interval["high"] == pytest.approx(high, abs=0.02)
+    assert interval == pytest.approx([low, high], abs=0.02)
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -71,9 +71,10 @@ def test_interval_where_no_clip_differs_is_not_a_point(right):
     """300 of 300 do not prove 100%: the interval must say so, which a bootstrap cannot."""
     probs = np.tile([0.9, 0.1], (300, 1))
     speakers = ["a", "b"] * 150
-    interval = compute_metrics(probs, np.full(300, 0 if right else 1), ("x", "y"), speakers)["accuracy_interval"]
-    assert interval["over"] == "clips"
-    edge = interval["low"] if right else 1 - interval["high"]
+    metrics = compute_metrics(probs, np.full(300, 0 if right else 1), ("x", "y"), speakers)
+    assert metrics["interval_method"].startswith("exact binomial over 300 clips")
+    low, high = metrics["accuracy_interval"]
+    edge = low if right else 1 - high
     assert edge == pytest.approx(0.025 ** (1 / 300))  # 98.8%
 
 
@@ -81,21 +82,22 @@ def test_interval_where_no_clip_differs_is_not_a_point(right):
 def test_interval_falls_back_to_clips(speakers):
     """One speaker, two who score alike, none known: resampling speakers would give a point."""
     correct = np.array(([1] * 9 + [0]) * 4)
-    interval = compute_metrics(np.eye(2)[correct], np.ones(40, int), ("x", "y"), speakers)["accuracy_interval"]
-    assert interval["over"] == "clips"
-    assert interval["low"] < 0.9 < interval["high"]
+    metrics = compute_metrics(np.eye(2)[correct], np.ones(40, int), ("x", "y"), speakers)
+    assert metrics["interval_method"] == "bootstrap over 40 clips"
+    low, high = metrics["accuracy_interval"]
+    assert low < 0.9 < high
 
 
 def test_clips_without_a_speaker_stand_for_themselves():
     correct = np.array([1] * 18 + [0] * 2)
     speakers = ["a"] * 5 + ["b"] * 5 + [None] * 10
-    interval = compute_metrics(np.eye(2)[correct], np.ones(20, int), ("x", "y"), speakers)["accuracy_interval"]
-    assert (interval["over"], interval["units"]) == ("speakers and clips without one", 12)
+    metrics = compute_metrics(np.eye(2)[correct], np.ones(20, int), ("x", "y"), speakers)
+    assert metrics["interval_method"] == "bootstrap over 12 speakers and clips without one"
 
 
 def test_many_clips_cost_little():
     probs, label_index, _ = made_up(20_000)
-    assert compute_metrics(probs, label_index, LABELS)["clips"] == 20_000
+    assert compute_metrics(probs, label_index, LABELS)["num_clips"] == 20_000
 
 
 def test_words_without_clips_have_no_recall():
@@ -121,14 +123,14 @@ def test_calibration_by_hand():
     squares = np.array([0.05, 0.95, 0.35, 0.35]) ** 2
     assert calibration["brier"] == pytest.approx(2 * squares.mean())
     assert calibration["log_loss"] == pytest.approx(-np.log([0.95, 0.05, 0.65, 0.65]).mean())
-    filled = {item["low"]: item for item in calibration["bins"] if item["clips"]}
+    filled = {item["low"]: item for item in calibration["bins"] if item["num_clips"]}
     assert sorted(filled) == [0.6, 0.9]
     assert (filled[0.9]["confidence"], filled[0.9]["accuracy"]) == (pytest.approx(0.95), 0.5)
 
 
 def test_certainty_and_a_zero_stay_finite():
     calibration = compute_metrics(np.eye(2)[[0, 1]], [0, 0], ("x", "y"))["calibration"]
-    assert calibration["bins"][-1]["clips"] == 2
+    assert calibration["bins"][-1]["num_clips"] == 2
     assert np.isfinite(calibration["log_loss"])
 
 
