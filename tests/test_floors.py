@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("audio", "features", "layers"),
     ("models", "data"),
     ("tasks",),
-    ("checkpoint", "run_directory", "evaluation", "report", "training", "recipes"),
+    ("checkpoint", "recipes", "run_directory", "callbacks", "evaluation", "report", "training"),
     ("train", "evaluate", "predict", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
@@ -37,7 +37,9 @@ def room_of(module: str) -> tuple[int, int, str]:
         for place, room in enumerate(rooms):
             if module == room or module.startswith(f"{room}."):
                 return floor, place, room
-    pytest.fail(f"kerasr.{module} has no floor: add it to FLOORS in {Path(__file__).name} and to CONTRIBUTING.md's table")
+    pytest.fail(
+        f"kerasr.{module} has no floor: add it to FLOORS in {Path(__file__).name} and to CONTRIBUTING.md's table"
+    )
 
 
 def imports(module: str) -> Iterator[tuple[str, bool, int]]:

@@ -1,0 +1,32 @@
+"""Make the API reference from the docstrings: `python docs/api.py` writes `site/`; open `site/index.html`.
+
+Needs the extra `docs`.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import pdoc
+
+from kerasr.cli import import_quietly
+
+ROOT = Path(__file__).parents[1]
+
+
+def public_modules() -> list[str]:
+    """Every module of kerasr but the commands, which `--help` documents."""
+    paths = [path.relative_to(ROOT) for path in sorted((ROOT / "kerasr").rglob("*.py"))]
+    names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    return [
+        name
+        for name, path in zip(names, paths, strict=True)
+        if 'if __name__ == "__main__":' not in (ROOT / path).read_text(encoding="utf-8")
+    ]
+
+
+if __name__ == "__main__":
+    import_quietly()
+    warnings.filterwarnings("ignore", message=".*has already been added")  # a package without __all__ names them too
+    pdoc.render.configure(docformat="google")
+    pdoc.pdoc(*public_modules(), output_directory=Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "site"))

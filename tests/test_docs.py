@@ -1,0 +1,35 @@
+"""Every public name says what it is, and the reference made of that builds."""
+
+import importlib
+import inspect
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = runpy.run_path(str(ROOT / "docs" / "api.py"))["public_modules"]()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_has_a_docstring(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} does not say what it is"
+    for public, thing in vars(module).items():
+        if public.startswith("_") or getattr(thing, "__module__", None) != name:
+            continue
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            assert thing.__doc__, f"{name}.{public} has no docstring"
+        for method, function in vars(thing).items() if inspect.isclass(thing) else ():
+            if not method.startswith("_") and (inspect.isfunction(function) or isinstance(function, property)):
+                assert inspect.getdoc(getattr(thing, method)), f"{name}.{public}.{method} has no docstring"
+
+
+def test_reference_builds_and_names_the_whole_api(tmp_path):
+    subprocess.run([sys.executable, ROOT / "docs" / "api.py", tmp_path], cwd=ROOT, check=True)
+    for package in ("kerasr", "kerasr.models", "kerasr.data"):
+        page = (tmp_path / f"{package.replace('.', '/')}.html").read_text(encoding="utf-8")
+        for public in importlib.import_module(package).__all__:
+            assert f'id="{public}"' in page, f"the page of {package} does not show {public}"

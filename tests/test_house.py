@@ -1,0 +1,169 @@
+"""What holds for the project as a whole: it installs from a wheel, starts fast and says what it needs."""
+
+import ast
+import configparser
+import importlib
+import json
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import types
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+
+import kerasr
+from kerasr import audio
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__main__")
+    for path in (ROOT / "kerasr").rglob("*.py")
+    if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+)
+SLOW_TO_IMPORT = {"tensorflow", "keras", "jax", "torch", "librosa", "numba", "scipy", "sklearn", "matplotlib"}
+
+
+def settings() -> configparser.ConfigParser:
+    """setup.cfg."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def requirements(section: str, option: str) -> list[Requirement]:
+    """The requirements that one option of setup.cfg lists."""
+    return [Requirement(line) for line in settings()[section][option].strip().splitlines()]
+
+
+def run(*arguments: object, cwd: Path, **variables: str) -> str:
+    """Standard output of a Python process, which must end well."""
+    process = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, f"{arguments}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def test_there_are_commands():
+    assert {"kerasr.train", "kerasr.evaluate", "kerasr.predict", "kerasr.runs", "kerasr.models"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loads_no_framework(command, tmp_path):
+    probe = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{command}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('{command}', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "print('loaded:', *{name.split('.')[0] for name in sys.modules})\n"
+    )
+    help_text, loaded = run("-c", probe, cwd=tmp_path).rsplit("loaded:", 1)
+    assert f"python -m {command}" in help_text
+    assert not SLOW_TO_IMPORT & set(loaded.split())
+
+
+def test_importing_kerasr_loads_no_framework(tmp_path):
+    probe = "import kerasr, sys; dir(kerasr); print(*{name.split('.')[0] for name in sys.modules})"
+    assert not SLOW_TO_IMPORT & set(run("-c", probe, cwd=tmp_path).split())
+
+
+@pytest.mark.parametrize("package", ["kerasr", "kerasr.models", "kerasr.data"])
+def test_no_name_of_the_api_is_a_modules(package):
+    """A module, once imported, would replace a function of the same name in its package."""
+    api = importlib.import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(api.__path__)}
+    commands = {command.rpartition(".")[2] for command in COMMANDS}
+    for name in api.__all__:
+        if not isinstance(getattr(api, name), types.ModuleType):
+            assert name not in modules | commands, f"{package}.{name} has the name of a module"
+
+
+def test_every_import_is_a_requirement():
+    required = {
+        requirement.name.lower().replace("_", "-") for requirement in requirements("options", "install_requires")
+    }
+    extras = {
+        requirement.name.lower().replace("_", "-")
+        for extra in settings()["options.extras_require"]
+        for requirement in requirements("options.extras_require", extra)
+    }
+    distributions = packages_distributions()
+    for path in (ROOT / "kerasr").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"kerasr"}:
+                known = {name.lower().replace("_", "-") for name in distributions.get(top, [top])}
+                allowed = required if node in tree.body else required | extras
+                assert known & allowed, f"{path} imports {top}, which setup.cfg does not require"
+
+
+def test_dev_brings_every_extra_that_the_tests_use():
+    dev = requirements("options.extras_require", "dev")
+    (own,) = [requirement for requirement in dev if requirement.name == "kerasr"]
+    extras = set(settings()["options.extras_require"])
+    assert own.extras <= extras
+    assert extras - own.extras == {"dev", "torch", "wandb"}
+
+
+def test_version_is_the_changelogs():
+    (version,) = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[:1]
+    assert version == kerasr.__version__
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of the sources so that the checkout stays as it is."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "kerasr", source / "kerasr", ignore=shutil.ignore_patterns("__pycache__"))
+    run("-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source, cwd=source)
+    (built,) = (source / "dist").iterdir()
+    return built
+
+
+def test_wheel_holds_every_file(wheel):
+    files = {path for path in (ROOT / "kerasr").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= inside
+    assert not {name for name in inside if name.startswith(("tests", "benchmarks", "data_scripts"))}
+
+
+def test_wheel_works_outside_the_checkout(wheel, tmp_path):
+    site, words = tmp_path / "site", tmp_path / "words"
+    run("-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    rng = np.random.default_rng(0)
+    for word, pitch in (("low", 300), ("high", 1500)):
+        (words / word).mkdir(parents=True)
+        for index in range(20):
+            tone = np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * np.arange(8000) / 16000)
+            audio.write(words / word / f"{index}.wav", (0.3 * tone).astype("float32"), 16000)
+
+    def command(name, *arguments):
+        return run("-m", f"kerasr.{name}", *arguments, cwd=tmp_path, PYTHONPATH=str(site))
+
+    where = run("-c", "import kerasr; print(kerasr.__file__)", cwd=tmp_path, PYTHONPATH=str(site))
+    assert Path(where.strip()).is_relative_to(site)
+    assert "ResNet18" in command("models")
+    command("train", "--data", words, "--epochs", "1", "--model", "Conv1DLSTM")
+    (trained,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir() and not path.name.startswith("."))
+    (prediction,) = json.loads(command("predict", trained, words / "low" / "0.wav", "--json"))
+    assert prediction["label"] in ("low", "high")
