@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[1]
 
 def public_modules() -> list[str]:
     """Every module of kerasr but the commands, which `--help` documents."""
-    paths = [path.relative_to(ROOT) for path in sorted((ROOT / "kerasr").rglob("*.py"))]
-    names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
-    return [
-        name
-        for name, path in zip(names, paths, strict=True)
-        if 'if __name__ == "__main__":' not in (ROOT / path).read_text(encoding="utf-8")
-    ]
+    names = []
+    for path in sorted((ROOT / "kerasr").rglob("*.py")):
+        *package, module = path.relative_to(ROOT).with_suffix("").parts
+        is_script = 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+        if module != "__main__" and not (is_script and package == ["kerasr"]):
+            names.append(".".join([*package, module]).removesuffix(".__init__"))
+    return names
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from kerasr import audio
 ROOT = Path(__file__).parents[1]
 COMMANDS = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__main__")
-    for path in (ROOT / "kerasr").rglob("*.py")
+    for path in [*(ROOT / "kerasr").glob("*.py"), *(ROOT / "kerasr").rglob("__main__.py")]
     if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
 SLOW_TO_IMPORT = {"tensorflow", "keras", "jax", "torch", "librosa", "numba", "scipy", "sklearn", "matplotlib"}
