@@ -7,6 +7,13 @@ one input only, and the layers here take that count where Keras would carry a ma
 import keras
 from keras import ops
 
+from kerasr.errors import UserError
+
+CELLS = ("lstm", "gru")
+# "fused" is this file's loop, which runs on every backend, device and compiler; "cudnn" is Keras's choice of cuDNN
+# where there is a GPU for it; "plain" is the loop of Keras.
+KERNELS = ("fused", "cudnn", "plain")
+
 register = keras.saving.register_keras_serializable(package="kerasr")
 
 
@@ -57,34 +64,209 @@ def _reversed(sequence, num_frames):
     return ops.take_along_axis(sequence, index[:, :, None], axis=1)
 
 
-class _Recurrent:
-    """What MaskedLSTM and MaskedGRU share."""
+@register
+class MaskedRNN(keras.layers.Layer):
+    """An LSTM or GRU over each clip's own frames, whatever the padding after them.
 
-    def __init__(self, units, *, return_sequences=False, reverse=False, **kwargs):
-        super().__init__(units, return_sequences=return_sequences, **kwargs)
+    It has the weights of `keras.layers.LSTM` or `keras.layers.GRU`, and their results under the same mask. It needs no
+    mask in its loop: what follows a clip's last frame cannot change the state at that frame, which is the one read.
+
+    Shapes: (batch, time, feature) and num_frames (batch,), to (batch, units) after each clip's last frame, or
+    (batch, time, units) with zeros past it.
+
+    Args:
+        units: width of the state.
+        cell: "lstm" or "gru".
+        return_sequences: return the state after each frame, not after the last one only.
+        reverse: read each clip from its last frame to its first. Sequences come back in the clip's own order.
+        kernel: what computes it, of `KERNELS`; the weights and results are the same.
+    """
+
+    def __init__(self, units, *, cell="lstm", return_sequences=False, reverse=False, kernel="fused", **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.cell = _known(cell, CELLS, "cell")
+        self.return_sequences = return_sequences
         self.reverse = reverse
+        self.kernel = _known(kernel, KERNELS, "kernel")
+        layer = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
+        cudnn = "auto" if kernel == "cudnn" else False
+        self.rnn = layer(units, return_sequences=True, use_cudnn=cudnn, dtype=self.dtype_policy, name=cell)
 
     def build(self, sequences_shape, num_frames_shape):
-        super().build(sequences_shape)
+        self.rnn.build(sequences_shape)
 
-    def call(self, sequences, num_frames, training=False):
+    def call(self, sequences, num_frames):
         if self.reverse:
             sequences = _reversed(sequences, num_frames)
-        outputs = super().call(sequences, mask=_inside(sequences, num_frames), training=training)
-        return _reversed(outputs, num_frames) if self.reverse and self.return_sequences else outputs
+        states = self._fused(sequences) if self.kernel == "fused" else self.rnn(sequences)
+        if not self.return_sequences:
+            return ops.take_along_axis(states, (num_frames - 1)[:, None, None], axis=1)[:, 0]
+        if self.reverse:
+            states = _reversed(states, num_frames)
+        return ops.where(_inside(states, num_frames)[:, :, None], states, 0)
+
+    def _fused(self, sequences):
+        # Copies, since TensorFlow's custom gradients take tensors and no variables.
+        cell = self.rnn.cell
+        kernel, recurrent, bias = ops.copy(cell.kernel), ops.copy(cell.recurrent_kernel), ops.copy(cell.bias)
+        inputs = ops.matmul(ops.transpose(sequences, (1, 0, 2)), kernel)
+        lstm = self.cell == "lstm"
+        states = _lstm(inputs + bias, recurrent) if lstm else _gru(inputs + bias[0], recurrent, bias[1])
+        return ops.transpose(states, (1, 0, 2))
 
     def compute_output_shape(self, sequences_shape, num_frames_shape):
         return (*sequences_shape[: 2 if self.return_sequences else 1], self.units)
 
     def get_config(self):
-        return {**super().get_config(), "reverse": self.reverse}
+        own = ("units", "cell", "return_sequences", "reverse", "kernel")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
-@register
-class MaskedLSTM(_Recurrent, keras.layers.LSTM):
-    """An LSTM over each clip's own frames."""
+def choose_kernel(policy: str = "auto", *, xla: bool = False) -> str:
+    """The recurrent kernel to train with on this machine.
+
+    "auto" takes cuDNN on TensorFlow with a GPU and no XLA (Keras turns XLA off for a whole model that uses cuDNN), and
+    the fused loop everywhere else. The choice is for training: `with_kernel` gives a trained model another one.
+
+    Args:
+        policy: "auto", or one of `KERNELS`.
+        xla: the training step will be compiled.
+
+    Raises:
+        UserError: there is no such kernel, or cuDNN was asked for where it cannot run.
+    """
+    on_gpu = bool(keras.distribution.list_devices("gpu"))
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if policy == "auto":
+        return "cudnn" if on_gpu and tensorflow and not xla else "fused"
+    if policy == "cudnn" and not on_gpu:
+        raise UserError("kernel 'cudnn' needs a GPU, and there is none: choose 'fused'")
+    if policy == "cudnn" and tensorflow and xla:
+        raise UserError("kernel 'cudnn' cannot be compiled by XLA: choose 'fused', or turn XLA off")
+    return _known(policy, KERNELS, "kernel")
 
 
-@register
-class MaskedGRU(_Recurrent, keras.layers.GRU):
-    """A GRU over each clip's own frames."""
+def with_kernel(model: keras.Model, kernel: str) -> keras.Model:
+    """A copy of a model, weights included, whose recurrent layers use this kernel: "fused" runs on any device."""
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, MaskedRNN):
+            config["kernel"] = kernel
+        return type(layer).from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=copy)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _known(value, choices, what):
+    if value not in choices:
+        raise UserError(f"{what} {value!r} is not known: choose one of {', '.join(choices)}")
+    return value
+
+
+# The fused loop. Keras's own is slow on a CPU since each step multiplies its few rows by the input weights, adds its
+# own share to the gradient of all weights, and multiplies by a transposed matrix on the way back. Here a step keeps
+# what depends on the step before, and everything else is done once for all steps.
+
+
+@ops.custom_gradient
+def _lstm(inputs, recurrent):
+    """States (time, batch, units) of an LSTM from projected inputs (time, batch, 4 units), gates as in Keras."""
+    units = recurrent.shape[0]
+    empty = ops.zeros_like(inputs[0])
+    zero = empty[:, :units]
+
+    def gates(z):
+        i, f, g, o = ops.split(z, 4, axis=-1)
+        return ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
+
+    def step(carry, x):
+        h, c, _ = carry
+        z = x + ops.matmul(h, recurrent)
+        i, f, g, o = gates(z)
+        c = f * c + i * g
+        carry = (o * ops.tanh(c), c, z)
+        return carry, carry
+
+    _, (h, c, z) = ops.scan(step, (zero, zero, empty), inputs)
+
+    def grad(*args, upstream=None):
+        upstream = args[0] if upstream is None else upstream
+        i, f, g, o = gates(z)
+        tanh_c = ops.tanh(c)
+        # All that the way back needs of each step, computed for all steps at once.
+        to_c, to_o = o * (1 - tanh_c * tanh_c), tanh_c * o * (1 - o)
+        to_i, to_f, to_g = g * i * (1 - i), _delayed(c) * f * (1 - f), i * (1 - g * g)
+        transposed = ops.transpose(recurrent)
+
+        def back(carry, slopes):
+            dh, dc, _ = carry
+            above, to_c, to_i, to_f, to_g, to_o, f = slopes
+            dh = dh + above
+            dc = dc + dh * to_c
+            dz = ops.concatenate([dc * to_i, dc * to_f, dc * to_g, dh * to_o], axis=-1)
+            return (ops.matmul(dz, transposed), dc * f, dz), (dh, dc, dz)
+
+        slopes = (upstream, to_c, to_i, to_f, to_g, to_o, f)
+        _, (_, _, dz) = ops.scan(back, (zero, zero, empty), slopes, reverse=True)
+        return dz, _outer(_delayed(h), dz)
+
+    return h, grad
+
+
+@ops.custom_gradient
+def _gru(inputs, recurrent, bias):
+    """States (time, batch, units) of a GRU whose reset gate comes after the product, as in Keras and cuDNN."""
+    units = recurrent.shape[0]
+    empty = ops.zeros_like(inputs[0])
+    zero = empty[:, :units]
+
+    def gates(x, inner):
+        x_z, x_r, x_h = ops.split(x, 3, axis=-1)
+        inner_z, inner_r, inner_h = ops.split(inner, 3, axis=-1)
+        z, r = ops.sigmoid(x_z + inner_z), ops.sigmoid(x_r + inner_r)
+        return z, r, ops.tanh(x_h + r * inner_h), inner_h
+
+    def step(carry, x):
+        h, _ = carry
+        inner = ops.matmul(h, recurrent) + bias
+        z, _, candidate, _ = gates(x, inner)
+        carry = (z * h + (1 - z) * candidate, inner)
+        return carry, carry
+
+    _, (h, inner) = ops.scan(step, (zero, empty), inputs)
+
+    def grad(*args, upstream=None):
+        upstream = args[0] if upstream is None else upstream
+        z, r, candidate, inner_h = gates(inputs, inner)
+        to_z, to_h = (_delayed(h) - candidate) * z * (1 - z), (1 - z) * (1 - candidate * candidate)
+        to_r = to_h * inner_h * r * (1 - r)
+        transposed = ops.transpose(recurrent)
+
+        def back(carry, slopes):
+            dh, _ = carry
+            above, to_z, to_r, to_inner, z = slopes
+            dh = dh + above
+            d_inner = ops.concatenate([dh * to_z, dh * to_r, dh * to_inner], axis=-1)
+            return (ops.matmul(d_inner, transposed) + dh * z, d_inner), (dh, d_inner)
+
+        slopes = (upstream, to_z, to_r, to_h * r, z)
+        _, (dh, d_inner) = ops.scan(back, (zero, empty), slopes, reverse=True)
+        dx = ops.concatenate([d_inner[:, :, : 2 * units], dh * to_h], axis=-1)
+        return dx, _outer(_delayed(h), d_inner), ops.sum(d_inner, axis=(0, 1))
+
+    return h, grad
+
+
+def _delayed(states):
+    """What each step started from: the states one step earlier, zeros first."""
+    return ops.concatenate([ops.zeros_like(states[:1]), states[:-1]], axis=0)
+
+
+def _outer(states, gradients):
+    """Gradient of the weights between the two, summed over time and batch in one product."""
+    rows = ops.reshape(states, (-1, states.shape[-1]))
+    return ops.matmul(ops.transpose(rows), ops.reshape(gradients, (-1, gradients.shape[-1])))

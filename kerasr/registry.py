@@ -89,7 +89,7 @@ for _facts in (
         tasks=_BOTH,
         parameters=45_578,
         macs=2_355_328,
-        options={"filters": 64, "units": 64, "dropout": 0.5},
+        options={"filters": 64, "units": 64, "dropout": 0.5, "kernel": "fused"},
         recurrent=True,
     ),
     ModelFacts(
@@ -99,7 +99,14 @@ for _facts in (
         tasks=_BOTH,
         parameters=832_010,
         macs=80_259_584,
-        options={"units": 256, "num_layers": 2, "cell": "lstm", "bidirectional": False, "dropout": 0.0},
+        options={
+            "units": 256,
+            "num_layers": 2,
+            "cell": "lstm",
+            "bidirectional": False,
+            "dropout": 0.0,
+            "kernel": "fused",
+        },
         recurrent=True,
     ),
     ModelFacts(

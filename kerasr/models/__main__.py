@@ -10,6 +10,8 @@ from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, list_models
 
 @dataclass(frozen=True)
 class Options:
+    """How to list."""
+
     json: bool = False
     """Print the facts as JSON."""
 

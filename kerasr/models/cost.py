@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from kerasr.layers import MaskedRNN
+
 
 def count_macs(model: keras.Model) -> int:
     """Multiply-accumulates for one clip of the model's input shape; biases, norms and activations are not counted.
@@ -14,9 +16,9 @@ def count_macs(model: keras.Model) -> int:
 
 
 def _macs(layer: keras.layers.Layer) -> int:
-    if isinstance(layer, keras.layers.RNN):
-        weights = layer.cell.kernel.shape[0] + layer.cell.recurrent_kernel.shape[0]
-        return layer.input[0].shape[1] * weights * layer.cell.kernel.shape[1]
+    if isinstance(layer, MaskedRNN):
+        cell = layer.rnn.cell
+        return layer.input[0].shape[1] * (math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape))
     if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     return 0

@@ -112,7 +112,7 @@ def image_input(input_shape, name):
 
 
 def conv_norm(x, filters, size, *, strides=1, relu=True, name):
-    """Convolution, batch norm and ReLU. Padded evenly on all sides, where `same` would shift with the length's parity."""
+    """Convolution, batch norm and ReLU. Padded evenly on all sides: `same` shifts with the length's parity."""
     if size > 1:
         x = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     x = keras.layers.Conv2D(

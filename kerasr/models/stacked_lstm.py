@@ -10,10 +10,7 @@ from typing import Literal
 
 import keras
 
-from kerasr.errors import UserError
-from kerasr.layers import MaskedGRU, MaskedLSTM, NumFrames
-
-CELLS = {"lstm": MaskedLSTM, "gru": MaskedGRU}
+from kerasr.layers import MaskedRNN, NumFrames
 
 
 def StackedLSTM(
@@ -25,6 +22,7 @@ def StackedLSTM(
     cell: Literal["lstm", "gru"] = "lstm",
     bidirectional: bool = False,
     dropout: float = 0.0,
+    kernel: str = "fused",
     name: str = "stacked_lstm",
 ) -> keras.Model:
     """Build a stack of recurrent layers.
@@ -37,29 +35,33 @@ def StackedLSTM(
         cell: "lstm" or "gru".
         bidirectional: read the clip from its end as well.
         dropout: share of each layer's outputs dropped in training.
+        kernel: what computes the recurrent layers, of `kerasr.layers.KERNELS`; weights are the same with each.
         name: the model's name.
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
 
     Raises:
-        UserError: there is no such cell.
+        UserError: there is no such cell or kernel.
     """
-    if cell not in CELLS:
-        raise UserError(f"cell {cell!r} is not known: choose one of {', '.join(CELLS)}")
     features = keras.Input(input_shape, name="features")
     num_frames = NumFrames(name="num_frames")(features)
     x = features
     for index in range(1, num_layers + 1):
-        sequences = index < num_layers
-        layer = f"{cell}{index}"
-        forward = CELLS[cell](units, return_sequences=sequences, name=layer)(x, num_frames)
-        if bidirectional:
-            backward = CELLS[cell](units, return_sequences=sequences, reverse=True, name=f"{layer}_reverse")
-            x = keras.layers.Concatenate(name=f"{layer}_both")([forward, backward(x, num_frames)])
-        else:
-            x = forward
+        directions = (False, True) if bidirectional else (False,)
+        outputs = [
+            MaskedRNN(
+                units,
+                cell=cell,
+                return_sequences=index < num_layers,
+                reverse=reverse,
+                kernel=kernel,
+                name=f"{cell}{index}_reverse" if reverse else f"{cell}{index}",
+            )(x, num_frames)
+            for reverse in directions
+        ]
+        x = keras.layers.Concatenate(name=f"{cell}{index}_both")(outputs) if bidirectional else outputs[0]
         if dropout:
-            x = keras.layers.Dropout(dropout, name=f"{layer}_dropout")(x)
+            x = keras.layers.Dropout(dropout, name=f"{cell}{index}_dropout")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)

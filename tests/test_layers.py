@@ -1,0 +1,128 @@
+"""Recurrence without padding: equal to Keras's own layers under a mask, forwards and on the way back."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasr.errors import UserError
+from kerasr.layers import KERNELS, MaskedRNN, NumFrames, ZeroPadding, choose_kernel, with_kernel
+
+NUM_FRAMES = np.array([7, 1, 12, 5], "int32")
+
+
+@pytest.fixture
+def clips():
+    """Four clips of 7, 1, 12 and 5 frames, padded to 12; the last one has a silent frame inside."""
+    values = np.random.default_rng(0).normal(size=(4, 12, 3)).astype("float32")
+    values[np.arange(12)[None] >= NUM_FRAMES[:, None]] = 0
+    values[3, 2] = 0
+    return values
+
+
+def test_only_zeros_at_the_end_are_padding(clips):
+    assert NumFrames()(clips).numpy().tolist() == NUM_FRAMES.tolist()
+
+
+def test_silence_has_one_frame():
+    assert NumFrames()(np.zeros((2, 5, 3), "float32")).numpy().tolist() == [1, 1]
+
+
+def test_a_value_too_small_for_half_precision_is_no_padding():
+    clip = np.full((1, 4, 2), 1e-30, "float32")
+    assert NumFrames(dtype="mixed_float16")(clip).numpy().tolist() == [4]
+
+
+def test_zero_padding_clears_what_a_bias_filled(clips):
+    cleared = ZeroPadding()(clips + 1, NUM_FRAMES).numpy()
+    np.testing.assert_array_equal(cleared[0], np.where(np.arange(12)[:, None] < 7, clips[0] + 1, 0))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_values_and_gradients_are_those_of_keras_under_a_mask(clips, cell, reverse, sequences, kernel):
+    ours = MaskedRNN(5, cell=cell, return_sequences=sequences, reverse=reverse, kernel=kernel)
+    theirs = (keras.layers.LSTM if cell == "lstm" else keras.layers.GRU)(5, return_sequences=sequences)
+    inside = np.arange(12)[None] < NUM_FRAMES[:, None]
+    features = tf.constant(clips)
+
+    def expected():
+        source = tf.reverse_sequence(features, NUM_FRAMES, seq_axis=1) if reverse else features
+        outputs = theirs(source, mask=inside)
+        if sequences and reverse:
+            outputs = tf.reverse_sequence(outputs, NUM_FRAMES, seq_axis=1)
+        return tf.where(inside[:, :, None], outputs, 0) if sequences else outputs
+
+    expected(), ours(features, NUM_FRAMES)
+    rng = np.random.default_rng(1)
+    weights = [rng.normal(size=weight.shape, scale=0.5) for weight in theirs.get_weights()]
+    theirs.set_weights(weights), ours.set_weights(weights)
+    got, want = (
+        _with_gradients(call, [features, *layer.trainable_variables])
+        for call, layer in ((lambda: ours(features, NUM_FRAMES), ours), (expected, theirs))
+    )
+    for ours_value, theirs_value in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours_value, theirs_value, rtol=1e-5, atol=1e-5)
+
+
+def _with_gradients(call, sources):
+    sources = [getattr(source, "value", source) for source in sources]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        outputs = call()
+        loss = tf.reduce_sum(tf.sin(3 * outputs))
+    return [outputs.numpy(), *(gradient.numpy() for gradient in tape.gradient(loss, sources))]
+
+
+def test_gradients_are_the_same_compiled(clips):
+    layer = MaskedRNN(5, return_sequences=True)
+    layer(clips, NUM_FRAMES)
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(layer(clips, NUM_FRAMES)))
+        return tape.gradient(loss, [weight.value for weight in layer.trainable_variables])
+
+    for plain, compiled in zip(gradients(), tf.function(gradients, jit_compile=True)(), strict=True):
+        np.testing.assert_allclose(plain, compiled, atol=1e-5)
+
+
+def test_a_frozen_layer_still_runs(clips):
+    layer = MaskedRNN(5, trainable=False)
+    assert layer(clips, NUM_FRAMES).shape == (4, 5)
+
+
+def test_a_model_keeps_its_weights_when_its_kernel_changes(clips):
+    features = keras.Input((None, 3))
+    model = keras.Model(features, MaskedRNN(5, kernel="plain", name="rnn")(features, NumFrames()(features)))
+    fused = with_kernel(model, "fused")
+    assert (model.get_layer("rnn").kernel, fused.get_layer("rnn").kernel) == ("plain", "fused")
+    np.testing.assert_allclose(model(clips), fused(clips), atol=1e-6)
+
+
+def test_without_a_gpu_the_fused_kernel_is_chosen():
+    assert choose_kernel() == choose_kernel(xla=True) == "fused"
+    assert choose_kernel("plain") == "plain"
+    with pytest.raises(UserError, match="needs a GPU"):
+        choose_kernel("cudnn")
+
+
+@pytest.mark.parametrize("policy", ["auto", "cudnn"])
+def test_cudnn_is_chosen_where_it_runs(monkeypatch, policy):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    assert choose_kernel(policy) == "cudnn"
+
+
+def test_cudnn_is_not_compiled_by_xla(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    assert choose_kernel(xla=True) == "fused"
+    with pytest.raises(UserError, match="XLA"):
+        choose_kernel("cudnn", xla=True)
+
+
+@pytest.mark.parametrize("option", [{"cell": "rnn"}, {"kernel": "quick"}])
+def test_unknown_options_are_named(option):
+    with pytest.raises(UserError, match="choose one of"):
+        MaskedRNN(4, **option)
