@@ -125,7 +125,7 @@ def _open(path: str) -> soundfile.SoundFile:
     """The recording, open and known to have samples, or the line that says why not."""
     try:
         file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
+    except (soundfile.SoundFileError, OSError, TypeError, UnicodeError) as error:
         raise UserError(_diagnose(path, error)) from error
     if file.frames <= 0:
         file.close()

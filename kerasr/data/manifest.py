@@ -147,16 +147,16 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
         row["path"] = _beneath(row["path"], folder)
     text = io.StringIO()
     if path.lower().endswith(".csv"):
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([row[name] for name in COLUMNS] for row in rows)
     elif path.lower().endswith(".jsonl"):
         for row in rows:
             kept = {key: value for key, value in row.items() if value is not None}
             text.write(json.dumps(kept, ensure_ascii=False) + "\n")
     else:
         raise UserError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
-    atomic.write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    atomic.write_bytes(path, text.getvalue().encode())
 
 
 def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
@@ -188,7 +188,9 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
         report_bad(corpus, bad, max_bad)
     if not kept:
         raise UserError(f"{corpus.source}: none of its {len(paths)} recordings can be used")
-    return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), bad=tuple(bad))
+    present = {item.label for item in kept}
+    labels = tuple(label for label in corpus.labels if label in present)
+    return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), labels=labels, bad=tuple(bad))
 
 
 def fingerprint(corpus: Corpus) -> str:

@@ -25,13 +25,16 @@ class Notice:
     """
 
     def __init__(self, description: str, total: float | None, *, in_bytes: bool = False) -> None:
+        screen = console()
         unit = TextColumn("{task.fields[megabytes]}") if in_bytes else MofNCompleteColumn()
         self._progress = Progress(
-            TextColumn(description), BarColumn(), unit, TimeRemainingColumn(), console=console(), transient=True
+            TextColumn(description), BarColumn(), unit, TimeRemainingColumn(), console=screen, transient=True
         )
         self._task = self._progress.add_task("", total=total, megabytes="")
         self._started = time.monotonic()
         self._in_bytes = in_bytes
+        # In a log file a bar is only litter.
+        self._wanted = screen.is_terminal or screen.is_jupyter
         self._shown = False
 
     def __enter__(self) -> Self:
@@ -50,7 +53,7 @@ class Notice:
         self._progress.advance(self._task, steps)
         if self._in_bytes:
             self._progress.update(self._task, megabytes=f"{self._progress.tasks[0].completed / 1e6:.0f} MB")
-        if not self._shown and time.monotonic() - self._started > _PATIENCE_SECONDS:
+        if self._wanted and not self._shown and time.monotonic() - self._started > _PATIENCE_SECONDS:
             self._progress.start()
             self._shown = True
 

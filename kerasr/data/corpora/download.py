@@ -1,6 +1,6 @@
 """Archives from where they are published: fetched with pooch, checked, unpacked, and then moved to their place at once.
 
-A folder that exists is whole, so a second run does nothing; what was interrupted leaves nothing behind.
+A folder that exists is whole, so a second run does nothing; what was interrupted is never taken for whole.
 """
 
 import gzip

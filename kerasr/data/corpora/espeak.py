@@ -32,7 +32,19 @@ class Speaker:
     """espeak-ng behind its C interface."""
 
     def __init__(self, library: str) -> None:
-        self._library = library = ctypes.CDLL(library)
+        self._library = ctypes.CDLL(library)
+        self._declare(self._library)
+        self.sample_rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, DATA_FOLDER.encode(), _DONT_EXIT)
+        if self.sample_rate <= 0:
+            raise RuntimeError("espeak-ng does not find its data; reinstall espeakng-loader")
+        self._blocks: list[bytes] = []
+        # The library keeps the pointer alone: this attribute keeps the callback alive.
+        self._callback = _CALLBACK(self._receive)
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    @staticmethod
+    def _declare(library: ctypes.CDLL) -> None:
+        """C's argument types, without which ctypes guesses."""
         library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
         library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
         library.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
@@ -43,13 +55,6 @@ class Speaker:
             ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
         library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
-        self.sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, DATA_FOLDER.encode(), _DONT_EXIT)
-        if self.sample_rate <= 0:
-            raise RuntimeError("espeak-ng does not find its data; reinstall espeakng-loader")
-        self._blocks: list[bytes] = []
-        # The library keeps the pointer alone: this attribute keeps the callback alive.
-        self._callback = _CALLBACK(self._receive)
-        library.espeak_SetSynthCallback(self._callback)
 
     def _receive(self, samples, count, _events) -> int:
         if samples and count > 0:
@@ -63,7 +68,7 @@ class Speaker:
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._blocks.clear()
-        # Breath is noise, whose seed is the time of day unless it is set.
+        # A voice's breath is noise, seeded with the time of day unless it is set.
         self._library.espeak_ng_SetRandSeed(1)
         terminated = text.encode() + b"\0"
         code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)

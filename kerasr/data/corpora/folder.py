@@ -8,6 +8,7 @@ Names that begin with a dot are skipped.
 
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 
 from kerasr import audio
@@ -27,12 +28,13 @@ def read_folder(path: str) -> Corpus:
     utterances, noise, bad = [], [], []
     for recording in walk_recordings(root):
         folder = os.path.dirname(recording)
+        word = unicodedata.normalize("NFC", os.path.basename(folder))
         if folder == root:
             bad.append((recording, "lies in no word folder; move it into the folder of its word"))
-        elif os.path.basename(folder) == NOISE_FOLDER:
+        elif word == NOISE_FOLDER:
             noise.append(recording)
         else:
-            utterances.append(Utterance(recording, label=sys.intern(os.path.basename(folder))))
+            utterances.append(Utterance(recording, label=sys.intern(word)))
     if not utterances:
         kinds = ", ".join(audio.SUFFIXES)
         raise UserError(f"{root}: has no recordings in word folders; put {kinds} files into one folder a word")
@@ -52,7 +54,13 @@ def walk_recordings(root: str) -> Iterator[str]:
     def fail(error: OSError) -> None:
         raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check the path and its permissions")
 
+    seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, onerror=fail, followlinks=True):
+        # A link may lead to a folder above it; whatever was walked once is not walked again.
+        if (real := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(audio.SUFFIXES) and not name.startswith("."):

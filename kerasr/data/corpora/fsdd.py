@@ -29,7 +29,7 @@ def find_recordings(path: str) -> str | None:
     for folder in (os.path.join(path, "recordings"), path):
         if os.path.isdir(folder):
             names = [name for name in os.listdir(folder) if name.endswith(".wav")]
-            if names and all(_NAME.fullmatch(name) for name in names):
+            if sum(_NAME.fullmatch(name) is not None for name in names) > len(names) / 2:
                 return folder
     return None
 
@@ -43,14 +43,18 @@ def read_fsdd(path: str) -> Corpus:
     root = find_recordings(os.path.abspath(path))
     if root is None:
         raise UserError(f"{path}: is not a copy of FSDD, which has recordings named like 7_jackson_32.wav")
-    utterances = []
+    utterances, bad = [], []
     for name in sorted(os.listdir(root)):
+        if not name.endswith(".wav"):
+            continue
         if match := _NAME.fullmatch(name):
             digit, speaker, index = match.groups()
             split = "test" if int(index) < 5 else "validation" if int(index) < 10 else "train"
             utterances.append(
                 Utterance(os.path.join(root, name), label=DIGITS[int(digit)], speaker=sys.intern(speaker), split=split)
             )
+        else:
+            bad.append((os.path.join(root, name), "is not named like 7_jackson_32.wav; rename it or remove it"))
     present = {item.label for item in utterances}
     return Corpus(
         name=NAME,
@@ -60,11 +64,12 @@ def read_fsdd(path: str) -> Corpus:
         root=root,
         labels=tuple(digit for digit in DIGITS if digit in present),
         official_split=OFFICIAL,
+        bad=tuple(bad),
     )
 
 
 def download_fsdd(folder: str, url: str = _ARCHIVE) -> None:
-    """Make `folder` a copy of the corpus as published, version 1.0.10 (16 MB); nothing happens where it exists.
+    """Make `folder` a copy of the corpus as published, version 1.0.10; nothing happens where it exists.
 
     Raises:
         CorpusUnavailable: there is no network.

@@ -47,7 +47,7 @@ def load_corpus(
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
         seed: draws the voices of a synthetic corpus; others do not change with it.
-        min_labels: fewer labels than this are an error.
+        min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
     (`KERASR_CACHE` moves it), then downloaded into it.
@@ -57,17 +57,53 @@ def load_corpus(
         UserError: `data` names nothing, has too few labels, or has too many bad recordings.
     """
     corpus = check_recordings(_read(data, default, seed), max_bad)
-    if len(corpus.labels) < min_labels:
-        raise UserError(
-            f"{corpus.source}: all of its recordings have the label {corpus.labels[0]!r}, and a word model needs "
-            f"at least {min_labels}; add a folder of other words"
-        )
+    if min_labels:
+        _check_labels(corpus, min_labels)
     return corpus
+
+
+def fetch_corpus(name: str, folder: str | None = None) -> Corpus:
+    """The known corpus called `name`, downloaded into `folder` unless it is there; None is its place in the cache.
+
+    Raises:
+        CorpusUnavailable: it cannot be downloaded.
+        UserError: what came is not the published corpus, or the cache cannot be written.
+    """
+    known = CORPORA[name]
+    place = folder or os.path.join(_writable_cache(), known.folder)
+    known.download(place)
+    return known.read(place)
 
 
 def cache_folder() -> str:
     """Where downloads and synthetic voices are kept: `KERASR_CACHE`, else the user's cache folder."""
     return os.path.abspath(os.environ.get("KERASR_CACHE") or platformdirs.user_cache_dir("kerasr"))
+
+
+def _writable_cache() -> str:
+    """The cache's folder, which exists and may be written."""
+    folder = cache_folder()
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: the cache cannot be made ({error.strerror}); name another with KERASR_CACHE"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder}: the cache may not be written; name another with KERASR_CACHE")
+    return folder
+
+
+def _check_labels(corpus: Corpus, min_labels: int) -> None:
+    """Raise where a word model has too few words to choose from."""
+    without = next((item.path for item in corpus.utterances if item.label is None), None)
+    if without is not None:
+        raise UserError(f"{corpus.source}: {without} has no label, and a word model needs one for each recording")
+    if len(corpus.labels) < min_labels:
+        raise UserError(
+            f"{corpus.source}: has only the label {corpus.labels[0]!r}, and a word model needs at least {min_labels}; "
+            "add a folder of recordings of other words"
+        )
 
 
 def _read(data: str | None, default: str | None, seed: int) -> Corpus:
@@ -76,7 +112,7 @@ def _read(data: str | None, default: str | None, seed: int) -> Corpus:
             raise UserError("no recordings are named: give --data with a folder, a manifest or a known corpus")
         return _read_known(default)
     if data.startswith(synthetic.PREFIX):
-        return synthetic.read_synthetic(synthetic.parse_words(data), cache_folder(), seed=seed)
+        return synthetic.read_synthetic(synthetic.parse_words(data), _writable_cache(), seed=seed)
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)
     if os.path.isdir(data):
@@ -110,5 +146,4 @@ def _read_known(name: str) -> Corpus:
     for place in places:
         if os.path.isdir(place) and known.recognise(place):
             return known.read(place)
-    known.download(cached)
-    return known.read(cached)
+    return fetch_corpus(name)

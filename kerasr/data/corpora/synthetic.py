@@ -64,6 +64,8 @@ def read_synthetic(
         UserError: espeakng-loader is not installed, or a word cannot be spoken.
         OSError: the cache cannot be written.
     """
+    if clips_per_word < 1:
+        raise UserError(f"clips_per_word is {clips_per_word}: give a whole number of at least 1")
     key = json.dumps([_VERSION, words, seed, clips_per_word])
     folder = os.path.join(cache, f"synthetic-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
     if not os.path.isdir(folder):

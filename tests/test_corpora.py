@@ -1,0 +1,292 @@
+"""Readers: each layout is recognised, each speaker and split is the one its names tell."""
+
+import os
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+
+from kerasr import UserError, audio
+from kerasr.data import CorpusUnavailable, load_corpus, split_corpus, write_manifest
+from kerasr.data.corpora import download, fsdd
+from kerasr.data.corpora.fsdd import read_fsdd
+from kerasr.data.corpora.speech_commands import official_split, read_speech_commands
+
+CLIP = np.sin(np.arange(800) / 5).astype(np.float32)
+
+
+def make(root, *names):
+    """Recordings at these relative paths."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, CLIP, 8000)
+    return str(root)
+
+
+@pytest.fixture(autouse=True)
+def _away_from_home(tmp_path, monkeypatch):
+    """No test sees the user's cache."""
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+
+
+def words(corpus):
+    return Counter(item.label for item in corpus.utterances)
+
+
+def test_word_folders_at_any_depth(tmp_path, capsys):
+    root = make(
+        tmp_path / "my words",
+        "yes/1.wav",
+        "anna/yes/2.FLAC",
+        "anna/no/3.ogg",
+        "monday/anna/no/4.mp3",
+        "是 的/一.wav",
+        "_background_noise_/rain.wav",
+        ".trash/5.wav",
+        "yes/._1.wav",
+    )
+    (tmp_path / "my words" / "yes" / "notes.txt").write_text("no recording")
+    corpus = load_corpus(root)
+    assert words(corpus) == {"yes": 2, "no": 2, "是 的": 1}
+    assert corpus.labels == ("no", "yes", "是 的")
+    assert corpus.name == "my words"
+    assert corpus.speakers == ()
+    assert [os.path.basename(path) for path in corpus.noise] == ["rain.wav"]
+    assert all(os.path.isabs(item.path) and item.duration > 0 for item in corpus.utterances)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_folder_right_above_is_the_word(tmp_path):
+    corpus = load_corpus(make(tmp_path / "w", "yes/anna/1.wav", "yes/ben/1.wav", "no/anna/1.wav"))
+    assert corpus.labels == ("anna", "ben")
+
+
+def test_a_composed_and_a_decomposed_name_are_one_word(tmp_path):
+    corpus = load_corpus(make(tmp_path / "w", "f\u00fcr/1.wav", "a/fu\u0308r/2.wav", "no/1.wav"))
+    assert words(corpus) == {"f\u00fcr": 2, "no": 1}
+
+
+def test_a_link_to_above_is_walked_once(tmp_path):
+    root = make(tmp_path / "w", "yes/1.wav", "no/1.wav")
+    os.symlink(tmp_path / "w", tmp_path / "w" / "no" / "again")
+    assert words(load_corpus(root)) == {"yes": 1, "no": 1}
+
+
+def test_recordings_outside_of_word_folders_are_bad(tmp_path, capsys):
+    root = make(tmp_path / "w", "stray.wav", "yes/1.wav", "no/1.wav")
+    assert load_corpus(root).bad[0][1].startswith("lies in no word folder")
+    assert "stray.wav" in capsys.readouterr().err
+    with pytest.raises(UserError, match="--max-bad allows 0"):
+        load_corpus(root, max_bad=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "has no recordings in word folders"),
+        (("1.wav", "2.wav"), "has no recordings in word folders"),
+        (("yes/1.wav", "yes/2.wav"), "has only the label 'yes', and a word model needs at least 2"),
+    ],
+)
+def test_folders_that_are_no_corpus(tmp_path, names, message):
+    (tmp_path / "w").mkdir()
+    with pytest.raises(UserError, match=message) as error:
+        load_corpus(make(tmp_path / "w", *names))
+    assert str(tmp_path / "w") in str(error.value)
+
+
+def test_one_label_is_enough_for_those_who_say_so(tmp_path):
+    assert load_corpus(make(tmp_path / "w", "yes/1.wav"), min_labels=1).labels == ("yes",)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("nowhere", "there is no such folder or manifest, nor a known corpus of this name .fsdd, speech_commands,"),
+        ("clip.wav", "is neither a folder nor a manifest"),
+        (None, "no recordings are named"),
+    ],
+)
+def test_data_that_names_nothing(tmp_path, monkeypatch, data, message):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "clip.wav")
+    with pytest.raises(UserError, match=message):
+        load_corpus(data)
+
+
+def test_every_kind_of_bad_recording_is_listed(tmp_path, capsys):
+    root = tmp_path / "w"
+    make(root, *(f"{word}/{number}.wav" for word in ("yes", "no") for number in range(3)))
+    (root / "no" / "letter.wav").write_text("this is a letter")
+    (root / "no" / "empty.wav").touch()
+    (root / "yes" / "cut.wav").write_bytes((root / "yes" / "0.wav").read_bytes()[:30])
+    soundfile.write(root / "yes" / "silent.wav", CLIP[:0], 8000)
+    corpus = load_corpus(str(root), max_bad=4)
+    assert len(corpus.utterances) == 6
+    shown = capsys.readouterr().err
+    assert "4 bad recordings left out" in shown
+    assert all(name in shown for name in ("letter.wav", "empty.wav", "cut.wav", "silent.wav"))
+    with pytest.raises(UserError, match="4 bad recordings, and --max-bad allows 3"):
+        load_corpus(str(root), max_bad=3)
+
+
+def test_fsdd_layout(tmp_path, capsys):
+    names = [f"{digit}_{speaker}_{index}.wav" for digit in (0, 7) for speaker in ("anna", "ben") for index in range(12)]
+    root = make(tmp_path / "copy", *(f"recordings/{name}" for name in names))
+    for path in (root, os.path.join(root, "recordings")):
+        corpus = load_corpus(path)
+        assert (corpus.name, corpus.labels, corpus.speakers) == ("fsdd", ("zero", "seven"), ("anna", "ben"))
+        assert corpus.licence == "CC BY-SA 4.0"
+        divided, said = split_corpus(corpus)
+        assert said.startswith("official: index 0 to 4")
+        assert Counter(item.split for item in divided.utterances) == {"test": 20, "validation": 20, "train": 8}
+    assert capsys.readouterr().err == ""
+    make(tmp_path / "copy", "recordings/seven.wav")
+    assert load_corpus(root).bad[0][1].startswith("is not named like")
+    with pytest.raises(UserError, match="is not a copy of FSDD"):
+        read_fsdd(str(tmp_path))
+
+
+def test_fsdd_is_found_below_data_then_kerasr_data_then_in_the_cache(tmp_path, monkeypatch):
+    clips = [f"recordings/{digit}_anna_{index}.wav" for digit in (1, 2) for index in range(2)]
+    given, shared, cache = tmp_path / "given", tmp_path / "shared", tmp_path / "cache"
+    make(cache / fsdd.FOLDER, *clips)
+
+    def place(data=None):
+        return load_corpus(data, default="fsdd").root
+
+    monkeypatch.delenv("KERASR_DATA", raising=False)
+    assert place() == str(cache / fsdd.FOLDER / "recordings")
+    make(shared / fsdd.FOLDER, *clips)
+    monkeypatch.setenv("KERASR_DATA", str(shared))
+    assert place() == str(shared / fsdd.FOLDER / "recordings")
+    monkeypatch.setenv("KERASR_DATA", str(shared / fsdd.FOLDER))
+    assert place() == str(shared / fsdd.FOLDER / "recordings")
+    assert load_corpus("fsdd").root == place()
+    make(given / fsdd.FOLDER, *clips)
+    make(given, "yes/1.wav", "no/1.wav")
+    assert place(str(given)) == str(given / fsdd.FOLDER / "recordings")
+    shutil.rmtree(given / fsdd.FOLDER)
+    assert load_corpus(str(given), default="fsdd").labels == ("no", "yes")
+
+
+def test_a_corpus_that_cannot_be_had_is_told_from_other_mistakes(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERASR_DATA", raising=False)
+
+    def no_network(url, *_):
+        raise CorpusUnavailable(f"{url}: cannot be downloaded (no connection)")
+
+    monkeypatch.setattr(download, "fetch", no_network)
+    with pytest.raises(CorpusUnavailable, match="github"):
+        load_corpus(None, default="fsdd")
+    assert os.listdir(tmp_path / "cache") == []
+
+
+def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERASR_DATA", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match="name another with KERASR_CACHE"):
+        load_corpus("fsdd")
+
+
+def test_speech_commands_layout(tmp_path):
+    hexes = [f"{number:08x}" for number in range(2000, 2200)]
+    root = make(
+        tmp_path / "sc",
+        *(f"yes/{name}_nohash_0.wav" for name in hexes),
+        *(f"_unknown_/bed_{name}_nohash_3.wav" for name in hexes),
+        *(f"_silence_/{number}.wav" for number in range(200)),
+        "_background_noise_/rain.wav",
+    )
+    corpus = load_corpus(root)
+    assert corpus.name == "speech_commands"
+    assert corpus.labels == ("_silence_", "_unknown_", "yes")
+    assert set(corpus.speakers) == set(hexes)
+    assert len(corpus.noise) == 1
+    assert {item.speaker for item in corpus.utterances if item.label == "_silence_"} == {None}
+    divided, said = split_corpus(corpus)
+    assert said == "official: a hash of the speaker"
+    of_speaker = {}
+    for item in divided.utterances:
+        if item.speaker:
+            of_speaker.setdefault(item.speaker, set()).add(item.split)
+    assert all(len(splits) == 1 for splits in of_speaker.values())
+    shares = Counter(item.split for item in divided.utterances)
+    assert 30 <= shares["test"] <= 100
+    assert 30 <= shares["validation"] <= 100
+
+
+def test_speech_commands_lists_come_first(tmp_path):
+    names = [f"{word}/{number:08x}_nohash_0.wav" for word in ("bed", "yes") for number in range(6)]
+    root = make(tmp_path / "sc", *names)
+    (tmp_path / "sc" / "validation_list.txt").write_text("\n".join(names[:2]))
+    with pytest.raises(UserError, match=r"testing_list.txt: is missing"):
+        read_speech_commands(root)
+    (tmp_path / "sc" / "testing_list.txt").write_text("\n".join(names[2:4]))
+    corpus = read_speech_commands(root)
+    splits = {corpus.relative(item.path): item.split for item in corpus.utterances}
+    assert [splits[name] for name in names] == ["validation"] * 2 + ["test"] * 2 + ["train"] * 8
+    assert corpus.official_split == "validation_list.txt and testing_list.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        # From the corpus's own validation_list.txt, and from the clips of its test archive.
+        ("a69b9b3e_nohash_0.wav", "validation"),
+        ("439c84f4_nohash_1.wav", "validation"),
+        ("409c962a_nohash_1.wav", "validation"),
+        ("bed_ff2b842e_nohash_3.wav", "validation"),
+        ("0bac8a71_nohash_0.wav", "test"),
+        ("backward_0c540988_nohash_0.wav", "test"),
+    ],
+)
+def test_official_hash(name, split):
+    assert official_split(name) == split
+
+
+def test_a_manifest_tells_the_same_as_the_folder(tmp_path):
+    root = make(
+        tmp_path / "w", *(f"{word}/{n}.wav" for word in ("yes", "no") for n in range(30)), "_background_noise_/r.wav"
+    )
+    corpus = load_corpus(root)
+    write_manifest(tmp_path / "w" / "m.jsonl", corpus.utterances, corpus.noise)
+    listed = load_corpus(str(tmp_path / "w" / "m.jsonl"))
+    assert sorted(map(repr, listed.utterances)) == sorted(map(repr, corpus.utterances))
+    assert listed.noise == corpus.noise
+
+
+def test_fsdd_at_hand(fsdd_folder):
+    corpus = load_corpus(str(fsdd_folder))
+    divided, _ = split_corpus(corpus)
+    assert corpus.labels == fsdd.DIGITS
+    assert len(corpus.speakers) == 6
+    assert Counter(item.split for item in divided.utterances) == {"train": 2400, "validation": 300, "test": 300}
+    download.verify_files(str(fsdd_folder), os.path.join(os.path.dirname(fsdd.__file__), "fsdd.sha256"))
+
+
+def test_speech_commands_at_hand(speech_commands_folder):
+    """The clips at hand are all of the official test: it is refused when asked for, and passed over otherwise."""
+    corpus = load_corpus(str(speech_commands_folder))
+    assert (len(corpus.utterances), len(corpus.labels), len(corpus.speakers), len(corpus.noise)) == (3247, 12, 165, 6)
+    assert {official_split(os.path.basename(item.path)) for item in corpus.utterances if item.speaker} == {"test"}
+    divided, said = split_corpus(corpus)
+    assert said.startswith("by speaker: 165 speakers")
+    assert "the official split cannot be used" in said
+    parts = [
+        {u.speaker for u in divided.utterances if u.split == s and u.speaker} for s in ("train", "validation", "test")
+    ]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 165
+    silence = Counter(item.split for item in divided.utterances if item.label == "_silence_")
+    assert min(silence["train"], silence["validation"], silence["test"]) > 5
+    with pytest.raises(UserError, match="its train split is empty for 11 of 12 labels"):
+        split_corpus(corpus, "official")
+
+
+def test_audio_suffixes_are_read(tmp_path):
+    root = make(tmp_path / "w", *(f"{word}/clip{suffix}" for word in ("yes", "no") for suffix in audio.SUFFIXES))
+    assert words(load_corpus(root)) == {"yes": 4, "no": 4}

@@ -1,0 +1,173 @@
+"""Manifests: what is written is read, and each row that cannot be used is named."""
+
+import json
+import os
+import shutil
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from kerasr import UserError, audio
+from kerasr.data import Corpus, Utterance, fingerprint, load_corpus, read_manifest, write_manifest
+from kerasr.data.manifest import check_recordings
+
+
+@pytest.fixture
+def clips(tmp_path) -> list[str]:
+    """Four recordings, one of them beside the folder of the others."""
+    paths = [tmp_path / "corpus" / name for name in ("a.wav", "子 目录/b c.wav", "d,e.wav")] + [tmp_path / "far.wav"]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio.write(path, np.full(800 * (number + 1), 0.1 * number), 8000)
+    return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_round_trip(tmp_path, clips, suffix):
+    utterances = (
+        Utterance(clips[0], label="yes", speaker="anna", split="train", duration=0.1),
+        Utterance(clips[1], label="不 是", text='she said "no",\nthen left', split="validation"),
+        Utterance(clips[2], label="yes", speaker="0042", split="test"),
+    )
+    path = tmp_path / "corpus" / f"list.{suffix}"
+    write_manifest(path, utterances, noise=[clips[3]])
+    corpus = read_manifest(path)
+    assert corpus.utterances == utterances
+    assert corpus.noise == (clips[3],)
+    assert corpus.labels == ("yes", "不 是")
+    assert corpus.speakers == ("0042", "anna")
+    assert corpus.has_official_split
+    text = path.read_text(encoding="utf-8")
+    assert str(tmp_path / "corpus") not in text
+    assert clips[3] in text
+    assert sorted(os.listdir(tmp_path / "corpus")) == sorted(["a.wav", "d,e.wav", "子 目录", f"list.{suffix}"])
+
+
+def test_moves_with_its_recordings(tmp_path, clips):
+    write_manifest(tmp_path / "corpus" / "list.csv", [Utterance(clips[0], "yes"), Utterance(clips[1], "no")])
+    before = load_corpus(str(tmp_path / "corpus" / "list.csv"))
+    shutil.move(tmp_path / "corpus", tmp_path / "elsewhere")
+    after = load_corpus(str(tmp_path / "elsewhere" / "list.csv"))
+    assert [item.duration for item in after.utterances] == [0.1, 0.2]
+    assert not after.has_official_split
+    assert fingerprint(before_moved := after) == fingerprint(before_moved)
+    assert {item.path for item in before.utterances}.isdisjoint(item.path for item in after.utterances)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("m.csv", "file,label\na.wav,yes\n", "must name the columns"),
+        ("m.csv", "", "must name the columns"),
+        ("m.csv", "path,label\n", "lists no recording"),
+        ("m.csv", "path,label\na.wav,yes\nb.wav,\n", "line 3 has neither a label nor a text"),
+        ("m.csv", "path,label\n,yes\n", "line 2 has no path"),
+        ("m.csv", "path,label\na.wav,yes\n./a.wav,no\n", "line 3 lists ./a.wav again .first on line 2"),
+        ("m.csv", "path,label,split\na.wav,yes,training\n", "line 2 has the split 'training'"),
+        ("m.csv", "path,label,split\na.wav,yes,train\nb.wav,yes,\n", "b.wav has no split"),
+        ("m.csv", "path,label,duration\na.wav,yes,long\n", "line 2 has the duration 'long'"),
+        ("m.jsonl", '{"path": "a.wav", "label": "yes"}\nnonsense\n', "line 2 is not JSON"),
+        ("m.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("m.txt", "path,label\n", "a manifest ends in .csv or .jsonl"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        read_manifest(tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_other_encodings(tmp_path):
+    (tmp_path / "m.csv").write_bytes("path,label\na.wav,für\n".encode("latin-1"))
+    with pytest.raises(UserError, match="save it as UTF-8"):
+        read_manifest(tmp_path / "m.csv")
+    # As Excel writes it: with a byte order mark and CRLF.
+    (tmp_path / "m.csv").write_bytes("path,label,note\r\na.wav,für,x\r\n".encode("utf-8-sig"))
+    assert read_manifest(tmp_path / "m.csv").labels == ("für",)
+
+
+def test_missing_manifest(tmp_path):
+    with pytest.raises(UserError, match="there is no such manifest"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_a_label_of_numbers_stays_as_written(tmp_path):
+    (tmp_path / "m.jsonl").write_text(json.dumps({"path": "a.wav", "label": 7}))
+    assert read_manifest(tmp_path / "m.jsonl").labels == ("7",)
+
+
+def test_bad_recordings_are_listed_and_left_out(tmp_path, clips, capsys):
+    broken = tmp_path / "corpus" / "broken [1].wav"
+    broken.write_text("a letter")
+    write_manifest(
+        tmp_path / "m.csv",
+        [
+            Utterance(clips[0], "yes"),
+            Utterance(clips[1], "no"),
+            Utterance(str(broken), "maybe"),
+            Utterance("/x.wav", "no"),
+        ],
+    )
+    corpus = load_corpus(str(tmp_path / "m.csv"), max_bad=2)
+    assert [item.path for item in corpus.utterances] == clips[:2]
+    assert [path for path, _ in corpus.bad] == [str(broken), "/x.wav"]
+    assert corpus.labels == ("no", "yes")
+    shown = capsys.readouterr().err
+    assert "2 bad recordings left out" in shown
+    assert f"{broken}: is not a recording" in shown
+    assert "/x.wav: there is no such file" in shown
+    with pytest.raises(UserError, match="2 bad recordings, and --max-bad allows 1"):
+        load_corpus(str(tmp_path / "m.csv"), max_bad=1)
+
+
+def test_nothing_but_bad_recordings(tmp_path):
+    corpus = Corpus("all bad", (Utterance("/nowhere.wav", "yes"),), source="the source")
+    with pytest.raises(UserError, match="none of its 1 recordings"):
+        check_recordings(corpus, max_bad=5)
+
+
+def test_words_need_labels(tmp_path, clips):
+    write_manifest(tmp_path / "m.csv", [Utterance(clips[0], "yes"), Utterance(clips[1], text="no label")])
+    with pytest.raises(UserError, match="has no label"):
+        load_corpus(str(tmp_path / "m.csv"))
+    assert len(load_corpus(str(tmp_path / "m.csv"), min_labels=0).utterances) == 2
+
+
+def test_fingerprint_follows_content_and_facts_and_not_the_place(tmp_path, clips):
+    folder = tmp_path / "corpus"
+
+    def of(root, *labels):
+        utterances = [
+            Utterance(str(root / name), label) for name, label in zip(("a.wav", "d,e.wav"), labels, strict=True)
+        ]
+        return fingerprint(Corpus("c", tuple(utterances), root=str(root)))
+
+    original = of(folder, "yes", "no")
+    assert len(original) == 64
+    shutil.copytree(folder, tmp_path / "copy")
+    assert of(tmp_path / "copy", "yes", "no") == original
+    assert of(folder, "yes", "yes") != original
+    samples, rate = audio.read(folder / "a.wav")
+    samples[-1] += 0.01
+    audio.write(folder / "a.wav", samples, rate)
+    assert of(folder, "yes", "no") != original
+
+
+def test_a_hundred_thousand_utterances_stay_small(tmp_path):
+    lines = ["path,label,text,speaker,split,duration"]
+    lines += [
+        f"folder/{number % 35}/{number:06d}.wav,word{number % 35},,speaker{number % 900},,1.0"
+        for number in range(20000)
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    tracemalloc.start()
+    corpus = read_manifest(tmp_path / "m.csv")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept / len(corpus.utterances) < 500
+    assert sys.getsizeof(corpus.utterances[0]) <= 96
+    assert corpus.utterances[0].label is corpus.utterances[35].label

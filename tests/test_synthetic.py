@@ -1,0 +1,148 @@
+"""Spoken words made with espeak-ng: deterministic, held out by voice, whole or absent, in a process of their own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasr import UserError, audio
+from kerasr.data import load_corpus, split_corpus
+from kerasr.data.corpora import synthetic
+from kerasr.data.corpora.synthetic import parse_words, read_synthetic
+
+needs_voices = pytest.mark.skipif(
+    importlib.util.find_spec("espeakng_loader") is None, reason='espeakng-loader is missing: pip install -e ".[voices]"'
+)
+HOUSE = Path(__file__).parent.parent
+WORDS = ("yes", "no", "turn left")
+
+
+def content(corpus):
+    return [Path(item.path).read_bytes() for item in corpus.utterances]
+
+
+def test_words_are_parsed():
+    assert parse_words("synthetic:yes, turn left ,no") == ("yes", "turn left", "no")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("synthetic:", "name the words"),
+        ("synthetic:yes,,no", "name the words"),
+        ("synthetic:yes,yes", "is there twice"),
+    ],
+)
+def test_words_that_cannot_be_used(name, message):
+    with pytest.raises(UserError, match=message):
+        load_corpus(name)
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r'pip install -e "\.\[voices\]"'):
+        read_synthetic(("yes",), str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+@needs_voices
+def test_a_corpus_like_any_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    corpus = load_corpus("synthetic:yes,no,turn left", seed=3)
+    assert corpus.labels == WORDS
+    assert "GPL-3" in corpus.licence
+    assert all(0.1 < item.duration < 2 for item in corpus.utterances)
+    divided, said = split_corpus(corpus)
+    assert said.startswith("by speaker")
+    parts = [{u.speaker for u in divided.utterances if u.split == split} for split in ("train", "validation", "test")]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(corpus.speakers)
+    assert capsys.readouterr().err == ""
+    again = load_corpus("synthetic:yes,no,turn left", seed=3)
+    assert again == corpus
+    assert len(os.listdir(tmp_path / "cache")) == 1
+
+
+@needs_voices
+def test_deterministic_for_a_seed(tmp_path):
+    first = read_synthetic(WORDS, str(tmp_path / "a"), seed=1, clips_per_word=105)
+    assert content(first) == content(read_synthetic(WORDS, str(tmp_path / "b"), seed=1, clips_per_word=105))
+    assert content(first) != content(read_synthetic(WORDS, str(tmp_path / "a"), seed=2, clips_per_word=110))
+    assert len(first.speakers) > 100
+    accents = {Path(item.path).name.split("_")[1].split("+")[0] for item in first.utterances}
+    assert accents == set(synthetic.ACCENTS)
+
+
+@needs_voices
+def test_clips_are_trimmed_and_differ(tmp_path):
+    corpus = read_synthetic(("seven",), str(tmp_path), clips_per_word=20)
+    waveforms = [audio.read(item.path)[0] for item in corpus.utterances]
+    assert len({waveform.tobytes() for waveform in waveforms}) == 20
+    for waveform in waveforms:
+        loud = np.flatnonzero(np.abs(waveform) > 0.02 * np.abs(waveform).max())
+        assert max(loud[0], len(waveform) - loud[-1]) < 0.05 * 22050
+
+
+@needs_voices
+def test_a_word_without_sound(tmp_path):
+    with pytest.raises(UserError, match=r"have no sound for '\.\.\.'") as error:
+        read_synthetic(("yes", "..."), str(tmp_path), clips_per_word=2)
+    assert "\n" not in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "_find_espeak", lambda: ("/nowhere/libespeak-ng.so", str(tmp_path / "data")))
+    (tmp_path / "data" / "voices" / "!v").mkdir(parents=True)
+    (tmp_path / "data" / "voices" / "!v" / "f1").touch()
+    with pytest.raises(UserError, match=r"could not speak the words: .*nowhere"):
+        read_synthetic(("yes",), str(tmp_path / "cache"), clips_per_word=1)
+    assert os.listdir(tmp_path / "cache") == []
+
+
+@needs_voices
+def test_words_that_no_folder_could_be_named_after(tmp_path):
+    corpus = read_synthetic(("and/or", "是的 no?"), str(tmp_path), clips_per_word=2)
+    assert corpus.labels == ("and/or", "是的 no?")
+    assert [item.label for item in corpus.utterances] == ["and/or"] * 2 + ["是的 no?"] * 2
+
+
+@needs_voices
+def test_two_at_once(tmp_path):
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: read_synthetic(WORDS, str(tmp_path), clips_per_word=20), range(3)))
+    assert made[0] == made[1] == made[2]
+    assert len(os.listdir(tmp_path)) == 1
+    assert all(os.path.isfile(item.path) for item in made[0].utterances)
+
+
+@needs_voices
+def test_beside_tensorflow(tmp_path):
+    code = (
+        "import sys, tensorflow as tf\n"
+        "from kerasr.data.corpora.synthetic import read_synthetic\n"
+        "corpus = read_synthetic(('yes', 'no'), sys.argv[1], clips_per_word=5)\n"
+        "print(len(corpus.utterances), int(tf.reduce_sum(tf.ones([3]))))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HOUSE)
+    assert (done.returncode, done.stdout.split()) == (0, ["10", "3"]), done.stderr
+
+
+@needs_voices
+def test_script(tmp_path):
+    script = HOUSE / "data_scripts" / "synthetic_digits.py"
+
+    def run():
+        command = [sys.executable, str(script), str(tmp_path / "out"), "--words", "yes,no", "--clips-per-word", "3"]
+        environment = {**os.environ, "PYTHONPATH": str(HOUSE)}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+    assert "6 recordings, 2 labels, 3 speakers" in run()
+    assert load_corpus(str(tmp_path / "out" / "manifest.csv")).labels == ("no", "yes")
+    assert "nothing to do" in run()
