@@ -196,17 +196,18 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
 def fingerprint(corpus: Corpus) -> str:
     """SHA-256, in hex, of what the corpus says and what its files hold, wherever it lies.
 
-    Rows of relative path, label, text, speaker, size and SHA-256 of the content, sorted. Content is every byte of a
-    file up to 1 MiB and the first and last 512 KiB of a longer one, so that a folder of clips is read in full and a
-    three-hour recording is not. The split and the background recordings are no part of it: the run's manifest has them.
+    It is taken of the sorted SHA-256 of one row a recording: relative path, label, text, speaker, size and SHA-256 of
+    the content. Content is every byte of a file up to 1 MiB and the first and last 512 KiB of a longer one, so that a
+    folder of clips is read in full and a three-hour recording is not. The split and the background recordings are no
+    part of it: the run's manifest has them.
     """
     paths = [item.path for item in corpus.utterances]
     contents = map_threaded(_content_hash, paths, "Taking the fingerprint")
-    rows = sorted(
+    rows = (
         json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
         for item, content in zip(corpus.utterances, contents, strict=True)
     )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
 
 
 def _content_hash(path: str) -> str:

@@ -116,7 +116,10 @@ def _read(data: str | None, default: str | None, seed: int) -> Corpus:
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)
     if os.path.isdir(data):
-        return _read_layout(data, default)
+        try:
+            return _read_layout(data, default)
+        except PermissionError as error:
+            raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
     if os.path.isfile(data):
         if data.lower().endswith(MANIFEST_SUFFIXES):
             return read_manifest(data)
