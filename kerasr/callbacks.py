@@ -25,7 +25,7 @@ class Position:
     epoch: int = 0
     step: int = 0
     best_epoch: int = -1
-    best_score: tuple[float, float] = (-math.inf, -math.inf)
+    best_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class Keeper(keras.callbacks.Callback):
         self._clock = self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Restore what was saved; by now `fit` has made all variables and cleared the metrics."""
+        """Restore what was saved, now that `fit` has cleared the metrics."""
         if self._resume is not None:
             self._resume.restore(self.model)
             if self.position.step == 0:
@@ -88,7 +88,7 @@ class Keeper(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
         position = self.position
-        score = (round(logs["val_accuracy"], 6), -logs["val_loss"])
+        score = [round(logs["val_accuracy"], 6), -logs["val_loss"]]
         if score > position.best_score:
             position.best_epoch, position.best_score = epoch, score
             self._save_model()

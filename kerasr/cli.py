@@ -4,11 +4,12 @@ Parsing touches no framework, so `--help` and a mistyped flag answer at once.
 """
 
 import errno
+import importlib
 import logging
 import os
 import sys
+import tempfile
 import traceback
-import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -37,7 +38,6 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments; what the user can mend ends it with one line and code 2."""
     argv = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(argv) < len(sys.argv) - 1
-    quiet_startup()
     try:
         main(argv)
     except KeyboardInterrupt:
@@ -63,10 +63,23 @@ def describe(error: Exception) -> str:
     return f"{where}{error.strerror or error}{advice}"
 
 
-def quiet_startup() -> None:
-    """Keep the frameworks' start-up messages off the screen; set the variables yourself to see them."""
+def import_quietly() -> None:
+    """Import Keras and its backend with their start-up messages off the screen; they return if the import fails.
+
+    Part of them is written by C++ before any setting is read, so the process's standard error is set aside meanwhile.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            importlib.import_module("keras")
+        except BaseException:
+            aside.seek(0)
+            os.write(screen, aside.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)

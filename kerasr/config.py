@@ -152,7 +152,7 @@ class OptimizerConfig:
 class TrainConfig:
     """One training, in full: from it and the recordings, a run can be told again."""
 
-    recipe: str = "words"
+    recipe: Annotated[str, tyro.conf.Suppress] = "words"
     """The recipe these settings started from."""
     data: str | None = None
     """A folder with one sub-folder a word, a CSV or JSONL manifest, fsdd, speech_commands, or synthetic:yes,no."""

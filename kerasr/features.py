@@ -253,7 +253,7 @@ def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
     last = (num_frames - 1)[:, None]
 
     def at(values: Any, offset: int) -> Any:
-        return ops.take_along_axis(values, ops.clip(time + offset, 0, last)[..., None], axis=1)
+        return ops.take_along_axis(values, ops.minimum(ops.maximum(time + offset, 0), last)[..., None], axis=1)
 
     parts = [features]
     for _ in range(order):

@@ -100,6 +100,9 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         metrics=[task.accuracy()],
         jit_compile=runtime.xla,
     )
+    # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
+    trained.evaluate(validation.batches().take(1), verbose=0)
+    trained.optimizer.build(trained.trainable_variables)
     keeper = Keeper(
         run.path,
         join(features, network),

@@ -158,7 +158,8 @@ class Pipeline:
         # What may be decoded ahead of the model, whatever the corpus's size.
         options = tf.data.Options()
         options.autotune.ram_budget = 256 * 2**20
-        return dataset.with_options(options).prefetch(4)
+        count = tf.data.experimental.assert_cardinality(max(epochs * self.num_steps - first_step, 0))
+        return dataset.with_options(options).prefetch(4).apply(count)
 
     def _epoch_order(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """`(seed, indices)` of each batch of an epoch."""

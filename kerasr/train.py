@@ -1,0 +1,94 @@
+"""Train a recogniser: `python -m kerasr.train`."""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from kerasr.cli import import_quietly, parse, run_command
+from kerasr.config import TrainConfig
+from kerasr.recipes import get_recipe, list_recipes, recipe_notes
+
+if TYPE_CHECKING:
+    from kerasr.run_directory import Run
+
+EXAMPLES = """
+Train a recogniser, from recordings to a run's folder with weights, scores and a report.
+
+  python -m kerasr.train                                         spoken digits, in a few minutes
+  python -m kerasr.train --data my_recordings/                   your own words, a sub-folder each
+  python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
+  python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
+  python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill
+
+Recipes:
+"""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What can be said of a run that goes on: all its settings stand in its folder."""
+
+    resume: str
+    """The run's folder."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, train, and say what came out."""
+    if any(argument.split("=")[0] == "--resume" for argument in argv):
+        path = parse(Resume, argv, command="train", description="Go on with a run where its checkpoint stands.").resume
+        config = None
+    else:
+        path, config = "", parse_config(argv)
+    import_quietly()
+    from kerasr.report import evaluate_run
+    from kerasr.training import resume_run, train_recipe
+
+    console = Console()
+    run = train_recipe(config, console=console) if config else resume_run(path, console=console)
+    evaluate_run(run)
+    print_result(console, run)
+
+
+def parse_config(argv: list[str]) -> TrainConfig:
+    """The settings: a recipe's, with what the command line says instead."""
+    recipe = "words" if any(argument.split("=")[0] == "--data" for argument in argv) else "digits"
+    if argv and not argv[0].startswith("-"):
+        recipe, argv = argv[0], argv[1:]
+    # A model's own options and a recipe's settings for it are known once the model is.
+    default = get_recipe(recipe, _value_of("--model", argv))
+    recipes = "\n".join(f"  {name:8} {line}" for name, line in list_recipes().items())
+    notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
+    return parse(
+        TrainConfig, argv, command="train", default=default, description=notes + inspect.cleandoc(recipe_notes(recipe))
+    )
+
+
+def _value_of(flag: str, argv: list[str]) -> str | None:
+    """What follows a flag, as `--flag value` or `--flag=value`."""
+    for argument, following in zip(argv, [*argv[1:], None], strict=True):
+        if argument == flag:
+            return following
+        if argument.startswith(f"{flag}="):
+            return argument.split("=", 1)[1]
+    return None
+
+
+def print_result(console: Console, run: "Run") -> None:
+    """The score, where the run is, and what to type next."""
+    metrics = run.metrics or {}
+    low, high = metrics["accuracy_interval"]
+    console.print(
+        f"\n[bold]{metrics['accuracy']:.1%}[/bold] of {metrics['num_clips']:,} test clips right "
+        f"(95% interval {low:.1%} to {high:.1%}); best epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
+        f"{run.facts['train_seconds']:.0f} s of training"
+    )
+    console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)
+    clip = Path(run.utterances("test")[0].path)
+    console.print(f"next    python -m kerasr.predict {run.path} {clip}", soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,53 @@
+"""What the tests share: quiet frameworks, recordings at hand, recordings made here."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasr import audio
+
+
+def _corpus(folder: str) -> Path:
+    """A corpus under KERASR_DATA; the test that needs it is skipped where it is absent."""
+    root = os.environ.get("KERASR_DATA")
+    if not root or not Path(root, folder).is_dir():
+        pytest.skip(f"KERASR_DATA has no {folder}: set it to a folder that holds the corpora")
+    return Path(root, folder)
+
+
+@pytest.fixture(scope="session")
+def fsdd_folder() -> Path:
+    """FSDD's recordings."""
+    return _corpus("free-spoken-digit-dataset/recordings")
+
+
+@pytest.fixture(scope="session")
+def speech_commands_folder() -> Path:
+    """The clips of Speech Commands."""
+    return _corpus("speech_commands")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in each run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory) -> Path:
+    """A folder of three "words" that a network learns in seconds: tones low, middle and high, twenty clips each."""
+    root = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    for word, pitch in (("low", 300), ("middle", 900), ("high", 2500)):
+        (root / word).mkdir()
+        for number in range(20):
+            seconds = rng.uniform(0.2, 0.5)
+            time = np.arange(int(seconds * 8000)) / 8000
+            tone = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
+            audio.write(root / word / f"{number}.wav", tone + 0.01 * rng.standard_normal(len(time)), 8000)
+    return root

@@ -1,0 +1,254 @@
+"""Training: it learns, it can be told again, and a kill at any moment leaves no trace in the result."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasr import training
+from kerasr.checkpoint import load_checkpoint
+from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig
+from kerasr.data.manifest import write_manifest
+from kerasr.errors import UserError
+from kerasr.run_directory import load_run
+from kerasr.training import class_weights, decide_runtime, make_optimizer, resume_run, train_recipe
+
+SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
+AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)
+
+
+@pytest.fixture
+def config(tones, tmp_path):
+    return TrainConfig(
+        data=str(tones),
+        out=str(tmp_path / "runs"),
+        model_options={"width": 0.25, "dropout": 0.2},
+        features=SPEC,
+        augment=AUGMENT,
+        optimizer=OptimizerConfig(learning_rate=3e-3),
+        epochs=3,
+        batch_size=8,
+    )
+
+
+def quiet():
+    return Console(file=open(os.devnull, "w"))
+
+
+def arrays(run_path):
+    return load_checkpoint(Path(run_path) / "checkpoint.npz").arrays
+
+
+def assert_same_weights(first, second):
+    for one, other in zip(arrays(first), arrays(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_few_epochs_tell_the_tones_apart(config, tones):
+    run = train_recipe(replace(config, epochs=12), console=quiet())
+    assert run.labels == ("high", "low", "middle")
+    assert [row["epoch"] for row in run.history] == list(range(1, 13))
+    utterances = run.utterances("test") + run.utterances("validation")
+    probs = run.predict_files([item.path for item in utterances])
+    heard = [run.labels[index] for index in probs.argmax(1)]
+    assert np.mean([label == item.label for label, item in zip(heard, utterances, strict=True)]) >= 0.9
+
+
+def test_a_run_holds_what_it_takes_to_tell_it_again(config):
+    run = train_recipe(config, console=quiet())
+    facts = json.loads((run.path / "run.json").read_text())
+    assert facts["status"] == "done"
+    assert facts["corpus"]["labels"] == ["high", "low", "middle"]
+    assert len(facts["corpus"]["fingerprint"]) == 64
+    assert facts["versions"]["keras"] == keras.__version__
+    assert facts["precision"] == "float32"
+    assert facts["xla"] is False
+    assert "hash" in facts["split_rule"]
+    assert load_run(run.path).config == run.config
+    again = train_recipe(run.config, console=quiet())
+    assert again.path != run.path
+    assert_same_weights(run.path, again.path)
+    other = train_recipe(replace(config, seed=1), console=quiet())
+    assert any(np.any(a != b) for a, b in zip(arrays(run.path), arrays(other.path), strict=True))
+
+
+def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng):
+    run = train_recipe(config, console=quiet())
+    waveform = 0.1 * rng.standard_normal(2500).astype("float32")
+    expected = run.probs([waveform])
+    padded = np.pad(waveform, (0, 1000))[None]
+    np.testing.assert_allclose(run.task.probs(run.model.predict(padded, verbose=0)), expected, atol=1e-5)
+    beside = run.probs([waveform, 0.5 * rng.standard_normal(9000).astype("float32")])
+    np.testing.assert_allclose(beside[:1], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("between_epochs", [False, True], ids=["inside an epoch", "between epochs"])
+def test_a_killed_run_ends_as_if_it_had_not_been(config, between_epochs):
+    seconds = 1e9 if between_epochs else 0.0
+    config = replace(config, epochs=25, checkpoint_seconds=seconds)
+    whole = train_recipe(config, console=quiet())
+    path = kill_a_run(config, between_epochs)
+    assert load_run(path).facts["status"] == "training"
+    resumed = resume_run(str(path), console=quiet())
+    assert_same_weights(resumed.path, whole.path)
+    assert resumed.history == whole.history
+    clip = [np.sin(np.arange(2000) / 3).astype("float32")]
+    np.testing.assert_array_equal(resumed.probs(clip), whole.probs(clip))
+    with pytest.raises(UserError, match="has ended"):
+        resume_run(str(path))
+
+
+def kill_a_run(config, between_epochs):
+    """Train in another process, stop it where it has a checkpoint of the kind wanted, and kill it there."""
+    code = (
+        "import json, sys; from kerasr.config import TrainConfig, from_json; "
+        "from kerasr.training import train_recipe; train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
+    )
+    from kerasr.config import to_json
+
+    out = Path(config.out) / "killed"
+    config = replace(config, out=str(out))
+    command = [sys.executable, "-c", code, json.dumps(to_json(config))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(6000):
+            assert process.poll() is None, "the training ended before it could be killed"
+            for path in out.glob("*/checkpoint.npz"):
+                process.send_signal(signal.SIGSTOP)
+                position = load_checkpoint(path).state
+                if position["epoch"] >= 2 and (between_epochs or position["step"] > 0):
+                    assert between_epochs == (position["step"] == 0)
+                    return path.parent
+                process.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+        raise AssertionError("no checkpoint appeared")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(config):
+    whole = train_recipe(config, console=quiet())
+    facts = json.loads((whole.path / "run.json").read_text())
+    killed = whole.path.with_name("killed")
+    killed.mkdir()
+    (killed / "run.json").write_text(json.dumps({**facts, "status": "training"}))
+    for name in ("config.json", "manifest.csv"):
+        (killed / name).write_text((whole.path / name).read_text())
+    assert_same_weights(resume_run(str(killed), console=quiet()).path, whole.path)
+
+
+def test_a_damaged_checkpoint_is_named(config, tmp_path):
+    damaged = tmp_path / "checkpoint.npz"
+    damaged.write_bytes(b"PK\x03\x04 half of it")
+    with pytest.raises(UserError, match=r"checkpoint\.npz: this checkpoint is damaged"):
+        load_checkpoint(damaged)
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
+    class Diverging(keras.losses.Loss):
+        """Cross-entropy that becomes NaN once the network has learned a little."""
+
+        def call(self, y_true, y_pred):
+            loss = keras.losses.categorical_crossentropy(y_true, y_pred, from_logits=True)
+            return keras.ops.where(keras.ops.mean(loss) < 0.9, np.float32("nan"), loss)
+
+    monkeypatch.setattr("kerasr.tasks.classify.Classify.loss", lambda self, smoothing: Diverging())
+    with pytest.raises(UserError, match=r"the loss became nan in epoch \d+, step \d+; the weights of epoch \d+ are kept"):
+        train_recipe(replace(config, epochs=40), console=quiet())
+    (path,) = Path(config.out).glob("*/model.keras")
+    run = load_run(path.parent)
+    assert np.isfinite(run.probs([np.ones(3000, "float32")])).all()
+    assert all(np.isfinite(value).all() for value in arrays(path.parent))
+
+
+def test_patience_stops_a_training_that_does_not_improve(config):
+    config = replace(config, epochs=30, patience=2, optimizer=OptimizerConfig(name="sgd", learning_rate=1e-12))
+    run = train_recipe(config, console=quiet())
+    assert len(run.history) == run.facts["epochs_run"] < 30
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_keeps_logits_and_weights_float32(config, policy):
+    run = train_recipe(replace(config, precision=policy, epochs=2), console=quiet())
+    assert run.facts["precision"] == policy
+    assert {keras.backend.standardize_dtype(weight.dtype) for weight in run.network.trainable_weights} == {"float32"}
+    assert run.network.layers[-1].compute_dtype == "float32"
+    assert any(layer.compute_dtype == policy.removeprefix("mixed_") for layer in run.network.layers)
+    assert np.isfinite([row["loss"] for row in run.history]).all()
+
+
+def test_xla_trains_to_the_same_place(config):
+    plain = train_recipe(replace(config, epochs=1), console=quiet())
+    compiled = train_recipe(replace(config, epochs=1, xla="on"), console=quiet())
+    assert compiled.facts["xla"] is True
+    for one, other in zip(arrays(plain.path), arrays(compiled.path), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0.05, atol=0.02)
+
+
+def test_a_detector_has_one_output(config, tones):
+    run = train_recipe(replace(config, wanted="low", model="Conv1DLSTM", model_options={"filters": 8}), console=quiet())
+    assert run.network.output_shape == (None, 1)
+    assert run.labels == ("not low", "low")
+    probs = run.predict_files([str(path) for path in sorted(tones.glob("*/0.wav"))])
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
+
+
+def test_class_weights_even_out_the_words():
+    weights = class_weights(np.array([0, 0, 0, 1]), 2)
+    np.testing.assert_allclose(weights, [2 / 3, 2])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_learning_rate_warms_up_and_follows_its_schedule(schedule):
+    optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, schedule=schedule, warmup_epochs=2), 10, 10)
+    rates = []
+    for step in (0, 10, 20, 60, 100):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    expected = [0, 0.05, 0.1, 0.05, 0] if schedule == "cosine" else [0, 0.05, 0.1, 0.1, 0.1]
+    np.testing.assert_allclose(rates, expected, atol=1e-6)
+
+
+def test_auto_is_plain_on_a_cpu(config, monkeypatch):
+    monkeypatch.setattr(training, "_device", lambda: "CPU")
+    assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("float32", False)
+    monkeypatch.setattr(training, "_device", lambda: "NVIDIA H200")
+    assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("mixed_bfloat16", True)
+    asked = replace(config, precision="float32", xla="off")
+    assert (decide_runtime(asked).precision, decide_runtime(asked).xla) == ("float32", False)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "ResNet19"}, "no model is called 'ResNet19'"),
+        ({"model_options": {"depth": 3}}, "--model.depth"),
+        ({"wanted": "cat"}, "--wanted cat"),
+        ({"leave_out": "theo"}, "theo"),
+        ({"data": "nowhere"}, "nowhere"),
+        ({"features": replace(SPEC, kind="mfcc"), "augment": Augmentation(tilt_db=3.0)}, "--augment.tilt-db"),
+    ],
+)
+def test_settings_that_cannot_work_are_named_before_a_run_is_made(config, change, named):
+    with pytest.raises(UserError, match=named):
+        train_recipe(replace(config, **change), console=quiet())
+    assert not list(Path(config.out).glob("*"))
+
+
+def test_a_manifest_with_its_own_split_is_kept(config, tones, tmp_path):
+    whole = train_recipe(replace(config, epochs=1), console=quiet())
+    utterances = [item for split in ("train", "validation", "test") for item in whole.utterances(split)]
+    write_manifest(tmp_path / "mine.csv", utterances)
+    run = train_recipe(replace(config, epochs=1, data=str(tmp_path / "mine.csv")), console=quiet())
+    assert [item.path for item in run.utterances("test")] == [item.path for item in whole.utterances("test")]
+    assert "mine.csv" in run.split_rule
