@@ -1,0 +1,346 @@
+"""Measure a run on its test split, or on other recordings, and write the report."""
+
+import dataclasses
+import datetime
+import io
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.pipeline import read_clip
+from kerasr.data.progress import map_threaded
+from kerasr.errors import UserError
+from kerasr.evaluation import compute_metrics
+from kerasr.features import Features
+from kerasr.report.page import write_report
+from kerasr.report.pictures import Clip
+from kerasr.run_directory import MODEL, Run, provenance
+
+BATCH_SIZE = 64
+MAX_CLIPS = 12
+
+# A clip that is longer is shown and played up to here, in seconds: the page holds its sound.
+MAX_SHOWN_SECONDS = 5.0
+
+LATENCY_ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, and where it was written.
+
+    Attributes:
+        metrics: what `compute_metrics` found, and the run's `parameters`, `model_bytes` and `latency_ms`.
+        notes: what a reader must know to judge the scores.
+        folder: of `metrics.json`, `report.html` and `pictures/`.
+    """
+
+    metrics: dict[str, Any]
+    notes: tuple[str, ...]
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+
+def evaluate_run(
+    run: Run,
+    split: str | None = None,
+    *,
+    corpus: Corpus | None = None,
+    folder: Path | None = None,
+    max_bad: int | None = None,
+) -> Evaluation:
+    """Measure a run and write `metrics.json`, `report.html` and `pictures/`.
+
+    Args:
+        run: what to measure, with its best weights.
+        split: the part of the recordings: of the run's own, `test` where None; of other recordings, all where None.
+        corpus: other recordings, to measure on instead of the run's own.
+        folder: where to write; where None, the run's folder for its test split and a folder in its `evaluations` for
+            anything else.
+        max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
+
+    Raises:
+        UserError: there is nothing to measure on, the recordings have words that the run does not know, too many cannot
+            be read, or the run's weights are damaged.
+        OSError: the report cannot be written.
+    """
+    split = split or (None if corpus else "test")
+    measured_on = f"{corpus.name}{f', {split}' if split else ''}" if corpus else f"the {split} split"
+    utterances = _select(run, split, corpus)
+    utterances, probs = _predict(run, utterances, corpus, run.config.max_bad if max_bad is None else max_bad)
+    label_index = run.task.label_index([item.label or "" for item in utterances])
+    metrics = compute_metrics(
+        probs,
+        label_index,
+        run.labels,
+        [item.speaker for item in utterances],
+        detector=run.config.wanted is not None,
+        seed=run.config.seed,
+    )
+    metrics |= {
+        "run": str(run.path),
+        "measured_on": measured_on,
+        "parameters": run.network.count_params(),
+        "model_bytes": (run.path / MODEL).stat().st_size,
+        "latency_ms": _measure_latency(run, utterances[0]),
+    }
+    notes = _notes(run, utterances, metrics)
+    if folder is None:
+        own = corpus is None and split == "test"
+        folder = run.path if own else run.path / "evaluations" / _folder_name(split, corpus)
+    where = provenance()
+    write_report(
+        folder,
+        title=f"{run.path.name} on {measured_on}",
+        subtitle=f"{run.config.model} trained on {run.facts['corpus']['name']}, recipe {run.config.recipe}, "
+        f"measured {datetime.datetime.now():%Y-%m-%d %H:%M} on {len(utterances):,} clips",
+        metrics=metrics,
+        tiles=_tiles(metrics),
+        facts=_facts(run, metrics, corpus, where),
+        notes=notes,
+        history=run.history,
+        clips=_clips(run, utterances, probs, label_index),
+    )
+    return Evaluation(metrics, tuple(notes), folder)
+
+
+def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utterance]:
+    """The recordings to measure on, of words that the run knows."""
+    if corpus is None:
+        utterances = run.utterances(split or "test")
+        if not utterances:
+            raise UserError(f"{run.path}: its manifest has no recording of the {split} split")
+        return utterances
+    if split is not None and not corpus.has_official_split:
+        raise UserError(f"{corpus.source}: comes with no split of its own; measure on all of it, without --split")
+    utterances = [item for item in corpus.utterances if split in (None, item.split)]
+    if not utterances:
+        raise UserError(f"{corpus.source}: its {split} split is empty")
+    _check_words(run, {item.label for item in utterances if item.label is not None}, corpus)
+    return utterances
+
+
+def _check_words(run: Run, words: set[str], corpus: Corpus) -> None:
+    wanted = run.config.wanted
+    if wanted is not None:
+        if wanted not in words:
+            raise UserError(f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects")
+        return
+    unknown = sorted(words - set(run.labels))
+    if unknown or not words:
+        raise UserError(
+            f"{corpus.source}: {run.path} was not trained on {_list(unknown, 10)}; it knows {_list(run.labels, 40)}, "
+            f"and these recordings have {_list(sorted(words), 40)}: take the unknown words out, or train on them"
+        )
+
+
+def _predict(
+    run: Run, utterances: list[Utterance], corpus: Corpus | None, max_bad: int
+) -> tuple[list[Utterance], np.ndarray]:
+    """The recordings that can be read, and their probabilities `(clips, labels)`."""
+    spec = run.config.features
+
+    def read(item: Utterance) -> np.ndarray | UserError:
+        try:
+            return read_clip(item.path, spec)
+        except UserError as error:
+            return error
+
+    kept: list[Utterance] = []
+    bad: list[tuple[str, str]] = []
+    waiting: list[np.ndarray] = []
+    probs: list[np.ndarray] = []
+    run.model  # noqa: B018 (a damaged model is told before the recordings are read)
+    for item, clip in zip(utterances, map_threaded(read, utterances, "Evaluating"), strict=True):
+        if isinstance(clip, UserError):
+            bad.append((item.path, str(clip).removeprefix(f"{item.path}: ")))
+            continue
+        kept.append(item)
+        waiting.append(clip)
+        if len(waiting) == BATCH_SIZE:
+            probs.append(run.probs(waiting))
+            waiting = []
+    if waiting:
+        probs.append(run.probs(waiting))
+    if bad:
+        report_bad(corpus or Corpus(run.path.name, tuple(utterances), source=str(run.path)), bad, max_bad)
+    if not kept:
+        raise UserError(
+            f"{utterances[0].path}: neither this recording nor any other can be read: have they been moved?"
+        )
+    result = np.concatenate(probs)
+    if not np.isfinite(result).all():
+        first = kept[int(np.argmin(np.isfinite(result).all(-1)))].path
+        raise UserError(f"{run.path / MODEL}: gives NaN for {first}: its weights are damaged; train anew")
+    return kept, result
+
+
+def _measure_latency(run: Run, item: Utterance) -> float:
+    """Median time from a clip's waveform to its logits, in milliseconds."""
+    spec = run.config.features
+    waveform = read_clip(item.path, spec)[None]
+    run.model.predict_on_batch(waveform)
+    times = []
+    for _ in range(LATENCY_ROUNDS):
+        start = time.perf_counter()
+        run.model.predict_on_batch(waveform)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any]) -> list[str]:
+    """What makes the scores worth less than they look."""
+    notes = []
+    trained = run.utterances("train") + run.utterances("validation")
+    seen = {item.path for item in trained}
+    repeated = sum(item.path in seen for item in utterances)
+    if repeated:
+        notes.append(
+            f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation."
+        )
+    speakers = {item.speaker for item in utterances} - {None}
+    heard = speakers & {item.speaker for item in run.utterances("train")}
+    if heard:
+        who = "All" if heard == speakers else f"{len(heard):,} of the"
+        notes.append(
+            f"{who} {len(speakers):,} speakers were heard in training: expect less for a new voice. "
+            "--leave-out in training holds one speaker out."
+        )
+    if len(speakers) == 1:
+        notes.append(
+            f"One speaker ({next(iter(speakers))}): another may be heard better or worse than the interval says."
+        )
+    missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
+    if missing:
+        notes.append(f"No clip of {_list(missing, 10)}: the scores say nothing about it.")
+    return notes
+
+
+def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
+    calibration = {"confidence is off by": f"{100 * metrics['calibration']['ece']:.1f} points"}
+    if "detector" in metrics:
+        detector = metrics["detector"]
+        scores = {
+            name: "-" if detector[key] is None else f"{detector[key]:.3f}"
+            for name, key in (("ROC AUC", "roc_auc"), ("average precision", "average_precision"))
+        }
+    else:
+        scores = {"macro recall": f"{metrics['macro_recall']:.1%}"}
+    return {
+        **scores,
+        **calibration,
+        "parameters": f"{metrics['parameters']:,}",
+        "model on disk": _size(metrics["model_bytes"]),
+        "one clip takes": f"{metrics['latency_ms']:.1f} ms",
+    }
+
+
+def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict[str, Any]) -> dict[str, str]:
+    """Name and value of what is worth knowing about the run, for the page's table."""
+    config, facts, spec = run.config, run.facts, run.config.features
+    trained = facts["corpus"]
+    versions = where["versions"]
+    machine = where["machine"]
+    rows = {
+        "recipe": config.recipe,
+        "model": f"{config.model}{_options(config.model_options)}",
+        "task": f"detect {config.wanted!r}" if config.wanted else f"tell {len(run.labels)} words apart",
+        "parameters": f"{metrics['parameters']:,}",
+        "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
+        "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to logits (median of {LATENCY_ROUNDS}, "
+        f"as run: predict_on_batch on {machine['cores']} cores)",
+        "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
+        f"{spec.sample_rate:,} Hz, clips of {'any length' if spec.clip_seconds is None else f'{spec.clip_seconds:g} s'}",
+        "trained on": ", ".join(filter(None, (trained["name"], trained.get("source"), trained.get("licence")))),
+        "split": run.split_rule,
+        "measured on": f"{corpus.name}, {corpus.source}" if corpus else f"{metrics['measured_on']} of the same",
+        "seed": f"{config.seed}",
+        "training": _training(run),
+        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "trained with": facts.get("command", ""),
+        "measured with": where["command"],
+        "fingerprint": trained.get("fingerprint", ""),
+    }
+    return {name: text for name, text in rows.items() if text}
+
+
+def _training(run: Run) -> str:
+    """How long, on what, with what arithmetic."""
+    facts = run.facts
+    parts = [f"{len(run.history)} epochs, batch {run.config.batch_size}"]
+    if "train_seconds" in facts:
+        parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
+    if "precision" in facts:
+        parts.append(
+            f"{facts['device']} ({facts['backend']}), {facts['precision']}, XLA {'on' if facts['xla'] else 'off'}"
+        )
+    return ", ".join(parts)
+
+
+def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
+    """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
+    detector = run.config.wanted is not None
+    heard = (probs[:, 1] >= 0.5).astype(int) if detector else probs.argmax(-1)
+    confidence = probs[np.arange(len(probs)), heard]
+    wrong = np.flatnonzero(heard != label_index)
+    chosen = (
+        wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
+    )
+    return [
+        _clip(run, utterances[index], run.labels[heard[index]], float(confidence[index]))
+        for index in chosen[:MAX_CLIPS]
+    ]
+
+
+def _clip(run: Run, item: Utterance, heard: str, probability: float) -> Clip:
+    """What the model was given: the same crop of the recording, through the same front-end."""
+    spec = run.config.features
+    waveform = read_clip(item.path, spec)[: round(MAX_SHOWN_SECONDS * spec.sample_rate)]
+    # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
+    front_end = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
+    frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]
+    own = np.any(frames != 0, axis=-1, keepdims=True)
+    sound = io.BytesIO()
+    soundfile.write(sound, np.clip(waveform, -1, 1), spec.sample_rate, format="WAV", subtype="PCM_16")
+    return Clip(
+        path=item.path,
+        word=item.label or "",
+        heard=heard,
+        probability=probability,
+        spectrogram=np.where(own, frames, np.nan),
+        seconds=len(frames) * spec.hop_length / spec.sample_rate,
+        speaker=item.speaker,
+        sound=sound.getvalue(),
+    )
+
+
+def _folder_name(split: str | None, corpus: Corpus | None) -> str:
+    """A name for the evaluation that any file system takes."""
+    name = "-".join(filter(None, (corpus.name if corpus else None, split)))
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+
+
+def _list(words: Sequence[str], limit: int) -> str:
+    """Words in a line, of many the first."""
+    rest = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(words[:limit]) + rest
+
+
+def _options(options: dict[str, Any]) -> str:
+    return f" ({', '.join(f'{name}={value}' for name, value in options.items())})" if options else ""
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.0f} kB"

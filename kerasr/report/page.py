@@ -1,0 +1,159 @@
+"""A report's files: the scores, the pictures, and one page that needs nothing beside itself."""
+
+import base64
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib import image
+
+from kerasr import atomic
+from kerasr.report.pictures import (
+    Clip,
+    draw_calibration,
+    draw_clips,
+    draw_confusion,
+    draw_detector,
+    draw_speakers,
+    draw_training,
+    spectrogram_colours,
+)
+from kerasr.report.style import Picture
+
+METRICS, PAGE, PICTURES = "metrics.json", "report.html", "pictures"
+
+# The most frequent mistakes, listed beside the matrix.
+MAX_MISTAKES = 8
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    *,
+    title: str,
+    subtitle: str,
+    metrics: Mapping[str, Any],
+    tiles: Mapping[str, str],
+    facts: Mapping[str, str],
+    notes: Sequence[str] = (),
+    history: Sequence[Mapping[str, float]] = (),
+    clips: Sequence[Clip] = (),
+) -> Path:
+    """Write `metrics.json`, `pictures/*.png` and `report.html`, each whole or not at all, the page last.
+
+    Args:
+        folder: made where it is missing; files of an earlier report in it are replaced.
+        title: the page's heading.
+        subtitle: what was measured on what, in a line.
+        metrics: what `compute_metrics` returned; `metrics.json` holds this, `notes` and `facts`.
+        tiles: name and value of the few numbers that stand beside the accuracy.
+        facts: name and value of all that is worth knowing about the run, in order.
+        notes: what a reader must know to judge the scores.
+        history: one row an epoch; none for no training curves.
+        clips: those that were heard wrongly, most confident first; where there are none, the least certain.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    pictures = _draw(metrics, history, clips)
+    svgs, unwritable = {}, {}
+    for picture in pictures:
+        # In this order: for the PNG, texts that no font can write are replaced.
+        svgs[picture.name] = picture.svg()
+        atomic.write_bytes(folder / PICTURES / f"{picture.name}.png", picture.png(unwritable))
+    for old in (folder / PICTURES).glob("*.png"):
+        if old.stem not in svgs:
+            old.unlink()
+    text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
+    atomic.write_bytes(folder / METRICS, f"{text}\n".encode())
+    page = (
+        _environment()
+        .get_template(PAGE)
+        .render(
+            title=title,
+            subtitle=subtitle,
+            metrics=metrics,
+            tiles=tiles,
+            facts=facts,
+            notes=notes,
+            svgs=svgs,
+            widths={picture.name: round(96 * picture.get_figwidth()) for picture in pictures},
+            unwritable={number: text for text, number in unwritable.items()},
+            mistakes=_mistakes(metrics),
+            words=sorted(
+                metrics["words"], key=lambda word: (word["recall"] is None, word["recall"], word["precision"])
+            ),
+            clips=[(clip, _data_uri(_spectrogram_png(clip), "image/png")) for clip in clips],
+            sound=lambda clip: _data_uri(clip.sound, "audio/wav"),
+            all_right=all(clip.word == clip.heard for clip in clips),
+        )
+    )
+    atomic.write_bytes(folder / PAGE, page.encode("utf-8", "replace"))
+    return folder / PAGE
+
+
+def _draw(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], clips: Sequence[Clip]) -> list[Picture]:
+    """The pictures that there is something to show on."""
+    pictures = [draw_confusion(metrics), draw_calibration(metrics)]
+    if metrics["speakers"]:
+        pictures.append(draw_speakers(metrics))
+    if "detector" in metrics:
+        pictures.append(draw_detector(metrics))
+    if history:
+        pictures.append(draw_training(history))
+    if clips:
+        pictures.append(draw_clips(clips))
+    return pictures
+
+
+def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The most frequent mistakes: what was said, what was heard, how often, of how many."""
+    counts = np.array(metrics["confusion"])
+    said = counts.sum(1)
+    np.fill_diagonal(counts, 0)
+    labels = metrics["labels"]
+    order = np.argsort(-counts, axis=None, kind="stable")[:MAX_MISTAKES]
+    found = [
+        (row, column, int(counts[row, column]))
+        for row, column in zip(*np.unravel_index(order, counts.shape), strict=True)
+    ]
+    return [
+        {"said": labels[row], "heard": labels[column], "count": count, "of": int(said[row])}
+        for row, column, count in found
+        if count
+    ]
+
+
+def _spectrogram_png(clip: Clip) -> bytes:
+    memory = io.BytesIO()
+    image.imsave(
+        memory, np.ascontiguousarray(np.swapaxes(spectrogram_colours(clip.spectrogram), 0, 1)[::-1]), format="png"
+    )
+    return memory.getvalue()
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    """The content as an address, so that the page needs no file beside it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kerasr"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
+    environment.filters["thousands"] = lambda value: f"{value:,}"
+    return environment

@@ -1,0 +1,288 @@
+"""The pictures of a report, drawn from `compute_metrics`' scores, the history, or clips; none computes a score."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, shorten
+
+# A picture fills one column of the page, or a phone's screen.
+WIDTH = 4.8
+
+MAX_SPEAKERS = 30
+COLOUR_MAP = "magma"
+_PERCENT = PercentFormatter(1.0)
+
+# Louder than this below a clip's loudest band, in dB, a spectrogram shows.
+DYNAMIC_RANGE = 70.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording that the report shows.
+
+    Attributes:
+        path: the recording.
+        word: what is said.
+        heard: what the model hears.
+        probability: what it gives to `heard`.
+        spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
+        seconds: how long the spectrogram is.
+        speaker: who speaks, if that is known.
+        sound: a WAV file's content, what the model was given; None for no sound.
+    """
+
+    path: str
+    word: str
+    heard: str
+    probability: float
+    spectrogram: np.ndarray
+    seconds: float
+    speaker: str | None = None
+    sound: bytes | None = None
+
+
+def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
+    """What was said, row by row, and what was heard: blue where that is the same, orange where it is not."""
+    counts = np.array(metrics["confusion"])
+    names = [shorten(label, 22) for label in metrics["labels"]]
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    size = len(counts)
+    cell, font = (0.42, 9) if size <= 12 else (0.27, 7.5) if size <= 40 else (0.15, 5.5)
+    longest = max(_ems(name) for name in names) * font / 72
+    upright = size > 12 or longest > 0.9 * cell
+    # Of many rows, the end is far from the names: they stand on both sides.
+    sides = 2 if size > 40 else 1
+    width = size * cell + sides * (longest + 0.2) + 0.4
+    height = size * cell + sides * (longest + 0.2 if upright else 0.3) + 1.1
+    title = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips right"
+    with mpl.rc_context(STYLE):
+        picture = Picture(
+            "confusion", max(WIDTH, width), height, title, "Numbers are clips, colours their share of the row."
+        )
+        axes = picture.subplots()
+        axes.imshow(_cell_colours(share), interpolation="none", aspect="equal")
+        axes.set_xticks(range(size), names, rotation=90 if upright else 0, fontsize=font, color=INK)
+        axes.set_yticks(range(size), names, fontsize=font, color=INK)
+        axes.tick_params(top=True, labeltop=True, labelbottom=sides > 1, labelright=sides > 1, length=0)
+        axes.set(xlabel="heard", ylabel="said")
+        axes.xaxis.set_label_position("top")
+        axes.spines[:].set_visible(False)
+        edges = np.arange(size + 1) - 0.5
+        axes.hlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.5)
+        axes.vlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.5)
+        for row, column in np.argwhere(counts):
+            # In small cells the blue says enough: numbers are for the mistakes.
+            if size <= 40 or row != column:
+                _write_count(axes, row, column, counts[row, column], share[row, column], font)
+    return picture
+
+
+def draw_speakers(metrics: Mapping[str, Any]) -> Picture:
+    """Accuracy for each speaker, worst first; of many, the worst thirty."""
+    speakers = metrics["speakers"]
+    shown = speakers[:MAX_SPEAKERS]
+    median = np.median([item["accuracy"] for item in speakers])
+    title = f"Worst speaker {speakers[0]['accuracy']:.0%}, median {median:.0%}"
+    rest = f"The worst {len(shown)} of {len(speakers):,}. " if len(shown) < len(speakers) else ""
+    note = f"{rest}Line: all clips together, {metrics['accuracy']:.0%}."
+    with mpl.rc_context(STYLE):
+        picture = Picture("speakers", WIDTH, 0.9 + 0.25 * len(shown), title, note)
+        axes = picture.subplots()
+        position = np.arange(len(shown))
+        accuracy = np.array([item["accuracy"] for item in shown])
+        axes.barh(position, 1, color=FAINT, height=0.64)
+        axes.barh(position, accuracy, color=np.where(accuracy < metrics["accuracy"] - 0.1, WRONG, RIGHT), height=0.64)
+        axes.axvline(metrics["accuracy"], color=INK, linewidth=1)
+        for number, item in enumerate(shown):
+            for text, side, colour in (
+                (f"{item['accuracy']:.0%}", 34, INK),
+                (f"of {item['num_clips']:,}", 40, MUTED),
+            ):
+                axes.annotate(
+                    text,
+                    (1, number),
+                    (side, 0),
+                    textcoords="offset points",
+                    ha="right" if colour == INK else "left",
+                    va="center_baseline",
+                    color=colour,
+                )
+        axes.set_yticks(position, [shorten(item["speaker"], 20) for item in shown], color=INK)
+        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xticks=[])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return picture
+
+
+def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
+    """Accuracy against confidence: on the diagonal, a word that is given 80% is right eight times in ten."""
+    filled = [item for item in metrics["calibration"]["bins"] if item["num_clips"]]
+    confidence = [item["confidence"] for item in filled]
+    accuracy = [item["accuracy"] for item in filled]
+    title = f"Confidence is {100 * metrics['calibration']['ece']:.1f} points off on average"
+    note = "Dashed: right as often as it says. Numbers are clips."
+    with mpl.rc_context(STYLE):
+        picture = Picture("calibration", WIDTH, WIDTH, title, note)
+        axes = picture.subplots()
+        axes.grid()
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
+        axes.vlines(confidence, confidence, accuracy, color=WRONG, linewidth=1.4)
+        areas = [30 + 500 * item["num_clips"] / metrics["num_clips"] for item in filled]
+        axes.scatter(confidence, accuracy, areas, color=RIGHT, linewidths=0, zorder=3, clip_on=False)
+        for item, area in zip(filled, areas, strict=True):
+            axes.annotate(
+                f"{item['num_clips']:,}",
+                (item["confidence"], item["accuracy"]),
+                (math.sqrt(area) / 2 + 3, 0),
+                textcoords="offset points",
+                va="center_baseline",
+                color=INK,
+                fontsize=8,
+            )
+        axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="accuracy")
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.tick_params(length=0)
+    return picture
+
+
+def draw_training(history: Sequence[Mapping[str, float]]) -> Picture:
+    """Accuracy and loss after each epoch, on the training and the validation split."""
+    epochs = [row["epoch"] for row in history]
+    best = max(history, key=lambda row: (round(row["val_accuracy"], 6), -row["val_loss"]))
+    title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
+    note = f"{best['val_accuracy']:.1%} of the validation clips right. These weights are kept."
+    with mpl.rc_context(STYLE):
+        picture = Picture("training", WIDTH, WIDTH, title, note)
+        upper, lower = picture.subplots(2, 1, sharex=True)
+        for axes, name in ((upper, "accuracy"), (lower, "loss")):
+            ends = history[-1][f"val_{name}"], history[-1][name]
+            for key, colour, end, other in (
+                (f"val_{name}", RIGHT, *ends),
+                (name, MUTED, *ends[::-1]),
+            ):
+                axes.plot(epochs, [row[key] for row in history], color=colour, marker="" if len(epochs) > 1 else "o")
+                above = end > other or (end == other and colour == RIGHT)
+                axes.annotate(
+                    "validation" if colour == RIGHT else "training",
+                    (epochs[-1], end),
+                    (6, 1 if above else -1),
+                    textcoords="offset points",
+                    va="bottom" if above else "top",
+                    color=colour,
+                    annotation_clip=False,
+                )
+            axes.axvline(best["epoch"], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
+            axes.set_ylabel(name)
+            axes.grid(axis="y")
+            axes.tick_params(length=0)
+        upper.plot(best["epoch"], best["val_accuracy"], "o", color=RIGHT)
+        upper.yaxis.set_major_formatter(_PERCENT)
+        lower.set_ylim(bottom=0)
+        lower.set_xlabel("epoch")
+        lower.set_xlim(min(epochs) - 0.2, max(epochs) + 0.2)
+        lower.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    return picture
+
+
+def draw_detector(metrics: Mapping[str, Any]) -> Picture:
+    """How far the wanted word's probabilities lie from the others', and what each threshold would give."""
+    detector = metrics["detector"]
+    counts = detector["histogram"]
+    scores = {key: detector[key] for key in ("precision", "recall")}
+    title = ", ".join(
+        f"{key.capitalize() if key == 'precision' else key} {'unknown' if value is None else format(value, '.1%')}"
+        for key, value in scores.items()
+    )
+    note = f"At the threshold {detector['threshold']:g}, the dashed line."
+    with mpl.rc_context(STYLE):
+        picture = Picture("detector", WIDTH, WIDTH, title, note)
+        upper, lower = picture.subplots(2, 1, sharex=True)
+        edges = np.linspace(0, 1, len(counts["absent"]) + 1)
+        for name, label, colour, x in zip(
+            ("absent", "present"), metrics["labels"], (MUTED, RIGHT), (0.02, 0.98), strict=True
+        ):
+            share = np.array(counts[name]) / max(sum(counts[name]), 1)
+            upper.stairs(share, edges, fill=True, color=colour, alpha=0.75)
+            upper.text(x, 1.05, shorten(label, 24), color=colour, ha="left" if x < 0.5 else "right")
+        upper.set(ylim=(0, 1.2), ylabel="share of its clips", yticks=(0, 0.5, 1))
+        for key, colour in (("recall", RIGHT), ("precision", INK)):
+            points = [(item["threshold"], item[key]) for item in detector["thresholds"] if item[key] is not None]
+            if points:
+                lower.plot(*zip(*points, strict=True), color=colour, label=key)
+                lower.legend(loc="best", frameon=False, labelcolor="linecolor", handlelength=0, handletextpad=0)
+        lower.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="probability, or threshold on it", ylabel="at that threshold")
+        lower.xaxis.set_major_formatter(_PERCENT)
+        for axes in (upper, lower):
+            axes.axvline(detector["threshold"], color=WRONG, linewidth=1, linestyle=(0, (4, 4)))
+            axes.yaxis.set_major_formatter(_PERCENT)
+            axes.grid(axis="y")
+            axes.tick_params(length=0)
+    return picture
+
+
+def draw_clips(clips: Sequence[Clip]) -> Picture:
+    """Spectrograms of clips, each with what was said and what was heard."""
+    columns = min(3, len(clips))
+    rows = math.ceil(len(clips) / columns)
+    all_right = all(clip.word == clip.heard for clip in clips)
+    title = "Clips it was least sure of" if all_right else "Clips it heard wrongly, most confident first"
+    note = "Log-mel energies, low to high, from the run's own front-end."
+    with mpl.rc_context(STYLE):
+        picture = Picture("clips", max(WIDTH, 3.1 * columns), 0.7 + 1.8 * rows, title, note)
+        grid = picture.subplots(rows, columns, squeeze=False)
+        for axes in grid.flat[len(clips) :]:
+            axes.set_axis_off()
+        for axes, clip in zip(grid.flat, clips, strict=False):
+            colours = np.swapaxes(spectrogram_colours(clip.spectrogram), 0, 1)
+            axes.imshow(colours, origin="lower", aspect="auto", extent=(0, clip.seconds, 0, 1), interpolation="none")
+            axes.set(yticks=[])
+            axes.tick_params(length=2, labelsize=7)
+            axes.spines[:].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.xaxis.set_major_formatter("{x:g} s")
+            words = f"{shorten(clip.word, 14)}, heard {shorten(clip.heard, 14)} {clip.probability:.0%}"
+            axes.set_title(words, pad=17)
+            name = shorten(Path(clip.path).name, 34)
+            axes.annotate(
+                name, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", color=MUTED, fontsize=7.5
+            )
+    return picture
+
+
+def spectrogram_colours(spectrogram: np.ndarray) -> np.ndarray:
+    """Log-mel energies in dB `(time, feature)` as colours `(time, feature, 4)`, clear where they are NaN."""
+    own = np.isfinite(spectrogram)
+    loudest = spectrogram[own].max() if own.any() else 0.0
+    level = np.where(own, spectrogram, loudest - DYNAMIC_RANGE) - loudest
+    colours = mpl.colormaps[COLOUR_MAP](np.clip(1 + level / DYNAMIC_RANGE, 0, 1))
+    colours[..., 3] = own
+    return colours
+
+
+def _cell_colours(share: np.ndarray) -> np.ndarray:
+    """Blue on the diagonal, orange elsewhere, clear where nothing is, so that paper and dark screens show through."""
+    same = np.eye(len(share), dtype=bool)
+    colours = np.where(same[..., None], to_rgb(RIGHT), to_rgb(WRONG))
+    # A single clip among fifty must still be seen: mistakes start from a visible tint.
+    alpha = np.where(same, 0.9 * share, np.where(share > 0, 0.25 + 0.7 * share, 0))
+    return np.concatenate([colours, alpha[..., None]], -1)
+
+
+def _write_count(axes: Axes, row: int, column: int, count: int, share: float, font: float) -> None:
+    text = axes.text(column, row, f"{count}", ha="center", va="center_baseline")
+    text.set(fontsize=font if count < 1000 else 0.75 * font, color="white" if share > 0.55 else INK, in_layout=False)
+
+
+def _ems(name: str) -> float:
+    """About how many times its font's size a name is wide: Latin letters 0.6, Chinese 1."""
+    return sum(0.6 if ord(character) < 0x1100 else 1.0 for character in name)
