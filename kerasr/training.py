@@ -19,6 +19,7 @@ from kerasr.data.augment import changes_features
 from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
 from kerasr.features import Features
+from kerasr.layers import choose_kernel
 from kerasr.models.cost import count_macs
 from kerasr.recipes import get_recipe
 from kerasr.registry import builder, model_facts
@@ -36,6 +37,7 @@ class Runtime:
     device: str
     precision: str
     xla: bool
+    kernel: str | None
 
 
 def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
@@ -85,7 +87,7 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.seed)
     with _precision(runtime.precision):
-        network = builder(config.model)(config.features.shape, task.num_outputs, **config.model_options)
+        network = builder(config.model)(config.features.shape, task.num_outputs, **_builder_options(config, runtime))
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     position = Position(**checkpoint.state) if checkpoint else Position()
@@ -156,7 +158,9 @@ def decide_runtime(config: TrainConfig) -> Runtime:
     precision = config.precision if config.precision != "auto" else ("mixed_bfloat16" if on_gpu else "float32")
     xla = on_gpu if config.xla == "auto" else config.xla == "on"
     backend = keras.backend.backend()
-    return Runtime(backend, device, precision, xla or backend == "jax")
+    xla = xla or backend == "jax"
+    policy = config.model_options.get("kernel")
+    return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
@@ -241,6 +245,11 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     return made[0], made[1]
 
 
+def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
+    """The model's options, with the recurrent kernel decided where it has one."""
+    return {**config.model_options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
+
+
 def _with_front_end(features: Features, network: keras.Model) -> keras.Model:
     """The network behind the front-end, for waveforms and their lengths."""
     inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
@@ -311,6 +320,7 @@ def _runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
         "device": runtime.device,
         "precision": runtime.precision,
         "xla": runtime.xla,
+        "kernel": runtime.kernel,
         "parameters": network.count_params(),
         "macs": count_macs(network) if network.input_shape[1] else None,
     }
@@ -331,7 +341,8 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
         "model": f"{config.model}, {network.count_params():,} parameters, {run.facts['macs'] / 1e6:.1f} M MACs",
         "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
-        "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}",
+        "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
+        + (f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""),
         "run": str(run.path),
     }
     if runtime.backend != "tensorflow" and changes_features(config.augment):

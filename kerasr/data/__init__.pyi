@@ -5,4 +5,6 @@ from .manifest import Utterance as Utterance
 from .manifest import fingerprint as fingerprint
 from .manifest import read_manifest as read_manifest
 from .manifest import write_manifest as write_manifest
+from .pipeline import Pipeline as Pipeline
+from .pipeline import make_datasets as make_datasets
 from .splits import split_corpus as split_corpus

@@ -18,7 +18,7 @@ import tensorflow as tf
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
-from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.features import Features, measure_statistics
@@ -246,6 +246,51 @@ class Pipeline:
     def _make_cache(self, folder: str | os.PathLike[str]) -> ClipCache:
         width = self.features.spec.num_features if self._keeps_features else 0
         return ClipCache(folder, len(self.utterances), width, self.cache_bytes)
+
+
+def make_datasets(
+    corpus: Corpus,
+    spec: FeatureSpec,
+    *,
+    batch_size: int = 64,
+    augment: Augmentation | None = None,
+    epochs: int = 1,
+    seed: int = 0,
+    max_bad: int = 10,
+) -> tuple[dict[str, tf.data.Dataset], Features]:
+    """A corpus whose split is decided, as datasets of features and one-hot targets.
+
+    Args:
+        corpus: what `split_corpus` returned.
+        spec: what the front-end computes.
+        batch_size: clips in a batch.
+        augment: changes to training clips; None leaves them, and their order, alone.
+        epochs: passes that the training dataset holds, each with its own order and changes.
+        seed: fixes order and changes.
+        max_bad: bad recordings that are listed and left out.
+
+    Returns:
+        Datasets of `(features, targets)` by split, `train`, `validation` and `test`; and the front-end, with the
+        training split's statistics.
+    """
+    corpus, features = measure_front_end(corpus, spec, max_bad)
+    number = {label: index for index, label in enumerate(corpus.labels)}
+    datasets = {}
+    for split in SPLITS:
+        utterances = [item for item in corpus.utterances if item.split == split]
+        training = split == "train"
+        pipeline = Pipeline(
+            utterances,
+            [number[item.label or ""] for item in utterances],
+            len(corpus.labels),
+            features,
+            batch_size=batch_size,
+            augment=augment if training else None,
+            noise=corpus.noise,
+            seed=seed,
+        )
+        datasets[split] = pipeline.batches(epochs if training else 1)
+    return datasets, features
 
 
 def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""Scores of the digits recipe on FSDD's official split, model by model, each training from a cold start.
+
+    python benchmarks/accuracy.py                            every model, as many seeds as its row below says
+    python benchmarks/accuracy.py --models ResidualCNN       one of them
+    python benchmarks/accuracy.py --table                    print what has been measured
+
+Each training is a process of its own, `python -m kerasr.train digits --model M --seed S`, timed from its start to its
+end. Its result is written to benchmarks/results/accuracy/ at once, and not trained again while that file is there.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results" / "accuracy"
+
+# Seeds a model: three where a training takes less than ten minutes on two cores, else one.
+SEEDS = {"ResidualCNN": 3, "Conv1DLSTM": 3, "StackedLSTM": 3, "ResNet18": 3, "ResNet34": 1, "ResNet50": 1}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=list(SEEDS), help="which to train")
+    parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if not arguments.table:
+        for model in arguments.models:
+            for seed in range(SEEDS[model]):
+                if not result_path(model, seed).exists():
+                    train_one(model, seed)
+    print_table()
+
+
+def result_path(model: str, seed: int) -> Path:
+    return RESULTS / f"{model}-{seed}.json"
+
+
+def train_one(model: str, seed: int) -> None:
+    """Train, and keep the scores with what they were measured on."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "kerasr.train", "digits", "--model", model, "--seed", str(seed)]
+        print(" ".join(command[1:]), flush=True)
+        started = time.perf_counter()
+        subprocess.run([*command, "--out", out], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        seconds = time.perf_counter() - started
+        (facts_path,) = Path(out).glob("*/run.json")
+        facts = json.loads(facts_path.read_text())
+        metrics = json.loads(facts_path.with_name("metrics.json").read_text())
+        config = json.loads(facts_path.with_name("config.json").read_text())
+    result = {
+        "command": " ".join(["python", *command[1:]]),
+        "model": model,
+        "seed": seed,
+        "accuracy": metrics["accuracy"],
+        "accuracy_interval": metrics["accuracy_interval"],
+        "parameters": facts["parameters"],
+        "macs": facts["macs"],
+        "seconds": round(seconds, 1),
+        "train_seconds": facts["train_seconds"],
+        "best_epoch": facts["best_epoch"],
+        "split_rule": facts["split_rule"],
+        "machine": facts["machine"],
+        "versions": facts["versions"],
+        "fingerprint": facts["corpus"]["fingerprint"],
+        "config": config,
+    }
+    result_path(model, seed).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def print_table() -> None:
+    """Mean and range over the seeds that have been measured."""
+    print("| model | accuracy | seeds | parameters | M MACs | seconds from a cold start |")
+    print("|---|---|---|---|---|---|")
+    for model in SEEDS:
+        results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{model}-*.json"))]
+        if results:
+            scores = [result["accuracy"] for result in results]
+            spread = f" ({min(scores):.1%} to {max(scores):.1%})" if len(scores) > 1 else ""
+            seconds = statistics.mean(result["seconds"] for result in results)
+            print(
+                f"| {model} | {statistics.mean(scores):.1%}{spread} | {len(scores)} | {results[0]['parameters']:,} "
+                f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
