@@ -118,7 +118,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _save_model(self) -> None:
         beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
-        self._joined.save(beside, include_optimizer=False)
+        self._joined.save(beside)
         beside.replace(self._folder / MODEL)
 
     def _write_history(self) -> None:

@@ -94,8 +94,7 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
     update_facts(run, **_runtime_facts(runtime, network))
     _print_summary(console, run, train, network, runtime)
 
-    # On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
-    trained = network if runtime.backend == "tensorflow" else _with_front_end(features, network)
+    trained = _trainable(features, network, runtime)
     trained.compile(
         optimizer=make_optimizer(config.optimizer, train.num_steps, config.epochs),
         loss=task.loss(config.label_smoothing),
@@ -250,8 +249,13 @@ def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
     return {**config.model_options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
 
 
-def _with_front_end(features: Features, network: keras.Model) -> keras.Model:
-    """The network behind the front-end, for waveforms and their lengths."""
+def _trainable(features: Features, network: keras.Model, runtime: Runtime) -> keras.Model:
+    """A model around the network to compile, so that the network itself is saved without an optimiser.
+
+    On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
+    """
+    if runtime.backend == "tensorflow":
+        return keras.Model(network.inputs, network.outputs)
     inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
     return keras.Model(inputs, network(features(inputs["waveform"], inputs["num_samples"])))
 
