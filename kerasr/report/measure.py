@@ -214,8 +214,8 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any]) -
     if heard:
         who = "All" if heard == speakers else f"{len(heard):,} of the"
         notes.append(
-            f"{who} {len(speakers):,} speakers were heard in training: expect less for a new voice. "
-            "--leave-out in training holds one speaker out."
+            f"{who} {len(speakers):,} speakers were heard in training: expect less for a new voice "
+            "(python -m kerasr.train --leave-out NAME measures it)."
         )
     if len(speakers) == 1:
         notes.append(
@@ -250,8 +250,8 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
     """Name and value of what is worth knowing about the run, for the page's table."""
     config, facts, spec = run.config, run.facts, run.config.features
     trained = facts["corpus"]
-    versions = where["versions"]
     machine = where["machine"]
+    length = "any length" if spec.clip_seconds is None else f"{spec.clip_seconds:g} s"
     rows = {
         "recipe": config.recipe,
         "model": f"{config.model}{_options(config.model_options)}",
@@ -261,14 +261,14 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to logits (median of {LATENCY_ROUNDS}, "
         f"as run: predict_on_batch on {machine['cores']} cores)",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
-        f"{spec.sample_rate:,} Hz, clips of {'any length' if spec.clip_seconds is None else f'{spec.clip_seconds:g} s'}",
+        f"{spec.sample_rate:,} Hz, clips of {length}",
         "trained on": ", ".join(filter(None, (trained["name"], trained.get("source"), trained.get("licence")))),
         "split": run.split_rule,
         "measured on": f"{corpus.name}, {corpus.source}" if corpus else f"{metrics['measured_on']} of the same",
         "seed": f"{config.seed}",
         "training": _training(run),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in where["versions"].items()),
         "trained with": facts.get("command", ""),
         "measured with": where["command"],
         "fingerprint": trained.get("fingerprint", ""),
@@ -299,12 +299,18 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
         wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
     )
     return [
-        _clip(run, utterances[index], run.labels[heard[index]], float(confidence[index]))
+        _clip(
+            run,
+            utterances[index],
+            heard=run.labels[heard[index]],
+            probability=float(confidence[index]),
+            correct=bool(heard[index] == label_index[index]),
+        )
         for index in chosen[:MAX_CLIPS]
     ]
 
 
-def _clip(run: Run, item: Utterance, heard: str, probability: float) -> Clip:
+def _clip(run: Run, item: Utterance, *, heard: str, probability: float, correct: bool) -> Clip:
     """What the model was given: the same crop of the recording, through the same front-end."""
     spec = run.config.features
     waveform = read_clip(item.path, spec)[: round(MAX_SHOWN_SECONDS * spec.sample_rate)]
@@ -319,6 +325,7 @@ def _clip(run: Run, item: Utterance, heard: str, probability: float) -> Clip:
         word=item.label or "",
         heard=heard,
         probability=probability,
+        correct=correct,
         spectrogram=np.where(own, frames, np.nan),
         seconds=len(frames) * spec.hop_length / spec.sample_rate,
         speaker=item.speaker,

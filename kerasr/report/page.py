@@ -90,11 +90,11 @@ def write_report(
             unwritable={number: text for text, number in unwritable.items()},
             mistakes=_mistakes(metrics),
             words=sorted(
-                metrics["words"], key=lambda word: (word["recall"] is None, word["recall"], word["precision"])
+                metrics["words"], key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0)
             ),
             clips=[(clip, _data_uri(_spectrogram_png(clip), "image/png")) for clip in clips],
             sound=lambda clip: _data_uri(clip.sound, "audio/wav"),
-            all_right=all(clip.word == clip.heard for clip in clips),
+            all_right=all(clip.correct for clip in clips),
         )
     )
     atomic.write_bytes(folder / PAGE, page.encode("utf-8", "replace"))

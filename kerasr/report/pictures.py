@@ -19,7 +19,6 @@ WIDTH = 4.8
 
 MAX_SPEAKERS = 30
 COLOUR_MAP = "magma"
-_PERCENT = PercentFormatter(1.0)
 
 # Louder than this below a clip's loudest band, in dB, a spectrogram shows.
 DYNAMIC_RANGE = 70.0
@@ -34,6 +33,7 @@ class Clip:
         word: what is said.
         heard: what the model hears.
         probability: what it gives to `heard`.
+        correct: whether that is right; a detector hears `not zero` rightly in a `seven`.
         spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
         seconds: how long the spectrogram is.
         speaker: who speaks, if that is known.
@@ -44,6 +44,7 @@ class Clip:
     word: str
     heard: str
     probability: float
+    correct: bool
     spectrogram: np.ndarray
     seconds: float
     speaker: str | None = None
@@ -149,8 +150,8 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
                 fontsize=8,
             )
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="accuracy")
-        axes.xaxis.set_major_formatter(_PERCENT)
-        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.tick_params(length=0)
     return picture
 
@@ -170,7 +171,13 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> Picture:
                 (f"val_{name}", RIGHT, *ends),
                 (name, MUTED, *ends[::-1]),
             ):
-                axes.plot(epochs, [row[key] for row in history], color=colour, marker="" if len(epochs) > 1 else "o")
+                axes.plot(
+                    epochs,
+                    [row[key] for row in history],
+                    color=colour,
+                    marker="" if len(epochs) > 1 else "o",
+                    clip_on=False,
+                )
                 above = end > other or (end == other and colour == RIGHT)
                 axes.annotate(
                     "validation" if colour == RIGHT else "training",
@@ -186,7 +193,7 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> Picture:
             axes.grid(axis="y")
             axes.tick_params(length=0)
         upper.plot(best["epoch"], best["val_accuracy"], "o", color=RIGHT)
-        upper.yaxis.set_major_formatter(_PERCENT)
+        upper.yaxis.set_major_formatter(PercentFormatter(1.0))
         lower.set_ylim(bottom=0)
         lower.set_xlabel("epoch")
         lower.set_xlim(min(epochs) - 0.2, max(epochs) + 0.2)
@@ -219,12 +226,16 @@ def draw_detector(metrics: Mapping[str, Any]) -> Picture:
             points = [(item["threshold"], item[key]) for item in detector["thresholds"] if item[key] is not None]
             if points:
                 lower.plot(*zip(*points, strict=True), color=colour, label=key)
-                lower.legend(loc="best", frameon=False, labelcolor="linecolor", handlelength=0, handletextpad=0)
+                legend = lower.legend(
+                    loc="best", frameon=False, labelcolor="linecolor", handlelength=0, handletextpad=0
+                )
+                for handle in legend.legend_handles:
+                    handle.set_visible(False)
         lower.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="probability, or threshold on it", ylabel="at that threshold")
-        lower.xaxis.set_major_formatter(_PERCENT)
+        lower.xaxis.set_major_formatter(PercentFormatter(1.0))
         for axes in (upper, lower):
             axes.axvline(detector["threshold"], color=WRONG, linewidth=1, linestyle=(0, (4, 4)))
-            axes.yaxis.set_major_formatter(_PERCENT)
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.grid(axis="y")
             axes.tick_params(length=0)
     return picture
@@ -234,7 +245,7 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
     """Spectrograms of clips, each with what was said and what was heard."""
     columns = min(3, len(clips))
     rows = math.ceil(len(clips) / columns)
-    all_right = all(clip.word == clip.heard for clip in clips)
+    all_right = all(clip.correct for clip in clips)
     title = "Clips it was least sure of" if all_right else "Clips it heard wrongly, most confident first"
     note = "Log-mel energies, low to high, from the run's own front-end."
     with mpl.rc_context(STYLE):

@@ -7,6 +7,7 @@ on a phone and write any script that the reader's browser knows. A PNG can only 
 import contextlib
 import functools
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Iterable
@@ -180,11 +181,9 @@ def _replace_texts(figure: Figure, key: dict[str, str], known: frozenset[int]) -
     """Put `#1`, `#2`... in the place of what no font can write; `key` says which is which."""
 
     def replace(text: str) -> str:
-        parts = re.findall(r"\s+|\S+", text)
-        return "".join(
-            part if all(ord(character) in known for character in part) else key.setdefault(part, f"#{len(key) + 1}")
-            for part in parts
-        )
+        runs = itertools.groupby(text, lambda character: ord(character) in known)
+        parts = ((writable, "".join(characters)) for writable, characters in runs)
+        return "".join(part if writable else key.setdefault(part, f"#{len(key) + 1}") for writable, part in parts)
 
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

@@ -1,0 +1,115 @@
+"""Measure a run and write its report: `python -m kerasr.evaluate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from kerasr.cli import import_quietly, parse, run_command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kerasr.report import Evaluation
+
+DESCRIPTION = """
+Measure a run and write metrics.json, report.html and pictures/.
+
+  python -m kerasr.evaluate runs/2026-11-21-digits-1                        on its own test split, into its folder
+  python -m kerasr.evaluate runs/2026-11-21-digits-1 --data elsewhere/      on other recordings of the same words
+  python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
+
+Anything but the run's own test split goes into a folder of its own in the run's evaluations/, so that the run keeps its
+score.
+"""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What to measure on."""
+
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """The run's folder; `python -m kerasr.runs` lists them."""
+    data: str | None = None
+    """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
+    split: Literal["train", "validation", "test"] | None = None
+    """The part to measure on; test where not given, and all of --data."""
+    out: str | None = None
+    """Write here instead."""
+    max_bad: int = 10
+    """Unreadable recordings that are listed and left out; one more is an error."""
+    json: bool = False
+    """Print the scores as JSON, for programs."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, measure, and say what came out."""
+    config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION)
+    import_quietly()
+    import json
+
+    from rich.console import Console
+
+    from kerasr.data import load_corpus
+    from kerasr.report import evaluate_run
+    from kerasr.run_directory import load_run
+
+    run = load_run(config.run)
+    corpus = load_corpus(config.data, max_bad=config.max_bad, min_labels=1) if config.data else None
+    folder = Path(config.out) if config.out else None
+    evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)
+    if config.json:
+        print(json.dumps(evaluation.metrics, ensure_ascii=False))
+    else:
+        print_summary(Console(highlight=False), evaluation)
+
+
+def print_summary(console: "Console", evaluation: "Evaluation") -> None:
+    """The scores, what must be known to judge them, and where the report is."""
+    from rich.markup import escape
+
+    metrics = evaluation.metrics
+    low, high = metrics["accuracy_interval"]
+    clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
+    lines = {
+        "accuracy": f"[bold]{metrics['accuracy']:.1%}[/bold], {clips} ({escape(metrics['measured_on'])})",
+        "95% interval": f"{low:.1%} to {high:.1%}, {metrics['interval_method']}",
+        **_scores(metrics),
+        "latency": f"{metrics['latency_ms']:.1f} ms a clip",
+    }
+    console.print()
+    for name, text in lines.items():
+        console.print(f"{name:14}{text}", soft_wrap=True)
+    for note in evaluation.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"{'report':14}{evaluation.report}", markup=False, soft_wrap=True)
+
+
+def _scores(metrics: dict[str, Any]) -> dict[str, str]:
+    """The scores beside the accuracy: the detector's, or the worst word and speaker."""
+    from rich.markup import escape
+
+    if "detector" in metrics:
+        names = {
+            "precision": "precision",
+            "recall": "recall",
+            "ROC AUC": "roc_auc",
+            "average precision": "average_precision",
+        }
+        found = {name: metrics["detector"][key] for name, key in names.items()}
+        return {"detector": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None)}
+    rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}
+    words = [word for word in metrics["words"] if word["recall"] is not None]
+    worst = min(words, key=lambda word: word["recall"])
+    rows["worst word"] = f"{escape(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips heard"
+    if len(metrics["speakers"]) > 1:
+        speaker = metrics["speakers"][0]
+        rows["worst speaker"] = (
+            f"{escape(speaker['speaker'])}, {speaker['accuracy']:.1%} of {speaker['num_clips']:,} clips"
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    run_command(main)

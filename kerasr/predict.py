@@ -1,0 +1,196 @@
+"""Hear recordings with a run: `python -m kerasr.predict`."""
+
+import glob
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from kerasr.cli import describe, import_quietly, parse, run_command
+from kerasr.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kerasr.run_directory import Run
+
+DESCRIPTION = """
+Say which word is in each recording, how probable it is, and what else it might be.
+
+  python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav
+  python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
+  python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
+
+A word model hears one clip's length: of a longer recording its middle, and the table says so. A recording that cannot
+be read is named, the others are heard all the same, and the exit code is 2.
+"""
+
+NUM_TOP = 3
+BATCH_SIZE = 64
+
+# Where the output is no terminal, a table is this wide, so that names are not folded.
+WIDTH = 160
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """What to hear, and with what."""
+
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """The run's folder; `python -m kerasr.runs` lists them."""
+    recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
+    """One or more recordings of any format and rate, or folders of them."""
+    json: bool = False
+    """One JSON object a recording, a line each, for programs."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, hear the recordings, and print what was heard."""
+    config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION)
+    if not config.recordings:
+        raise UserError("name at least one recording, or a folder of them")
+    import_quietly()
+    from kerasr.run_directory import load_run
+
+    # A name that is no valid text is printed with its bytes escaped.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    run = load_run(config.run)
+    rows, failed = [], 0
+    for found in hear_recordings(run, config.recordings):
+        if isinstance(found, Exception):
+            failed += 1
+            print(f"error: {describe(found)}", file=sys.stderr)
+        elif config.json:
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+        else:
+            rows.append(found)
+    if rows:
+        print_table(rows)
+    if failed:
+        sys.exit(2)
+
+
+def hear_recordings(run: "Run", names: Sequence[str]) -> Iterator[dict[str, Any] | Exception]:
+    """What is heard in each recording, in order, or why it cannot be."""
+    from kerasr.data.pipeline import read_clip
+    from kerasr.data.progress import map_threaded
+
+    run.model  # noqa: B018 (a damaged model is told before the recordings are read)
+    spec = run.config.features
+
+    def read(path: str | Exception) -> tuple[str, "np.ndarray"] | Exception:
+        if isinstance(path, Exception):
+            return path
+        try:
+            return path, read_clip(path, spec)
+        except (UserError, OSError) as error:
+            return error
+
+    waiting: list[tuple[str, np.ndarray] | Exception] = []
+    paths = list(_find(names))
+    for number, found in enumerate(map_threaded(read, paths, "Hearing"), start=1):
+        waiting.append(found)
+        if len(waiting) == BATCH_SIZE or number == len(paths):
+            yield from _hear(run, waiting)
+            waiting = []
+
+
+def _hear(run: "Run", found: list["tuple[str, np.ndarray] | Exception"]) -> Iterator[dict[str, Any] | Exception]:
+    """Rows of a few recordings, heard together."""
+    clips = [item[1] for item in found if not isinstance(item, Exception)]
+    probs = iter(run.probs(clips) if clips else ())
+    for item in found:
+        yield item if isinstance(item, Exception) else _row(run, item[0], next(probs))
+
+
+def _row(run: "Run", path: str, probs: "np.ndarray") -> dict[str, Any]:
+    """What was heard in one recording, as plain JSON types."""
+    if run.config.wanted is not None:
+        probability = float(probs[1])
+        heard = {"wanted": run.config.wanted, "present": probability >= 0.5, "probability": probability}
+    else:
+        order = (-probs).argsort(kind="stable")[:NUM_TOP]
+        top = [{"word": run.labels[index], "probability": float(probs[index])} for index in order]
+        heard = {**top[0], "top": top}
+    return {"path": path, **heard, **_part(path, run.config.features.clip_seconds)}
+
+
+def _part(path: str, clip_seconds: float | None) -> dict[str, float]:
+    """How long the recording is, and from when to when it was heard, in seconds."""
+    from kerasr import audio
+    from kerasr.data.pipeline import MAX_CLIP_SECONDS
+
+    seconds = audio.facts(path).duration
+    if clip_seconds is None or seconds <= clip_seconds:
+        return {"seconds": seconds, "from": 0.0, "to": seconds}
+    # The middle of what is decoded: of a recording of hours, that is its beginning.
+    start = (min(seconds, max(MAX_CLIP_SECONDS, clip_seconds)) - clip_seconds) / 2
+    return {"seconds": seconds, "from": start, "to": start + clip_seconds}
+
+
+def _find(names: Sequence[str]) -> Iterator[str | Exception]:
+    """Recordings among files and folders, and the patterns that a shell has left as they are."""
+    from kerasr import audio
+    from kerasr.data.corpora.folder import walk_recordings
+
+    for name in names:
+        if os.path.isdir(name):
+            try:
+                inside = list(walk_recordings(name))
+            except UserError as error:
+                yield error
+                continue
+            yield from inside or [UserError(f"{name}: holds no recording ({', '.join(audio.SUFFIXES)})")]
+        elif not os.path.exists(name) and glob.has_magic(name):
+            yield from sorted(glob.glob(name)) or [UserError(f"{name}: no file is called so")]
+        else:
+            yield name
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """The rows as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("recording", overflow="fold")
+    detector = "wanted" in rows[0]
+    table.add_column(f"{escape(rows[0]['wanted'])}?" if detector else "word", overflow="fold")
+    table.add_column("probability", justify="right")
+    if not detector:
+        table.add_column("or else", style="dim", overflow="fold")
+    parts = any(row["to"] - row["from"] < row["seconds"] for row in rows)
+    if parts:
+        table.add_column("heard", style="yellow")
+    for row in rows:
+        word = ("yes" if row["present"] else "no") if detector else row["word"]
+        cells = [escape(row["path"]), f"[bold]{escape(word)}[/bold]", f"{row['probability']:.1%}"]
+        if not detector:
+            cells.append(escape(", ".join(f"{item['word']} {item['probability']:.1%}" for item in row["top"][1:])))
+        if parts:
+            cells.append(_heard_part(row))
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _heard_part(row: dict[str, Any]) -> str:
+    """`only 29.5 to 30.5 s of 3:00:00`; nothing where all of it was heard."""
+    if row["to"] - row["from"] >= row["seconds"]:
+        return ""
+    minutes, seconds = divmod(round(row["seconds"]), 60)
+    hours, minutes = divmod(minutes, 60)
+    long = f"{hours}:{minutes:02}:{seconds:02}" if row["seconds"] >= 60 else f"{row['seconds']:.2f} s"
+    return f"only {row['from']:.2f} to {row['to']:.2f} s of {long}"
+
+
+if __name__ == "__main__":
+    run_command(main)
