@@ -7,6 +7,7 @@ and the same test clips (index 0 to 4) as the kerasr run. Writes `benchmarks/res
 
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ HELD_OUT = "theo"
 
 def main() -> None:
     """Run all, print the table and write the scores."""
+    warnings.filterwarnings("ignore", message="n_fft=2048 is too large")
     official = kerasr.split_corpus(kerasr.load_corpus("fsdd"))[0].utterances
     held_out = kerasr.split_corpus(kerasr.load_corpus("fsdd"), leave_out=HELD_OUT)[0].utterances
     rows = [

@@ -31,21 +31,20 @@ def _print_table() -> None:
 
     frames, bands = REFERENCE_SHAPE
     table = Table(
-        "model", caption=f"Default options, a clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs."
+        caption=f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options "
+        "(--json lists them)."
     )
+    table.add_column("model", no_wrap=True)
     for heading in ("parameters", "MACs"):
-        table.add_column(heading, justify="right")
-    for heading in ("tasks", "reads", "streams", "options", "source"):
-        table.add_column(heading)
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("tasks", no_wrap=True)
+    table.add_column("source", overflow="fold")
     for facts in list_models():
         table.add_row(
             facts.name,
             f"{facts.parameters:,}",
             f"{facts.macs / 1e6:,.1f} M",
             ", ".join(facts.tasks),
-            "frames" if facts.recurrent else "picture",
-            "yes" if facts.streams else "no",
-            ", ".join(f"{name}={value}" for name, value in facts.options.items()),
             facts.source,
         )
     Console().print(table)
