@@ -33,8 +33,8 @@ class Notice:
         self._task = self._progress.add_task("", total=total, megabytes="")
         self._started = time.monotonic()
         self._in_bytes = in_bytes
-        # In a log file a bar is only litter.
-        self._wanted = screen.is_terminal or screen.is_jupyter
+        # In a log file a bar is only litter, and a notebook without ipywidgets shows a warning in its place.
+        self._wanted = screen.is_terminal and not screen.is_jupyter
         self._shown = False
 
     def __enter__(self) -> Self:
