@@ -89,7 +89,7 @@ for _facts in (
         tasks=_BOTH,
         parameters=45_578,
         macs=2_355_328,
-        options={"filters": 64, "units": 64, "dropout": 0.5, "kernel": "fused"},
+        options={"filters": 64, "units": 64, "dropout": 0.5, "kernel": "auto"},
         recurrent=True,
     ),
     ModelFacts(
@@ -105,7 +105,7 @@ for _facts in (
             "cell": "lstm",
             "bidirectional": False,
             "dropout": 0.0,
-            "kernel": "fused",
+            "kernel": "auto",
         },
         recurrent=True,
     ),
@@ -141,8 +141,8 @@ for _facts in (
         module="kerasr.models.residual_cnn",
         source=_RESNET,
         tasks=_BOTH,
-        parameters=94_570,
-        macs=9_692_160,
+        parameters=118_890,
+        macs=9_716_480,
         options={"width": 1.0, "dropout": 0.2},
     ),
 ):

@@ -63,7 +63,9 @@ class ClipCache:
 
     def get(self, index: int) -> np.ndarray:
         """The array put under `index`."""
-        data = os.pread(self._file.fileno(), 4 * int(self._lengths[index]), int(self._starts[index]))
+        with self._lock:
+            self._file.seek(self._starts[index])
+            data = self._file.read(4 * self._lengths[index])
         array = np.frombuffer(data, np.float32)
         return array.reshape(-1, self._width) if self._width else array
 
@@ -73,11 +75,11 @@ class ClipCache:
         with self._lock:
             if index in self:
                 return
-            start, self._end = self._end, self._end + len(data)
-            if os.pwrite(self._file.fileno(), data, start) != len(data):
-                raise OSError(f"the cache file took {start} bytes and no more")
+            self._file.seek(self._end)
+            self._file.write(data)
             self._lengths[index] = array.size
-            self._starts[index] = start
+            self._starts[index] = self._end
+            self._end += len(data)
 
 
 class Pipeline:

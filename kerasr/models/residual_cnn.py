@@ -1,8 +1,10 @@
 """ResidualCNN: three 3x3 convolutions around one projected shortcut. Small and quick on a CPU; the default model.
 
-The convolutions (32, 64, 128 filters, batch norm, ReLU) go over time and feature with stride 2 each. The shortcut is a
-1x1 convolution to 128 channels of the input at the same stride, so that what is added has the same shape and every
-channel has weights of its own.
+The convolutions (32, 64, 128 filters, batch norm, ReLU) go over time and feature with stride 2 each. The shortcut
+averages the input over the same 8x8 cells and projects them to 128 channels by a 1x1 convolution, so that what is added
+has the same shape and every channel has weights of its own. The pooling takes the maximum over time and keeps the
+feature axis: which band a sound is in says which sound it is, and a network this shallow sees too little of the
+picture to know that from inside it.
 
 Source: the residual CNN listing of the textbooks (docs/listings.md), put right; He et al., "Deep Residual Learning for
 Image Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385.
@@ -13,6 +15,9 @@ import keras
 from kerasr.models.resnet import conv_norm, image_input, scaled
 
 FILTERS = (32, 64, 128)
+
+# What the last pooling leaves: stretches of time, and of bands.
+GRID = (4, 5)
 
 
 def ResidualCNN(
@@ -41,12 +46,15 @@ def ResidualCNN(
     features, image = image_input(input_shape, name)
     x = image
     for index, filters in enumerate(FILTERS, start=1):
-        last = index == len(FILTERS)
-        x = conv_norm(x, scaled(filters, width), 3, strides=2, relu=not last, name=f"conv{index}")
-    shortcut = conv_norm(image, scaled(FILTERS[-1], width), 1, strides=2 ** len(FILTERS), relu=False, name="shortcut")
+        x = conv_norm(x, scaled(filters, width), 3, strides=2, relu=index < len(FILTERS), name=f"conv{index}")
+    cell = 2 ** len(FILTERS)
+    shortcut = keras.layers.ZeroPadding2D([(0, -size % cell) for size in input_shape], name="shortcut_pad")(image)
+    shortcut = keras.layers.AveragePooling2D(cell, name="shortcut_pool")(shortcut)
+    shortcut = conv_norm(shortcut, scaled(FILTERS[-1], width), 1, relu=False, name="shortcut")
     x = keras.layers.Add(name="add")([x, shortcut])
     x = keras.layers.ReLU(name="add_relu")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
+    x = keras.layers.GlobalMaxPooling1D(name="pool")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)

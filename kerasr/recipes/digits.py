@@ -43,9 +43,9 @@ def digits(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=2e-3),
+        optimizer=OptimizerConfig(learning_rate=3e-3),
         epochs=30,
-        batch_size=64,
+        batch_size=32,
         label_smoothing=0.05,
     )
     return replace(config, **BY_MODEL.get(name, {}))

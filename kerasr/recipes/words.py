@@ -24,9 +24,9 @@ def words(model: str | None = None) -> TrainConfig:
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=2e-3),
+        optimizer=OptimizerConfig(learning_rate=3e-3),
         epochs=40,
-        batch_size=64,
+        batch_size=32,
         label_smoothing=0.05,
         class_weights=True,
     )

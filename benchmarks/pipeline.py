@@ -1,0 +1,133 @@
+"""Speed and memory of the data pipeline.
+
+    python benchmarks/pipeline.py                 an epoch of FSDD from WAV files, first and cached, against librosa
+    python benchmarks/pipeline.py --memory        peak memory at 1,000 and 100,000 files
+
+The librosa side is the loop that its users write: `librosa.load(sr=None)` and `librosa.feature.mfcc` on each file. Both
+sides make 13 MFCCs. The memory side lists one clip's hard links, 1,000 and 100,000 of them, and runs two epochs of the
+training pipeline over each in a process of its own. Writes benchmarks/results/pipeline.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import librosa
+import numpy as np
+
+from kerasr import audio
+from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data import Corpus, Utterance, load_corpus
+from kerasr.data.pipeline import Pipeline
+from kerasr.features import Features
+from kerasr.run_directory import provenance
+
+RESULTS = Path(__file__).parent / "results" / "pipeline.json"
+SPEC = FeatureSpec(kind="mfcc", sample_rate=8000, n_fft=256, win_length=200, hop_length=80)
+SIZES = (1_000, 100_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="times each way is measured")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
+    parser.add_argument("--one-size", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one_size:
+        return run_epochs(arguments.one_size)
+    found = {"memory": measure_memory()} if arguments.memory else {"speed": measure_speed(arguments.rounds)}
+    RESULTS.parent.mkdir(exist_ok=True)
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps({**before, **provenance(), **found}, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+def measure_speed(rounds: int) -> dict[str, float]:
+    """Seconds an epoch of FSDD, medians of rounds in which the ways take turns."""
+    corpus = load_corpus("fsdd")
+    ways: dict[str, list[float]] = {"librosa": [], "first": [], "cached": []}
+    for _ in range(rounds):
+        ways["librosa"].append(timed(lambda: librosa_epoch([item.path for item in corpus.utterances])))
+        with tempfile.TemporaryDirectory() as folder:
+            pipeline = make_pipeline(corpus.utterances, corpus, cache_folder=folder)
+            ways["first"].append(timed(lambda: epoch(pipeline)))
+            ways["cached"].append(timed(lambda: epoch(pipeline)))
+    median = {way: statistics.median(seconds) for way, seconds in ways.items()}
+    return {
+        "files": len(corpus.utterances),
+        **{f"{way}_seconds": round(seconds, 3) for way, seconds in median.items()},
+        "first_times_librosa": round(median["librosa"] / median["first"], 2),
+        "cached_times_librosa": round(median["librosa"] / median["cached"], 2),
+    }
+
+
+def measure_memory() -> dict[str, float]:
+    """Peak memory of a process over two training epochs, in MB."""
+    peaks = {}
+    for size in SIZES:
+        command = [sys.executable, __file__, "--one-size", str(size)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks[f"{size}_files_mb"] = float(output.split()[-1])
+    return {**peaks, "difference_mb": round(peaks[f"{SIZES[1]}_files_mb"] - peaks[f"{SIZES[0]}_files_mb"], 1)}
+
+
+def run_epochs(size: int) -> None:
+    """Two epochs over `size` files, from the header scan on; prints the peak memory in MB."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_clips(Path(folder), size)
+        corpus = load_corpus(folder, max_bad=0)
+        augment = Augmentation(time_shift=0.05, gain_db=3.0)
+        pipeline = make_pipeline(corpus.utterances, corpus, augment=augment, cache_folder=folder)
+        for _ in pipeline.batches(2):
+            pass
+    print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1))
+
+
+def write_clips(folder: Path, size: int) -> None:
+    """`size` recordings in ten word folders: hard links to ten files, which a file system has no trouble to hold."""
+    rng = np.random.default_rng(0)
+    for word in range(10):
+        (folder / f"word{word}").mkdir()
+        first = folder / f"word{word}" / "0.wav"
+        audio.write(first, 0.1 * rng.standard_normal(4000), 8000)
+        for number in range(1, size // 10):
+            os.link(first, first.with_name(f"{number}.wav"))
+
+
+def make_pipeline(utterances: Sequence[Utterance], corpus: Corpus, **kwargs) -> Pipeline:
+    number = {label: index for index, label in enumerate(corpus.labels)}
+    label_index = [number[item.label or ""] for item in utterances]
+    return Pipeline(utterances, label_index, len(number), Features(SPEC), **kwargs)
+
+
+def epoch(pipeline: Pipeline) -> int:
+    return sum(len(features) for features, _ in pipeline.batches())
+
+
+def librosa_epoch(paths: Sequence[str]) -> int:
+    made = 0
+    for path in paths:
+        waveform, sample_rate = librosa.load(path, sr=None)
+        made += len(librosa.feature.mfcc(y=waveform, sr=sample_rate, n_mfcc=13, n_fft=256, win_length=200, hop_length=80))
+    return made
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
