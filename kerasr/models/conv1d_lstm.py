@@ -9,7 +9,7 @@ Short-Term Memory", Neural Computation 9(8), 1997.
 
 import keras
 
-from kerasr.layers import MaskedRNN, NumFrames, ZeroPadding
+from kerasr.layers import MaskedRNN, NumFrames, ZeroPadding, choose_kernel
 
 
 def Conv1DLSTM(
@@ -19,7 +19,7 @@ def Conv1DLSTM(
     filters: int = 64,
     units: int = 64,
     dropout: float = 0.5,
-    kernel: str = "fused",
+    kernel: str = "auto",
     name: str = "conv1d_lstm",
 ) -> keras.Model:
     """Build a Conv1D-LSTM.
@@ -30,7 +30,7 @@ def Conv1DLSTM(
         filters: filters of the convolution.
         units: units of the LSTM and of the dense layer after it.
         dropout: share of the LSTM's outputs dropped in training.
-        kernel: what computes the LSTM, of `kerasr.layers.KERNELS`; its weights are the same with each.
+        kernel: what computes the LSTM, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
         name: the model's name.
 
     Returns:
@@ -48,7 +48,7 @@ def Conv1DLSTM(
     # batch, and after the ReLU a zero never wins.
     x = keras.layers.ZeroPadding1D((0, 1), name="pool_pad")(x)
     x = keras.layers.MaxPooling1D(2, name="pool")(x)
-    x = MaskedRNN(units, kernel=kernel, name="lstm")(x, (num_frames + 1) // 2)
+    x = MaskedRNN(units, kernel=choose_kernel(kernel), name="lstm")(x, (num_frames + 1) // 2)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(units, activation="relu", name="dense")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)

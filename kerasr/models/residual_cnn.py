@@ -16,9 +16,6 @@ from kerasr.models.resnet import conv_norm, image_input, scaled
 
 FILTERS = (32, 64, 128)
 
-# What the last pooling leaves: stretches of time, and of bands.
-GRID = (4, 5)
-
 
 def ResidualCNN(
     input_shape: tuple[int, int],

@@ -3,7 +3,8 @@
 Stem 7x7/2 with 64 filters and max-pool 3x3/2, four stages at 64, 128, 256 and 512 filters, global average pooling. The
 shortcut is added (y = H(x) + x): the identity where the shape is kept, a strided 1x1 projection where it changes.
 ResNet50 has bottlenecks that end in four times the filters, with the stride in the 3x3 convolution, where it loses
-less than in the 1x1 before it.
+less than in the 1x1 before it. Each block begins as its shortcut alone: the scale of its last norm starts at zero
+(Goyal et al. 2017, https://arxiv.org/abs/1706.02677), which lets the deep ones learn from few recordings.
 
 Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016,
 https://arxiv.org/abs/1512.03385.
@@ -86,14 +87,14 @@ def _resnet(input_shape, num_outputs, blocks, block, width, dropout, name):
 
 def _basic_block(x, filters, strides, name):
     y = conv_norm(x, filters, 3, strides=strides, name=f"{name}_conv1")
-    y = conv_norm(y, filters, 3, relu=False, name=f"{name}_conv2")
+    y = conv_norm(y, filters, 3, relu=False, gamma="zeros", name=f"{name}_conv2")
     return _add_shortcut(x, y, strides, name)
 
 
 def _bottleneck_block(x, filters, strides, name):
     y = conv_norm(x, filters, 1, name=f"{name}_conv1")
     y = conv_norm(y, filters, 3, strides=strides, name=f"{name}_conv2")
-    y = conv_norm(y, 4 * filters, 1, relu=False, name=f"{name}_conv3")
+    y = conv_norm(y, 4 * filters, 1, relu=False, gamma="zeros", name=f"{name}_conv3")
     return _add_shortcut(x, y, strides, name)
 
 
@@ -111,14 +112,14 @@ def image_input(input_shape, name):
     return features, keras.layers.Reshape((*input_shape, 1), name="image")(features)
 
 
-def conv_norm(x, filters, size, *, strides=1, relu=True, name):
+def conv_norm(x, filters, size, *, strides=1, relu=True, gamma="ones", name):
     """Convolution, batch norm and ReLU. Padded evenly on all sides: `same` shifts with the length's parity."""
     if size > 1:
         x = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     x = keras.layers.Conv2D(
         filters, size, strides=strides, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 

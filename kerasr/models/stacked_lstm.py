@@ -10,7 +10,7 @@ from typing import Literal
 
 import keras
 
-from kerasr.layers import MaskedRNN, NumFrames
+from kerasr.layers import MaskedRNN, NumFrames, choose_kernel
 
 
 def StackedLSTM(
@@ -22,7 +22,7 @@ def StackedLSTM(
     cell: Literal["lstm", "gru"] = "lstm",
     bidirectional: bool = False,
     dropout: float = 0.0,
-    kernel: str = "fused",
+    kernel: str = "auto",
     name: str = "stacked_lstm",
 ) -> keras.Model:
     """Build a stack of recurrent layers.
@@ -35,7 +35,7 @@ def StackedLSTM(
         cell: "lstm" or "gru".
         bidirectional: read the clip from its end as well.
         dropout: share of each layer's outputs dropped in training.
-        kernel: what computes the recurrent layers, of `kerasr.layers.KERNELS`; weights are the same with each.
+        kernel: what computes the recurrent layers, as in `kerasr.layers.choose_kernel`; weights are the same with each.
         name: the model's name.
 
     Returns:
@@ -55,7 +55,7 @@ def StackedLSTM(
                 cell=cell,
                 return_sequences=index < num_layers,
                 reverse=reverse,
-                kernel=kernel,
+                kernel=choose_kernel(kernel),
                 name=f"{cell}{index}_reverse" if reverse else f"{cell}{index}",
             )(x, num_frames)
             for reverse in directions

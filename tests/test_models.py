@@ -1,0 +1,191 @@
+"""Every model of the registry, held to the same laws. Narrow by default; `pytest -m full` takes them at full width."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasr.errors import UserError
+from kerasr.models import count_macs
+from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
+
+NARROW = {"width": 0.125, "units": 8, "filters": 8}
+OPTIONS = [
+    {},
+    {"cell": "gru"},
+    {"bidirectional": True},
+    {"cell": "gru", "bidirectional": True, "num_layers": 1},
+    {"kernel": "plain"},
+]
+# Each model with its defaults, and with every option above that it has.
+TABLE = [
+    pytest.param(facts, options, id="-".join([facts.name, *map(str, options.values())]))
+    for facts in list_models()
+    for options in OPTIONS
+    if options.keys() <= facts.options.keys()
+]
+MODELS = [pytest.param(facts, id=facts.name) for facts in list_models()]
+SHAPE = (33, 12)
+OUTPUTS = 3
+WIDTHS = [pytest.param(False, id="narrow"), pytest.param(True, id="full", marks=pytest.mark.full)]
+
+
+def build(facts, shape=SHAPE, num_outputs=OUTPUTS, *, full=False, **options):
+    """The model without dropout, narrow or not, with biases and norms that are not the initial zeros and ones."""
+    keras.utils.set_random_seed(0)
+    narrow = {} if full else {name: value for name, value in NARROW.items() if name in facts.options}
+    model = builder(facts.name)(shape, num_outputs, **{"dropout": 0.0, **narrow, **options})
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if len(weight.shape) == 1:
+            weight.assign_add(rng.uniform(0, 0.1, weight.shape))
+    return model
+
+
+def clips(lengths, time, num_features=SHAPE[1]):
+    """One clip of each length, each with values of its own, padded with zeros to `time` frames."""
+    batch = np.zeros((len(lengths), time, num_features), "float32")
+    for index, length in enumerate(lengths):
+        batch[index, :length] = np.random.default_rng(index).normal(size=(length, num_features))
+    return batch
+
+
+@pytest.mark.parametrize("facts", MODELS)
+def test_the_registry_tells_the_truth(facts):
+    model = builder(facts.name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS)
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert (facts.parameters, facts.macs) == (parameters, count_macs(model))
+    signature = inspect.signature(builder(facts.name)).parameters.values()
+    options = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY and p.name != "name"}
+    assert facts.options == options
+
+
+@pytest.mark.parametrize("full", WIDTHS)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("facts", MODELS)
+def test_a_step_learns_at_every_precision(facts, precision, full):
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = build(facts, full=full)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    features, labels = clips([33, 20, 9, 1], 33), np.array([0, 1, 2, 0])
+    weights = [weight.value for weight in model.trainable_weights]
+
+    def loss():
+        logits = model(features, training=True)
+        assert logits.dtype == "float32"
+        return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+
+    with tf.GradientTape() as tape:
+        before = loss()
+    gradients = tape.gradient(before, weights)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    norm = float(tf.linalg.global_norm(gradients))
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.assign_sub(0.03 / norm * gradient)
+    assert float(loss()) < float(before)
+
+
+@pytest.mark.parametrize(("facts", "options"), TABLE)
+def test_a_saved_model_answers_the_same(facts, options, tmp_path):
+    model = build(facts, **options)
+    model.save(tmp_path / "model.keras")
+    features = clips([33, 20], 33)
+    np.testing.assert_array_equal(model(features), keras.models.load_model(tmp_path / "model.keras")(features))
+
+
+@pytest.mark.parametrize(("facts", "options"), TABLE)
+def test_a_clip_does_not_see_its_batch(facts, options):
+    model = build(facts, **options)
+    lengths = [33, 20, 9, 1, 32]
+    batch = clips(lengths, 33)
+    together = model(batch).numpy()
+    for index in range(len(lengths)):
+        np.testing.assert_allclose(model(batch[index : index + 1])[0], together[index], atol=1e-5)
+
+
+@pytest.mark.parametrize(("facts", "options"), [row for row in TABLE if row.values[0].recurrent])
+def test_a_clip_does_not_see_its_padding(facts, options):
+    model = build(facts, (None, SHAPE[1]), **options)
+    for index, length in enumerate(lengths := [20, 9, 1, 2]):
+        alone = model(clips(lengths, 20)[index : index + 1, :length])
+        for padded in (length + 1, length + 2, 33):
+            frames = clips(lengths, max(20, padded))[index : index + 1, :padded]
+            np.testing.assert_allclose(model(frames), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("facts", MODELS)
+def test_one_output_is_a_detector(facts):
+    assert build(facts, num_outputs=1)(clips([33, 5], 33)).shape == (2, 1)
+
+
+@pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].recurrent])
+def test_a_picture_needs_a_fixed_length(facts):
+    with pytest.raises(UserError, match="clip_seconds"):
+        build(facts, (None, 12))
+
+
+@pytest.mark.parametrize("facts", MODELS)
+def test_an_unknown_option_is_an_error(facts):
+    with pytest.raises(TypeError, match="depth"):
+        build(facts, depth=3)
+
+
+def test_an_unknown_model_is_an_error_that_lists_those_there_are():
+    with pytest.raises(UserError, match="StackedLSTM"):
+        builder("ResNet19")
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(ValueError, match="ResNet18"):
+        register_model(ModelFacts("ResNet18", "elsewhere", "", (), 0, 0))
+
+
+JAX = """
+import sys
+import keras, numpy as np
+import kerasr.layers
+folder, *names = sys.argv[1:]
+features, labels = np.load(folder + "/features.npy"), np.array([0, 1, 2])
+for name in names:
+    model = keras.models.load_model(f"{folder}/{name}.keras")
+    logits = model.predict_on_batch(features)
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = [model.train_on_batch(features, labels) for _ in range(2)] if "LSTM" in name else []
+    np.savez(f"{folder}/{name}.npz", logits=logits, losses=losses)
+"""
+
+
+def test_tensorflow_and_jax_agree(tmp_path):
+    """Logits of every model, and two steps of training of those whose gradient is written by hand."""
+    pytest.importorskip("jax")
+    features = clips([33, 20, 9], 33)
+    np.save(tmp_path / "features.npy", features)
+    models = {row.id: build(row.values[0], **row.values[1]) for row in TABLE}
+    for name, model in models.items():
+        model.save(tmp_path / f"{name}.keras")
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", JAX, str(tmp_path), *models], env=environment, check=True)
+    for name, model in models.items():
+        jax = np.load(tmp_path / f"{name}.npz")
+        np.testing.assert_allclose(jax["logits"], model(features), atol=1e-4, err_msg=name)
+        model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        losses = [model.train_on_batch(features, np.array([0, 1, 2])) for _ in jax["losses"]]
+        np.testing.assert_allclose(jax["losses"], losses, atol=1e-4, err_msg=name)
+
+
+def test_the_table_is_there_at_once_and_without_tensorflow():
+    command = [sys.executable, "-X", "importtime", "-m", "kerasr.models"]
+    table = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "120"})
+    assert not {"tensorflow", "keras", "jax"} & {line.split("|")[-1].strip() for line in table.stderr.splitlines()}
+    facts = json.loads(subprocess.run([*command[:1], "-m", "kerasr.models", "--json"], capture_output=True).stdout)
+    for model in list_models():
+        assert f"{model.parameters:,}" in table.stdout
+        assert model.name in [row["name"] for row in facts]
