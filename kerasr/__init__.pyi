@@ -1,3 +1,4 @@
+from . import models as models
 from .config import Augmentation as Augmentation
 from .config import FeatureSpec as FeatureSpec
 from .config import OptimizerConfig as OptimizerConfig
