@@ -79,10 +79,10 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
     metrics = run.metrics or {}
-    interval = metrics["accuracy_interval"]
+    low, high = metrics["accuracy_interval"]
     console.print(
         f"\n[bold]{metrics['accuracy']:.1%}[/bold] of {metrics['num_clips']:,} test clips right "
-        f"(95% interval {interval['low']:.1%} to {interval['high']:.1%}); best epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
+        f"(95% interval {low:.1%} to {high:.1%}); best epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
         f"{run.facts['train_seconds']:.0f} s of training"
     )
     console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)
