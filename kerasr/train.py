@@ -68,9 +68,9 @@ def parse_config(argv: list[str]) -> TrainConfig:
 
 def _value_of(flag: str, argv: list[str]) -> str | None:
     """What follows a flag, as `--flag value` or `--flag=value`."""
-    for argument, following in zip(argv, [*argv[1:], None], strict=True):
+    for number, argument in enumerate(argv):
         if argument == flag:
-            return following
+            return argv[number + 1] if number + 1 < len(argv) else None
         if argument.startswith(f"{flag}="):
             return argument.split("=", 1)[1]
     return None

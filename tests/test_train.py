@@ -1,0 +1,203 @@
+"""`python -m kerasr.train` and `python -m kerasr.runs`: what the arguments mean, what a person's own folder may hold."""
+
+import errno
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from kerasr import audio, cli, runs, train
+from kerasr.errors import UserError
+from kerasr.run_directory import load_run
+
+QUICK = [
+    *("--epochs", "2", "--batch-size", "8", "--model.width", "0.25"),
+    *("--features.sample-rate", "8000", "--features.n-fft", "256", "--features.win-length", "200"),
+    *("--features.hop-length", "160", "--features.n-mels", "20", "--features.clip-seconds", "0.4"),
+]
+
+
+@pytest.fixture
+def run_train(monkeypatch, capsys):
+    """The command as a process would run it: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        code = 0
+        try:
+            cli.run_command(train.main)
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_without_arguments_it_is_the_digits_recipe():
+    config = train.parse_config([])
+    assert (config.recipe, config.data, config.model) == ("digits", "fsdd", "ResidualCNN")
+
+
+def test_data_alone_selects_the_words_recipe():
+    assert train.parse_config(["--data", "mine"]).recipe == "words"
+    assert train.parse_config(["--data=mine"]).recipe == "words"
+    assert train.parse_config(["digits", "--data", "mine"]).recipe == "digits"
+
+
+def test_a_model_brings_its_own_options_and_settings():
+    config = train.parse_config(["digits", "--model", "StackedLSTM", "--epochs", "30", "--seed", "1"])
+    assert (config.model, config.epochs, config.seed) == ("StackedLSTM", 30, 1)
+    assert config.model_options["cell"] == "lstm"
+    config = train.parse_config(["--model=StackedLSTM", "--model.cell", "gru", "--model.bidirectional"])
+    assert config.model_options["cell"] == "gru"
+    assert config.model_options["bidirectional"] is True
+
+
+def test_any_field_can_be_overridden():
+    config = train.parse_config(["--augment.speed", "0.8", "1.2", "--optimizer.clip-norm", "None", "--xla", "on"])
+    assert config.augment.speed == (0.8, 1.2)
+    assert config.optimizer.clip_norm is None
+    assert config.xla == "on"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["digitz"], "no recipe is called 'digitz': choose one of digits, words"),
+        (["--model", "ResNet19"], "no model is called 'ResNet19'"),
+        (["--data", "nowhere/at/all"], "nowhere/at/all: there is no such folder"),
+        (["--resume", "nowhere"], "nowhere: no run is here"),
+        (["--features.win-length", "600"], "features.win_length 600"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run_train, arguments, named):
+    code, out, err = run_train(*arguments)
+    assert code == 2
+    assert named in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_debug_shows_the_traceback(run_train):
+    code, _, err = run_train("--data", "nowhere", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert "error: nowhere" in err
+
+
+def test_a_persons_own_folder(run_train, tones, tmp_path):
+    """Names in Chinese with spaces, formats and rates mixed, a few recordings that are none."""
+    folder = tmp_path / "我的 录音"
+    for word, name in (("low", "关 灯"), ("middle", "开 灯"), ("high", "stop")):
+        shutil.copytree(tones / word, folder / name)
+    first = folder / "关 灯" / "0.wav"
+    tone, rate = audio.read(first)
+    soundfile.write(folder / "关 灯" / "一.flac", np.stack([tone, tone], 1), rate, subtype="PCM_24")
+    soundfile.write(folder / "关 灯" / "float.wav", audio.resample(tone, rate, 48000), 48000, subtype="FLOAT")
+    (folder / "stop" / "text.wav").write_text("this is no recording")
+    (folder / "stop" / "empty.wav").write_bytes(b"")
+    (folder / "stop" / "truncated.wav").write_bytes(first.read_bytes()[:30])
+    soundfile.write(folder / "stop" / "nan.wav", np.array([0.1, np.nan, 0.2]), 8000, subtype="FLOAT")
+    code, out, err = run_train("--data", folder, "--out", tmp_path / "runs", *QUICK)
+    assert code == 0
+    for name in ("text.wav", "empty.wav", "truncated.wav", "nan.wav"):
+        assert name in err
+    (path,) = (tmp_path / "runs").glob("*")
+    assert str(path) in out.replace("\n", "")
+    assert "python -m kerasr.predict" in out
+    run = load_run(path)
+    assert run.labels == ("stop", "关 灯", "开 灯")
+    assert run.metrics is not None
+    assert (path / "report.html").exists()
+    code, _, err = run_train("--data", folder, "--out", tmp_path / "runs", "--max-bad", "2", *QUICK)
+    assert code == 2
+    assert err.splitlines()[-1].startswith("error: ")
+    assert "--max-bad allows 2" in err.splitlines()[-1]
+
+
+def test_a_folder_with_one_word_is_refused(run_train, tones, tmp_path):
+    shutil.copytree(tones / "low", tmp_path / "mine" / "low")
+    code, _, err = run_train("--data", tmp_path / "mine", "--out", tmp_path / "runs", *QUICK)
+    assert code == 2
+    assert "'low'" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_word_with_one_recording_works_or_is_named(run_train, tones, tmp_path):
+    shutil.copytree(tones, tmp_path / "mine")
+    (tmp_path / "mine" / "rare").mkdir()
+    shutil.copy(tones / "low" / "0.wav", tmp_path / "mine" / "rare" / "0.wav")
+    code, out, err = run_train("--data", tmp_path / "mine", "--out", tmp_path / "runs", *QUICK)
+    assert "rare" in err
+    assert (code, out == "") in ((0, False), (2, True))
+
+
+def test_a_full_disk_is_one_line(run_train, tones, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("kerasr.atomic.write_bytes", full)
+    code, _, err = run_train("--data", tones, "--out", tmp_path / "runs", *QUICK)
+    assert code == 2
+    assert "No space left on device; free some space" in err.splitlines()[-1]
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_digits_without_fsdd_are_spoken_here(run_train, tmp_path, monkeypatch):
+    pytest.importorskip("espeakng_loader", reason='the voices are not installed: pip install -e ".[voices]"')
+    monkeypatch.delenv("KERASR_DATA", raising=False)
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    # A port that no one listens on stands for a machine without a network.
+    monkeypatch.setattr("kerasr.data.corpora.fsdd._ARCHIVE", "https://127.0.0.1:9/fsdd.tar.gz")
+    code, out, _ = run_train("digits", "--out", tmp_path / "runs", "--epochs", "1", "--model.width", "0.25")
+    assert code == 0
+    assert "training on digits spoken by espeak-ng instead" in out
+    (path,) = (tmp_path / "runs").glob("*")
+    run = load_run(path)
+    assert run.config.data.startswith("synthetic:zero,one")
+    speakers = [{item.speaker for item in run.utterances(split)} for split in ("train", "validation", "test")]
+    assert not speakers[0] & speakers[1]
+    assert not speakers[0] & speakers[2]
+
+
+def test_runs_lists_and_cleans(tone_run, tmp_path, capsys):
+    out = tmp_path / "runs"
+    shutil.copytree(tone_run, out / "whole")
+    shutil.copytree(tone_run, out / "killed")
+    facts = json.loads((out / "killed" / "run.json").read_text())
+    (out / "killed" / "run.json").write_text(json.dumps({**facts, "status": "training"}))
+    runs.main(["--out", str(out), "--json"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {Path(row["run"]).name: row["status"] for row in rows} == {"whole": "done", "killed": "training"}
+    runs.main(["--out", str(out), "--clean", "--yes"])
+    assert "1 unfinished run" in capsys.readouterr().out
+    assert not (out / "killed").exists()
+    assert (out / "whole" / "model.keras").exists()
+    assert not (out / "whole" / "checkpoint.npz").exists()
+
+
+def test_runs_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
+    runs.main(["--out", str(tmp_path)])
+    assert "python -m kerasr.train makes one" in capsys.readouterr().out
+
+
+def test_two_runs_never_share_a_folder(tone_run, tmp_path):
+    from dataclasses import replace
+
+    from kerasr.run_directory import new_run
+
+    run = load_run(tone_run)
+    config = replace(run.config, out=str(tmp_path))
+    facts = {"corpus": run.facts["corpus"], "statistics": run.facts["statistics"], "split_rule": "", "status": "training"}
+    paths = {new_run(config, facts=facts, utterances=run.utterances("test")).path for _ in range(3)}
+    assert len(paths) == 3
+
+
+def test_config_errors_are_user_errors():
+    with pytest.raises(UserError):
+        train.parse_config(["--features.hop-length", "0"])
