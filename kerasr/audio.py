@@ -124,7 +124,8 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) 
 def _open(path: str) -> soundfile.SoundFile:
     """The recording, open and known to have samples, or the line that says why not."""
     try:
-        file = soundfile.SoundFile(path)
+        # As bytes, a name that is no valid text opens too; Windows has no such names, and soundfile wants text there.
+        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.SoundFileError, OSError, TypeError, UnicodeError) as error:
         raise UserError(_diagnose(path, error)) from error
     if file.frames <= 0:

@@ -119,8 +119,8 @@ def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> tup
     tail = (1 - CONFIDENCE) / 2
     if correct.all() or not correct.any():
         edge = tail ** (1 / len(correct))
-        interval = [edge, 1.0] if correct.all() else [0.0, 1 - edge]
-        return interval, f"exact binomial over {len(correct):,} clips, as all are {'right' if correct.all() else 'wrong'}"
+        interval, all_are = ([edge, 1.0], "right") if correct.all() else ([0.0, 1 - edge], "wrong")
+        return interval, f"exact binomial over {len(correct):,} clips, as all are {all_are}"
     known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
     units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
     over = "speakers and clips without one" if None in speakers else "speakers"

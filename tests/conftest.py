@@ -1,5 +1,6 @@
 """What the tests share: quiet frameworks, recordings at hand, recordings made here."""
 
+import io
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -51,3 +52,23 @@ def tones(tmp_path_factory) -> Path:
             tone = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
             audio.write(root / word / f"{number}.wav", tone + 0.01 * rng.standard_normal(len(time)), 8000)
     return root
+
+
+@pytest.fixture(scope="session")
+def tone_run(tones, tmp_path_factory) -> Path:
+    """A finished run that tells the tones apart; a test that changes it takes a copy."""
+    from rich.console import Console
+
+    from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
+    from kerasr.training import train_recipe
+
+    config = TrainConfig(
+        data=str(tones),
+        out=str(tmp_path_factory.mktemp("runs")),
+        model_options={"width": 0.25, "dropout": 0.0},
+        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4),
+        optimizer=OptimizerConfig(learning_rate=1e-2),
+        epochs=10,
+        batch_size=8,
+    )
+    return train_recipe(config, console=Console(file=io.StringIO())).path

@@ -264,7 +264,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         f"{spec.sample_rate:,} Hz, clips of {length}",
         "trained on": ", ".join(filter(None, (trained["name"], trained.get("source"), trained.get("licence")))),
         "split": run.split_rule,
-        "measured on": f"{corpus.name}, {corpus.source}" if corpus else f"{metrics['measured_on']} of the same",
+        "measured on": f"{corpus.name}, {corpus.source}" if corpus else metrics["measured_on"],
         "seed": f"{config.seed}",
         "training": _training(run),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",

@@ -256,7 +256,7 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
         for axes, clip in zip(grid.flat, clips, strict=False):
             colours = np.swapaxes(spectrogram_colours(clip.spectrogram), 0, 1)
             axes.imshow(colours, origin="lower", aspect="auto", extent=(0, clip.seconds, 0, 1), interpolation="none")
-            axes.set(yticks=[])
+            axes.set(yticks=[], facecolor=FAINT)
             axes.tick_params(length=2, labelsize=7)
             axes.spines[:].set_visible(False)
             axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -1,0 +1,209 @@
+"""`python -m kerasr.predict` and `python -m kerasr.evaluate`: answers on stdout, faults in one line each on stderr."""
+
+import io
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+
+from kerasr import audio, cli, evaluate, predict
+from kerasr.run_directory import load_run
+from kerasr.training import train_recipe
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command's `main` as the process would: exit code, stdout, stderr."""
+
+    def run(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "160")
+        code = 0
+        try:
+            cli.run_command(module.main)
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory):
+    """An hour of silence with a low tone from 29 to 31 s: the middle of what is decoded."""
+    path = tmp_path_factory.mktemp("long") / "hour.wav"
+    waveform = np.zeros(3600 * 1000, np.int16)
+    waveform[29_000:31_000] = 10_000 * np.sin(2 * np.pi * 300 * np.arange(2000) / 1000)
+    soundfile.write(path, waveform, 1000)
+    return path
+
+
+def test_hears_files_folders_and_patterns(command, tone_run, tones):
+    code, out, err = command(
+        predict, tone_run, tones / "low" / "0.wav", tones / "high", tones / "middle" / "1*.wav", "--json"
+    )
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [row["path"].split("/")[-2] for row in rows] == ["low"] + 20 * ["high"] + 11 * ["middle"]
+    assert np.mean([row["word"] == row["path"].split("/")[-2] for row in rows]) > 0.8
+    probs = load_run(tone_run).predict_files([row["path"] for row in rows])
+    for row, prob in zip(rows, probs, strict=True):
+        assert row["probability"] == pytest.approx(prob.max(), abs=1e-5)
+        assert [item["word"] for item in row["top"]] == [
+            ("high", "low", "middle")[index] for index in (-prob).argsort()
+        ]
+
+
+def test_table(command, tone_run, tones):
+    code, out, err = command(predict, tone_run, tones / "low" / "0.wav", tones / "high" / "1.wav")
+    assert (code, err) == (0, "")
+    heading, *rows = out.splitlines()
+    assert heading.split() == ["recording", "word", "probability", "or", "else"]
+    assert len(rows) == 2
+    assert "low/0.wav" in rows[0]
+
+
+def test_bad_files_are_named_and_good_ones_heard(command, tone_run, tones, tmp_path):
+    folder = tmp_path / "记录 一"
+    folder.mkdir()
+    (folder / "text.wav").write_text("this is no sound")
+    (folder / "empty.wav").touch()
+    (folder / "cut.wav").write_bytes((tones / "low" / "0.wav").read_bytes()[:20])
+    soundfile.write(folder / "nothing.wav", np.zeros(0), 8000)
+    soundfile.write(folder / "nan.wav", np.full(800, np.nan), 8000, subtype="FLOAT")
+    soundfile.write(folder / "24 bit [1].wav", np.zeros(800), 8000, subtype="PCM_24")
+    soundfile.write(folder / "stereo.flac", np.zeros((9600, 2)), 96_000)
+    (tmp_path / "hollow").mkdir()
+    code, out, err = command(
+        predict, tone_run, folder, tmp_path / "gone.wav", tmp_path / "no*.wav", tmp_path / "hollow"
+    )
+    assert code == 2
+    assert len(out.splitlines()) == 3
+    assert "24 bit [1].wav" in out
+    assert "stereo.flac" in out
+    lines = err.splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    for name, line in zip(
+        ("cut.wav", "empty.wav", "nan.wav", "nothing.wav", "text.wav", "gone.wav", "no*.wav", "hollow"),
+        lines,
+        strict=True,
+    ):
+        assert name in line
+    assert "Traceback" not in err
+
+
+def test_a_name_that_is_no_text(command, tone_run, tones, tmp_path):
+    path = os.fsencode(tmp_path) + b"/\xff.wav"
+    try:
+        shutil.copy(tones / "low" / "0.wav", path)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    assert command(predict, tone_run, os.fsdecode(path))[0] == 0
+    code, out, _ = command(predict, tone_run, os.fsdecode(path), "--json")
+    assert (code, json.loads(out)["path"]) == (0, os.fsdecode(path))
+
+
+def test_a_long_file_says_what_was_heard(command, tone_run, long_clip):
+    code, out, _ = command(predict, tone_run, long_clip)
+    assert code == 0
+    assert "only 29.80 to 30.20 s of 1:00:00" in out
+    row = json.loads(command(predict, tone_run, long_clip, "--json")[1])
+    assert (row["seconds"], row["from"], row["to"]) == (3600, pytest.approx(29.8), pytest.approx(30.2))
+    assert row["word"] == "low"
+
+
+def test_a_detector_gives_the_wanted_words_probability(command, tone_run, tones, tmp_path):
+    config = replace(load_run(tone_run).config, wanted="low", epochs=1, out=str(tmp_path))
+    run = train_recipe(config, console=Console(file=io.StringIO())).path
+    code, out, _ = command(predict, run, tones / "low" / "0.wav", tones / "high" / "0.wav", "--json")
+    low, high = (json.loads(line) for line in out.splitlines())
+    assert code == 0
+    assert low["wanted"] == "low"
+    probs = load_run(run).predict_files([low["path"], high["path"]])
+    assert [low["probability"], high["probability"]] == pytest.approx(probs[:, 1].tolist(), abs=1e-5)
+    assert (low["present"], high["present"]) == (low["probability"] >= 0.5, high["probability"] >= 0.5)
+    heading, *rows = command(predict, run, tones / "low" / "0.wav")[1].splitlines()
+    assert heading.split() == ["recording", "low?", "probability"]
+    assert rows[0].split()[-2] in ("yes", "no")
+
+    code, out, _ = command(evaluate, run)
+    assert code == 0
+    assert "average precision" in out
+    assert (run / "pictures" / "detector.png").exists()
+    assert json.loads((run / "metrics.json").read_text())["detector"]["threshold"] == 0.5
+    (tmp_path / "others").mkdir()
+    shutil.copytree(tones / "high", tmp_path / "others" / "high")
+    code, _, err = command(evaluate, run, "--data", tmp_path / "others")
+    assert code == 2
+    assert "'low'" in err
+
+
+def test_evaluate_prints_the_score_and_where_the_report_is(command, tone_run, tmp_path):
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    code, out, err = command(evaluate, run)
+    assert (code, err) == (0, "")
+    metrics = load_run(run).metrics
+    assert f"{metrics['accuracy']:.1%}" in out
+    assert str(run / "report.html") in out
+    code, out, _ = command(evaluate, run, "--split", "validation", "--json")
+    assert json.loads(out)["measured_on"] == "the validation split"
+    assert (run / "evaluations" / "validation" / "report.html").exists()
+    assert load_run(run).metrics == metrics
+
+
+def test_evaluate_on_other_recordings(command, tone_run, tones, tmp_path):
+    out = tmp_path / "there"
+    (tmp_path / "mine" / "low").mkdir(parents=True)
+    shutil.copy(tones / "low" / "0.wav", tmp_path / "mine" / "low")
+    audio.write(tmp_path / "mine" / "low" / "new.wav", np.ones(100), 8000)
+    code, _, _ = command(evaluate, tone_run, "--data", tmp_path / "mine", "--out", out)
+    assert code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "pictures", "report.html"]
+    shutil.copytree(tones / "high", tmp_path / "mine" / "wave form")
+    code, _, err = command(evaluate, tone_run, "--data", tmp_path / "mine")
+    assert code == 2
+    assert "wave form" in err
+    assert "high, low, middle" in err
+    assert len([line for line in err.splitlines() if line.startswith("error:")]) == 1
+
+
+@pytest.mark.parametrize("module", [evaluate, predict])
+def test_a_run_that_cannot_be_used_is_one_line(command, module, tone_run, tones, tmp_path):
+    clip = [tones / "low" / "0.wav"] if module is predict else []
+    run = shutil.copytree(tone_run, tmp_path / "run")
+
+    def fault():
+        code, out, err = command(module, run, *clip)
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 1
+        return err
+
+    (run / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
+    assert "model.keras: cannot be loaded" in fault()
+    (run / "model.keras").unlink()
+    assert "no model yet" in fault()
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "format": 99}))
+    assert "format 99" in fault()
+    (run / "run.json").write_text("{")
+    assert "damaged" in fault()
+    shutil.rmtree(run)
+    assert "no run is here" in fault()
+
+
+def test_weights_for_other_labels_are_told(command, tone_run, tones, tmp_path):
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    facts = json.loads((run / "run.json").read_text())
+    facts["corpus"]["labels"].append("fourth")
+    (run / "run.json").write_text(json.dumps(facts))
+    code, _, err = command(predict, run, tones / "low" / "0.wav")
+    assert code == 2
+    assert "3 outputs" in err
+    assert "4 labels" in err

@@ -1,0 +1,301 @@
+"""The report: whole, self-contained, legible, and honest about what it was measured on."""
+
+import io
+import json
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.text import Text
+
+from kerasr import atomic
+from kerasr.data.corpora.folder import read_folder
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.errors import UserError
+from kerasr.evaluation import compute_metrics
+from kerasr.report import (
+    Clip,
+    draw_calibration,
+    draw_clips,
+    draw_confusion,
+    draw_detector,
+    draw_speakers,
+    draw_training,
+    evaluate_run,
+    style,
+    write_report,
+)
+from kerasr.run_directory import load_run
+
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+AWKWARD = ["你好 世界", "再见", "a very long label that goes on and on", "x$_{y}$", "<b>bold</b>", "line\nbreak"]
+
+# A machine without Chinese fonts, where a picture is drawn without being saved.
+pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+
+
+def made_up(labels, num_clips=400, speakers=("george", "theo", "nicolas"), detector=False):
+    rng = np.random.default_rng(0)
+    label_index = rng.integers(len(labels), size=num_clips)
+    logits = rng.normal(size=(num_clips, len(labels)))
+    logits[np.arange(num_clips), label_index] += 2 + np.log(len(labels))
+    probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    names = [speakers[index] for index in rng.integers(len(speakers), size=num_clips)] if speakers else None
+    return compute_metrics(probs, label_index, labels, names, detector=detector)
+
+
+def history(epochs):
+    return [
+        {"epoch": epoch, "loss": 2 / epoch, "accuracy": 1 - 0.8 / epoch, "val_loss": 2.2 / epoch, "val_accuracy": 0.9}
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def clips(labels, number, correct=False):
+    sound = io.BytesIO()
+    soundfile.write(sound, np.zeros(800), 8000, format="WAV")
+    spectrogram = np.random.default_rng(0).normal(-40, 10, size=(50, 20))
+    spectrogram[30:] = np.nan
+    return [
+        Clip(
+            path=f"/somewhere/{labels[index % len(labels)]}_{index}.wav",
+            word=labels[index % len(labels)],
+            heard=labels[(index + (not correct)) % len(labels)],
+            probability=0.9,
+            correct=correct,
+            spectrogram=spectrogram,
+            seconds=0.5,
+            speaker="theo",
+            sound=sound.getvalue(),
+        )
+        for index in range(number)
+    ]
+
+
+def write(folder, metrics, **changes):
+    settings = {
+        "title": "a run",
+        "subtitle": "on something",
+        "metrics": metrics,
+        "tiles": {"parameters": "95,274"},
+        "facts": {"recipe": "digits"},
+        "history": history(5),
+        "clips": clips(metrics["labels"], 3),
+    }
+    return write_report(folder, **{**settings, **changes})
+
+
+def assert_legible(picture):
+    """Every text that is drawn lies inside the picture, whole."""
+    picture.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.findobj(Text) if text.get_text() and text.get_visible()]
+    inside = [box for box in boxes if picture.bbox.padded(1).contains(box.x0, box.y0)]
+    # Labels of ticks beyond an axis's ends are never drawn; they lie wholly outside.
+    assert inside
+    assert all(picture.bbox.padded(1).contains(box.x1, box.y1) for box in inside)
+    assert all(box in inside or not picture.bbox.overlaps(box) for box in boxes)
+
+
+def assert_apart(boxes):
+    """No box of a row or a column of labels reaches into the next."""
+    for direction in ("x", "y"):
+        spans = sorted((getattr(box, f"{direction}0"), getattr(box, f"{direction}1")) for box in boxes)
+        if all(one[1] <= other[0] + 0.5 for one, other in pairwise(spans)):
+            return
+    pytest.fail("labels overlap")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [DIGITS, AWKWARD, ["not zero", "zero"], [f"word{n}" for n in range(35)], [f"class number {n}" for n in range(100)]],
+    ids=["digits", "awkward", "detector", "35", "100"],
+)
+def test_confusion_is_legible(labels):
+    picture = draw_confusion(made_up(labels))
+    assert_legible(picture)
+    axes = picture.axes[0]
+    renderer = picture.canvas.get_renderer()
+    for axis in (axes.xaxis, axes.yaxis):
+        shown = [label.get_window_extent(renderer) for label in axis.get_ticklabels()[: len(labels)]]
+        assert len(shown) == len(labels)
+        assert_apart(shown)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        lambda: draw_speakers(made_up(DIGITS, speakers=[f"a speaker of some long name {n}" for n in range(100)])),
+        lambda: draw_speakers(made_up(DIGITS, speakers=("王 小明", "Ünïcode"))),
+        lambda: draw_calibration(made_up(DIGITS)),
+        lambda: draw_training(history(30)),
+        lambda: draw_training(history(1)),
+        lambda: draw_detector(made_up(["not zero", "zero"], detector=True)),
+        lambda: draw_clips(clips(DIGITS, 12)),
+        lambda: draw_clips(clips(DIGITS, 1, correct=True)),
+    ],
+)
+def test_pictures_are_legible(picture):
+    assert_legible(picture())
+
+
+def test_many_speakers_show_the_worst():
+    metrics = made_up(DIGITS, num_clips=3000, speakers=[f"s{number}" for number in range(100)])
+    shown = [label.get_text() for label in draw_speakers(metrics).axes[0].get_yticklabels()]
+    assert shown == [item["speaker"] for item in metrics["speakers"][:30]]
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    before = dict(mpl.rcParams)
+    draw_confusion(made_up(DIGITS)).png()
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_notebook_shows_a_picture():
+    assert draw_calibration(made_up(DIGITS))._repr_png_().startswith(b"\x89PNG")
+
+
+def test_what_no_font_writes_is_numbered_and_told(tmp_path, monkeypatch):
+    """A server without Chinese fonts: no boxes in the PNG files, the words themselves on the page."""
+    latin = [font for font in style._fonts() if font.name == style.BASE_FONT]
+    monkeypatch.setattr(style, "_fonts", lambda: latin)
+    style._characters.cache_clear()
+    key = {}
+    picture = draw_confusion(made_up(AWKWARD))
+    assert "你好 世界" in picture.svg()
+    picture.png(key)
+    assert key == {"你好": "#1", "世界": "#2", "再见": "#3"}
+    labels = [label.get_text() for label in picture.axes[0].get_yticklabels()]
+    assert labels[:2] == ["#1 #2", "#3"]
+    page = write(tmp_path, made_up(AWKWARD)).read_text()
+    assert "#1 is 你好" in page
+    style._characters.cache_clear()
+
+
+def test_shorten():
+    assert style.shorten("zero", 8) == "zero"
+    assert style.shorten("one\ntwo\x00", 8) == "one two"
+    short = style.shorten("a long label with its own end", 12)
+    assert len(short) == 12
+    assert short.startswith("a long")
+    assert short.endswith("end")
+
+
+def test_report_is_whole_and_needs_nothing_else(tmp_path):
+    metrics = made_up(AWKWARD)
+    page = write(tmp_path / "new", metrics, notes=["Mind this."])
+    text = page.read_text()
+    names = {path.name for path in (tmp_path / "new" / "pictures").iterdir()}
+    assert names == {"confusion.png", "calibration.png", "speakers.png", "training.png", "clips.png"}
+    for path in (tmp_path / "new" / "pictures").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+    saved = json.loads((tmp_path / "new" / "metrics.json").read_text())
+    assert saved["accuracy"] == metrics["accuracy"]
+    assert saved["labels"] == AWKWARD
+    assert saved["notes"] == ["Mind this."]
+    # Nothing is fetched: every address on the page is data, or a place in the page.
+    addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", text) + re.findall(r"url\(([^)]*)\)", text)
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "<script" not in text
+    assert "<b>bold</b>" not in text
+    assert text.count("<audio") == 3
+    assert "Mind this." in text
+    assert "var(--ink)" in text
+
+
+def test_report_without_errors_speakers_or_history(tmp_path):
+    metrics = compute_metrics(np.eye(10)[np.arange(20) % 10], np.arange(20) % 10, DIGITS)
+    text = write(tmp_path, metrics, history=[], clips=clips(DIGITS, 3, correct=True)).read_text()
+    assert "least sure of" in text
+    assert "every clip was right" in text
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"confusion", "calibration", "clips"}
+
+
+def test_words_without_clips_come_last(tmp_path):
+    metrics = compute_metrics(np.eye(3)[[0, 0, 1]], [0, 0, 0], ["zero", "one", "two"])
+    text = write(tmp_path, metrics, history=[]).read_text()
+    order = re.findall(r'<td class="word">(\w+)</td><td style', text)
+    assert order[0] == "zero"
+
+
+def test_a_second_report_replaces_the_first(tmp_path):
+    write(tmp_path, made_up(DIGITS[:2]))
+    (tmp_path / "pictures" / "detector.png").write_bytes(b"old")
+    write(tmp_path, made_up(DIGITS[:2]), history=[])
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {
+        "confusion",
+        "calibration",
+        "speakers",
+        "clips",
+    }
+
+
+def test_a_full_disk_leaves_the_old_page(tmp_path, monkeypatch):
+    old = write(tmp_path, made_up(DIGITS[:2])).read_bytes()
+    whole = atomic.write_bytes
+
+    def full(path, content):
+        if Path(path).name == "report.html":
+            raise OSError(28, "No space left on device", str(path))
+        whole(path, content)
+
+    monkeypatch.setattr(atomic, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path, made_up(DIGITS[:2]), title="another")
+    assert (tmp_path / "report.html").read_bytes() == old
+
+
+def test_evaluating_a_run_gives_it_its_score(tone_run, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    run = load_run(path)
+    evaluation = evaluate_run(run)
+    assert evaluation.folder == path
+    assert run.metrics["accuracy"] == evaluation.metrics["accuracy"] >= 0.6
+    assert run.metrics["parameters"] == run.network.count_params()
+    assert run.metrics["model_bytes"] == (path / "model.keras").stat().st_size
+    assert run.metrics["latency_ms"] > 0
+    assert run.metrics["interval_method"].startswith(("bootstrap over", "exact"))
+    text = evaluation.report.read_text()
+    assert run.split_rule in text
+    heard = run.predict_files([item.path for item in run.utterances("test")]).argmax(1)
+    truth = run.task.label_index([item.label for item in run.utterances("test")])
+    assert evaluation.metrics["accuracy"] == pytest.approx(np.mean(heard == truth))
+
+
+def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    shutil.copytree(tones / "low", tmp_path / "else where" / "low")
+    (tmp_path / "else where" / "low" / "bad.wav").write_text("no sound")
+    run = load_run(path)
+    before = sorted(file.name for file in path.iterdir())
+    evaluation = evaluate_run(run, corpus=read_folder(str(tmp_path / "else where")))
+    assert evaluation.folder == path / "evaluations" / "else_where"
+    assert evaluation.metrics["num_clips"] == 20
+    assert any("No clip of high, middle" in note for note in evaluation.notes)
+    assert sorted({*before, "evaluations"}) == sorted(file.name for file in path.iterdir())
+    own = evaluate_run(run, corpus=read_folder(str(tones)), folder=tmp_path / "out")
+    assert any("were in the run's own training" in note for note in own.notes)
+
+
+def test_unknown_words_are_named(tone_run, tones):
+    corpus = Corpus("else", tuple(Utterance(str(tones / "low" / f"{n}.wav"), label=f"word{n}") for n in range(2)))
+    with pytest.raises(UserError, match=r"word0, word1; it knows high, low, middle"):
+        evaluate_run(load_run(tone_run), corpus=corpus)
+
+
+def test_recordings_that_are_gone_are_named(tone_run, tmp_path):
+    corpus = Corpus("gone", (Utterance(str(tmp_path / "a.wav"), label="low"),))
+    with pytest.raises(UserError, match=r"a\.wav"):
+        evaluate_run(load_run(tone_run), corpus=corpus)
+
+
+def test_damaged_weights_are_told(tone_run, tmp_path):
+    run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
+    run.network.set_weights([np.full_like(weight, np.nan) for weight in run.network.get_weights()])
+    with pytest.raises(UserError, match="NaN"):
+        evaluate_run(run)
