@@ -288,6 +288,12 @@ def test_unknown_words_are_named(tone_run, tones):
         evaluate_run(load_run(tone_run), corpus=corpus)
 
 
+def test_recordings_without_a_label_are_named(tone_run, tones):
+    corpus = Corpus("sentences", (Utterance(str(tones / "low" / "0.wav"), text="low and behold"),))
+    with pytest.raises(UserError, match=r"0\.wav: has no label"):
+        evaluate_run(load_run(tone_run), corpus=corpus)
+
+
 def test_recordings_that_are_gone_are_named(tone_run, tmp_path):
     corpus = Corpus("gone", (Utterance(str(tmp_path / "a.wav"), label="low"),))
     with pytest.raises(UserError, match=r"a\.wav"):

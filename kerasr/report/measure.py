@@ -127,18 +127,22 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
     utterances = [item for item in corpus.utterances if split in (None, item.split)]
     if not utterances:
         raise UserError(f"{corpus.source}: its {split} split is empty")
-    _check_words(run, {item.label for item in utterances if item.label is not None}, corpus)
+    _check_words(run, utterances, corpus)
     return utterances
 
 
-def _check_words(run: Run, words: set[str], corpus: Corpus) -> None:
+def _check_words(run: Run, utterances: Sequence[Utterance], corpus: Corpus) -> None:
+    """Other recordings must be of the words that the run knows; for a detector, some of the wanted word."""
     wanted = run.config.wanted
+    words = {item.label: item.path for item in utterances}
+    if None in words:
+        raise UserError(f"{words[None]}: has no label, and a word model can only be measured on labelled recordings")
     if wanted is not None:
         if wanted not in words:
             raise UserError(f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects")
         return
-    unknown = sorted(words - set(run.labels))
-    if unknown or not words:
+    unknown = sorted(set(words) - set(run.labels))
+    if unknown:
         raise UserError(
             f"{corpus.source}: {run.path} was not trained on {_list(unknown, 10)}; it knows {_list(run.labels, 40)}, "
             f"and these recordings have {_list(sorted(words), 40)}: take the unknown words out, or train on them"

@@ -74,7 +74,7 @@ def write_report(
         if old.stem not in svgs:
             old.unlink()
     text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(folder / METRICS, f"{text}\n".encode())
+    atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
     page = (
         _environment()
         .get_template(PAGE)
