@@ -136,7 +136,7 @@ def choose_kernel(policy: str = "auto", *, xla: bool = False) -> str:
     Raises:
         UserError: there is no such kernel, or cuDNN was asked for where it cannot run.
     """
-    on_gpu = bool(keras.distribution.list_devices("gpu"))
+    on_gpu = keras.distribution.list_devices()[0].startswith("gpu")
     tensorflow = keras.backend.backend() == "tensorflow"
     if policy == "auto":
         return "cudnn" if on_gpu and tensorflow and not xla else "fused"

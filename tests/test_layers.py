@@ -111,12 +111,12 @@ def test_without_a_gpu_the_fused_kernel_is_chosen():
 
 @pytest.mark.parametrize("policy", ["auto", "cudnn"])
 def test_cudnn_is_chosen_where_it_runs(monkeypatch, policy):
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
     assert choose_kernel(policy) == "cudnn"
 
 
 def test_cudnn_is_not_compiled_by_xla(monkeypatch):
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
     assert choose_kernel(xla=True) == "fused"
     with pytest.raises(UserError, match="XLA"):
         choose_kernel("cudnn", xla=True)

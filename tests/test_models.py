@@ -151,7 +151,8 @@ def test_a_name_is_given_once():
 JAX = """
 import sys
 import keras, numpy as np
-import kerasr.layers
+from kerasr.layers import choose_kernel
+assert choose_kernel() == "fused"
 folder, *names = sys.argv[1:]
 features, labels = np.load(folder + "/features.npy"), np.array([0, 1, 2])
 for name in names:

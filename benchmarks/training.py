@@ -1,0 +1,247 @@
+"""Speed of training: examples a second of one step, for each model, against the same network in PyTorch.
+
+    python benchmarks/training.py                            all models, about 15 minutes on 2 cores
+    python benchmarks/training.py --models StackedLSTM       one of them
+
+One step is forward, backward and Adam on one batch of float32 features of the default clip (97 frames x 40 log-mels),
+each with silence after it. The ways take turns, step by step, in one process with the same number of threads; a ratio
+is the median over the rounds of PyTorch's time by ours. PyTorch runs each network as its users write it; its LSTM runs
+over the padding, which is quicker than packed sequences here. "Keras" is `keras.layers.LSTM` under a mask, without
+kerasr's loop. Needs `pip install torch`. Writes benchmarks/results/training.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+from torch import nn
+
+from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
+from kerasr.run_directory import provenance
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+TIME, FEATURES = REFERENCE_SHAPE
+LEARNING_RATE = 1e-3
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def main() -> None:
+    names = [facts.name for facts in list_models()]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=names, default=names, help="models to measure")
+    parser.add_argument("--batch-size", type=int, default=64, help="clips a step")
+    parser.add_argument("--rounds", type=int, default=30, help="most times that each way is measured")
+    parser.add_argument("--seconds", type=float, default=90, help="start no further round of a model after this long")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of both frameworks")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the clips")
+    arguments = parser.parse_args()
+    keras.utils.set_random_seed(arguments.seed)
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+    batch = random_batch(arguments.batch_size, arguments.seed)
+    rows = []
+    print("examples a second (times PyTorch)\n| model | PyTorch | kerasr | kerasr, XLA | Keras | Keras, XLA | rounds |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.models:
+        rows.append(measure(name, batch, arguments.rounds, arguments.seconds))
+        print_row(rows[-1])
+    RESULTS.parent.mkdir(exist_ok=True)
+    versions = {"torch": torch.__version__, "threads": arguments.threads, "seed": arguments.seed}
+    RESULTS.write_text(json.dumps({**provenance(), **versions, "rows": rows}, indent=2) + "\n")
+
+
+def random_batch(size: int, seed: int) -> Batch:
+    """Features of clips that fill a third of the time or more, their frames, their labels."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(size, TIME, FEATURES)).astype("float32")
+    num_frames = rng.integers(TIME // 3, TIME + 1, size)
+    features[np.arange(TIME) >= num_frames[:, None]] = 0
+    return features, num_frames, rng.integers(0, REFERENCE_OUTPUTS, size)
+
+
+def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, Any]:
+    """Speed of each way of training a model, in turn, so that all see the machine in the same moods."""
+    ways = {"torch": torch_step(name, batch)}
+    ways["kerasr"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch)
+    ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
+    if name == "StackedLSTM":
+        ways["keras"] = keras_step(masked_keras_lstm(), batch)
+        ways["keras_xla"] = keras_step(masked_keras_lstm(), batch, xla=True)
+    for step in ways.values():
+        step(), step()
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    started = time.perf_counter()
+    while len(times["torch"]) < rounds and (time.perf_counter() - started < seconds or len(times["torch"]) < 3):
+        for way, step in ways.items():
+            begun = time.perf_counter()
+            step()
+            times[way].append(time.perf_counter() - begun)
+    paired = {
+        way: [theirs / ours for theirs, ours in zip(times["torch"], taken, strict=True)] for way, taken in times.items()
+    }
+    return {
+        "model": name,
+        "batch_size": len(batch[0]),
+        "rounds": len(times["torch"]),
+        "examples_per_second": {way: len(batch[0]) / statistics.median(taken) for way, taken in times.items()},
+        "times_torch": {way: statistics.median(ratios) for way, ratios in paired.items()},
+        "fastest_step_seconds": {way: min(taken) for way, taken in times.items()},
+    }
+
+
+def print_row(row: dict[str, Any]) -> None:
+    speeds, ratios = row["examples_per_second"], row["times_torch"]
+    cells = [
+        f"{speeds[way]:,.0f} ({ratios[way]:.2f})" if way in speeds else ""
+        for way in ("kerasr", "kerasr_xla", "keras", "keras_xla")
+    ]
+    print(f"| {row['model']} | {speeds['torch']:,.0f} | {' | '.join(cells)} | {row['rounds']} |", flush=True)
+
+
+def keras_step(model: keras.Model, batch: Batch, *, xla: bool = False) -> Callable[[], object]:
+    """One step of Keras's own training loop."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), loss, jit_compile=xla)
+    features, labels = tf.constant(batch[0]), tf.constant(batch[2])
+    return lambda: model.train_on_batch(features, labels)
+
+
+def masked_keras_lstm() -> keras.Model:
+    """StackedLSTM as Keras alone gives it."""
+    features = keras.Input(REFERENCE_SHAPE)
+    x = keras.layers.Masking()(features)
+    x = keras.layers.LSTM(256, return_sequences=True)(x)
+    x = keras.layers.LSTM(256)(x)
+    return keras.Model(features, keras.layers.Dense(REFERENCE_OUTPUTS)(x))
+
+
+def torch_step(name: str, batch: Batch) -> Callable[[], object]:
+    """One step of the usual loop in PyTorch, on a network that has as many parameters as ours."""
+    network = TORCH[name]()
+    # PyTorch's recurrent layers have a second bias, which adds to the first.
+    parameters = sum(value.numel() for key, value in network.named_parameters() if "bias_hh" not in key)
+    expected = next(facts.parameters for facts in list_models() if facts.name == name)
+    assert parameters == expected, f"{name} has {expected} parameters, and its counterpart {parameters}"
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    features, num_frames, labels = (torch.from_numpy(values) for values in batch)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(network(features, num_frames), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+class TorchConv1DLSTM(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(FEATURES, 64, 3, padding=1)
+        self.lstm = nn.LSTM(64, 64, batch_first=True)
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, REFERENCE_OUTPUTS))
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        x = self.conv(features.transpose(1, 2)).relu()
+        x = nn.functional.max_pool1d(x * inside(num_frames)[:, None], 2, ceil_mode=True)
+        states, _ = self.lstm(x.transpose(1, 2))
+        return self.head(last(states, (num_frames + 1) // 2))
+
+
+class TorchStackedLSTM(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(FEATURES, 256, 2, batch_first=True)
+        self.head = nn.Linear(256, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        return self.head(last(self.lstm(features)[0], num_frames))
+
+
+class TorchResidualCNN(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *conv_norm(1, 32, 3, 2), nn.ReLU(), *conv_norm(32, 64, 3, 2), nn.ReLU(), *conv_norm(64, 128, 3, 2)
+        )
+        pool = nn.AvgPool2d(8, ceil_mode=True)
+        self.shortcut = nn.Sequential(pool, *conv_norm(1, 128, 1, 1))
+        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(128 * -(-FEATURES // 8), REFERENCE_OUTPUTS))
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        image = features[:, None]
+        x = (self.body(image) + self.shortcut(image)).relu()
+        return self.head(x.amax(2).flatten(1))
+
+
+class TorchResNet(nn.Module):
+    def __init__(self, blocks: tuple[int, ...], *, bottleneck: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [*conv_norm(1, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+        channels = 64
+        for stage, (filters, count) in enumerate(zip((64, 128, 256, 512), blocks, strict=True)):
+            for index in range(count):
+                layers.append(TorchBlock(channels, filters, 2 if stage and not index else 1, bottleneck))
+                channels = filters * (4 if bottleneck else 1)
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(channels, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(features[:, None]).mean((2, 3)))
+
+
+class TorchBlock(nn.Module):
+    def __init__(self, channels: int, filters: int, stride: int, bottleneck: bool) -> None:
+        super().__init__()
+        if bottleneck:
+            first = [*conv_norm(channels, filters, 1, 1), nn.ReLU(), *conv_norm(filters, filters, 3, stride), nn.ReLU()]
+            outputs, last_conv = 4 * filters, conv_norm(filters, 4 * filters, 1, 1)
+        else:
+            first = [*conv_norm(channels, filters, 3, stride), nn.ReLU()]
+            outputs, last_conv = filters, conv_norm(filters, filters, 3, 1)
+        self.body = nn.Sequential(*first, *last_conv)
+        same = stride == 1 and channels == outputs
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(channels, outputs, 1, stride))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.body(x) + self.shortcut(x)).relu()
+
+
+def conv_norm(channels: int, filters: int, size: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, filters, size, stride, size // 2, bias=False), nn.BatchNorm2d(filters)]
+
+
+def inside(num_frames: torch.Tensor) -> torch.Tensor:
+    return (torch.arange(TIME) < num_frames[:, None]).float()
+
+
+def last(states: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+    return states[torch.arange(len(states)), num_frames - 1]
+
+
+TORCH: dict[str, Callable[[], nn.Module]] = {
+    "Conv1DLSTM": TorchConv1DLSTM,
+    "StackedLSTM": TorchStackedLSTM,
+    "ResNet18": lambda: TorchResNet((2, 2, 2, 2)),
+    "ResNet34": lambda: TorchResNet((3, 4, 6, 3)),
+    "ResNet50": lambda: TorchResNet((3, 4, 6, 3), bottleneck=True),
+    "ResidualCNN": TorchResidualCNN,
+}
+
+
+if __name__ == "__main__":
+    main()
