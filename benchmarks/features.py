@@ -3,8 +3,8 @@
     python benchmarks/features.py                 FSDD at 8 kHz and, where it is there, Speech Commands at 16 kHz
 
 Waveforms are in memory; each way computes the same 13 coefficients of the same clips, in turn, several times, and the
-median counts. librosa goes clip by clip, as its users do; kerasr and torch take batches of 64 clips padded to one second.
-Needs `pip install torch`; without it the column says so. Writes benchmarks/results/features.json.
+median counts. librosa goes clip by clip, as its users do; kerasr and torch take batches of 64 clips padded to one
+second. Needs `pip install torch`; without it the column says so. Writes benchmarks/results/features.json.
 """
 
 import argparse

@@ -154,5 +154,5 @@ def _diagnose(path: str, error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """What libsndfile says of it."""
-    words = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    words = getattr(error, "error_string", str(error))
     return words.strip().rstrip(".")

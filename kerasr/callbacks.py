@@ -114,6 +114,8 @@ class Keeper(keras.callbacks.Callback):
         now = time.monotonic()
         self.position.seconds += now - self._clock
         self._clock = self._saved = now
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # Inside an epoch, JAX keeps the variables' values to itself.
         save_checkpoint(self._folder / CHECKPOINT, self.model, asdict(self.position))
 
     def _save_model(self) -> None:

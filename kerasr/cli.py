@@ -27,7 +27,7 @@ def parse(kind: type[T], argv: list[str], *, command: str, description: str | No
     return tyro.cli(
         kind,
         args=argv,
-        default=default,
+        **({} if default is None else {"default": default}),
         prog=f"python -m kerasr.{command}",
         description=description,
         config=(tyro.conf.FlagCreatePairsOff,),
@@ -64,7 +64,7 @@ def describe(error: Exception) -> str:
 
 
 def import_quietly() -> None:
-    """Import Keras and its backend with their start-up messages off the screen; they return if the import fails.
+    """Import Keras and TensorFlow with their start-up messages off the screen; they return if the import fails.
 
     Part of them is written by C++ before any setting is read, so the process's standard error is set aside meanwhile.
     """
@@ -75,7 +75,8 @@ def import_quietly() -> None:
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            importlib.import_module("keras")
+            for framework in ("keras", "tensorflow"):
+                importlib.import_module(framework)
         except BaseException:
             aside.seek(0)
             os.write(screen, aside.read())

@@ -113,7 +113,7 @@ class Augmentation:
     speed: Range = (1.0, 1.0)
     """Play the clip at a rate drawn between these two; pitch moves along, as with another vocal tract."""
     tilt_db: float = 0.0
-    """Tilt the spectrum by up to this many dB from its lowest to its highest band: another microphone (log-mel only)."""
+    """Tilt the spectrum by up to this many dB from lowest to highest band: another microphone (log-mel only)."""
     noise: float = 0.0
     """Share of clips that get noise: the corpus's background recordings, else white to pink noise."""
     noise_snr_db: Range = (5.0, 30.0)

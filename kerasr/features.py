@@ -56,9 +56,9 @@ def mfcc(waveform: Any, spec: FeatureSpec) -> Any:
 class Features(keras.layers.Layer):
     """Waveforms in, normalised features out.
 
-    A clip is first cropped (to its middle) or zero-padded (at its end) to `spec.clip_seconds`, so what a batch pads does
-    not matter. Features are then shifted and scaled to the statistics of the training split, and the frames beyond the
-    clip's own samples set to exactly 0: that is how a recurrent model knows them.
+    A clip is first cropped (to its middle) or zero-padded (at its end) to `spec.clip_seconds`, so what a batch pads
+    does not matter. Features are then shifted and scaled to the statistics of the training split, and the frames beyond
+    the clip's own samples set to exactly 0: that is how a recurrent model knows them.
 
     Args:
         spec: what to compute.
@@ -76,8 +76,8 @@ class Features(keras.layers.Layer):
         # The features stay float32 under a mixed precision policy: a dB in bfloat16 is half a dB off.
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.spec = spec
-        self.mean = tuple(map(float, np.zeros(spec.num_features) if mean is None else mean))
-        self.std = tuple(map(float, np.ones(spec.num_features) if std is None else std))
+        self.mean: tuple[float, ...] = (0.0,) * spec.num_features if mean is None else tuple(mean)
+        self.std: tuple[float, ...] = (1.0,) * spec.num_features if std is None else tuple(std)
         if not len(self.mean) == len(self.std) == spec.num_features:
             raise ValueError(
                 f"the spec gives {spec.num_features} features a frame, but there are {len(self.mean)} means "
@@ -101,7 +101,7 @@ class Features(keras.layers.Layer):
         num_frames = _count_frames(num_samples, self.spec)
         features = (log_mel if self.spec.kind == "log_mel" else mfcc)(waveform, self.spec)
         features = _append_deltas(features, num_frames, self.spec.num_deltas)
-        features = (features - np.float32(self.mean)) / np.float32(self.std)
+        features = (features - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
         own = ops.arange(ops.shape(features)[1])[None, :] < num_frames[:, None]
         return ops.where(own[..., None], features, 0.0)
 
@@ -245,7 +245,7 @@ def _fit(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]:
 def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
     """Append `order` orders of differences, as `librosa.feature.delta(mode="nearest")` computes them.
 
-    The slope of a line fitted to `DELTA_WIDTH` frames; beyond a clip's first and last own frame, that frame is repeated.
+    The slope of a line fitted to `DELTA_WIDTH` frames; beyond a clip's own first and last frame, it is repeated.
     """
     half = DELTA_WIDTH // 2
     norm = 2 * sum(n * n for n in range(1, half + 1))

@@ -1,12 +1,12 @@
 """A run's folder: everything a training leaves behind, and everything needed to tell it again.
 
-    config.json     the resolved settings
-    run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
-    manifest.csv    the recordings, each with its split
-    model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
-    history.csv     one row an epoch
-    checkpoint.npz  where to go on after a kill
-    metrics.json, report.html, pictures/    written by the evaluation
+config.json     the resolved settings
+run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
+manifest.csv    the recordings, each with its split
+model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
+history.csv     one row an epoch
+checkpoint.npz  where to go on after a kill
+metrics.json, report.html, pictures/    written by the evaluation
 """
 
 import datetime
@@ -80,7 +80,9 @@ class Run:
         try:
             model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
-            raise UserError(f"{path}: cannot be loaded ({_first_line(error)}); train anew or restore the file") from error
+            raise UserError(
+                f"{path}: cannot be loaded ({_first_line(error)}); train anew or restore the file"
+            ) from error
         outputs = model.output_shape[-1]
         if outputs != self.task.num_outputs:
             raise UserError(
@@ -144,9 +146,7 @@ def join(features: Features, network: keras.Model) -> keras.Model:
     return keras.Model(waveform, network(features(waveform)), name=f"{network.name}_from_waveform")
 
 
-def new_run(
-    config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance]
-) -> Run:
+def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance]) -> Run:
     """Make a folder of its own for a training: all of its first files, or no folder at all.
 
     Raises:

@@ -29,7 +29,7 @@ class RunsConfig:
     out: str = "runs"
     """The folder that holds the runs."""
     clean: bool = False
-    """Remove unfinished runs and finished runs' checkpoints, after asking. Unfinished runs can be resumed until then."""
+    """Remove unfinished runs (they can be resumed until then) and finished runs' checkpoints, after asking."""
     yes: bool = False
     """Do not ask."""
     json: bool = False

@@ -337,7 +337,9 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
     for split in ("train", "validation", "test"):
         utterances = run.utterances(split)
         speakers = len({item.speaker for item in utterances if item.speaker})
-        sizes.append(f"{split} {len(utterances):,}" + (f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else ""))
+        sizes.append(
+            f"{split} {len(utterances):,}" + (f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else "")
+        )
     spec = config.features
     rows = {
         "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(sizes)}",

@@ -105,7 +105,7 @@ def test_mixup_blends_targets_as_it_blends_features():
     mixed, mixed_targets = augment.mixup(features, targets, 0.4, SEED)
     np.testing.assert_allclose(mixed_targets.numpy().sum(1), 1, atol=1e-6)
     np.testing.assert_allclose(mixed.numpy()[:, 0, 0], mixed_targets.numpy() @ np.arange(8), atol=1e-5)
-    assert np.any((mixed_targets.numpy().max(1) < 0.99))
+    assert np.any(mixed_targets.numpy().max(1) < 0.99)
 
 
 def test_tilt_leaves_the_padding_at_zero():

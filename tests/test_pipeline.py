@@ -93,7 +93,7 @@ def test_a_cache_changes_nothing_but_the_work(utterances, tmp_path, monkeypatch,
 
 def test_a_cache_that_does_not_fit_is_refused_before_it_is_begun(utterances, tmp_path, monkeypatch):
     monkeypatch.setattr(Pipeline, "cache_bytes", 10**18)
-    with pytest.raises(UserError, match="will take 1000000000000 MB and .* are free"):
+    with pytest.raises(UserError, match=r"will take 1000000000000 MB and .* are free"):
         make(utterances, cache_folder=tmp_path)
 
 
@@ -109,7 +109,7 @@ def test_any_rate_and_any_number_of_channels(tmp_path, rng):
     soundfile.write(tmp_path / "stereo.wav", np.stack([tone, tone], 1), 96000, subtype="PCM_24")
     soundfile.write(tmp_path / "mono.flac", tone[::12], 8000)
     utterances = [Utterance(str(tmp_path / name), label="low") for name in ("stereo.wav", "mono.flac")]
-    (features, _), = as_arrays(make(utterances).batches())
+    ((features, _),) = as_arrays(make(utterances).batches())
     loud = features[1] > features[1].max() - 30
     np.testing.assert_allclose(features[0][loud], features[1][loud], atol=0.5)
 
@@ -117,7 +117,7 @@ def test_any_rate_and_any_number_of_channels(tmp_path, rng):
 def test_detector_targets_and_weights(utterances):
     present = [int(item.label == "low") for item in utterances]
     pipeline = Pipeline(utterances, present, 1, Features(SPEC), batch_size=60, class_weights=[0.5, 2.0])
-    (_, targets, weights), = as_arrays(pipeline.batches())
+    ((_, targets, weights),) = as_arrays(pipeline.batches())
     np.testing.assert_array_equal(targets[:, 0], present)
     np.testing.assert_array_equal(weights, np.where(targets[:, 0], 2.0, 0.5))
 
@@ -133,7 +133,8 @@ def test_waveforms_for_a_backend_that_cannot_run_the_front_end_here(utterances):
 def test_a_three_hour_recording_costs_a_minute_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline_module, "MAX_CLIP_SECONDS", 2.0)
     asked = []
-    monkeypatch.setattr(audio, "read", lambda *args, **kwargs: asked.append(kwargs) or (np.ones(16000, "float32"), 8000))
+    long = np.ones(16000, "float32"), 8000
+    monkeypatch.setattr(audio, "read", lambda *args, **kwargs: asked.append(kwargs) or long)
     assert len(read_clip("long.wav", SPEC)) == SPEC.clip_samples
     assert asked == [{"max_seconds": 2.0}]
 

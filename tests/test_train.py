@@ -1,4 +1,4 @@
-"""`python -m kerasr.train` and `python -m kerasr.runs`: what the arguments mean, what a person's own folder may hold."""
+"""`python -m kerasr.train` and `kerasr.runs`: what the arguments mean, what a person's own folder may hold."""
 
 import errno
 import json
@@ -193,7 +193,7 @@ def test_two_runs_never_share_a_folder(tone_run, tmp_path):
 
     run = load_run(tone_run)
     config = replace(run.config, out=str(tmp_path))
-    facts = {"corpus": run.facts["corpus"], "statistics": run.facts["statistics"], "split_rule": "", "status": "training"}
+    facts = {**run.facts, "status": "training"}
     paths = {new_run(config, facts=facts, utterances=run.utterances("test")).path for _ in range(3)}
     assert len(paths) == 3
 

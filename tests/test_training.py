@@ -163,7 +163,9 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
             return keras.ops.where(keras.ops.mean(loss) < 0.9, np.float32("nan"), loss)
 
     monkeypatch.setattr("kerasr.tasks.classify.Classify.loss", lambda self, smoothing: Diverging())
-    with pytest.raises(UserError, match=r"the loss became nan in epoch \d+, step \d+; the weights of epoch \d+ are kept"):
+    with pytest.raises(
+        UserError, match=r"the loss became nan in epoch \d+, step \d+; the weights of epoch \d+ are kept"
+    ):
         train_recipe(replace(config, epochs=40), console=quiet())
     (path,) = Path(config.out).glob("*/model.keras")
     run = load_run(path.parent)

@@ -1,8 +1,8 @@
 """Changes to training clips, in the graph: each a function of the clip and of a seed, so that a run can be told again.
 
-Waveform functions take `waveform` `(batch, samples)`, padded at the end, and `num_samples` `(batch,)`; feature functions
-take normalised `features` `(batch, time, feature)`. Every one draws anew for each clip of the batch. The seed is a pair
-of integers as TensorFlow's stateless random functions take it.
+Waveform functions take `waveform` `(batch, samples)`, padded at the end, and `num_samples` `(batch,)`; feature
+functions take normalised `features` `(batch, time, feature)`. Every one draws anew for each clip of the batch. The seed
+is a pair of integers as TensorFlow's stateless random functions take it.
 """
 
 import math
@@ -68,7 +68,7 @@ def augment_features(
 
 
 def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
-    """Play each clip at its own rate between the two given (Ko et al., Audio Augmentation for Speech Recognition, 2015).
+    """Play each clip at its own rate between the two given (Ko et al., Audio Augmentation, Interspeech 2015).
 
     Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974).
     """
@@ -89,7 +89,7 @@ def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float
 
 
 def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
-    """Start each clip up to `most` samples later (silence in front) or earlier (its first samples, half at most, gone)."""
+    """Start each clip up to `most` samples later (silence in front) or earlier (half of it at most is cut)."""
     shift = tf.random.stateless_uniform(tf.shape(num_samples), seed, -most, most + 1, dtype=tf.int32)
     shift = tf.maximum(shift, -(num_samples // 2))
     position = tf.range(tf.shape(waveform)[1] + most)[None, :] - shift[:, None]
@@ -141,7 +141,7 @@ def tilt_spectrum(features: tf.Tensor, most_db: float, std: tuple[float, ...], s
 
 
 def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor) -> tf.Tensor:
-    """Blank `count` stretches of up to `longest` steps along `axis` with 0, the mean (SpecAugment, Park et al., 2019)."""
+    """Set `count` stretches of up to `longest` steps along `axis` to 0, the mean (SpecAugment, Park et al., 2019)."""
     batch, size = tf.shape(features)[0], tf.shape(features)[axis]
     length = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 0), 0, longest + 1, dtype=tf.int32)
     place = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 1))

@@ -51,7 +51,7 @@ class ClipCache:
                 f"{folder}: the cache will take {expected_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free: "
                 "free some space, or train without --cache"
             )
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it lives as long as the cache)
         self._starts = np.full(size, -1, np.int64)
         self._lengths = np.zeros(size, np.int32)
         self._width = width
@@ -124,6 +124,9 @@ class Pipeline:
         self._seed = seed
         self._class_weights = None if class_weights is None else np.asarray(class_weights, np.float32)
         self._waveforms = waveforms
+        # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
+        fixed = waveforms and features.spec.clip_seconds is not None
+        self._width = augmentation.longest_clip(features.spec.clip_samples, augment) if fixed else 0
         self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
@@ -143,7 +146,9 @@ class Pipeline:
         if spec.clip_seconds is not None:
             most = augmentation.longest_clip(spec.clip_samples, self._augment) / spec.sample_rate
             seconds = (min(value, most) for value in seconds)
-        per_second = spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate
+        per_second = (
+            spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate
+        )
         return int(4 * per_second * sum(seconds))
 
     def batches(self, epochs: int = 1, *, first_step: int = 0) -> tf.data.Dataset:
@@ -184,7 +189,7 @@ class Pipeline:
     def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
         clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
-        return _stack(clips), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+        return _stack(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     def _read(self, index: int) -> np.ndarray:
         keeps_waveform = self._cache is not None and not self._keeps_features
@@ -364,9 +369,9 @@ def _batched(clips: Iterable[np.ndarray], batch_size: int) -> Iterator[tuple[np.
         yield _stack(batch), np.array([len(clip) for clip in batch], np.int32)
 
 
-def _stack(clips: list[np.ndarray]) -> np.ndarray:
-    """Arrays of different length as one, zero-padded at the end."""
-    longest = max(len(clip) for clip in clips)
+def _stack(clips: list[np.ndarray], width: int = 0) -> np.ndarray:
+    """Arrays of different length as one, zero-padded at the end to the longest, and to `width` at least."""
+    longest = max(width, *(len(clip) for clip in clips))
     batch = np.zeros((len(clips), longest, *clips[0].shape[1:]), np.float32)
     for row, clip in zip(batch, clips, strict=True):
         row[: len(clip)] = clip

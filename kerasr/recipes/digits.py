@@ -32,8 +32,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 
 
 def digits(model: str | None = None) -> TrainConfig:
-    """Ten spoken digits of FSDD, official split.
-    """
+    """Ten spoken digits of FSDD, official split."""
     name = model or "ResidualCNN"
     config = TrainConfig(
         recipe="digits",

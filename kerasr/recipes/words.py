@@ -16,8 +16,7 @@ AUGMENT = Augmentation(
 
 
 def words(model: str | None = None) -> TrainConfig:
-    """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
-    """
+    """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word."""
     name = model or "ResidualCNN"
     return TrainConfig(
         recipe="words",
