@@ -27,7 +27,7 @@ def parse(kind: type[T], argv: list[str], *, command: str, description: str | No
     return tyro.cli(
         kind,
         args=argv,
-        **({} if default is None else {"default": default}),
+        default=tyro.MISSING_NONPROP if default is None else default,
         prog=f"python -m kerasr.{command}",
         description=description,
         config=(tyro.conf.FlagCreatePairsOff,),
