@@ -69,7 +69,11 @@ def describe_run(path: Path) -> dict[str, Any]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """The runs, oldest first."""
-    table = Table("run", "model", "status", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    # What a person copies from here is the run's path: other columns give way first.
+    table.add_column("run", min_width=max(len(row["run"]) for row in rows), overflow="fold")
+    table.add_column("model")
+    table.add_column("status")
     table.add_column("accuracy", justify="right")
     table.add_column("size", justify="right")
     table.add_column("age", justify="right")
