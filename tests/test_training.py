@@ -16,7 +16,7 @@ from rich.console import Console
 
 from kerasr import training
 from kerasr.checkpoint import load_checkpoint
-from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig
+from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
 from kerasr.data.manifest import write_manifest
 from kerasr.errors import UserError
 from kerasr.run_directory import load_run
@@ -113,8 +113,6 @@ def kill_a_run(config, between_epochs):
         "import json, sys; from kerasr.config import TrainConfig, from_json; "
         "from kerasr.training import train_recipe; train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
     )
-    from kerasr.config import to_json
-
     out = Path(config.out) / "killed"
     config = replace(config, out=str(out))
     command = [sys.executable, "-c", code, json.dumps(to_json(config))]
@@ -254,3 +252,21 @@ def test_a_manifest_with_its_own_split_is_kept(config, tones, tmp_path):
     run = train_recipe(replace(config, epochs=1, data=str(tmp_path / "mine.csv")), console=quiet())
     assert [item.path for item in run.utterances("test")] == [item.path for item in whole.utterances("test")]
     assert "mine.csv" in run.split_rule
+
+
+@pytest.mark.full
+def test_jax_trains_what_tensorflow_can_load(config):
+    out = Path(config.out)
+    code = (
+        "import json, sys, numpy as np; from kerasr.config import TrainConfig, from_json; "
+        "from kerasr.training import train_recipe, resume_run; "
+        "run = train_recipe(from_json(TrainConfig, json.loads(sys.argv[1]))); "
+        "np.save(sys.argv[2], run.probs([np.sin(np.arange(3000) / 5).astype('float32')]))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(to_json(replace(config, epochs=2))), str(out / "probs.npy")]
+    subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True)
+    (path,) = out.glob("*/run.json")
+    run = load_run(path.parent)
+    assert run.facts["backend"] == "jax"
+    ours = run.probs([np.sin(np.arange(3000) / 5).astype("float32")])
+    np.testing.assert_allclose(ours, np.load(out / "probs.npy"), atol=1e-4)
