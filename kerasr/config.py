@@ -176,8 +176,8 @@ class TrainConfig:
     """Changes made to training clips."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
-    epochs: int = 30
-    """Passes over the training split."""
+    epochs: int | None = 30
+    """Passes over the training split; None is 30, or what makes 1,500 steps of a few recordings."""
     batch_size: int = 64
     """Clips a step."""
     label_smoothing: float = 0.0

@@ -26,6 +26,9 @@ from kerasr.registry import builder, model_facts
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, new_run, update_facts
 from kerasr.tasks import Task, task_for
 
+# Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
+EPOCHS, LEAST_STEPS = 30, 1500
+
 DIGITS = "synthetic:zero,one,two,three,four,five,six,seven,eight,nine"
 
 
@@ -59,6 +62,7 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
     corpus, features = measure_front_end(corpus, config.features, config.max_bad)
+    config = _decide_epochs(config, sum(item.split == "train" for item in corpus.utterances))
     facts = {
         "split_rule": split_rule,
         "corpus": _corpus_facts(corpus),
@@ -201,6 +205,14 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
         console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
         config = replace(config, data=DIGITS)
         return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
+
+
+def _decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
+    """The config with a number of epochs."""
+    if config.epochs is not None:
+        return config
+    steps = max(num_clips // config.batch_size, 1)
+    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // steps)))
 
 
 def _check_model(config: TrainConfig, task: Task) -> None:

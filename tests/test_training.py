@@ -270,3 +270,10 @@ def test_jax_trains_what_tensorflow_can_load(config):
     assert run.facts["backend"] == "jax"
     ours = run.probs([np.sin(np.arange(3000) / 5).astype("float32")])
     np.testing.assert_allclose(ours, np.load(out / "probs.npy"), atol=1e-4)
+
+
+def test_a_few_recordings_are_passed_over_more_often():
+    few = training._decide_epochs(TrainConfig(epochs=None, batch_size=32), 100)
+    many = training._decide_epochs(TrainConfig(epochs=None, batch_size=32), 100_000)
+    assert (few.epochs, many.epochs) == (500, 30)
+    assert training._decide_epochs(TrainConfig(epochs=7), 100).epochs == 7

@@ -24,7 +24,7 @@ def words(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,
         optimizer=OptimizerConfig(learning_rate=3e-3),
-        epochs=40,
+        epochs=None,
         batch_size=32,
         label_smoothing=0.05,
         class_weights=True,
