@@ -224,7 +224,7 @@ def provenance() -> dict[str, Any]:
             continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
-    command = " ".join(["python -m", *(sys.orig_argv[2:] if "-m" in sys.orig_argv[:3] else sys.argv)])
+    command = " ".join(["python", *sys.orig_argv[1:]])
     return {"versions": versions, "machine": machine, "command": command}
 
 
