@@ -7,7 +7,7 @@ One step is forward, backward and Adam on one batch of float32 features of the d
 each with silence after it. The ways take turns, step by step, in one process with the same number of threads; a ratio
 is the median over the rounds of PyTorch's time by ours. PyTorch runs each network as its users write it; its LSTM runs
 over the padding, which is quicker than packed sequences here. "Keras" is `keras.layers.LSTM` under a mask, without
-kerasr's loop. Needs `pip install torch`. Writes benchmarks/results/training.json.
+kerasr's loop. Run it on an otherwise idle machine. Needs `pip install torch`. Writes benchmarks/results/training.json.
 """
 
 import argparse
@@ -59,8 +59,18 @@ def main() -> None:
         rows.append(measure(name, batch, arguments.rounds, arguments.seconds))
         print_row(rows[-1])
     RESULTS.parent.mkdir(exist_ok=True)
-    versions = {"torch": torch.__version__, "threads": arguments.threads, "seed": arguments.seed}
-    RESULTS.write_text(json.dumps({**provenance(), **versions, "rows": rows}, indent=2) + "\n")
+    load = os.getloadavg()[0]
+    settings = {
+        "torch": torch.__version__,
+        "threads": arguments.threads,
+        "seed": arguments.seed,
+        "load": round(load, 1),
+    }
+    RESULTS.write_text(json.dumps({**provenance(), **settings, "rows": rows}, indent=2) + "\n")
+    if load > arguments.threads + 1:
+        print(
+            f"the machine was busy (load {load:.1f}): PyTorch's threads wait for each other, so its times mean nothing"
+        )
 
 
 def random_batch(size: int, seed: int) -> Batch:
