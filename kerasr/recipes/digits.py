@@ -21,8 +21,8 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "Conv1DLSTM": {"epochs": 40},
     "StackedLSTM": {"epochs": 30, "features": COARSE, "optimizer": OptimizerConfig(learning_rate=2e-3)},
     "ResNet18": {"epochs": 12, "features": COARSE},
-    "ResNet34": {"epochs": 12, "features": COARSE},
-    "ResNet50": {"epochs": 12, "features": COARSE},
+    "ResNet34": {"epochs": 10, "features": COARSE},
+    "ResNet50": {"epochs": 10, "features": COARSE},
 }
 
 
