@@ -39,6 +39,7 @@ ROWS = (
     ("kerasr Conv1DLSTM", None, lambda _: kerasr_accuracy("Conv1DLSTM")),
     ("(a) one mean MFCC vector", HELD_OUT, lambda utterances: conv1d_lstm_listing(utterances)),
     ("kerasr Conv1DLSTM", HELD_OUT, lambda _: kerasr_accuracy("Conv1DLSTM", HELD_OUT)),
+    ("kerasr ResidualCNN", HELD_OUT, lambda _: kerasr_accuracy("ResidualCNN", HELD_OUT)),
     ("(b) single frames, 2 epochs", None, lambda utterances: stacked_lstm_listing(utterances, 2)),
     ("(b) whole clips, no mask, 64 ms frames", None, lambda utterances: unmasked_lstm_listing(utterances, 512, 10)),
     ("(b) whole clips, no mask, 10 ms frames", None, lambda utterances: unmasked_lstm_listing(utterances, 80, 10)),
@@ -51,15 +52,19 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", type=int, help=f"numbers of rows, 1 to {len(ROWS)}")
     parser.add_argument("--table", action="store_true", help="measure nothing, print what has been measured")
     arguments = parser.parse_args()
-    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not arguments.table:
         warnings.filterwarnings("ignore", message="n_fft=2048 is too large")
         for number in arguments.rows or range(1, len(ROWS) + 1):
-            rows[str(number)] = measure(*ROWS[number - 1])
+            row = measure(*ROWS[number - 1])
             RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(dict(sorted(rows.items())), indent=2) + "\n", encoding="utf-8")
-    for row in rows.values():
+            RESULTS.write_text(json.dumps(measured() | {str(number): row}, indent=2) + "\n", encoding="utf-8")
+    for _, row in sorted(measured().items()):
         print(f"| {row['name']} | {row['split']} | {row['accuracy']:.1%} | {row['seconds']} |")
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    """The rows that have been measured, by their number."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
 def measure(name: str, leave_out: str | None, score: Callable[[Sequence[Utterance]], float]) -> dict[str, Any]:
