@@ -84,17 +84,17 @@ def cpu_seconds() -> float:
 
 def print_table() -> None:
     """Mean and range over the seeds that have been measured."""
-    print("| model | accuracy | seeds | parameters | M MACs | seconds from a cold start |")
-    print("|---|---|---|---|---|---|")
+    print("| model | accuracy | seeds | parameters | M MACs | seconds from a cold start | processor seconds |")
+    print("|---|---|---|---|---|---|---|")
     for model in SEEDS:
         results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{model}-*.json"))]
         if results:
             scores = [result["accuracy"] for result in results]
             spread = f" ({min(scores):.1%} to {max(scores):.1%})" if len(scores) > 1 else ""
-            seconds = statistics.mean(result["seconds"] for result in results)
+            seconds, busy = (statistics.mean(result[name] for result in results) for name in ("seconds", "cpu_seconds"))
             print(
                 f"| {model} | {statistics.mean(scores):.1%}{spread} | {len(scores)} | {results[0]['parameters']:,} "
-                f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} |"
+                f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} | {busy:.0f} |"
             )
 
 
