@@ -101,11 +101,12 @@ class Keeper(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
-        if math.isfinite(float(logs.get("loss", 0.0))):
+        loss = float(logs.get("loss", 0.0)) + float(logs.get("val_loss", 0.0))
+        if math.isfinite(loss):
             return
         kept = f"the weights of epoch {self.position.best_epoch + 1} are kept in {self._folder / MODEL}"
         raise UserError(
-            f"the loss became {float(logs['loss'])} in epoch {self.position.epoch + 1}, step {self.position.step}; "
+            f"the loss became {loss} in epoch {self.position.epoch + 1}, step {self.position.step}; "
             + (kept if self.position.best_epoch >= 0 else "no epoch had ended")
             + "; try --precision float32 or a lower --optimizer.learning-rate"
         )

@@ -188,11 +188,14 @@ def test_mixed_precision_keeps_logits_and_weights_float32(config, policy):
 
 
 def test_xla_trains_to_the_same_place(config):
-    plain = train_recipe(replace(config, epochs=1), console=quiet())
-    compiled = train_recipe(replace(config, epochs=1, xla="on"), console=quiet())
+    # Dropout draws other numbers under XLA, and Adam turns the rounding of a tiny gradient into a step of full size.
+    plain_sgd = OptimizerConfig(name="sgd", learning_rate=1e-2)
+    config = replace(config, epochs=2, optimizer=plain_sgd, model_options={"width": 0.25, "dropout": 0.0})
+    plain = train_recipe(config, console=quiet())
+    compiled = train_recipe(replace(config, xla="on"), console=quiet())
     assert compiled.facts["xla"] is True
     for one, other in zip(arrays(plain.path), arrays(compiled.path), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0.05, atol=0.02)
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_a_detector_has_one_output(config, tones):
