@@ -19,8 +19,8 @@ def words(model: str | None = None) -> TrainConfig:
     """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
 
     The score depends on the recordings, so none is promised: the report says what to expect of yours, and of a new
-    voice where the recordings tell who speaks. Small folders are passed over until 1,500 steps are made, a minute or two
-    on two cores; rare words weigh as much as frequent ones.
+    voice where the recordings tell who speaks. Small folders are passed over until 1,500 steps are made, in a minute or
+    two on two cores; rare words weigh as much as frequent ones.
     """
     name = model or "ResidualCNN"
     return TrainConfig(
