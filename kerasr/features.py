@@ -235,11 +235,22 @@ def _fit(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]:
     if spec.clip_seconds is None:
         position = ops.broadcast_to(ops.arange(length, dtype="int32")[None, :], ops.shape(waveform))
         return ops.where(position < num_samples[:, None], waveform, 0.0), num_samples
-    start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
-    position = start[:, None] + ops.arange(spec.clip_samples, dtype="int32")[None, :]
-    clip = ops.take_along_axis(waveform, ops.minimum(position, length - 1), axis=1)
-    clip = ops.where(position < num_samples[:, None], clip, 0.0)
-    return clip, ops.minimum(num_samples, spec.clip_samples)
+    position = ops.arange(spec.clip_samples, dtype="int32")[None, :]
+
+    def pad() -> Any:
+        return ops.pad(waveform, ((0, 0), (0, spec.clip_samples)))[:, : spec.clip_samples]
+
+    def keep_middle() -> Any:
+        start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
+        return ops.take_along_axis(waveform, ops.minimum(position + start[:, None], length - 1), axis=1)
+
+    # Picking samples one by one takes as long as all that follows, and only a longer clip needs it.
+    if isinstance(length, int):
+        clip = keep_middle() if length > spec.clip_samples else pad()
+    else:
+        clip = ops.cond(length > spec.clip_samples, keep_middle, pad)
+    num_samples = ops.minimum(num_samples, spec.clip_samples)
+    return ops.where(position < num_samples[:, None], clip, 0.0), num_samples
 
 
 def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
