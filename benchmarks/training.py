@@ -27,7 +27,7 @@ import tensorflow as tf
 import torch
 from torch import nn
 
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
+from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts
 from kerasr.run_directory import provenance
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
@@ -86,7 +86,8 @@ def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, A
     """Speed of each way of training a model, in turn, so that all see the machine in the same moods."""
     ways = {"torch": torch_step(name, batch)}
     ways["kerasr"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch)
-    ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
+    if model_facts(name).recurrent:
+        ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
     if name == "StackedLSTM":
         ways["keras"] = keras_step(masked_keras_lstm(), batch)
         ways["keras_xla"] = keras_step(masked_keras_lstm(), batch, xla=True)
