@@ -70,6 +70,7 @@ def measure(name: str, spec: FeatureSpec, clips: int, rounds: int) -> dict:
     times: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds + 1):
         for way, run in ways.items():
+            time.sleep(0.5)  # PyTorch's and NumPy's threads spin for a while after their work, on the next way's time.
             started = time.perf_counter()
             run()
             times[way].append(time.perf_counter() - started)
