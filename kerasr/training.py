@@ -1,4 +1,4 @@
-"""From a config to a run: recordings, network, `fit`, checkpoints, and the report at the end."""
+"""From a config to a run: recordings, network, `fit`, checkpoints."""
 
 import contextlib
 import importlib.util
@@ -44,14 +44,14 @@ class Runtime:
 
 
 def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
-    """Train what the config says, evaluate it on the test split and write its run.
+    """Train what the config says and write its run; `evaluate_run` then measures it on the test split.
 
     Args:
         config: the settings; `get_recipe` gives complete ones.
         console: where to write; the process's standard output where None.
 
     Returns:
-        The run, with its best weights, metrics and report.
+        The run, with its best weights.
 
     Raises:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
@@ -86,7 +86,7 @@ def resume_run(path: str, *, console: Console | None = None) -> Run:
 
 
 def _train(run: Run, console: Console, *, resume: bool) -> Run:
-    """Fit, then evaluate the best weights."""
+    """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
     config, task, features = run.config, run.task, run.features
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.seed)
@@ -132,7 +132,7 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
             )
             if trained.stop_training:
                 break
-    keeper.position.seconds = round(keeper.position.seconds, 1)
+    position.seconds = round(position.seconds, 1)
     update_facts(
         run,
         status="done",
@@ -195,7 +195,6 @@ def class_weights(label_index: np.ndarray, num_labels: int) -> np.ndarray:
 
 def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
     """The recordings; spoken digits made here where FSDD cannot be had."""
-    # A detector of one word has its counter-examples in the other words: two labels at least, either way.
     known = get_recipe(config.recipe).data
     try:
         return config, load_corpus(config.data, default=known, max_bad=config.max_bad, seed=config.seed)
