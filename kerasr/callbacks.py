@@ -1,19 +1,21 @@
 """What watches over a training: the best weights, the history, the checkpoints, the line on the screen."""
 
+import contextlib
 import csv
 import io
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kerasr import atomic
-from kerasr.checkpoint import Checkpoint, save_checkpoint
+from kerasr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from kerasr.errors import UserError
 from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
 
@@ -33,7 +35,8 @@ class Position:
 class Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.
 
-    The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals.
+    The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals. Where the
+    optimiser averages the weights, it is the average that is kept.
 
     Args:
         folder: the run's folder.
@@ -41,6 +44,7 @@ class Keeper(keras.callbacks.Callback):
         num_steps: steps in an epoch.
         position: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
+        keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
         patience: epochs without a better one before the training stops; None never stops it.
         checkpoint_seconds: time between checkpoints inside an epoch.
     """
@@ -53,6 +57,7 @@ class Keeper(keras.callbacks.Callback):
         num_steps: int,
         position: Position,
         resume: Checkpoint | None = None,
+        keep: Literal["best", "last"] = "best",
         patience: int | None = None,
         checkpoint_seconds: float = 30.0,
     ):
@@ -62,6 +67,7 @@ class Keeper(keras.callbacks.Callback):
         self._joined = joined
         self._num_steps = num_steps
         self._resume = resume
+        self._keep = keep
         self._patience = patience
         self._checkpoint_seconds = checkpoint_seconds
         self._clock = self._saved = time.monotonic()
@@ -89,7 +95,7 @@ class Keeper(keras.callbacks.Callback):
         self._stop_at_nan(logs)
         position = self.position
         score = [round(logs["val_accuracy"], 6), -logs["val_loss"]]
-        if score > position.best_score:
+        if self._keep == "last" or score > position.best_score:
             position.best_epoch, position.best_score = epoch, score
             self._save_model()
         position.epoch, position.step = epoch + 1, 0
@@ -99,6 +105,11 @@ class Keeper(keras.callbacks.Callback):
         self._save()
         if self._patience is not None and epoch - position.best_epoch >= self._patience:
             self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin the next call to `fit` where the last epoch ended: `fit` leaves averaged weights in the network."""
+        if self.model.optimizer.use_ema:
+            self._resume = load_checkpoint(self._folder / CHECKPOINT)
 
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
         loss = float(logs.get("loss", 0.0)) + float(logs.get("val_loss", 0.0))
@@ -121,8 +132,23 @@ class Keeper(keras.callbacks.Callback):
 
     def _save_model(self) -> None:
         beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
-        self._joined.save(beside)
+        with self._average():
+            self._joined.save(beside)
         beside.replace(self._folder / MODEL)
+
+    @contextlib.contextmanager
+    def _average(self) -> Iterator[None]:
+        """The averaged weights in the network's place, where the optimiser has them."""
+        if not self.model.optimizer.use_ema:
+            yield
+            return
+        swap = keras.callbacks.SwapEMAWeights()
+        swap.set_model(self.model)
+        swap.on_test_begin()
+        try:
+            yield
+        finally:
+            swap.on_test_end()
 
     def _write_history(self) -> None:
         text = io.StringIO()

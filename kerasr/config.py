@@ -112,8 +112,21 @@ class Augmentation:
     """Turn the clip louder or softer by up to this many dB."""
     speed: Range = (1.0, 1.0)
     """Play the clip at a rate drawn between these two; pitch moves along, as with another vocal tract."""
+    tempo: Range = (1.0, 1.0)
+    """Stretch the frames in time by a factor drawn between these two; pitch stays. With `speed` it frees one of the
+    other: a voice of another pitch may speak at any pace."""
+    vtlp: Range = (1.0, 1.0)
+    """Warp the mel axis by a factor drawn between these two: a longer or shorter vocal tract (log-mel only)."""
     tilt_db: float = 0.0
     """Tilt the spectrum by up to this many dB from lowest to highest band: another microphone (log-mel only)."""
+    eq_db: float = 0.0
+    """Bend the spectrum by a smooth curve of about this many dB over the bands: another room (log-mel only)."""
+    reverb: float = 0.0
+    """Share of clips that sound in a made room: a drawn echo that dies away."""
+    reverb_seconds: Range = (0.1, 0.6)
+    """Time in which the echo falls by 60 dB, in seconds, drawn between these two."""
+    codec: float = 0.0
+    """Share of clips that pass a telephone: band limits drawn around 300 to 3,400 Hz, 8 bits of mu-law."""
     noise: float = 0.0
     """Share of clips that get noise: the corpus's background recordings, else white to pink noise."""
     noise_snr_db: Range = (5.0, 30.0)
@@ -128,6 +141,8 @@ class Augmentation:
     """SpecAugment: widest group, in columns."""
     mixup: float = 0.0
     """Mix pairs of clips with a weight from Beta(mixup, mixup); 0 mixes none."""
+    cutmix: float = 0.0
+    """Share of clips in which a stretch of time comes from another clip, and as much of the target."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,8 @@ class OptimizerConfig:
     """Decoupled weight decay (adamw only)."""
     clip_norm: float | None = 1.0
     """Gradients of a larger global norm are scaled down to it; None leaves them."""
+    ema: float = 0.0
+    """Judge and keep a running average of the weights instead of the last ones: its momentum a step, as 0.995."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +201,8 @@ class TrainConfig:
     """Share of each target spread over all words."""
     class_weights: bool = False
     """Weigh rare words up, in inverse proportion to their count."""
+    keep: Literal["best", "last"] = "best"
+    """Weights that the run keeps: of the epoch with the best validation score, or of the last epoch."""
     patience: int | None = None
     """Stop after this many epochs without a better validation score; None never does."""
     precision: Precision = "auto"

@@ -15,7 +15,7 @@ from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import OptimizerConfig, TrainConfig
 from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
-from kerasr.data.augment import changes_features
+from kerasr.data.augment import changes_bands, changes_features
 from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -114,11 +114,14 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         num_steps=train.num_steps,
         position=position,
         resume=checkpoint,
+        keep=config.keep,
         patience=config.patience,
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line:
         callbacks = [keeper, line, *_loggers(run)]
+        if config.optimizer.ema:
+            callbacks.append(keras.callbacks.SwapEMAWeights())
         for first, steps, end in _segments(position, train.num_steps, config.epochs):
             trained.fit(
                 train.batches(config.epochs + 1, first_step=first * train.num_steps + train.num_steps - steps),
@@ -177,11 +180,14 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> kera
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
     if config.name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm)
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm, **average)
     if config.name == "adam":
-        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm)
+        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm, **average)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average
+    )
     # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -223,8 +229,11 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
         )
-    if config.augment.tilt_db and config.features.kind != "log_mel":
-        raise UserError("--augment.tilt-db works on log-mel bands; with --features.kind mfcc leave it at 0")
+    if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
+        raise UserError(
+            "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
+            "--features.kind mfcc or --features.num-deltas"
+        )
 
 
 def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:

@@ -19,7 +19,8 @@ def batch(rng):
     return tf.constant(waveform), tf.constant([4000, 2500])
 
 
-EVERYTHING = Augmentation(time_shift=0.05, gain_db=6.0, speed=(0.8, 1.2), noise=1.0)
+EVERYTHING = Augmentation(time_shift=0.05, gain_db=6.0, speed=(0.8, 1.2), noise=1.0, reverb=1.0, codec=1.0)
+LOG_MEL = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, clip_seconds=0.5)
 
 
 def apply(batch, seed, config=EVERYTHING):
@@ -108,6 +109,62 @@ def test_mixup_blends_targets_as_it_blends_features():
     assert np.any(mixed_targets.numpy().max(1) < 0.99)
 
 
+def test_a_room_adds_an_echo_that_dies_away_within_its_time():
+    clip = tf.one_hot([100] * 50, 4000)
+    config = Augmentation(reverb=1.0, reverb_seconds=(0.1, 0.1))
+    heard = augment.reverberate(clip, tf.fill([50], 4000), config, 8000, SEED).numpy()
+    assert np.abs(heard[:, :100]).max() < 1e-5
+    np.testing.assert_allclose(heard[:, 100], 1, atol=1e-5)
+    power = (heard[:, 101:901] ** 2).mean(0)
+    level_db = 10 * np.log10(power.reshape(8, 100).mean(1))
+    # 60 dB in 0.1 s, read 87.5 ms apart.
+    assert level_db[0] - level_db[-1] == pytest.approx(52.5, abs=3)
+    energy = (heard[:, 101:] ** 2).sum(1)
+    assert 0.0099 < energy.min() < energy.max() < 1.01
+
+
+def test_a_telephone_keeps_its_band_and_little_else():
+    time = tf.range(8000, dtype=tf.float32) / 16000
+    tones = tf.stack([tf.sin(2 * np.pi * hertz * time) for hertz in (20, 1000, 6000)])
+    heard = augment.telephone(tones, tf.fill([3], 8000), 1.0, 16000, SEED).numpy()
+    gain_db = 10 * np.log10((heard**2).mean(1) / (tones.numpy() ** 2).mean(1))
+    assert gain_db[1] == pytest.approx(0, abs=0.2)
+    assert max(gain_db[0], gain_db[2]) < -20
+
+
+def test_no_room_and_no_telephone_leave_a_share_of_clips_alone(batch):
+    many = tf.repeat(batch[0], 100, 0), tf.repeat(batch[1], 100)
+    for change in (Augmentation(reverb=0.25), Augmentation(codec=0.25)):
+        heard, _ = augment.augment_waveform(*many, change, sample_rate=8000, noise=None, seed=SEED)
+        share = np.mean(np.abs(heard.numpy() - many[0]).max(1) > 1e-6)
+        assert 0.1 < share < 0.4
+
+
+def test_tempo_stretches_the_clip_and_its_padding():
+    ramp = tf.where(tf.range(50) < 20, tf.range(1.0, 51.0), 0.0)[None, :, None]
+    quick = augment.stretch_time(ramp, (2.0, 2.0), SEED).numpy()[0, :, 0]
+    np.testing.assert_allclose(quick, np.where(np.arange(50) < 10, 1 + 2 * np.arange(50), 0))
+    slow = augment.stretch_time(ramp, (0.5, 0.5), SEED).numpy()[0, :, 0]
+    np.testing.assert_allclose(slow, np.where(np.arange(50) < 39, 1 + 0.5 * np.arange(50), 0))
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_vtlp_moves_a_tone_by_its_factor(factor):
+    """Held to the features of a tone that really has the other pitch."""
+    front_end = Features(LOG_MEL, mean=[-30.0] * 40, std=[15.0] * 40)
+
+    def tone(hertz):
+        return front_end(tf.sin(2 * np.pi * hertz * tf.range(4000, dtype=tf.float32) / 8000)[None], tf.constant([3000]))
+
+    warped = augment.warp_frequency(tone(1000.0), (factor, factor), front_end, SEED).numpy()[0]
+    moved = tone(1000.0 / factor).numpy()[0]
+    own = moved.any(1)
+    assert not warped[~own].any()
+    assert abs(int(warped[5].argmax()) - int(moved[5].argmax())) <= 1
+    same = augment.warp_frequency(tone(1000.0), (1.0, 1.0), front_end, SEED)
+    np.testing.assert_allclose(same, tone(1000.0), atol=1e-4)
+
+
 def test_tilt_leaves_the_padding_at_zero():
     features = tf.concat([tf.ones([4, 10, 40]), tf.zeros([4, 5, 40])], 1)
     tilted = augment.tilt_spectrum(features, 6.0, (2.0,) * 40, SEED).numpy()
@@ -117,17 +174,49 @@ def test_tilt_leaves_the_padding_at_zero():
     assert len(np.unique(np.round(slope_db[:, 0], 3))) == 4
 
 
+def test_an_equaliser_bends_by_the_size_asked_for_and_leaves_the_padding_at_zero():
+    features = tf.concat([tf.ones([500, 2, 40]), tf.zeros([500, 1, 40])], 1)
+    bent = augment.equalise(features, 3.0, (2.0,) * 40, SEED).numpy()
+    assert not bent[:, 2:].any()
+    curve_db = (bent[:, 0] - 1) * 2
+    np.testing.assert_array_equal(bent[:, 0], bent[:, 1])
+    assert curve_db.std() == pytest.approx(3, rel=0.1)
+    assert np.abs(np.diff(curve_db, axis=1)).max() < 3
+
+
+def test_cutmix_blends_targets_as_it_cuts_time():
+    """Each clip holds its own number, so that its frames tell what its target must be."""
+    numbers = tf.range(1.0, 101.0)
+    features = tf.tile(numbers[:, None, None], [1, 200, 2])
+    mixed, targets = augment.cutmix(features, tf.one_hot(tf.range(100), 100), 0.8, SEED)
+    other = (mixed.numpy()[:, :, 0] != numbers.numpy()[:, None]).mean(1)
+    np.testing.assert_allclose(targets.numpy()[np.arange(100), np.arange(100)], 1 - other, atol=0.01)
+    np.testing.assert_allclose(targets.numpy()[np.arange(100), 99 - np.arange(100)], other, atol=0.01)
+    assert 0.1 < (other == 0).mean() < 0.4
+    assert other.max() <= 0.505
+
+
 def test_decoding_stops_where_no_change_could_reach():
     assert augment.longest_clip(8000, None) == 8000
     assert augment.longest_clip(8000, Augmentation(speed=(0.9, 1.25))) == 10000
 
 
 def test_features_changes_keep_shape_and_type(batch):
-    front_end = Features(FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, clip_seconds=0.5))
-    config = Augmentation(tilt_db=6.0, time_masks=2, frequency_masks=2, mixup=0.3)
+    front_end = Features(LOG_MEL)
+    config = Augmentation(
+        tempo=(0.8, 1.2),
+        vtlp=(0.9, 1.1),
+        tilt_db=6.0,
+        eq_db=3.0,
+        time_masks=2,
+        frequency_masks=2,
+        mixup=0.3,
+        cutmix=0.5,
+    )
     features = front_end(*batch)
     targets = tf.one_hot([0, 1], 2)
     changed, mixed = augment.augment_features(features, targets, config, front_end=front_end, seed=SEED)
     assert changed.shape == features.shape
     assert changed.dtype == features.dtype
     assert mixed.shape == targets.shape
+    assert np.isfinite(changed.numpy()).all()

@@ -94,7 +94,8 @@ def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng):
 @pytest.mark.parametrize("between_epochs", [False, True], ids=["inside an epoch", "between epochs"])
 def test_a_killed_run_ends_as_if_it_had_not_been(config, between_epochs):
     seconds = 1e9 if between_epochs else 0.0
-    config = replace(config, epochs=25, checkpoint_seconds=seconds)
+    optimizer = replace(config.optimizer, ema=0.9)
+    config = replace(config, epochs=25, checkpoint_seconds=seconds, optimizer=optimizer)
     whole = train_recipe(config, console=quiet())
     path = kill_a_run(config, between_epochs)
     assert load_run(path).facts["status"] == "training"
@@ -169,6 +170,26 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
     run = load_run(path.parent)
     assert np.isfinite(run.probs([np.ones(3000, "float32")])).all()
     assert all(np.isfinite(value).all() for value in arrays(path.parent))
+
+
+def test_the_kept_weights_are_the_running_average(config, monkeypatch):
+    """An average that starts at the first step's weights and moves half-way at each further step."""
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append([weight.numpy() for weight in self.model.trainable_variables])
+
+    monkeypatch.setattr(training, "_loggers", lambda run: [Watch()])
+    run = train_recipe(
+        replace(config, epochs=2, keep="last", optimizer=replace(config.optimizer, ema=0.5)), console=quiet()
+    )
+    average = seen[0]
+    for weights in seen[1:]:
+        average = [0.5 * old + 0.5 * new for old, new in zip(average, weights, strict=True)]
+    for kept, expected in zip(run.network.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(kept, expected, atol=1e-6)
+    assert run.facts["best_epoch"] == 2
 
 
 def test_patience_stops_a_training_that_does_not_improve(config):

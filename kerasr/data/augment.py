@@ -8,6 +8,7 @@ is a pair of integers as TensorFlow's stateless random functions take it.
 import math
 from typing import Any
 
+import librosa
 import numpy as np
 import tensorflow as tf
 
@@ -16,15 +17,37 @@ from kerasr.features import Features
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
+# Half-waves over the bands in the quickest curve of `equalise`.
+EQ_WAVES = 4
+
 
 def changes_waveform(augment: Augmentation) -> bool:
     """Whether features must be computed anew in each epoch."""
-    return bool(augment.time_shift or augment.gain_db or augment.speed != (1.0, 1.0) or augment.noise)
+    return bool(
+        augment.time_shift
+        or augment.gain_db
+        or augment.speed != (1.0, 1.0)
+        or augment.noise
+        or augment.reverb
+        or augment.codec
+    )
 
 
 def changes_features(augment: Augmentation) -> bool:
     """Whether anything is drawn after the front-end."""
-    return bool(augment.tilt_db or augment.time_masks or augment.frequency_masks or augment.mixup)
+    return bool(
+        augment.tempo != (1.0, 1.0)
+        or changes_bands(augment)
+        or augment.time_masks
+        or augment.frequency_masks
+        or augment.mixup
+        or augment.cutmix
+    )
+
+
+def changes_bands(augment: Augmentation) -> bool:
+    """Whether anything drawn takes neighbouring features for neighbouring bands, as only those of a log-mel are."""
+    return bool(augment.vtlp != (1.0, 1.0) or augment.tilt_db or augment.eq_db)
 
 
 def augment_waveform(
@@ -36,32 +59,44 @@ def augment_waveform(
     noise: tf.Tensor | None,
     seed: tf.Tensor,
 ) -> Batch:
-    """Speed, shift, gain and noise, in the order in which they happen to a voice on its way to a microphone."""
+    """Speed, shift, room, gain, noise and codec: the order in which they happen to a voice on its way to a listener."""
     if augment.speed != (1.0, 1.0):
         waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
     if augment.time_shift:
         most = round(augment.time_shift * sample_rate)
         waveform, num_samples = shift_time(waveform, num_samples, most, _fold(seed, 1))
+    if augment.reverb:
+        waveform = reverberate(waveform, num_samples, augment, sample_rate, _fold(seed, 8))
     if augment.gain_db:
         gain = tf.random.stateless_uniform(tf.shape(num_samples), _fold(seed, 2), -augment.gain_db, augment.gain_db)
         waveform *= 10.0 ** (gain[:, None] / 20)
     if augment.noise:
         waveform = add_noise(waveform, num_samples, augment, noise, _fold(seed, 3))
+    if augment.codec:
+        waveform = telephone(waveform, num_samples, augment.codec, sample_rate, _fold(seed, 9))
     return waveform, num_samples
 
 
 def augment_features(
     features: tf.Tensor, targets: tf.Tensor, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
 ) -> Batch:
-    """Tilt, SpecAugment and mixup; mixup blends the targets alike."""
+    """Tempo, vocal tract, microphone, masks, cutmix and mixup; the last two blend the targets alike."""
     spec = front_end.spec
+    if augment.tempo != (1.0, 1.0):
+        features = stretch_time(features, augment.tempo, _fold(seed, 10))
+    if augment.vtlp != (1.0, 1.0):
+        features = warp_frequency(features, augment.vtlp, front_end, _fold(seed, 11))
     if augment.tilt_db:
         features = tilt_spectrum(features, augment.tilt_db, front_end.std, _fold(seed, 4))
+    if augment.eq_db:
+        features = equalise(features, augment.eq_db, front_end.std, _fold(seed, 12))
     if augment.time_masks:
         longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
         features = mask(features, augment.time_masks, longest, axis=1, seed=_fold(seed, 5))
     if augment.frequency_masks:
         features = mask(features, augment.frequency_masks, augment.frequency_mask_width, axis=2, seed=_fold(seed, 6))
+    if augment.cutmix:
+        features, targets = cutmix(features, targets, augment.cutmix, _fold(seed, 13))
     if augment.mixup:
         features, targets = mixup(features, targets, augment.mixup, _fold(seed, 7))
     return features, targets
@@ -117,8 +152,7 @@ def add_noise(
 
 def coloured_noise(batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:
     """`(batch, width)` noise whose power falls with frequency to the power of 0 (white) to 1 (pink)."""
-    # One spare sample makes the length even, which the inverse transform gives back.
-    spectrum = tf.signal.rfft(tf.random.stateless_normal([batch, width + width % 2], _fold(seed, 0)))
+    spectrum = tf.signal.rfft(tf.random.stateless_normal([batch, _even(width)], _fold(seed, 0)))
     slope = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), 0.0, 0.5)
     bins = tf.range(1, tf.shape(spectrum)[1] + 1, dtype=tf.float32)[None, :]
     return tf.signal.irfft(spectrum * tf.cast(bins**-slope, tf.complex64))[:, :width]
@@ -132,12 +166,96 @@ def noise_segments(noise: tf.Tensor, batch: Any, width: Any, seed: tf.Tensor) ->
     return tf.gather_nd(noise, tf.stack([tf.broadcast_to(which[:, None], tf.shape(position)), position], -1))
 
 
+def reverberate(
+    waveform: tf.Tensor, num_samples: tf.Tensor, augment: Augmentation, sample_rate: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Put a share of the clips into a room: an impulse, then noise that dies away (Polack's model of late echoes).
+
+    The echo holds between a hundredth of the direct sound's energy and as much of it, evenly in dB.
+    """
+    batch, width = tf.unstack(tf.shape(waveform))
+    length = round(augment.reverb_seconds[1] * sample_rate)
+    rt60 = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), *augment.reverb_seconds)
+    seconds = tf.range(1, length + 1, dtype=tf.float32)[None, :] / sample_rate
+    echo = tf.random.stateless_normal([batch, length], _fold(seed, 1)) * 10.0 ** (-3 * seconds / rt60)
+    energy_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 2), -20.0, 0.0)
+    echo *= 10.0 ** (energy_db / 20) * tf.math.rsqrt(tf.reduce_sum(tf.square(echo), 1, keepdims=True))
+    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 3)) < augment.reverb
+    size = [_even(width + length)]
+    spectrum = tf.signal.rfft(waveform, size) * tf.signal.rfft(tf.pad(echo, [[0, 0], [1, 0]]), size)
+    echoed = tf.signal.irfft(spectrum, size)[:, :width]
+    return _silence_padding(waveform + tf.where(chosen, echoed, 0.0), num_samples)
+
+
+def telephone(
+    waveform: tf.Tensor, num_samples: tf.Tensor, share: float, sample_rate: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Send a share of the clips over a telephone: a band around 300 to 3,400 Hz, and 8 bits of mu-law (ITU-T G.711)."""
+    batch, width = tf.unstack(tf.shape(waveform))
+    size = [_even(width)]
+    hertz = tf.linspace(0.0, sample_rate / 2, size[0] // 2 + 1)[None, :]
+    low = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), 100.0, 400.0)
+    high = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), 2800.0, 4000.0)
+    band = tf.sigmoid((hertz - low) / 20) * tf.sigmoid((high - hertz) / 50)
+    filtered = tf.signal.irfft(tf.signal.rfft(waveform, size) * tf.cast(band, tf.complex64), size)[:, :width]
+    peak = tf.maximum(tf.reduce_max(tf.abs(filtered), 1, keepdims=True), 1e-6)
+    compressed = tf.sign(filtered) * tf.math.log1p(255.0 * tf.abs(filtered) / peak) / math.log(256.0)
+    coded = tf.round(compressed * 127) / 127
+    heard = tf.sign(coded) * tf.math.expm1(math.log(256.0) * tf.abs(coded)) / 255.0 * peak
+    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 2)) < share
+    return _silence_padding(tf.where(chosen, heard, waveform), num_samples)
+
+
+def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
+    """Read each clip's frames at a pace of its own, between frames linearly; what does not fit is cut off."""
+    batch, time = tf.shape(features)[0], tf.shape(features)[1]
+    pace = tf.random.stateless_uniform([batch, 1], seed, *tempo)
+    position = tf.range(time, dtype=tf.float32)[None, :] * pace
+    num_frames = tf.reduce_sum(tf.cast(_own_frames(features), tf.float32), axis=1)
+    # Past the last frame there is nothing to read: the padding grows or shrinks with the clip.
+    weights = tf.where((position <= num_frames[:, None] - 1)[:, :, None], _between(position, time), 0.0)
+    return tf.matmul(weights, features)
+
+
+def warp_frequency(features: tf.Tensor, vtlp: tuple[float, float], front_end: Features, seed: tf.Tensor) -> tf.Tensor:
+    """Vocal tract length perturbation (Jaitly and Hinton 2013, equation 1), on the mel bands.
+
+    A band hears what is at its frequency times the factor; from 60% of the highest frequency on, the map bends so that
+    the ends stay where they are.
+    """
+    spec = front_end.spec
+    edges = librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.fmin, fmax=spec.fmax_hz, htk=spec.mel_scale == "htk")
+    centres = tf.constant(edges[1:-1], tf.float32)
+    factor = tf.random.stateless_uniform([tf.shape(features)[0], 1], seed, *vtlp)
+    knee = 0.6 * spec.fmax_hz * tf.minimum(1.0, 1 / factor)
+    above = spec.fmax_hz - (spec.fmax_hz - knee * factor) / (spec.fmax_hz - knee) * (spec.fmax_hz - centres)
+    hertz = tf.where(centres <= knee, centres * factor, above)
+    right = tf.reshape(tf.searchsorted(centres, tf.reshape(hertz, [-1])), tf.shape(hertz))
+    right = tf.clip_by_value(right, 1, spec.n_mels - 1)
+    below, over = tf.gather(centres, right - 1), tf.gather(centres, right)
+    position = tf.cast(right, tf.float32) - 1 + tf.clip_by_value((hertz - below) / (over - below), 0.0, 1.0)
+    mean, std = tf.constant(front_end.mean), tf.constant(front_end.std)
+    warped = tf.matmul(features * std + mean, _between(position, spec.n_mels), transpose_b=True)
+    return tf.where(_own_frames(features)[:, :, None], (warped - mean) / std, 0.0)
+
+
 def tilt_spectrum(features: tf.Tensor, most_db: float, std: tuple[float, ...], seed: tf.Tensor) -> tf.Tensor:
     """Add a slope over the bands of up to `most_db`, end to end; the padding stays zero."""
     slope = tf.random.stateless_uniform([tf.shape(features)[0], 1, 1], seed, -most_db, most_db)
     ramp = (np.linspace(-0.5, 0.5, len(std)) / np.array(std)).astype("float32")
-    own = tf.reduce_any(features != 0, axis=-1, keepdims=True)
-    return tf.where(own, features + slope * ramp, 0.0)
+    return tf.where(_own_frames(features)[:, :, None], features + slope * ramp, 0.0)
+
+
+def equalise(features: tf.Tensor, size_db: float, std: tuple[float, ...], seed: tf.Tensor) -> tf.Tensor:
+    """Add a smooth curve over the bands, with a standard deviation of `size_db`; the padding stays zero.
+
+    The curve is a sum of cosines of one to `EQ_WAVES` half-waves over the bands, each with a normal weight.
+    """
+    waves = np.arange(1, EQ_WAVES + 1)[:, None] * np.linspace(0, np.pi, len(std))[None, :]
+    # Each cosine has a mean square of one half.
+    curves = (np.cos(waves) * math.sqrt(2 / EQ_WAVES) / np.array(std)).astype("float32")
+    weights = tf.random.stateless_normal([tf.shape(features)[0], EQ_WAVES], seed, stddev=size_db)
+    return tf.where(_own_frames(features)[:, :, None], features + tf.matmul(weights, curves)[:, None], 0.0)
 
 
 def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor) -> tf.Tensor:
@@ -165,6 +283,25 @@ def mixup(features: tf.Tensor, targets: tf.Tensor, alpha: float, seed: tf.Tensor
     return blended[0], blended[1]
 
 
+def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tensor) -> Batch:
+    """In a share of the clips, take a stretch of up to half the time from the clip's mirror in the batch.
+
+    The targets blend as the time does (CutMix, Yun et al. 2019, with a stretch of time for a box).
+    """
+    batch, time = tf.shape(features)[0], tf.shape(features)[1]
+    # The stretch lies where this clip or its mirror sounds: beyond that there is nothing to exchange.
+    sounding = tf.reduce_sum(tf.cast(_own_frames(features), tf.float32), axis=1)
+    longest = tf.maximum(sounding, tf.reverse(sounding, [0]))
+    chosen = tf.cast(tf.random.stateless_uniform([batch], _fold(seed, 0)) < share, tf.float32)
+    part = chosen * tf.random.stateless_uniform([batch], _fold(seed, 1), 0.0, 0.5)
+    start = tf.random.stateless_uniform([batch], _fold(seed, 2)) * (1 - part) * longest
+    position = tf.range(time, dtype=tf.float32)[None, :]
+    inside = (position >= start[:, None]) & (position < (start + part * longest)[:, None])
+    features = tf.where(inside[:, :, None], tf.reverse(features, [0]), features)
+    own = (1 - part)[:, None]
+    return features, own * targets + (1 - own) * tf.reverse(targets, [0])
+
+
 def longest_clip(clip_samples: int, augment: Augmentation | None) -> int:
     """Samples worth decoding: the clip, and what a faster playback or an earlier start needs beside it."""
     if augment is None:
@@ -175,6 +312,22 @@ def longest_clip(clip_samples: int, augment: Augmentation | None) -> int:
 
 def _silence_padding(waveform: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.range(tf.shape(waveform)[1])[None, :] < num_samples[:, None], waveform, 0.0)
+
+
+def _own_frames(features: tf.Tensor) -> tf.Tensor:
+    """`(batch, time)`: whether a frame holds anything; the front-end makes those past the clip's end exactly zero."""
+    return tf.reduce_any(features != 0, axis=-1)
+
+
+def _between(position: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
+    """`(..., size)` weights that read off a line of `size` values at each `position` `(...)`, linearly."""
+    places = tf.range(tf.cast(size, tf.float32))
+    return tf.maximum(1 - tf.abs(tf.expand_dims(position, -1) - places), 0.0)
+
+
+def _even(size: tf.Tensor) -> tf.Tensor:
+    """The next even number, which a real inverse transform gives back."""
+    return size + size % 2
 
 
 def _fold(seed: tf.Tensor, number: int) -> tf.Tensor:
