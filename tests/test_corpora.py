@@ -265,6 +265,8 @@ def test_fsdd_at_hand(fsdd_folder):
     divided, _ = split_corpus(corpus)
     assert corpus.labels == fsdd.DIGITS
     assert len(corpus.speakers) == 6
+    accents = Counter(item.extra["accent"] for item in corpus.utterances)
+    assert accents == {"USA/neutral": 1000, "DEU/German": 1000, "GRC/Greek": 500, "BEL/French": 500}
     assert Counter(item.split for item in divided.utterances) == {"train": 2400, "validation": 300, "test": 300}
     download.verify_files(str(fsdd_folder), os.path.join(os.path.dirname(fsdd.__file__), "fsdd.sha256"))
 

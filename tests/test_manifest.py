@@ -27,9 +27,9 @@ def clips(tmp_path) -> list[str]:
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_round_trip(tmp_path, clips, suffix):
     utterances = (
-        Utterance(clips[0], label="yes", speaker="anna", split="train", duration=0.1),
+        Utterance(clips[0], label="yes", speaker="anna", split="train", duration=0.1, extra={"accent": "子, en"}),
         Utterance(clips[1], label="不 是", text='she said "no",\nthen left', split="validation"),
-        Utterance(clips[2], label="yes", speaker="0042", split="test"),
+        Utterance(clips[2], label="yes", speaker="0042", split="test", extra={"room": "7", "accent": "fr"}),
     )
     path = tmp_path / "corpus" / f"list.{suffix}"
     write_manifest(path, utterances, noise=[clips[3]])
@@ -88,6 +88,12 @@ def test_other_encodings(tmp_path):
     # As Excel writes it: with a byte order mark and CRLF.
     (tmp_path / "m.csv").write_bytes("path,label,note\r\na.wav,für,x\r\n".encode("utf-8-sig"))
     assert read_manifest(tmp_path / "m.csv").labels == ("für",)
+
+
+def test_other_columns_are_kept_where_they_are_filled(tmp_path):
+    (tmp_path / "m.csv").write_text("path,label,accent,,room\na.wav,yes,fr,1,\nb.wav,no, ,2,kitchen,too much\n")
+    first, second = read_manifest(tmp_path / "m.csv").utterances
+    assert (first.extra, second.extra) == ({"accent": "fr"}, {"room": "kitchen"})
 
 
 def test_missing_manifest(tmp_path):

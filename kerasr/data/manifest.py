@@ -1,8 +1,9 @@
 """A corpus is a list of utterances and the facts they share; a manifest is that list in a CSV or JSONL file.
 
 Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
-must be there; columns of other names are ignored. A relative path starts at the manifest's own folder. `split` is
-train, validation or test; `noise` marks a background recording, which needs no label.
+must be there; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
+path starts at the manifest's own folder. `split` is train, validation or test; `noise` marks a background recording,
+which needs no label.
 """
 
 import csv
@@ -14,7 +15,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kerasr import atomic, audio
@@ -41,6 +42,7 @@ class Utterance:
         speaker: who speaks; None where the corpus does not tell.
         split: `train`, `validation` or `test`; None where it is not decided.
         duration: length in seconds; None where no one has looked.
+        extra: the manifest's other columns, by name, where they are filled: `accent`, `room`, what the user likes.
     """
 
     path: str
@@ -49,6 +51,7 @@ class Utterance:
     speaker: str | None = None
     split: str | None = None
     duration: float | None = None
+    extra: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,14 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     rows += [dataclasses.asdict(Utterance(item, split=_NOISE)) for item in noise]
     for row in rows:
         row["path"] = _beneath(row["path"], folder)
+        row.update(row.pop("extra"))
     text = io.StringIO()
     if path.lower().endswith(".csv"):
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([row[name] for name in COLUMNS] for row in rows)
+        # Each column once, in the order in which they appear.
+        columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     elif path.lower().endswith(".jsonl"):
         for row in rows:
             kept = {key: value for key, value in row.items() if value is not None}
@@ -198,8 +204,8 @@ def fingerprint(corpus: Corpus) -> str:
 
     It is taken of the sorted SHA-256 of one row a recording: relative path, label, text, speaker, size and SHA-256 of
     the content. Content is every byte of a file up to 1 MiB and the first and last 512 KiB of a longer one, so that a
-    folder of clips is read in full and a three-hour recording is not. The split and the background recordings are no
-    part of it: the run's manifest has them.
+    folder of clips is read in full and a three-hour recording is not. The split, the extra facts and the background
+    recordings are no part of it: the run's manifest has them.
     """
     paths = [item.path for item in corpus.utterances]
     contents = map_threaded(_content_hash, paths, "Taking the fingerprint")
@@ -284,11 +290,19 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         if fields["split"] == _NOISE:
             noise.append(recording)
         else:
-            utterances.append(_utterance(recording, fields, where))
+            extra = {sys.intern(name): sys.intern(value) for name, value in _extra(row)}
+            utterances.append(_utterance(recording, fields, extra, where))
     return utterances, noise
 
 
-def _utterance(recording: str, fields: dict[str, str | None], where: str) -> Utterance:
+def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of the columns that are not `COLUMNS`; those without a name or a value are left out."""
+    for name, value in row.items():
+        if name and name not in COLUMNS and (text := _field(value)):
+            yield name, text
+
+
+def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, str], where: str) -> Utterance:
     """The utterance of one row; labels, speakers and splits, which repeat, are kept once in memory."""
     if fields["label"] is None and fields["text"] is None:
         raise UserError(f"{where} has neither a label nor a text")
@@ -299,7 +313,7 @@ def _utterance(recording: str, fields: dict[str, str | None], where: str) -> Utt
     except ValueError:
         raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
     label, speaker, split = (value and sys.intern(value) for value in map(fields.get, ("label", "speaker", "split")))
-    return Utterance(recording, label, fields["text"], speaker, split, duration)
+    return Utterance(recording, label, fields["text"], speaker, split, duration, extra)
 
 
 def _field(value: Any) -> str | None:

@@ -23,6 +23,16 @@ _ARCHIVE = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs
 _RECORDINGS_LIST = os.path.join(os.path.dirname(__file__), "fsdd.sha256")
 _NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
 
+# What the speakers say of themselves: metadata.py in the corpus's repository.
+SPEAKERS = {
+    "george": {"gender": "male", "accent": "GRC/Greek"},
+    "jackson": {"gender": "male", "accent": "USA/neutral"},
+    "lucas": {"gender": "male", "accent": "DEU/German"},
+    "nicolas": {"gender": "male", "accent": "BEL/French"},
+    "theo": {"gender": "male", "accent": "USA/neutral"},
+    "yweweler": {"gender": "male", "accent": "DEU/German"},
+}
+
 
 def find_recordings(path: str) -> str | None:
     """The folder that holds the recordings, if `path` is a copy of the corpus or its `recordings`; else None."""
@@ -51,7 +61,13 @@ def read_fsdd(path: str) -> Corpus:
             digit, speaker, index = match.groups()
             split = "test" if int(index) < 5 else "validation" if int(index) < 10 else "train"
             utterances.append(
-                Utterance(os.path.join(root, name), label=DIGITS[int(digit)], speaker=sys.intern(speaker), split=split)
+                Utterance(
+                    os.path.join(root, name),
+                    label=DIGITS[int(digit)],
+                    speaker=sys.intern(speaker),
+                    split=split,
+                    extra=SPEAKERS.get(speaker, {}),
+                )
             )
         else:
             bad.append((os.path.join(root, name), "is not named like 7_jackson_32.wav; rename it or remove it"))
