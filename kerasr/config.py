@@ -173,6 +173,12 @@ class TrainConfig:
     """The recipe these settings started from."""
     data: str | None = None
     """A folder with one sub-folder a word, a CSV or JSONL manifest, fsdd, speech_commands, or synthetic:yes,no."""
+    words: str | None = None
+    """Words that synthetic voices speak (extra `voices`): yes,no or, with espeak-ng's phonemes, stop=[[st'0p]],go."""
+    language: str = "en"
+    """The language of the synthetic voices, by its code; all its accents are heard."""
+    synthetic_voices: int = 0
+    """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
     split: Literal["auto", "official", "speaker", "file"] = "auto"
     """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
     leave_out: str | None = None

@@ -16,6 +16,8 @@ from kerasr.checkpoint import load_checkpoint
 from kerasr.config import OptimizerConfig, TrainConfig
 from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands, changes_features
+from kerasr.data.corpora.load import speak_training_clips
+from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -61,15 +63,19 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
+    voices = _speak(config, corpus)
     corpus, features = measure_front_end(corpus, config.features, config.max_bad)
-    config = _decide_epochs(config, sum(item.split == "train" for item in corpus.utterances))
+    utterances = corpus.utterances + (voices.utterances if voices else ())
+    config = _decide_epochs(config, sum(item.split == "train" for item in utterances))
     facts = {
         "split_rule": split_rule,
         "corpus": _corpus_facts(corpus),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
     }
-    run = new_run(config, facts=facts, utterances=corpus.utterances)
+    if voices:
+        facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
+    run = new_run(config, facts=facts, utterances=utterances)
     return _train(run, console, resume=False)
 
 
@@ -203,13 +209,37 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
     """The recordings; spoken digits made here where FSDD cannot be had."""
     known = get_recipe(config.recipe).data
     try:
-        return config, load_corpus(config.data, default=known, max_bad=config.max_bad, seed=config.seed)
+        return config, load_corpus(
+            _data_of(config),
+            default=known,
+            max_bad=config.max_bad,
+            seed=config.seed,
+            language=config.language,
+            clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
+        )
     except CorpusUnavailable as error:
         if config.data != known or config.recipe != "digits":
             raise
         console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
         config = replace(config, data=DIGITS)
         return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
+
+
+def _data_of(config: TrainConfig) -> str | None:
+    """What to train on: words alone are a synthetic corpus."""
+    return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
+
+
+def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
+    """Training clips in synthetic voices, where they are asked for beside recordings.
+
+    The front-end's statistics are those of the recordings.
+    """
+    if not config.synthetic_voices or (_data_of(config) or "").startswith(PREFIX):
+        return None
+    return speak_training_clips(
+        corpus, config.words, language=config.language, clips_per_word=config.synthetic_voices, seed=config.seed
+    )
 
 
 def _decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
@@ -373,6 +403,11 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
     }
     if runtime.backend != "tensorflow" and changes_features(config.augment):
         rows["note"] = "masks, tilt and mixup need the TensorFlow backend; they are not applied"
+    if voices := run.facts.get("voices"):
+        rows["voices"] = (
+            f"{voices['clips']:,} of the training clips are spoken by espeak-ng ({voices['language']}): "
+            f"{', '.join(voices['labels'])}"
+        )
     if config.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
     longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))

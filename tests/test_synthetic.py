@@ -1,25 +1,31 @@
 """Spoken words made with espeak-ng: deterministic, held out by voice, whole or absent, in a process of their own."""
 
 import importlib.util
+import io
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kerasr import UserError, audio
-from kerasr.data import load_corpus, split_corpus
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.corpora import synthetic
+from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import parse_words, read_synthetic
+from kerasr.training import train_recipe
 
 needs_voices = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason='espeakng-loader is missing: pip install -e ".[voices]"'
 )
 HOUSE = Path(__file__).parent.parent
-WORDS = ("yes", "no", "turn left")
+WORDS = {"yes": "yes", "no": "no", "turn left": "turn left"}
 
 
 def content(corpus):
@@ -27,7 +33,13 @@ def content(corpus):
 
 
 def test_words_are_parsed():
-    assert parse_words("synthetic:yes, turn left ,no") == ("yes", "turn left", "no")
+    words = parse_words("synthetic:yes, turn_left ,no")
+    assert list(words.items()) == [("yes", "yes"), ("turn_left", "turn left"), ("no", "no")]
+
+
+def test_words_bring_their_pronunciation():
+    words = parse_words("stop=[[st'0p]],colour=[[k'VlI2,@]] , go=goh")
+    assert words == {"stop": "[[st'0p]]", "colour": "[[k'VlI2,@]]", "go": "goh"}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +48,7 @@ def test_words_are_parsed():
         ("synthetic:", "name the words"),
         ("synthetic:yes,,no", "name the words"),
         ("synthetic:yes,yes", "is there twice"),
+        ("synthetic:yes=,no", "name the words"),
     ],
 )
 def test_words_that_cannot_be_used(name, message):
@@ -46,7 +59,7 @@ def test_words_that_cannot_be_used(name, message):
 def test_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r'pip install -e "\.\[voices\]"'):
-        read_synthetic(("yes",), str(tmp_path))
+        read_synthetic({"yes": "yes"}, str(tmp_path))
     assert os.listdir(tmp_path) == []
 
 
@@ -54,7 +67,7 @@ def test_without_the_package(tmp_path, monkeypatch):
 def test_a_corpus_like_any_other(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
     corpus = load_corpus("synthetic:yes,no,turn left", seed=3)
-    assert corpus.labels == WORDS
+    assert corpus.labels == tuple(WORDS)
     assert "GPL-3" in corpus.licence
     assert all(0.1 < item.duration < 2 for item in corpus.utterances)
     divided, said = split_corpus(corpus)
@@ -75,12 +88,14 @@ def test_deterministic_for_a_seed(tmp_path):
     assert content(first) != content(read_synthetic(WORDS, str(tmp_path / "a"), seed=2, clips_per_word=110))
     assert len(first.speakers) > 100
     accents = {Path(item.path).name.split("_")[1].split("+")[0] for item in first.utterances}
-    assert accents == set(synthetic.ACCENTS)
+    assert accents == {
+        "en-gb", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd",
+    }  # fmt: skip
 
 
 @needs_voices
 def test_clips_are_trimmed_and_differ(tmp_path):
-    corpus = read_synthetic(("seven",), str(tmp_path), clips_per_word=20)
+    corpus = read_synthetic({"seven": "seven"}, str(tmp_path), clips_per_word=20)
     waveforms = [audio.read(item.path)[0] for item in corpus.utterances]
     assert len({waveform.tobytes() for waveform in waveforms}) == 20
     for waveform in waveforms:
@@ -89,25 +104,106 @@ def test_clips_are_trimmed_and_differ(tmp_path):
 
 
 @needs_voices
+def test_phonemes_and_languages_are_heard(tmp_path):
+    def spoken(words, language):
+        corpus = read_synthetic(parse_words(words), str(tmp_path), language=language, clips_per_word=2)
+        return [Path(item.path).name for item in corpus.utterances], content(corpus)
+
+    assert spoken("stop=[[st'0p]]", "en-gb")[1] == spoken("stop", "en-gb")[1]
+    assert spoken("stop=[[st'0p]]", "en-gb")[1] != spoken("stop=[[g'oU]]", "en-gb")[1]
+    names, halt = spoken("halt", "de")
+    assert all("_de+" in name for name in names)
+    assert halt != spoken("halt", "en")[1]
+
+
+@needs_voices
+@pytest.mark.parametrize(
+    ("language", "near"),
+    [("german", "de (German)"), ("zh", "cmn (Chinese"), ("qqq", "af, am, "), ("fo", "fr-"), ("", "af, am, ")],
+)
+def test_an_unknown_language_names_the_nearest(language, near, tmp_path):
+    with pytest.raises(UserError, match=f"--language {language}: espeak-ng has no voice") as error:
+        read_synthetic(WORDS, str(tmp_path), language=language, clips_per_word=1)
+    assert near in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+@needs_voices
+def test_another_script_is_an_accent_of_no_one():
+    _, data = synthetic._find_espeak()
+    assert "en-shaw" not in synthetic.find_accents("EN", data)
+    assert list(synthetic.find_accents("en-shaw", data)) == ["en-shaw"]
+    assert set(synthetic.find_accents("pt", data)) == {"pt", "pt-br"}
+    assert all(code.startswith("en-gb") for code in synthetic.find_accents("en_GB", data))
+
+
+@needs_voices
+def test_a_text_is_no_word(tmp_path):
+    with pytest.raises(UserError, match="name something that is said within 10 s"):
+        read_synthetic({"long": "and so on, " * 40}, str(tmp_path), clips_per_word=1)
+
+
+@needs_voices
 def test_a_word_without_sound(tmp_path):
-    with pytest.raises(UserError, match=r"have no sound for '\.\.\.'") as error:
-        read_synthetic(("yes", "..."), str(tmp_path), clips_per_word=2)
+    with pytest.raises(UserError, match=r"has no sound for '\.\.\.'") as error:
+        read_synthetic({"yes": "yes", "dots": "..."}, str(tmp_path), clips_per_word=2)
     assert "\n" not in str(error.value)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "_find_espeak", lambda: ("/nowhere/libespeak-ng.so", str(tmp_path / "data")))
+    (tmp_path / "data" / "lang").mkdir(parents=True)
+    (tmp_path / "data" / "lang" / "en").write_text("name English\nlanguage en\n")
+    (tmp_path / "data" / "en_dict").touch()
     (tmp_path / "data" / "voices" / "!v").mkdir(parents=True)
     (tmp_path / "data" / "voices" / "!v" / "f1").touch()
     with pytest.raises(UserError, match=r"could not speak the words: .*nowhere"):
-        read_synthetic(("yes",), str(tmp_path / "cache"), clips_per_word=1)
+        read_synthetic({"yes": "yes"}, str(tmp_path / "cache"), clips_per_word=1)
     assert os.listdir(tmp_path / "cache") == []
 
 
 @needs_voices
+def test_training_clips_beside_recordings(tones, tmp_path, monkeypatch):
+    """In the training split alone, by speakers of their own, and none of what the recordings decide changes."""
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    config = TrainConfig(
+        data=str(tones),
+        words="low,high=[[h'aI]]",
+        synthetic_voices=4,
+        out=str(tmp_path / "runs"),
+        model_options={"width": 0.25},
+        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=160, n_mels=20, clip_seconds=0.4),
+        epochs=1,
+        batch_size=8,
+    )
+    quiet = Console(file=io.StringIO())
+    alone = train_recipe(replace(config, synthetic_voices=0, words=None), console=quiet)
+    beside = train_recipe(config, console=quiet)
+    spoken = [item for item in beside.utterances("train") if (item.speaker or "").startswith("espeak:")]
+    assert sorted(item.label for item in spoken) == ["high"] * 4 + ["low"] * 4
+    assert len({item.speaker for item in spoken}) == 4
+    assert len(beside.utterances("train")) == len(alone.utterances("train")) + 8
+    for split in ("validation", "test"):
+        assert beside.utterances(split) == alone.utterances(split)
+    assert beside.facts["statistics"] == alone.facts["statistics"]
+    assert beside.facts["corpus"] == alone.facts["corpus"]
+    assert beside.facts["voices"]["clips"] == 8
+    assert "voices" not in alone.facts
+    with pytest.raises(UserError, match=r"--words stop: .* has no such word"):
+        train_recipe(replace(config, words="low,stop"), console=quiet)
+
+
+def test_labels_that_are_no_words_are_not_spoken(monkeypatch):
+    said = {}
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda words, *_, **__: said.update(words) or Corpus("made", ()))
+    speak_training_clips(Corpus("mine", (), labels=("_silence_", "turn_left", "7")), clips_per_word=1)
+    assert said == {"turn_left": "turn left", "7": "7"}
+
+
+@needs_voices
 def test_words_that_no_folder_could_be_named_after(tmp_path):
-    corpus = read_synthetic(("and/or", "是的 no?"), str(tmp_path), clips_per_word=2)
+    corpus = read_synthetic(parse_words("and/or,是的 no?"), str(tmp_path), clips_per_word=2)
     assert corpus.labels == ("and/or", "是的 no?")
     assert [item.label for item in corpus.utterances] == ["and/or"] * 2 + ["是的 no?"] * 2
 
@@ -126,7 +222,7 @@ def test_beside_tensorflow(tmp_path):
     code = (
         "import sys, tensorflow as tf\n"
         "from kerasr.data.corpora.synthetic import read_synthetic\n"
-        "corpus = read_synthetic(('yes', 'no'), sys.argv[1], clips_per_word=5)\n"
+        "corpus = read_synthetic({'yes': 'yes', 'no': 'no'}, sys.argv[1], clips_per_word=5)\n"
         "print(len(corpus.utterances), int(tf.reduce_sum(tf.ones([3]))))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -19,6 +19,8 @@ _DONT_EXIT = 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _POSITION_CHARACTER = 1
 _UTF8 = 1
+# Text in [[double brackets]] is phonemes, in espeak-ng's own notation.
+_PHONEMES = 0x100
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _REPORT_EVERY = 50
@@ -26,6 +28,8 @@ _REPORT_EVERY = 50
 _SILENCE = 0.01
 _MARGIN_SECONDS = 0.02
 _SHORTEST_SECONDS = 0.05
+# A command or a name is over long before; what takes longer is a text, or a word read out letter by letter.
+_LONGEST_SECONDS = 10.0
 
 
 class Speaker:
@@ -71,7 +75,8 @@ class Speaker:
         # A voice's breath is noise, seeded with the time of day unless it is set.
         self._library.espeak_ng_SetRandSeed(1)
         terminated = text.encode() + b"\0"
-        code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
+        flags = _UTF8 | _PHONEMES
+        code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, flags, None, None)
         if code != 0:
             raise RuntimeError(f"espeak-ng cannot say {text!r} (error {code})")
         return self._trim(np.frombuffer(b"".join(self._blocks), np.int16))
@@ -92,7 +97,13 @@ def main() -> None:
     for number, job in enumerate(request["jobs"], start=1):
         samples = speaker.say(job["text"], job["voice"], job["rate"], job["pitch"], job["pitch_range"])
         if not len(samples):
-            raise RuntimeError(f"the English voices of espeak-ng have no sound for {job['text']!r}")
+            raise RuntimeError(f"the voice {job['voice']} has no sound for {job['text']!r}")
+        seconds = len(samples) / speaker.sample_rate
+        if seconds > _LONGEST_SECONDS:
+            raise RuntimeError(
+                f"{job['text']!r} takes {seconds:.0f} s to say, and a word model hears short phrases: "
+                f"name something that is said within {_LONGEST_SECONDS:.0f} s"
+            )
         with wave.open(job["path"], "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)

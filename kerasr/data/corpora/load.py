@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import platformdirs
 
@@ -37,7 +37,14 @@ CORPORA: dict[str, Known] = {
 
 
 def load_corpus(
-    data: str | None, *, default: str | None = None, max_bad: int = 10, seed: int = 0, min_labels: int = 2
+    data: str | None,
+    *,
+    default: str | None = None,
+    max_bad: int = 10,
+    seed: int = 0,
+    min_labels: int = 2,
+    language: str = synthetic.LANGUAGE,
+    clips_per_word: int = synthetic.CLIPS_PER_WORD,
 ) -> Corpus:
     """The corpus that `data` names, each recording checked by its header.
 
@@ -48,6 +55,8 @@ def load_corpus(
         max_bad: bad recordings that are listed and left out; one more is an error.
         seed: draws the voices of a synthetic corpus; others do not change with it.
         min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts.
+        language: of a synthetic corpus.
+        clips_per_word: of a synthetic corpus.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
     (`KERASR_CACHE` moves it), then downloaded into it.
@@ -56,10 +65,46 @@ def load_corpus(
         CorpusUnavailable: the known corpus is not on this machine and cannot be downloaded.
         UserError: `data` names nothing, has too few labels, or has too many bad recordings.
     """
-    corpus = check_recordings(_read(data, default, seed), max_bad)
+    if data is not None and data.startswith(synthetic.PREFIX):
+        words = synthetic.parse_words(data)
+        corpus = synthetic.read_synthetic(
+            words, _writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+        )
+    else:
+        corpus = _read(data, default)
+    corpus = check_recordings(corpus, max_bad)
     if min_labels:
         _check_labels(corpus, min_labels)
     return corpus
+
+
+def speak_training_clips(
+    corpus: Corpus, words: str | None = None, *, language: str = synthetic.LANGUAGE, clips_per_word: int, seed: int = 0
+) -> Corpus:
+    """The corpus's words in synthetic voices, all of them training clips, to train on beside its recordings.
+
+    Args:
+        corpus: its labels are spoken; those that begin with an underscore, as `_silence_` does, are no words.
+        words: speak only these labels, and how (`stop=[[st'0p]],go`).
+        language: code of a language that espeak-ng speaks.
+        clips_per_word: clips of each word.
+        seed: draws the voices.
+
+    Returns:
+        A corpus whose speakers are called `espeak:` and the voice's variant.
+
+    Raises:
+        UserError: a word is not one of the corpus's, or cannot be spoken.
+    """
+    labels = {label: synthetic.spoken_form(label) for label in corpus.labels if not label.startswith("_")}
+    spoken = labels if words is None else synthetic.parse_words(words)
+    if unknown := sorted(set(spoken) - set(corpus.labels)):
+        raise UserError(f"--words {unknown[0]}: {corpus.name} has no such word; it has {', '.join(corpus.labels)}")
+    made = synthetic.read_synthetic(
+        spoken, _writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+    )
+    utterances = tuple(replace(item, speaker=f"espeak:{item.speaker}", split="train") for item in made.utterances)
+    return replace(made, utterances=utterances)
 
 
 def fetch_corpus(name: str, folder: str | None = None) -> Corpus:
@@ -106,13 +151,11 @@ def _check_labels(corpus: Corpus, min_labels: int) -> None:
         )
 
 
-def _read(data: str | None, default: str | None, seed: int) -> Corpus:
+def _read(data: str | None, default: str | None) -> Corpus:
     if data is None:
         if default is None:
             raise UserError("no recordings are named: give --data with a folder, a manifest or a known corpus")
         return _read_known(default)
-    if data.startswith(synthetic.PREFIX):
-        return synthetic.read_synthetic(synthetic.parse_words(data), _writable_cache(), seed=seed)
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)
     if os.path.isdir(data):
