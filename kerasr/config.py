@@ -182,7 +182,9 @@ class TrainConfig:
     split: Literal["auto", "official", "speaker", "file"] = "auto"
     """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
     leave_out: str | None = None
-    """Test on this speaker alone, validate on the next one, train on the others."""
+    """Test on this speaker alone (or on these, as a,b), and train on the others but for those that validate."""
+    validate_on: Literal["speaker", "clips"] = "speaker"
+    """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
     wanted: str | None = None
     """Train a detector with one output: is it this word? Every other word is a counter-example."""
     max_bad: int = 10

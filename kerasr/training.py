@@ -60,7 +60,7 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     """
     console = console or Console()
     config, corpus = _load(config, console)
-    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed)
+    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
     voices = _speak(config, corpus)

@@ -139,6 +139,16 @@ def test_leave_one_speaker_out():
     assert said == "leave one speaker out: speaker03 is the test, speaker00 the validation, the others train"
 
 
+def test_all_others_train_where_clips_validate():
+    whole = corpus_of(6)
+    divided, said = split_corpus(whole, leave_out="speaker01,speaker03", validate_on="clips")
+    assert speakers_of(divided, "test") == {"speaker01", "speaker03"}
+    assert speakers_of(divided, "train") == {"speaker00", "speaker02", "speaker04", "speaker05"}
+    others = [item for item in divided.utterances if item.split != "test"]
+    assert 0.02 < sum(item.split == "validation" for item in others) / len(others) < 0.2
+    assert "speaker01 and speaker03 are the test" in said
+
+
 @pytest.mark.parametrize(
     ("whole", "options", "message"),
     [

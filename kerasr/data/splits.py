@@ -20,7 +20,11 @@ _SHARE = 0.1
 
 
 def split_corpus(
-    corpus: Corpus, rule: Rule = "auto", leave_out: str | None = None, seed: int = 0
+    corpus: Corpus,
+    rule: Rule = "auto",
+    leave_out: str | None = None,
+    seed: int = 0,
+    validate_on: Literal["speaker", "clips"] = "speaker",
 ) -> tuple[Corpus, str]:
     """The corpus with the split of every utterance decided, and the sentence that says how.
 
@@ -31,8 +35,10 @@ def split_corpus(
             about a tenth of the recordings; recordings without a speaker go by a hash of their path. `file` divides by
             a hash of the relative path, so that adding a recording moves no other. `auto` takes the official split
             unless that leaves a split empty or a label untrained, else speakers if there are three, else files.
-        leave_out: test on this speaker, validate on the next in alphabetical order, train on the others.
+        leave_out: test on this speaker; `a,b` tests on both.
         seed: another seed draws other speakers or files.
+        validate_on: with `leave_out`, validate on the next speaker in alphabetical order, or on a tenth of the clips of
+            all the others, by a hash of the path. The others train.
 
     Raises:
         UserError: the rule is not available for this corpus, the speaker is not in it, a split would be empty, or a
@@ -41,7 +47,7 @@ def split_corpus(
     if leave_out is not None:
         if rule not in ("auto", "speaker"):
             raise UserError(f"leave_out {leave_out!r} is a split by speaker: drop split={rule!r}, or drop leave_out")
-        return _finish(corpus, *_leave_out(corpus, leave_out, seed))
+        return _finish(corpus, *_leave_out(corpus, _names(corpus, leave_out), seed, validate_on))
     if rule == "official":
         return _finish(corpus, *_official(corpus, seed))
     if rule == "speaker":
@@ -102,17 +108,28 @@ def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     return [share(item) for item in corpus.utterances], f"{description}; a speaker may be in more than one split"
 
 
-def _leave_out(corpus: Corpus, speaker: str, seed: int) -> tuple[list[str], str]:
+def _names(corpus: Corpus, leave_out: str) -> list[str]:
+    """One speaker, whose name may hold a comma, or several."""
+    return [leave_out] if leave_out in corpus.speakers else leave_out.split(",")
+
+
+def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) -> tuple[list[str], str]:
     speakers = corpus.speakers
-    if speaker not in speakers:
+    if unknown := [name for name in names if name not in speakers]:
         known = ", ".join(speakers[:10]) + (", ..." if len(speakers) > 10 else "")
-        raise UserError(f"{corpus.name} has no speaker {speaker!r}: its speakers are {known or 'not named'}")
-    following = speakers[(speakers.index(speaker) + 1) % len(speakers)]
-    # With one speaker the next is the same again, with two nobody is left to train on: `_finish` refuses both.
-    parts = {following: "validation", speaker: "test"}
+        raise UserError(f"{corpus.name} has no speaker {unknown[0]!r}: its speakers are {known or 'not named'}")
+    parts = dict.fromkeys(names, "test")
     share = _file_rule(corpus, ("test", "validation"), seed)
+    tested = f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} the test"
+    if validate_on == "clips":
+        watched = _file_rule(corpus, ("validation",), seed)
+        splits = [parts.get(item.speaker or "", watched(item)) for item in corpus.utterances]
+        return splits, f"leave one speaker out: {tested}, a tenth of the others' clips the validation, the rest trains"
+    # With one speaker the next is the same again, with two nobody is left to train on: `_finish` refuses both.
+    following = speakers[(speakers.index(names[-1]) + 1) % len(speakers)]
+    parts = {following: "validation", **parts}
     splits = [share(item) if item.speaker is None else parts.get(item.speaker, "train") for item in corpus.utterances]
-    description = f"leave one speaker out: {speaker} is the test, {following} the validation, the others train"
+    description = f"leave one speaker out: {tested}, {following} the validation, the others train"
     return splits, description + _without(corpus)
 
 
