@@ -1,10 +1,11 @@
-"""Layers that every model may use: the padding's length, and recurrence that does not see it.
+"""Layers that every model may use: the padding's length, recurrence that does not see it, and norms.
 
 The front-end makes the frames beyond a clip's own samples exactly zero. `NumFrames` finds them again, so a model needs
 one input only, and the layers here take that count where Keras would carry a mask: Conv1D and pooling drop masks.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasr.errors import UserError
@@ -120,6 +121,78 @@ class MaskedRNN(keras.layers.Layer):
 
     def get_config(self):
         own = ("units", "cell", "return_sequences", "reverse", "kernel")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+@register
+class SubSpectralNorm(keras.layers.Layer):
+    """Batch norm of each channel in each of a few sub-bands of the feature axis, with a scale and offset for each.
+
+    The sub-bands are as wide as each other, or differ by one feature where the features do not divide evenly; there is
+    at most one a feature. Source: Chang et al., "Subspectral Normalization for Neural Audio Data Processing", ICASSP
+    2021, https://arxiv.org/abs/2103.13620, section 2, with the affine transformation per sub-band.
+
+    Shapes: (batch, time, feature, channel) to the same. It computes in float32.
+
+    Args:
+        num_bands: sub-bands.
+        momentum: share of the moving mean and variance kept at each step.
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, num_bands=5, *, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.num_bands = num_bands
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, images_shape):
+        num_features, channels = images_shape[2:]
+        bands = min(self.num_bands, num_features)
+        # Row f has its one at the band that feature f is in.
+        self.membership = np.eye(bands, dtype="float32")[np.arange(num_features) * bands // num_features]
+
+        def weight(name, initializer, trainable):
+            return self.add_weight(
+                name=name, shape=(bands, channels), initializer=initializer, trainable=trainable, autocast=False
+            )
+
+        self.gamma, self.beta = weight("gamma", "ones", True), weight("beta", "zeros", True)
+        self.moving_mean = weight("moving_mean", "zeros", False)
+        self.moving_variance = weight("moving_variance", "ones", False)
+
+    def call(self, images, training=None):
+        # One row a frame, all features and channels side by side: half the time of Keras's batch norm on a CPU, which
+        # broadcasts over the few channels.
+        shape = ops.shape(images)
+        rows = ops.reshape(ops.cast(images, "float32"), (-1, shape[2] * shape[3]))
+        mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
+        if training and self.trainable:
+            mean, variance = self._moments(rows)
+            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + ops.stop_gradient(value) * (1 - self.momentum))
+        scale = ops.rsqrt(variance + self.epsilon) * self.gamma
+        rows = rows * self._to_features(scale) + self._to_features(self.beta - mean * scale)
+        return ops.cast(ops.reshape(rows, shape), self.compute_dtype)
+
+    def _moments(self, rows):
+        """Mean and variance, (band, channel)."""
+        weights = self.membership.T / np.sum(self.membership, axis=0)[:, None]
+        mean, square = (
+            ops.matmul(weights, ops.reshape(ops.mean(value, axis=0), (len(self.membership), -1)))
+            for value in (rows, ops.square(rows))
+        )
+        return mean, ops.maximum(square - ops.square(mean), 0)
+
+    def _to_features(self, bands):
+        """From (band, channel) to a row of all features and channels."""
+        return ops.reshape(ops.matmul(self.membership, bands), (1, -1))
+
+    def compute_output_shape(self, images_shape):
+        return images_shape
+
+    def get_config(self):
+        own = ("num_bands", "momentum", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 

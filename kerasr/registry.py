@@ -79,6 +79,7 @@ def builder(name: str) -> Callable[..., Any]:
 
 
 _RESNET = "He et al. 2016, https://arxiv.org/abs/1512.03385"
+_TC_RESNET = "Choi et al. 2019, https://arxiv.org/abs/1904.03814"
 _BOTH = ("classify", "detect")
 
 for _facts in (
@@ -144,6 +145,42 @@ for _facts in (
         parameters=99_690,
         macs=9_697_280,
         options={"width": 1.0, "dropout": 0.2},
+    ),
+    ModelFacts(
+        name="BCResNet",
+        module="kerasr.models.bc_resnet",
+        source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",
+        tasks=_BOTH,
+        parameters=9_166,
+        macs=2_442_004,
+        options={"tau": 1, "dropout": 0.1},
+    ),
+    ModelFacts(
+        name="TCResNet8",
+        module="kerasr.models.tc_resnet",
+        source=_TC_RESNET,
+        tasks=_BOTH,
+        parameters=65_072,
+        macs=1_520_544,
+        options={"width": 1.0, "dropout": 0.5},
+    ),
+    ModelFacts(
+        name="TCResNet14",
+        module="kerasr.models.tc_resnet",
+        source=_TC_RESNET,
+        tasks=_BOTH,
+        parameters=135_760,
+        macs=3_028_512,
+        options={"width": 1.0, "dropout": 0.5},
+    ),
+    ModelFacts(
+        name="DSCNN",
+        module="kerasr.models.ds_cnn",
+        source="Zhang et al. 2017, https://arxiv.org/abs/1711.07128",
+        tasks=_BOTH,
+        parameters=23_626,
+        macs=20_823_680,
+        options={"filters": 64, "dropout": 0.2},
     ),
 ):
     register_model(_facts)

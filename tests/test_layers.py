@@ -1,4 +1,4 @@
-"""Recurrence without padding: equal to Keras's own layers under a mask, forwards and on the way back."""
+"""Layers of our own, equal to Keras's where Keras has the like, forwards and on the way back."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kerasr.errors import UserError
-from kerasr.layers import KERNELS, MaskedRNN, NumFrames, ZeroPadding, choose_kernel, with_kernel
+from kerasr.layers import KERNELS, MaskedRNN, NumFrames, SubSpectralNorm, ZeroPadding, choose_kernel, with_kernel
 
 NUM_FRAMES = np.array([7, 1, 12, 5], "int32")
 
@@ -126,3 +126,35 @@ def test_cudnn_is_not_compiled_by_xla(monkeypatch):
 def test_unknown_options_are_named(option):
     with pytest.raises(UserError, match="choose one of"):
         MaskedRNN(4, **option)
+
+
+@pytest.mark.parametrize("widths", [[2, 2, 2, 2, 2], [2, 1, 2, 1, 1], [1, 1, 1]], ids=["even", "uneven", "few"])
+def test_sub_bands_are_batch_norms_side_by_side(widths):
+    """Values, gradients, moving averages and the answer after training, against Keras's layer on each band."""
+    images = tf.constant(np.random.default_rng(0).normal(1, 2, size=(4, 6, sum(widths), 3)).astype("float32"))
+    ours = SubSpectralNorm(5, momentum=0.9, epsilon=1e-5)
+    theirs = [keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5) for _ in widths]
+
+    def expected(training):
+        bands = tf.split(images, widths, axis=2)
+        return tf.concat([norm(band, training=training) for norm, band in zip(theirs, bands, strict=True)], axis=2)
+
+    ours(images), expected(False)
+    rng = np.random.default_rng(1)
+    for band, norm in enumerate(theirs):
+        norm.gamma.assign(rng.normal(size=3)), norm.beta.assign(rng.normal(size=3))
+        ours.gamma.assign(tf.tensor_scatter_nd_update(ours.gamma.value, [[band]], [norm.gamma.value]))
+        ours.beta.assign(tf.tensor_scatter_nd_update(ours.beta.value, [[band]], [norm.beta.value]))
+    got = _with_gradients(lambda: ours(images, training=True), [images, ours.gamma, ours.beta])
+    want = _with_gradients(lambda: expected(True), [images, *(w for norm in theirs for w in (norm.gamma, norm.beta))])
+    want = [*want[:2], np.stack(want[2::2]), np.stack(want[3::2])]
+    for ours_value, theirs_value in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours_value, theirs_value, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours(images), expected(False), rtol=1e-5, atol=1e-5)
+
+
+def test_a_frozen_norm_keeps_its_averages(rng):
+    norm = SubSpectralNorm(2, trainable=False)
+    images = rng.normal(3, 2, size=(4, 6, 4, 3)).astype("float32")
+    np.testing.assert_allclose(norm(images, training=True), images, rtol=1e-4)
+    assert not norm.moving_mean.numpy().any()

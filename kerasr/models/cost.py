@@ -6,6 +6,16 @@ import keras
 
 from kerasr.layers import MaskedRNN
 
+# Each value of a dense layer's or convolution's output costs what its kernel holds, shared among the channels. A
+# depthwise kernel, or one of groups, holds no more than the inputs that its channels see.
+CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Dense,
+)
+
 
 def count_macs(model: keras.Model) -> int:
     """Multiply-accumulates for one clip of the model's input shape; biases, norms and activations are not counted.
@@ -19,6 +29,6 @@ def _macs(layer: keras.layers.Layer) -> int:
     if isinstance(layer, MaskedRNN):
         cell = layer.rnn.cell
         return layer.input[0].shape[1] * (math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape))
-    if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)):
+    if isinstance(layer, CONVOLUTIONS):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     return 0

@@ -107,11 +107,16 @@ def _add_shortcut(x, y, strides, name):
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 
-def image_input(input_shape, name):
-    """The input of a model for clips of a fixed length, and the same as a picture of one channel."""
+def clip_input(input_shape, name):
+    """The input of a model for clips of a fixed length, since it sees their padding."""
     if input_shape[0] is None:
         raise UserError(f"{name} needs clips of a fixed length: set clip_seconds in the features")
-    features = keras.Input(input_shape, name="features")
+    return keras.Input(input_shape, name="features")
+
+
+def image_input(input_shape, name):
+    """The same, and what goes in as a picture of one channel."""
+    features = clip_input(input_shape, name)
     return features, keras.layers.Reshape((*input_shape, 1), name="image")(features)
 
 
