@@ -80,6 +80,7 @@ def builder(name: str) -> Callable[..., Any]:
 
 _RESNET = "He et al. 2016, https://arxiv.org/abs/1512.03385"
 _TC_RESNET = "Choi et al. 2019, https://arxiv.org/abs/1904.03814"
+_KWT = "Berg et al. 2021, https://arxiv.org/abs/2104.00769"
 _BOTH = ("classify", "detect")
 
 for _facts in (
@@ -181,6 +182,71 @@ for _facts in (
         parameters=23_626,
         macs=20_823_680,
         options={"filters": 64, "dropout": 0.2},
+    ),
+    ModelFacts(
+        name="MatchboxNet",
+        module="kerasr.models.matchboxnet",
+        source="Majumdar and Ginsburg 2020, https://arxiv.org/abs/2004.08531",
+        tasks=_BOTH,
+        parameters=71_298,
+        macs=6_643_064,
+        options={"num_blocks": 3, "num_repeats": 1, "channels": 64, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="CRNN",
+        module="kerasr.models.crnn",
+        source="Arik et al. 2017, https://arxiv.org/abs/1703.05390",
+        tasks=_BOTH,
+        parameters=205_418,
+        macs=2_802_816,
+        options={"filters": 32, "units": 32, "dropout": 0.0, "kernel": "auto"},
+    ),
+    ModelFacts(
+        name="AttRNN",
+        module="kerasr.models.att_rnn",
+        source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
+        tasks=_BOTH,
+        parameters=179_887,
+        macs=15_140_320,
+        options={"units": 64, "dropout": 0.0, "kernel": "auto"},
+        recurrent=True,
+    ),
+    ModelFacts(
+        name="MHAttRNN",
+        module="kerasr.models.att_rnn",
+        source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
+        tasks=_BOTH,
+        parameters=758_319,
+        macs=42_038_496,
+        options={"units": 128, "dropout": 0.2, "kernel": "auto"},
+        recurrent=True,
+    ),
+    ModelFacts(
+        name="KWT1",
+        module="kerasr.models.keyword_transformer",
+        source=_KWT,
+        tasks=_BOTH,
+        parameters=607_114,
+        macs=72_803_456,
+        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="KWT2",
+        module="kerasr.models.keyword_transformer",
+        source=_KWT,
+        tasks=_BOTH,
+        parameters=2_393_866,
+        macs=261_212_416,
+        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
+    ),
+    ModelFacts(
+        name="KWT3",
+        module="kerasr.models.keyword_transformer",
+        source=_KWT,
+        tasks=_BOTH,
+        parameters=5_360_266,
+        macs=565_226_880,
+        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
     ),
 ):
     register_model(_facts)

@@ -1,7 +1,14 @@
+from .att_rnn import AttRNN as AttRNN
+from .att_rnn import MHAttRNN as MHAttRNN
 from .bc_resnet import BCResNet as BCResNet
 from .conv1d_lstm import Conv1DLSTM as Conv1DLSTM
 from .cost import count_macs as count_macs
+from .crnn import CRNN as CRNN
 from .ds_cnn import DSCNN as DSCNN
+from .keyword_transformer import KWT1 as KWT1
+from .keyword_transformer import KWT2 as KWT2
+from .keyword_transformer import KWT3 as KWT3
+from .matchboxnet import MatchboxNet as MatchboxNet
 from .residual_cnn import ResidualCNN as ResidualCNN
 from .resnet import ResNet18 as ResNet18
 from .resnet import ResNet34 as ResNet34

@@ -1,10 +1,10 @@
-"""What a model costs to run: multiply-accumulates of its convolutions, dense and recurrent layers."""
+"""What a model costs to run: multiply-accumulates of its convolutions, dense and recurrent layers, and attention."""
 
 import math
 
 import keras
 
-from kerasr.layers import MaskedRNN
+from kerasr.layers import FrameAttention, MaskedRNN, SelfAttention
 
 # Each value of a dense layer's or convolution's output costs what its kernel holds, shared among the channels. A
 # depthwise kernel, or one of groups, holds no more than the inputs that its channels see.
@@ -31,4 +31,10 @@ def _macs(layer: keras.layers.Layer) -> int:
         return layer.input[0].shape[1] * (math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape))
     if isinstance(layer, CONVOLUTIONS):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+    # Attention is two products: of queries with keys, and of their weights with values.
+    if isinstance(layer, SelfAttention):
+        _, time, width = layer.output.shape
+        return 2 * time * time * width
+    if isinstance(layer, FrameAttention):
+        return 2 * layer.input[1].shape[1] * math.prod(layer.output.shape[1:])
     return 0
