@@ -1,0 +1,119 @@
+"""Speech Commands' clips at hand in five folds that share no speaker: what the recipe `commands` gets on the fifth.
+
+    python benchmarks/five_folds.py                          the recipe's own model
+    python benchmarks/five_folds.py --model BCResNet         another one
+    python benchmarks/five_folds.py --table                  print what has been measured
+
+Folds are drawn once (seed 0) with equal shares of each word. Four train, but for a tenth of their speakers, which is
+only watched: the last weights are kept, and the fold that is reported has no part in any choice. Each training is one
+file under benchmarks/results/five_folds/, and not trained again while that file is there. --folds trains some of them,
+so that two processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from kerasr.config import to_json
+from kerasr.data import Utterance, load_corpus
+from kerasr.data.manifest import write_manifest
+from kerasr.recipes import get_recipe
+from kerasr.report import evaluate_run
+from kerasr.training import train_recipe
+
+RESULTS = Path(__file__).parent / "results" / "five_folds"
+NUM_FOLDS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="architecture; the recipe's own where not given")
+    parser.add_argument("--epochs", type=int, help="passes; the recipe's own where not given")
+    parser.add_argument("--folds", type=int, nargs="+", default=range(NUM_FOLDS), help="leave out these, in turn")
+    parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if not arguments.table:
+        for fold in arguments.folds:
+            measure(arguments.model, fold, arguments.epochs)
+    print_table()
+
+
+def measure(model: str | None, fold: int, epochs: int | None) -> None:
+    """Train without one fold and keep the score on it."""
+    config = get_recipe("commands", model)
+    config = replace(config, keep="last", epochs=epochs or config.epochs)
+    path = RESULTS / f"{config.model}-{config.epochs}-{fold}.json"
+    if path.exists():
+        return
+    started, busy = time.perf_counter(), processor_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = os.path.join(folder, "manifest.csv")
+        write_manifest(manifest, divide(fold))
+        run = train_recipe(replace(config, data=manifest, split="official", out=folder))
+        seconds, processor = time.perf_counter() - started, processor_seconds() - busy
+        metrics = evaluate_run(run).metrics
+        result = {
+            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {config.epochs} --folds {fold}",
+            "model": config.model,
+            "fold": fold,
+            "epochs": config.epochs,
+            "accuracy": metrics["accuracy"],
+            "num_correct": metrics["num_correct"],
+            "num_clips": metrics["num_clips"],
+            "words": {row["word"]: row["recall"] for row in metrics["words"]},
+            "seconds": round(seconds, 1),
+            "processor_seconds": round(processor, 1),
+            "parameters": run.facts["parameters"],
+            "macs": run.facts["macs"],
+            "machine": run.facts["machine"],
+            "versions": run.facts["versions"],
+            "config": to_json(run.config) | {"data": "speech_commands"},
+        }
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(path.name, result["accuracy"], flush=True)
+
+
+def divide(fold: int) -> list[Utterance]:
+    """The corpus with one fold as its test, and a tenth of the other speakers as its validation."""
+    utterances = load_corpus("speech_commands").utterances
+    # A clip that names no speaker is a group of its own.
+    groups = np.array([item.speaker or item.path for item in utterances])
+    labels = np.array([item.label for item in utterances])
+    folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=0).split(labels, labels, groups)
+    rest, test = list(folds)[fold]
+    tenths = StratifiedGroupKFold(10, shuffle=True, random_state=0).split(labels[rest], labels[rest], groups[rest])
+    watched = rest[next(iter(tenths))[1]]
+    split = np.full(len(utterances), "train", dtype=object)
+    split[test], split[watched] = "test", "validation"
+    return [replace(item, split=str(name)) for item, name in zip(utterances, split, strict=True)]
+
+
+def processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def print_table() -> None:
+    """Accuracy over all folds, and fold by fold."""
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    print("| model | epochs | parameters | folds | accuracy | of each fold | processor minutes a fold |\n|" + "---|" * 7)
+    for model, epochs in dict.fromkeys((result["model"], result["epochs"]) for result in results):
+        mine = [result for result in results if (result["model"], result["epochs"]) == (model, epochs)]
+        accuracy = sum(result["num_correct"] for result in mine) / sum(result["num_clips"] for result in mine)
+        each = ", ".join(f"{result['accuracy']:.1%}" for result in mine)
+        minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
+        print(f"| {model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)} | {accuracy:.1%} | {each} | {minutes:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

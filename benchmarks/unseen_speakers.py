@@ -1,0 +1,157 @@
+"""What a recipe is worth on a voice that it never heard: spoken digits with one of six speakers left out.
+
+    python benchmarks/unseen_speakers.py --choose     short trainings that leave out two speakers, for every candidate
+    python benchmarks/unseen_speakers.py              a full training for each speaker, of the candidate chosen for it
+    python benchmarks/unseen_speakers.py --table      print what has been measured
+
+Nested validation: the candidate for a speaker is the one that did best on other speakers in trainings that heard
+neither of them, at a quarter of the epochs. A speaker's own recordings have no part in the choice, nor in when to stop:
+every training keeps its last weights. Each training is one file under benchmarks/results/unseen_speakers/, written when
+it ends, and not trained again while that file is there. --candidate trains one candidate for all speakers instead, and
+--speakers some of the speakers, so that several processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kerasr.config import TrainConfig, to_json
+from kerasr.recipes import get_recipe
+from kerasr.run_directory import Run
+from kerasr.training import train_recipe
+
+RESULTS = Path(__file__).parent / "results" / "unseen_speakers"
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+
+# Who is left out together in the trainings that choose: each speaker once with each of two others.
+PAIRS = (
+    ("george", "nicolas"), ("lucas", "theo"), ("jackson", "yweweler"),
+    ("george", "lucas"), ("nicolas", "yweweler"), ("jackson", "theo"),
+)  # fmt: skip
+INNER_SHARE = 4  # The trainings that choose have this part of the epochs.
+
+
+def candidates() -> dict[str, TrainConfig]:
+    """What there is to choose from: the recipe, and what might be better."""
+    best = get_recipe("digits-best")
+    return {"digits-best": best}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--choose", action="store_true", help="run the trainings that choose")
+    parser.add_argument("--candidate", choices=list(candidates()), help="train this one, whatever was chosen")
+    parser.add_argument("--speakers", nargs="+", choices=SPEAKERS, default=SPEAKERS, help="leave out these, in turn")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if arguments.choose:
+        names = [arguments.candidate] if arguments.candidate else list(candidates())
+        for pair in PAIRS:
+            for name in names:
+                if set(pair) & set(arguments.speakers):
+                    measure(name, pair, seed=0, inner=True)
+    elif not arguments.table:
+        for seed in arguments.seeds:
+            for speaker in arguments.speakers:
+                measure(arguments.candidate or chosen(speaker), (speaker,), seed=seed, inner=False)
+    print_tables()
+
+
+def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> None:
+    """Train one candidate without these speakers and keep its score on each of them."""
+    path = result_path(name, left_out, seed, inner)
+    if path.exists():
+        return
+    config = candidates()[name]
+    epochs = (config.epochs or 0) // (INNER_SHARE if inner else 1)
+    started, busy = time.perf_counter(), processor_seconds()
+    with tempfile.TemporaryDirectory() as out:
+        run = train_recipe(replace(config, leave_out=",".join(left_out), epochs=epochs, seed=seed, out=out))
+        scores = accuracy_by_speaker(run)
+        result = {
+            "command": f"benchmarks/unseen_speakers.py {'--choose ' if inner else ''}--candidate {name}",
+            "candidate": name,
+            "left_out": left_out,
+            "seed": seed,
+            "accuracy": scores,
+            "epochs": epochs,
+            "seconds": round(time.perf_counter() - started, 1),
+            "processor_seconds": round(processor_seconds() - busy, 1),
+            "parameters": run.facts["parameters"],
+            "macs": run.facts["macs"],
+            "split_rule": run.split_rule,
+            "machine": run.facts["machine"],
+            "versions": run.facts["versions"],
+            "config": to_json(run.config),
+        }
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(path.name, scores, flush=True)
+
+
+def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) -> Path:
+    return RESULTS / f"{'inner' if inner else 'outer'}-{name}-{'+'.join(left_out)}-{seed}.json"
+
+
+def accuracy_by_speaker(run: Run) -> dict[str, float]:
+    """Share of each left-out speaker's clips that are recognised."""
+    utterances = run.utterances("test")
+    heard = run.predict_files([item.path for item in utterances]).argmax(1)
+    right = heard == np.array([run.labels.index(item.label or "") for item in utterances])
+    speakers = np.array([item.speaker for item in utterances])
+    return {str(speaker): round(float(right[speakers == speaker].mean()), 4) for speaker in np.unique(speakers)}
+
+
+def chosen(speaker: str) -> str:
+    """The candidate that did best on the speakers that were left out together with this one."""
+    pairs = [pair for pair in PAIRS if speaker in pair]
+    others = [(pair, other) for pair in pairs for other in pair if other != speaker]
+    scores = {}
+    for name in candidates():
+        paths = [result_path(name, pair, 0, True) for pair, _ in others]
+        if all(path.exists() for path in paths):
+            results = [json.loads(path.read_text()) for path in paths]
+            pairs_of_results = zip(results, others, strict=True)
+            scores[name] = statistics.mean(result["accuracy"][other] for result, (_, other) in pairs_of_results)
+    if not scores:
+        raise SystemExit(f"nothing has been measured to choose for {speaker} by: run with --choose, or give --candidate")
+    return max(scores, key=lambda name: scores[name])
+
+
+def processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def print_tables() -> None:
+    """Scores of the trainings that choose, and of those that count."""
+    results = [json.loads(path.read_text()) | {"file": path.name} for path in sorted(RESULTS.glob("*.json"))]
+    inner = [result for result in results if result["file"].startswith("inner")]
+    print("| candidate | inner trainings | mean on speakers left out | worst |\n|---|---|---|---|")
+    for name in dict.fromkeys(result["candidate"] for result in inner):
+        mine = [result for result in inner if result["candidate"] == name]
+        scores = [score for result in mine for score in result["accuracy"].values()]
+        print(f"| {name} | {len(mine)} | {statistics.mean(scores):.1%} | {min(scores):.1%} |")
+    outer = [result for result in results if result["file"].startswith("outer")]
+    print(f"\n| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
+    for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in outer):
+        mine = [result for result in outer if (result["candidate"], result["seed"]) == (name, seed)]
+        scores = {speaker: score for result in mine for speaker, score in result["accuracy"].items()}
+        row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
+        minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
+        print(
+            f"| {name} | {seed} | {row} | {statistics.mean(scores.values()):.1%} | {min(scores.values()):.1%} "
+            f"| {minutes:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
