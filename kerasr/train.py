@@ -10,6 +10,7 @@ from rich.console import Console
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.config import TrainConfig
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
+from kerasr.recipes.voices import expect_of_people
 
 if TYPE_CHECKING:
     from kerasr.run_directory import Run
@@ -21,6 +22,7 @@ Train a recogniser, from recordings to a run's folder with weights, scores and a
   python -m kerasr.train --data my_recordings/                   your own words, a sub-folder each
   python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
   python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
+  python -m kerasr.train --words "lights on,stop" --language en-gb    words that nobody has recorded
   python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill
 
 Recipes:
@@ -54,7 +56,8 @@ def main(argv: list[str]) -> None:
 
 def parse_config(argv: list[str]) -> TrainConfig:
     """The settings: a recipe's, with what the command line says instead."""
-    recipe = "words" if any(argument.split("=")[0] == "--data" for argument in argv) else "digits"
+    flags = {argument.split("=")[0] for argument in argv}
+    recipe = "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
     if argv and not argv[0].startswith("-"):
         recipe, argv = argv[0], argv[1:]
     # A model's own options and a recipe's settings for it are known once the model is.
@@ -78,6 +81,8 @@ def _value_of(flag: str, argv: list[str]) -> str | None:
 
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
+    from kerasr.data.corpora.synthetic import NAME
+
     metrics = run.metrics or {}
     low, high = metrics["accuracy_interval"]
     console.print(
@@ -85,6 +90,8 @@ def print_result(console: Console, run: "Run") -> None:
         f"(95% interval {low:.1%} to {high:.1%}); best epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
         f"{run.facts['train_seconds']:.0f} s of training"
     )
+    if run.facts["corpus"]["name"] == NAME:
+        console.print(expect_of_people(), style="yellow")
     console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)
     clip = Path(run.utterances("test")[0].path)
     console.print(f"next    python -m kerasr.predict {run.path} {clip}", soft_wrap=True, highlight=False)

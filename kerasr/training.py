@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,6 +61,7 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     """
     console = console or Console()
     config, corpus = _load(config, console)
+    config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
@@ -228,6 +230,15 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
 def _data_of(config: TrainConfig) -> str | None:
     """What to train on: words alone are a synthetic corpus."""
     return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
+
+
+def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
+    """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases."""
+    spec = config.features
+    if config.data is not None or config.words is None or spec.clip_seconds is None:
+        return config
+    longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
+    return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
 
 
 def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kerasr import UserError, audio
+from kerasr import UserError, audio, train
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import parse_words, read_synthetic
+from kerasr.data.manifest import SPLITS
+from kerasr.recipes.voices import expect_of_people
+from kerasr.report import evaluate_run
 from kerasr.training import train_recipe
 
 needs_voices = pytest.mark.skipif(
@@ -192,6 +195,28 @@ def test_training_clips_beside_recordings(tones, tmp_path, monkeypatch):
     assert "voices" not in alone.facts
     with pytest.raises(UserError, match=r"--words stop: .* has no such word"):
         train_recipe(replace(config, words="low,stop"), console=quiet)
+
+
+@needs_voices
+def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    words = "lights on,please turn all the lights off"
+    arguments = ["--words", words, "--language", "en-gb", "--synthetic-voices", "6"]
+    config = train.parse_config([*arguments, "--out", str(tmp_path / "runs"), "--epochs", "1", "--model.width", "0.25"])
+    assert config.recipe == "voices"
+    run = train_recipe(config, console=Console(file=io.StringIO()))
+    assert run.labels == tuple(words.split(","))
+    longest = max(item.duration or 0 for split in SPLITS for item in run.utterances(split))
+    assert 1 < longest <= run.config.features.clip_seconds < longest + 0.1
+    assert sum(len(run.utterances(split)) for split in SPLITS) == 12
+    # Once a figure is known it stands in the report and on the screen.
+    module = sys.modules["kerasr.recipes.voices"]
+    monkeypatch.setattr(module, "REAL_ACCURACY", 0.85)
+    assert "85% of real recordings" in evaluate_run(run).notes[-1]
+    train.print_result(Console(), run)
+    assert "85% of real recordings" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(module, "REAL_ACCURACY", None)
+    assert "not measured" in expect_of_people()
 
 
 def test_labels_that_are_no_words_are_not_spoken(monkeypatch):

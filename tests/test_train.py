@@ -48,6 +48,11 @@ def test_data_alone_selects_the_words_recipe():
     assert train.parse_config(["digits", "--data", "mine"]).recipe == "digits"
 
 
+def test_words_alone_select_the_synthetic_voices():
+    assert train.parse_config(["--words", "yes,no"]).recipe == "voices"
+    assert train.parse_config(["--words=yes,no", "--data=mine"]).recipe == "words"
+
+
 def test_a_model_brings_its_own_options_and_settings():
     config = train.parse_config(["digits", "--model", "StackedLSTM", "--epochs", "30", "--seed", "1"])
     assert (config.model, config.epochs, config.seed) == ("StackedLSTM", 30, 1)
@@ -67,7 +72,7 @@ def test_any_field_can_be_overridden():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["digitz"], "no recipe is called 'digitz': choose one of digits, words"),
+        (["digitz"], "no recipe is called 'digitz': choose one of digits, words, voices"),
         (["--model", "ResNet19"], "no model is called 'ResNet19'"),
         (["--data", "nowhere/at/all"], "nowhere/at/all: there is no such folder"),
         (["--resume", "nowhere"], "nowhere: no run is here"),

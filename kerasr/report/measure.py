@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
+from kerasr.recipes.voices import expect_of_people
 from kerasr.report.page import write_report
 from kerasr.report.pictures import Clip
 from kerasr.run_directory import MODEL, Run, provenance
@@ -96,6 +98,8 @@ def evaluate_run(
         "latency_ms": _measure_latency(run, utterances[0]),
     }
     notes = _notes(run, utterances, metrics)
+    if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
+        notes.append(expect_of_people())
     if folder is None:
         own = corpus is None and split == "test"
         folder = run.path if own else run.path / "evaluations" / _folder_name(split, corpus)

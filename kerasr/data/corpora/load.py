@@ -154,7 +154,10 @@ def _check_labels(corpus: Corpus, min_labels: int) -> None:
 def _read(data: str | None, default: str | None) -> Corpus:
     if data is None:
         if default is None:
-            raise UserError("no recordings are named: give --data with a folder, a manifest or a known corpus")
+            raise UserError(
+                "no recordings are named: give --data with a folder, a manifest or a known corpus, or --words to have "
+                "some spoken"
+            )
         return _read_known(default)
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)

@@ -24,7 +24,8 @@ from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifes
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 
-PREFIX = "synthetic:"
+NAME = "synthetic"
+PREFIX = f"{NAME}:"
 CLIPS_PER_WORD = 200
 LANGUAGE = "en"
 
@@ -96,7 +97,7 @@ def read_synthetic(
             _render(words, beside, language, seed, clips_per_word)
     listed = read_manifest(os.path.join(folder, _MANIFEST))
     return Corpus(
-        name="synthetic",
+        name=NAME,
         utterances=listed.utterances,
         licence="made with espeak-ng, a GPL-3 program",
         source="https://github.com/espeak-ng/espeak-ng, by way of espeakng-loader",
