@@ -172,7 +172,7 @@ class TrainConfig:
     recipe: Annotated[str, tyro.conf.Suppress] = "words"
     """The recipe these settings started from."""
     data: str | None = None
-    """A folder with one sub-folder a word, a CSV or JSONL manifest, fsdd, speech_commands, or synthetic:yes,no."""
+    """A folder with one sub-folder a word, a CSV or JSONL manifest, or fsdd, speech_commands:12, synthetic:yes,no."""
     words: str | None = None
     """Words that synthetic voices speak (extra `voices`): yes,no or, with espeak-ng's phonemes, stop=[[st'0p]],go."""
     language: str = "en"

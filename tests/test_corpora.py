@@ -1,19 +1,25 @@
 """Readers: each layout is recognised, each speaker and split is the one its names tell."""
 
+import math
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from kerasr import UserError, audio
-from kerasr.data import CorpusUnavailable, load_corpus, split_corpus, write_manifest
-from kerasr.data.corpora import download, fsdd
+from kerasr.data import CorpusUnavailable, fingerprint, load_corpus, split_corpus, write_manifest
+from kerasr.data.corpora import CORPORA, download, fsdd
 from kerasr.data.corpora.fsdd import read_fsdd
-from kerasr.data.corpora.speech_commands import official_split, read_speech_commands
+from kerasr.data.corpora.speech_commands import WANTED, official_split, read_speech_commands
 
+OTHERS = """backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven sheila six
+three tree two visual wow zero"""
+COMMANDS = (*WANTED, *OTHERS.split())
 CLIP = np.sin(np.arange(800) / 5).astype(np.float32)
 
 
@@ -249,6 +255,84 @@ def test_official_hash(name, split):
     assert official_split(name) == split
 
 
+@pytest.fixture(scope="module")
+def small_commands(tmp_path_factory):
+    """Speech Commands in its own layout, version 0.02: 35 words by 40 speakers, the lists, two noises."""
+    root = tmp_path_factory.mktemp("whole") / "sc"
+    speakers = [f"{number:08x}" for number in range(40)]
+    names = [f"{word}/{name}_nohash_0.wav" for word in COMMANDS for name in speakers]
+    clip = Path(make(root, names[0]), names[0]).read_bytes()
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(clip)
+    rng = np.random.default_rng(0)
+    (root / "_background_noise_").mkdir()
+    for name in ("rain", "wind"):
+        audio.write(root / "_background_noise_" / f"{name}.wav", 0.1 * rng.standard_normal(40000), 16000)
+    for listed, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):
+        (root / listed).write_text("\n".join(name for name in names if official_split(os.path.basename(name)) == split))
+    return str(root)
+
+
+def test_twelve_commands(small_commands, tmp_path, monkeypatch):
+    """A tenth of the wanted clips each of unknown words and of silence in each split; the same wherever it is made."""
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "a"))
+    corpus = load_corpus(f"{small_commands}:12")
+    assert corpus.labels == ("_silence_", "_unknown_", *WANTED)
+    counts = Counter((item.label, item.split) for item in corpus.utterances)
+    for split in ("train", "validation", "test"):
+        wanted = sum(counts[word, split] for word in WANTED)
+        assert counts["_unknown_", split] == counts["_silence_", split] == math.ceil(wanted / 10) > 1
+    for item in corpus.utterances:
+        assert item.label == "_silence_" or item.split == official_split(os.path.basename(item.path))
+    unknown = {corpus.relative(item.path).split("/")[0] for item in corpus.utterances if item.label == "_unknown_"}
+    assert len(unknown) > 10
+    assert not unknown & set(WANTED)
+    silence = [audio.read(item.path) for item in corpus.utterances if item.label == "_silence_"]
+    assert {(len(clip), rate) for clip, rate in silence} == {(16000, 16000)}
+    volumes = [clip.std() / 0.1 for clip, _ in silence]
+    assert min(volumes) < 0.2
+    assert 0.8 < max(volumes) <= 1.01
+    again = load_corpus(f"{small_commands}:12", seed=1)
+    assert again == corpus
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "b"))
+    elsewhere = load_corpus(f"{small_commands}:12")
+    assert elsewhere.made != corpus.made
+    assert fingerprint(elsewhere) == fingerprint(corpus)
+
+
+def test_thirty_five_commands(small_commands, tmp_path, monkeypatch):
+    corpus = load_corpus(f"{small_commands}:35")
+    assert corpus.labels == tuple(sorted(COMMANDS))
+    assert corpus == load_corpus(small_commands)
+    monkeypatch.setenv("KERASR_DATA", os.path.dirname(small_commands))
+    monkeypatch.setitem(CORPORA, "speech_commands", replace(CORPORA["speech_commands"], folder="sc"))
+    assert load_corpus("speech_commands:35") == corpus
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path))
+    assert load_corpus(None, default="speech_commands:12") == load_corpus("speech_commands:12")
+
+
+def test_tasks_that_cannot_be_had(small_commands, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERASR_DATA", small_commands)
+    with pytest.raises(UserError, match="there are speech_commands:12 and speech_commands:35"):
+        load_corpus("speech_commands:20")
+    other = make(tmp_path / "w", "yes/1.wav", "no/1.wav")
+    with pytest.raises(UserError, match="only speech_commands has some"):
+        load_corpus(f"{other}:12")
+    few = make(tmp_path / "few", *(f"{word}/0000000{n}_nohash_0.wav" for word in WANTED for n in range(3)))
+    with pytest.raises(UserError, match="has 10 of the 35 words"):
+        load_corpus(f"{few}:35")
+    with pytest.raises(UserError, match="has no recordings in _background_noise_"):
+        load_corpus(f"{few}:12")
+    make(tmp_path / "few", "_background_noise_/rain.wav")
+    with pytest.raises(UserError, match="has no other words"):
+        load_corpus(f"{few}:12")
+    shutil.rmtree(os.path.join(few, "go"))
+    with pytest.raises(UserError, match="has no 'go'"):
+        load_corpus(f"{few}:12")
+
+
 def test_a_manifest_tells_the_same_as_the_folder(tmp_path):
     root = make(
         tmp_path / "w", *(f"{word}/{n}.wav" for word in ("yes", "no") for n in range(30)), "_background_noise_/r.wav"
@@ -287,6 +371,10 @@ def test_speech_commands_at_hand(speech_commands_folder):
     assert min(silence["train"], silence["validation"], silence["test"]) > 5
     with pytest.raises(UserError, match="its train split is empty for 11 of 12 labels"):
         split_corpus(corpus, "official")
+    # Its folders are those of the task already.
+    twelve = load_corpus(f"{speech_commands_folder}:12")
+    assert sorted(map(repr, twelve.utterances)) == sorted(map(repr, corpus.utterances))
+    assert set(twelve.labels) == set(corpus.labels)
 
 
 def test_audio_suffixes_are_read(tmp_path):

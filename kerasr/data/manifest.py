@@ -68,6 +68,7 @@ class Corpus:
         labels: every label, in the corpus's own order where it has one, else sorted.
         official_split: one phrase that says which split the corpus comes with, set on its utterances; "" for none.
         bad: recordings left out, as pairs of path and reason.
+        made: folder outside of the root with recordings that were made of the others; "" for none.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Corpus:
     labels: tuple[str, ...] = ()
     official_split: str = ""
     bad: tuple[tuple[str, str], ...] = ()
+    made: str = ""
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -97,7 +99,8 @@ class Corpus:
 
     def relative(self, path: str) -> str:
         """`path` from the corpus's root, with `/` and in one Unicode form: the same on every machine."""
-        inside = os.path.relpath(path, self.root) if self.root else path
+        root = self.made if self.made and path.startswith(os.path.join(self.made, "")) else self.root
+        inside = os.path.relpath(path, root) if root else path
         return unicodedata.normalize("NFC", inside.replace(os.sep, "/"))
 
 

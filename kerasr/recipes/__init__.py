@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from kerasr.config import TrainConfig
 from kerasr.errors import UserError
+from kerasr.recipes.commands import commands
 from kerasr.recipes.digits import digits
 from kerasr.recipes.voices import voices
 from kerasr.recipes.words import words
 
 _RECIPES: dict[str, Callable[[str | None], TrainConfig]] = {
-    recipe.__name__: recipe for recipe in (digits, words, voices)
+    recipe.__name__: recipe for recipe in (digits, commands, words, voices)
 }
 
 

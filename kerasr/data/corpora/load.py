@@ -50,7 +50,8 @@ def load_corpus(
 
     Args:
         data: a folder of word folders, a copy of a known corpus (recognised by its layout), a CSV or JSONL manifest,
-            the name of a known corpus, or `synthetic:yes,no`. None for `default`.
+            the name of a known corpus, or `synthetic:yes,no`. None for `default`. Behind the name or the copy of Speech
+            Commands may stand which of its tasks is meant, as in `speech_commands:12`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
         seed: draws the voices of a synthetic corpus; others do not change with it.
@@ -158,7 +159,11 @@ def _read(data: str | None, default: str | None) -> Corpus:
                 "no recordings are named: give --data with a folder, a manifest or a known corpus, or --words to have "
                 "some spoken"
             )
-        return _read_known(default)
+        name, _, task = default.partition(":")
+        return _take_task(_read_known(name), task)
+    place, _, task = data.rpartition(":")
+    if (task in speech_commands.TASKS or place in CORPORA) and not os.path.exists(data):
+        return _take_task(_read(place, None), task)
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data)
     if os.path.isdir(data):
@@ -174,11 +179,21 @@ def _read(data: str | None, default: str | None) -> Corpus:
     raise UserError(f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})")
 
 
+def _take_task(corpus: Corpus, task: str) -> Corpus:
+    """The corpus, or the one of its tasks that is named."""
+    if not task:
+        return corpus
+    if corpus.name != speech_commands.NAME:
+        raise UserError(f"{corpus.source}: `:{task}` names a task, and only {speech_commands.NAME} has some")
+    return speech_commands.select_task(corpus, task, _writable_cache())
+
+
 def _read_layout(path: str, default: str | None) -> Corpus:
     """The corpus in a folder, recognised by its layout."""
     for known in CORPORA.values():
         if known.recognise(path):
             return known.read(path)
+    default = default and default.partition(":")[0]
     if default is not None:
         inside = os.path.join(path, CORPORA[default].folder)
         if os.path.isdir(inside) and CORPORA[default].recognise(inside):

@@ -3,17 +3,30 @@
 A clip is `{speaker}_nohash_{n}.wav`, where the speaker is eight hex digits; in `_unknown_` the word stands in front of
 it. `_silence_` clips have no speaker, and `_background_noise_` holds long noises to mix in. The official split is in
 `validation_list.txt` and `testing_list.txt`; where these are missing it follows from a hash of the speaker.
+
+Two tasks are official. `speech_commands:35` tells all words apart. `speech_commands:12` knows ten of them,
+`_unknown_` for the other 25 and `_silence_`, made as TensorFlow's example makes them
+(tensorflow/examples/speech_commands/input_data.py): in each split as many unknown words and as many stretches of
+background noise as a tenth of the wanted clips. Which they are is drawn once and for all, so that every training is
+tested on the same.
 """
 
 import hashlib
+import json
+import math
 import os
 import re
 import sys
 from dataclasses import replace
 
+import numpy as np
+import soundfile
+
+from kerasr import atomic, audio
 from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.manifest import Corpus
+from kerasr.data.manifest import SPLITS, Corpus, Utterance
+from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 
 NAME = "speech_commands"
@@ -22,6 +35,17 @@ SOURCE = "https://arxiv.org/abs/1804.03209 (version 0.02)"
 LICENCE = "CC BY 4.0"
 VALIDATION_LIST = "validation_list.txt"
 TEST_LIST = "testing_list.txt"
+
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+WANTED = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+# Number of words by the task's name, which stands behind the corpus's: `speech_commands:12`.
+TASKS = {"12": 12, "35": 35}
+
+SAMPLE_RATE = 16000
+# Unknown words and silences, each as a share of the wanted clips.
+_SHARE = 0.1
+# Part of the cache's key: count it up when the same corpus would give other silences.
+_SILENCE_VERSION = 1
 
 _ARCHIVE = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 # From TensorFlow Datasets, tensorflow_datasets/url_checksums/speech_commands.txt (2,428,923,189 bytes).
@@ -73,6 +97,87 @@ def download_speech_commands(folder: str, url: str = _ARCHIVE, sha256: str | Non
         UserError: the archive is not the published one.
     """
     install_archive(url, folder, sha256=sha256)
+
+
+def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:
+    """The clips and labels of one of the official tasks.
+
+    Args:
+        corpus: a copy that `read_speech_commands` has read. Folders `_unknown_` and `_silence_` are taken as they are.
+        task: `12` or `35`.
+        cache: folder that keeps the silences that are cut out of the background noises.
+
+    Raises:
+        UserError: there is no such task, or the copy has too few words for it or no background noise.
+    """
+    if task not in TASKS:
+        named = " and ".join(f"{NAME}:{name}" for name in TASKS)
+        raise UserError(f"{NAME}:{task}: there is no such task; there are {named}")
+    words = [label for label in corpus.labels if label not in (SILENCE, UNKNOWN)]
+    if task == "35":
+        if len(words) < TASKS[task]:
+            raise UserError(f"{corpus.root}: has {len(words)} of the 35 words; take {NAME}:12, or a whole copy")
+        kept = tuple(item for item in corpus.utterances if item.label in words)
+        return replace(corpus, utterances=kept, labels=tuple(words))
+    if missing := [word for word in WANTED if word not in words]:
+        raise UserError(f"{corpus.root}: has no {missing[0]!r}, one of the ten words of {NAME}:12")
+    wanted = [item for item in corpus.utterances if item.label in WANTED]
+    corpus, silence = _silence(corpus, _tenths(wanted), cache)
+    unknown = _unknown(corpus, _tenths(wanted))
+    return replace(corpus, utterances=(*silence, *unknown, *wanted), labels=(SILENCE, UNKNOWN, *WANTED))
+
+
+def _tenths(wanted: list[Utterance]) -> dict[str, int]:
+    """How many clips of silence, and of unknown words, each split gets."""
+    return {split: math.ceil(_SHARE * sum(item.split == split for item in wanted)) for split in SPLITS}
+
+
+def _unknown(corpus: Corpus, counts: dict[str, int]) -> list[Utterance]:
+    """Clips of the other words: those with the smallest hashes in each split, so that no random state has a say."""
+    if UNKNOWN in corpus.labels:
+        return [item for item in corpus.utterances if item.label == UNKNOWN]
+    others = [item for item in corpus.utterances if item.label not in (*WANTED, SILENCE)]
+    if not others:
+        raise UserError(f"{corpus.root}: has no other words to make {UNKNOWN} of than the ten; take a whole copy")
+    others.sort(key=lambda item: hashlib.sha1(corpus.relative(item.path).encode("utf-8", "surrogateescape")).digest())
+    taken = [item for split in SPLITS for item in [one for one in others if one.split == split][: counts[split]]]
+    return [replace(item, label=UNKNOWN) for item in sorted(taken, key=lambda item: item.path)]
+
+
+def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus, list[Utterance]]:
+    """Seconds of background noise, cut out on the first call and found in `cache` from then on."""
+    if SILENCE in corpus.labels:
+        return corpus, [item for item in corpus.utterances if item.label == SILENCE]
+    if not corpus.noise:
+        raise UserError(f"{corpus.root}: has no recordings in _background_noise_ to cut {SILENCE} out of")
+    noises = [(corpus.relative(path), os.path.getsize(path)) for path in corpus.noise]
+    key = json.dumps([_SILENCE_VERSION, counts, noises])
+    folder = os.path.join(cache, f"{NAME}-silence-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    if not os.path.isdir(folder):
+        with atomic.new_folder(folder) as beside:
+            _cut_silence(corpus, counts, beside)
+    silence = [
+        Utterance(os.path.join(folder, split, name), label=SILENCE, split=split)
+        for split in SPLITS
+        for name in sorted(os.listdir(os.path.join(folder, split)))
+    ]
+    return replace(corpus, made=folder), silence
+
+
+def _cut_silence(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
+    """Write seconds of noise from anywhere in the noises, each turned down to a volume drawn from 0 to 1."""
+    draw = np.random.default_rng(0)
+    noises = [audio.read(path, SAMPLE_RATE)[0] for path in corpus.noise]
+    noises = [np.resize(noise, max(len(noise), SAMPLE_RATE)) for noise in noises]
+    with Notice("Cutting silence", sum(counts.values())) as notice:
+        for split, count in counts.items():
+            os.mkdir(os.path.join(folder, split))
+            for number in range(count):
+                noise = noises[draw.integers(len(noises))]
+                start = draw.integers(len(noise) - SAMPLE_RATE + 1)
+                clip = draw.uniform() * noise[start : start + SAMPLE_RATE]
+                soundfile.write(os.path.join(folder, split, f"{number:04d}.wav"), clip, SAMPLE_RATE, subtype="PCM_16")
+                notice.advance(1)
 
 
 def official_split(name: str) -> str:

@@ -1,0 +1,34 @@
+"""Speech Commands: twelve or thirty-five words, the official tasks."""
+
+from dataclasses import replace
+
+from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
+from kerasr.recipes import words
+from kerasr.registry import model_facts
+
+# 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
+FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=40, clip_seconds=1.0)
+
+AUGMENT = replace(words.AUGMENT, noise=0.8)
+
+
+def commands(model: str | None = None) -> TrainConfig:
+    """Speech Commands, 12 words (--data speech_commands:35 for 35), official split.
+
+    The twelve are ten words, `_unknown_` for the 25 others and `_silence_` out of the background noises, each a tenth
+    as many as the wanted clips. A copy elsewhere is named with its task: --data FOLDER:12. What its folders hold, taken
+    as it is, is --data FOLDER.
+    """
+    name = model or "ResidualCNN"
+    return TrainConfig(
+        recipe="commands",
+        data="speech_commands:12",
+        model=name,
+        model_options=dict(model_facts(name).options),
+        features=FEATURES,
+        augment=AUGMENT,
+        optimizer=OptimizerConfig(learning_rate=3e-3),
+        epochs=30,
+        batch_size=64,
+        label_smoothing=0.05,
+    )
