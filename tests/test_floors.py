@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "data"),
     ("tasks",),
     ("checkpoint", "recipes", "run_directory", "callbacks", "evaluation", "report", "training"),
-    ("train", "evaluate", "predict", "runs", "models.__main__"),
+    ("train", "evaluate", "predict", "record", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
 COMMANDS = FLOORS[5]

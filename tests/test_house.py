@@ -120,7 +120,7 @@ def test_dev_brings_every_extra_that_the_tests_use():
     (own,) = [requirement for requirement in dev if requirement.name == "kerasr"]
     extras = set(settings()["options.extras_require"])
     assert own.extras <= extras
-    assert extras - own.extras == {"dev", "torch", "wandb"}
+    assert extras - own.extras == {"dev", "microphone", "torch", "wandb"}
 
 
 def test_version_is_the_changelogs():

@@ -2,11 +2,13 @@
 
 Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The
 folder right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last.
-Speakers are not guessed from folder names; a manifest names them. `_background_noise_` holds background recordings.
-Names that begin with a dot are skipped.
+Speakers are not guessed from folder names. A recording called `anna_take_3.wav`, as `kerasr.record` calls them, is by
+`anna`; a manifest names all others. `_background_noise_` holds background recordings. Names that begin with a dot are
+skipped.
 """
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
 NOISE_FOLDER = "_background_noise_"
+_TAKE = re.compile(r"(.+)_take_(\d+)\.\w+")
 
 
 def read_folder(path: str) -> Corpus:
@@ -34,7 +37,8 @@ def read_folder(path: str) -> Corpus:
         elif word == NOISE_FOLDER:
             noise.append(recording)
         else:
-            utterances.append(Utterance(recording, label=sys.intern(word)))
+            speaker, _ = parse_take(os.path.basename(recording)) or (None, 0)
+            utterances.append(Utterance(recording, label=sys.intern(word), speaker=speaker and sys.intern(speaker)))
     if not utterances:
         kinds = ", ".join(audio.SUFFIXES)
         raise UserError(f"{root}: has no recordings in word folders; put {kinds} files into one folder a word")
@@ -46,6 +50,17 @@ def read_folder(path: str) -> Corpus:
         noise=tuple(noise),
         bad=tuple(bad),
     )
+
+
+def take_name(speaker: str, number: int) -> str:
+    """The name of a speaker's recording, from which `parse_take` tells both."""
+    return f"{speaker}_take_{number}.wav"
+
+
+def parse_take(name: str) -> tuple[str, int] | None:
+    """Speaker and number of a recording called `anna_take_3.wav`; None where it is called otherwise."""
+    match = _TAKE.fullmatch(unicodedata.normalize("NFC", name))
+    return (match.group(1), int(match.group(2))) if match else None
 
 
 def walk_recordings(root: str) -> Iterator[str]:

@@ -1,0 +1,276 @@
+"""Take recordings of words from the microphone: `python -m kerasr.record`."""
+
+import os
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from kerasr.cli import parse, run_command
+from kerasr.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+DESCRIPTION = """
+Take recordings from the microphone, word by word in a shuffled order, into a folder to train on.
+
+  python -m kerasr.record words/ --words "yes,no"                     ten of each
+  python -m kerasr.record words/ --words "yes,no" --speaker anna      the next person
+  python -m kerasr.train --data words/
+
+Each recording is trimmed, and asked for again where it is empty, too quiet, too loud or cut off. Stop when you like:
+the same command goes on with what is missing. Needs the extra `microphone` (pip install -e ".[microphone]").
+"""
+
+KEYS = "[Enter] record   [p] play the last   [r] take it again   [s] skip   [q] stop"
+
+# Pressing Enter is heard too: so much is cut off, in seconds.
+CLICK_SECONDS = 0.15
+
+# What lies this far below the loudest is silence; so much of it is left around the word, in seconds.
+SILENCE_DB = 30
+MARGIN_SECONDS = 0.1
+
+# Share of full scale: a peak below is no voice, or one too far away; samples above are cut flat.
+QUIET, LOUD = 0.02, 0.99
+SHORTEST_SECONDS = 0.08
+
+# What no file may be called on one system or another.
+_NO_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """What to record, and where it goes."""
+
+    folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER")]
+    """Receives one sub-folder a word."""
+    words: str
+    """The words, separated by commas."""
+    speaker: str | None = None
+    """Who speaks; the recordings carry the name, so that a training can hold speakers out. Asked for where None."""
+    count: int = 10
+    """Recordings of each word by this speaker, those that are there counted in."""
+    seconds: float = 1.5
+    """Time to say a word, in seconds."""
+    sample_rate: int = 16000
+    """Of the recordings, in Hz."""
+    seed: int = 0
+    """Another seed asks in another order."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, then record."""
+    config = parse(RecordConfig, argv, command="record", description=DESCRIPTION)
+    words = parse_words(config.words)
+    from rich.console import Console
+
+    microphone = Microphone(config.sample_rate)
+    # It takes seconds, for which nobody should wait between two words.
+    import librosa.effects  # noqa: F401
+
+    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=Console())
+
+
+class Microphone:
+    """The system's microphone and loudspeaker.
+
+    Args:
+        sample_rate: in Hz, of what is recorded and played.
+
+    Raises:
+        UserError: sounddevice or PortAudio is not installed, or there is no microphone.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        try:
+            import sounddevice
+        except (ImportError, OSError) as error:
+            raise UserError(
+                f'recording needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on Linux '
+                "install libportaudio2"
+            ) from error
+        self._device = sounddevice
+        self._sample_rate = sample_rate
+        self._guarded(lambda: sounddevice.check_input_settings(samplerate=sample_rate, channels=1))
+
+    def record(self, seconds: float) -> "np.ndarray":
+        """What is heard from now on, float32 `(samples,)`."""
+        frames = round(seconds * self._sample_rate)
+        return self._guarded(
+            lambda: self._device.rec(frames, samplerate=self._sample_rate, channels=1, dtype="float32", blocking=True)
+        )[:, 0]
+
+    def play(self, waveform: "np.ndarray") -> None:
+        """Let `waveform` `(samples,)` be heard."""
+        self._guarded(lambda: self._device.play(waveform, self._sample_rate, blocking=True))
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except self._device.PortAudioError as error:
+            raise UserError(
+                f"the sound device does not work at {self._sample_rate} Hz ({error}); plug in a microphone, or try "
+                "--sample-rate 44100"
+            ) from error
+
+
+def parse_words(listed: str) -> list[str]:
+    """The words in `yes,no`.
+
+    Raises:
+        UserError: there are none, one is empty or there twice, or no folder can be named after it.
+    """
+    words = [word.strip() for word in listed.split(",")]
+    for word in words:
+        if not word or word.startswith(".") or _NO_NAME.search(word):
+            raise UserError(f"--words {listed}: no folder can be called {word!r}; name the words as in yes,no")
+        if words.count(word) > 1:
+            raise UserError(f"--words {listed}: {word!r} is there twice; name each word once")
+    return words
+
+
+def record_words(
+    config: RecordConfig,
+    words: list[str],
+    *,
+    record: Callable[[float], "np.ndarray"],
+    play: Callable[["np.ndarray"], None],
+    ask: Callable[[str], str],
+    console: "Console",
+) -> int:
+    """Ask for each word until there are `count` recordings of each, or the speaker stops.
+
+    Args:
+        config: what to record.
+        words: the words of it.
+        record: listens for a number of seconds and returns float32 `(samples,)`.
+        play: lets such a waveform be heard.
+        ask: shows a prompt and returns what is typed.
+        console: where to write.
+
+    Returns:
+        The number of recordings taken.
+    """
+    from kerasr import audio
+    from kerasr.data.corpora.folder import take_name
+
+    speaker = _speaker(config, ask)
+    wanted = _missing(config, words, speaker)
+    console.print(f"{len(wanted)} recordings to take by {speaker}.   {KEYS}", markup=False)
+    done: list[str] = []
+    position = 0
+    while position < len(wanted):
+        word, number = wanted[position]
+        try:
+            key = ask(f"{position + 1} of {len(wanted)}   say: {word}   ").strip().lower()
+        except EOFError:
+            break
+        if key == "q":
+            break
+        if key == "s":
+            position += 1
+        elif key in ("p", "r"):
+            if not done:
+                console.print("nothing is recorded yet", style="yellow")
+            elif key == "p":
+                play(audio.read(done[-1], config.sample_rate)[0])
+            else:
+                position = wanted.index(_word_and_number(done[-1]))
+                os.unlink(done.pop())
+        elif key:
+            console.print(KEYS, markup=False)
+        else:
+            heard = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
+            clip, problem = check_take(heard, config.sample_rate)
+            if problem:
+                console.print(f"{problem}: once more", style="yellow")
+                continue
+            path = os.path.join(config.folder, word, take_name(speaker, number))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            audio.write(path, clip, config.sample_rate)
+            done.append(path)
+            position += 1
+            console.print(f"  {draw(clip)}  {len(clip) / config.sample_rate:.2f} s", markup=False)
+    console.print(f"{len(done)} recorded into {config.folder}", markup=False)
+    return len(done)
+
+
+def _speaker(config: RecordConfig, ask: Callable[[str], str]) -> str:
+    """Who speaks, as part of a file's name."""
+    try:
+        speaker = (config.speaker if config.speaker is not None else ask("Who speaks? ")).strip()
+    except EOFError:
+        raise UserError("nobody can be asked who speaks: say it with --speaker") from None
+    if not speaker or speaker.startswith(".") or _NO_NAME.search(speaker):
+        raise UserError(f"--speaker {speaker!r}: no file can be called so; use letters and digits")
+    return speaker
+
+
+def _missing(config: RecordConfig, words: list[str], speaker: str) -> list[tuple[str, int]]:
+    """Words and numbers of the recordings that this speaker has yet to make, shuffled."""
+    from kerasr.data.corpora.folder import take_name
+
+    missing = []
+    for word in words:
+        folder = os.path.join(config.folder, word)
+        there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        numbers = (number for number in range(1, config.count + 1) if take_name(speaker, number) not in there)
+        missing += [(word, number) for number in numbers]
+    random.Random(config.seed).shuffle(missing)
+    return missing
+
+
+def _word_and_number(path: str) -> tuple[str, int]:
+    """What `_missing` listed, from the path that was made of it."""
+    from kerasr.data.corpora.folder import parse_take
+
+    _, number = parse_take(os.path.basename(path)) or ("", 0)
+    return os.path.basename(os.path.dirname(path)), number
+
+
+def check_take(heard: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", str]:
+    """The word in what was heard, and what is wrong with it.
+
+    Args:
+        heard: float32 `(samples,)`.
+        sample_rate: in Hz.
+
+    Returns:
+        The waveform without the silence around it, and "" or the reason to take it again.
+    """
+    import librosa
+    import numpy as np
+
+    peak = np.abs(heard).max(initial=0.0)
+    if peak < QUIET:
+        return heard, "nothing was heard" if peak < QUIET / 10 else "too quiet: come closer"
+    if (np.abs(heard) >= LOUD).sum() > 2:
+        return heard, "too loud: it is cut flat; go further away"
+    _, (start, end) = librosa.effects.trim(heard, top_db=SILENCE_DB, frame_length=512, hop_length=128)
+    if end - start < SHORTEST_SECONDS * sample_rate:
+        return heard, "only a click was heard"
+    if end >= len(heard):
+        return heard, "cut off at the end, or the room is loud: speak sooner, or raise --seconds"
+    margin = round(MARGIN_SECONDS * sample_rate)
+    return heard[max(0, start - margin) : end + margin], ""
+
+
+def draw(waveform: "np.ndarray", width: int = 40) -> str:
+    """The loudness of `waveform` `(samples,)` over time, as a line of bars."""
+    import numpy as np
+
+    levels = np.array([np.abs(part).max(initial=0.0) for part in np.array_split(waveform, width)])
+    heights = np.ceil(levels / levels.max() * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)
+
+
+if __name__ == "__main__":
+    run_command(main)
