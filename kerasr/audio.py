@@ -54,14 +54,19 @@ def facts(path: str | os.PathLike[str]) -> AudioFacts:
 
 
 def read(
-    path: str | os.PathLike[str], sample_rate: int | None = None, max_seconds: float | None = None
+    path: str | os.PathLike[str],
+    sample_rate: int | None = None,
+    max_seconds: float | None = None,
+    *,
+    start_seconds: float = 0.0,
 ) -> tuple[np.ndarray, int]:
     """The recording as one channel, the mean of those it has.
 
     Args:
         path: any format that libsndfile reads, of any rate and width.
         sample_rate: resample to this rate in Hz; None keeps the recording's own.
-        max_seconds: decode no more than this from the start, so that a long file costs what is asked of it.
+        max_seconds: decode no more than this, so that a long file costs what is asked of it.
+        start_seconds: where to begin.
 
     Returns:
         The waveform, float32 `(samples,)`, full scale at 1.0, and its rate in Hz. Resampling gives
@@ -74,9 +79,13 @@ def read(
     path = os.fspath(path)
     with _open(path) as file:
         rate = file.samplerate
-        limit = file.frames if max_seconds is None else min(file.frames, math.ceil(max_seconds * rate))
+        start = min(round(start_seconds * rate), file.frames)
+        left = file.frames - start
+        limit = left if max_seconds is None else min(left, math.ceil(max_seconds * rate))
         blocks: list[np.ndarray] = []
         try:
+            if start:
+                file.seek(start)
             while limit > 0:
                 block = file.read(min(limit, _BLOCK), dtype="float32", always_2d=True)
                 if len(block) == 0:

@@ -187,6 +187,10 @@ class TrainConfig:
     """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
     wanted: str | None = None
     """Train a detector with one output: is it this word? Every other word is a counter-example."""
+    negatives: str | None = None
+    """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
+    hard_negatives: str | None = None
+    """With wanted: an earlier run; what it takes for the word in the training part is heard more often in this one."""
     max_bad: int = 10
     """Unreadable recordings that are listed and skipped; one more stops the run."""
     cache: bool = False

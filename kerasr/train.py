@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.config import TrainConfig
+from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
 from kerasr.recipes.voices import expect_of_people
 
@@ -23,6 +24,7 @@ Train a recogniser, from recordings to a run's folder with weights, scores and a
   python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
   python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
   python -m kerasr.train --words "lights on,stop" --language en-gb    words that nobody has recorded
+  python -m kerasr.train wakeword --data my_recordings/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
   python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill
 
 Recipes:
@@ -62,6 +64,8 @@ def parse_config(argv: list[str]) -> TrainConfig:
         recipe, argv = argv[0], argv[1:]
     # A model's own options and a recipe's settings for it are known once the model is.
     default = get_recipe(recipe, _value_of("--model", argv))
+    if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
+        raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
     recipes = "\n".join(f"  {name:8} {line}" for name, line in list_recipes().items())
     notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
     return parse(
@@ -90,6 +94,11 @@ def print_result(console: Console, run: "Run") -> None:
         f"(95% interval {low:.1%} to {high:.1%}); best epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
         f"{run.facts['train_seconds']:.0f} s of training"
     )
+    if negatives := metrics.get("detector", {}).get("negatives"):
+        console.print(
+            f"{negatives['false_alarms_per_hour']:.1f} false alarms an hour ({60 * negatives['hours']:.1f} minutes "
+            f"heard), {1 - metrics['detector']['recall']:.1%} of the words missed"
+        )
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(), style="yellow")
     console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)

@@ -21,6 +21,7 @@ from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
+from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
 from kerasr.features import Features
 from kerasr.layers import choose_kernel
 from kerasr.models.cost import count_macs
@@ -65,10 +66,12 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
+    check_negatives(config)
     voices = _speak(config, corpus)
     corpus, features = measure_front_end(corpus, config.features, config.max_bad)
-    utterances = corpus.utterances + (voices.utterances if voices else ())
-    config = _decide_epochs(config, sum(item.split == "train" for item in utterances))
+    corpus, stretches, negatives = add_negatives(config, corpus)
+    utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
+    config = _decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
     facts = {
         "split_rule": split_rule,
         "corpus": _corpus_facts(corpus),
@@ -77,6 +80,8 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     }
     if voices:
         facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
+    if negatives:
+        facts["negatives"] = negatives
     run = new_run(config, facts=facts, utterances=utterances)
     return _train(run, console, resume=False)
 
@@ -282,7 +287,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     config, task = run.config, run.task
     made = []
     for split in ("train", "validation"):
-        utterances = run.utterances(split)
+        utterances = repeat_hard(run.utterances(split))
         label_index = task.label_index([item.label or "" for item in utterances])
         training = split == "train"
         made.append(
@@ -418,6 +423,12 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
         rows["voices"] = (
             f"{voices['clips']:,} of the training clips are spoken by espeak-ng ({voices['language']}): "
             f"{', '.join(voices['labels'])}"
+        )
+    if negatives := run.facts.get("negatives"):
+        rows["negatives"] = (
+            f"{negatives['stretches']:,} training clips are cut out of long recordings; "
+            f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
+            f"heard {negatives['hard_repeats']} times an epoch"
         )
     if config.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"

@@ -10,10 +10,11 @@ from kerasr.errors import UserError
 from kerasr.recipes.commands import commands
 from kerasr.recipes.digits import digits
 from kerasr.recipes.voices import voices
+from kerasr.recipes.wakeword import wakeword
 from kerasr.recipes.words import words
 
 _RECIPES: dict[str, Callable[[str | None], TrainConfig]] = {
-    recipe.__name__: recipe for recipe in (digits, commands, words, voices)
+    recipe.__name__: recipe for recipe in (digits, commands, words, voices, wakeword)
 }
 
 

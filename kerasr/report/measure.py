@@ -19,6 +19,7 @@ from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
+from kerasr.false_alarms import measure_false_alarms
 from kerasr.features import Features
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.page import write_report
@@ -97,6 +98,8 @@ def evaluate_run(
         "model_bytes": (run.path / MODEL).stat().st_size,
         "latency_ms": _measure_latency(run, utterances[0]),
     }
+    if corpus is None and run.config.negatives is not None:
+        metrics["detector"]["negatives"] = measure_false_alarms(run)
     notes = _notes(run, utterances, metrics)
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
         notes.append(expect_of_people())
@@ -229,6 +232,11 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any]) -
         notes.append(
             f"One speaker ({next(iter(speakers))}): another may be heard better or worse than the interval says."
         )
+    if negatives := metrics.get("detector", {}).get("negatives"):
+        notes.append(
+            f"False alarms were counted on {60 * negatives['hours']:.1f} minutes of {run.config.negatives}, the last "
+            f"fifth of each recording: {negatives['false_alarms']:,} at the threshold 0.5."
+        )
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
     if missing:
         notes.append(f"No clip of {_list(missing, 10)}: the scores say nothing about it.")
@@ -243,6 +251,10 @@ def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
             name: "-" if detector[key] is None else f"{detector[key]:.3f}"
             for name, key in (("ROC AUC", "roc_auc"), ("average precision", "average_precision"))
         }
+        if negatives := detector.get("negatives"):
+            scores["false alarms an hour"] = f"{negatives['false_alarms_per_hour']:.1f}"
+        if detector["recall"] is not None:
+            scores["words missed"] = f"{1 - detector['recall']:.1%}"
     else:
         scores = {"macro recall": f"{metrics['macro_recall']:.1%}"}
     return {

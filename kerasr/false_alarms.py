@@ -1,0 +1,231 @@
+"""What a detector takes for its word although nobody says it: counted on long recordings, and trained against.
+
+Long recordings without the word (`TrainConfig.negatives`) are looked at in stretches of a clip's length, each half a
+clip after the last. The first four fifths of each recording train and the last fifth is measured, so that no second is
+in both. Hard negatives are the clips and stretches of the training part that an earlier run takes for the word: the
+manifest marks them in its column `hard`, with that run's probability, and the training hears them several times as
+often as others.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+
+from kerasr import atomic, audio
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.data.corpora import cache_folder
+from kerasr.data.corpora.folder import walk_recordings
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.progress import map_threaded
+from kerasr.errors import UserError
+from kerasr.evaluation import THRESHOLDS
+from kerasr.run_directory import Run, load_run
+
+# Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
+NEGATIVE, HARD = "_negative_", "hard"
+
+# Times that a hard negative is heard for each time that another clip is.
+HARD_REPEATS = 4
+TRAINED_SHARE = 0.8
+# At this probability a detector says that it has heard its word.
+THRESHOLD = 0.5
+
+_BATCH = 256
+# Part of the cache's key: count it up when the same recordings would give other stretches.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a long recording, as long as a clip, from `start` seconds on."""
+
+    path: str
+    start: float
+
+
+def check_negatives(config: TrainConfig) -> None:
+    """Raise where the settings ask a word model, or one of clips of any length, for what only a detector has."""
+    if config.negatives is None and config.hard_negatives is None:
+        return
+    flag = "--negatives" if config.negatives is not None else "--hard-negatives"
+    if config.wanted is None:
+        raise UserError(f"{flag} is for a detector: name its word with --wanted")
+    if config.features.clip_seconds is None:
+        raise UserError(f"{flag} needs clips of one length: give --features.clip-seconds")
+
+
+def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
+    """The training's hard negatives marked, and what long recordings add to it.
+
+    Args:
+        config: its `negatives`, `hard_negatives` and `wanted` are read.
+        corpus: with every split decided.
+
+    Returns:
+        The corpus; training clips cut out of long recordings; and what goes into the run's facts, empty where the
+        settings ask for nothing.
+
+    Raises:
+        UserError: there is no such run or folder, the run does not know the word, or a recording cannot be read.
+    """
+    check_negatives(config)
+    if config.negatives is None and config.hard_negatives is None:
+        return corpus, (), {}
+    others = [item for item in corpus.utterances if item.split == "train" and item.label != config.wanted]
+    stretches = list_stretches(config.negatives, config.features, trained=True) if config.negatives else []
+    # As many easy ones as there are other counter-examples, from everywhere in the recordings.
+    step = max(1, math.ceil(len(stretches) / max(len(others), 1)))
+    chosen: dict[Stretch, float | None] = dict.fromkeys(stretches[::step])
+    hard: dict[str, float] = {}
+    if config.hard_negatives is not None:
+        run = load_run(config.hard_negatives)
+        column = _column(run, str(config.wanted))
+        scores = run.predict_files([item.path for item in others])[:, column] if others else []
+        hard = {item.path: float(score) for item, score in zip(others, scores, strict=True) if score >= THRESHOLD}
+        candidates = [*stretches, *_stretches(corpus.noise, config.features, 0.0, 1.0)]
+        found = zip(candidates, score_stretches(run, candidates, column), strict=True)
+        chosen |= {stretch: float(score) for stretch, score in found if score >= THRESHOLD}
+    cut = _cut(chosen, config.features)
+    facts = {
+        "clips_hard": len(hard),
+        "stretches": len(cut),
+        "stretches_hard": sum(HARD in item.extra for item in cut),
+        "hard_found_by": config.hard_negatives,
+        "hard_repeats": HARD_REPEATS,
+    }
+    marked = (
+        replace(item, extra={**item.extra, HARD: f"{hard[item.path]:.4f}"}) if item.path in hard else item
+        for item in corpus.utterances
+    )
+    return replace(corpus, utterances=tuple(marked)), cut, facts
+
+
+def repeat_hard(utterances: Iterable[Utterance]) -> list[Utterance]:
+    """The training clips, hard negatives `HARD_REPEATS` times each."""
+    return [item for item in utterances for _ in range(HARD_REPEATS if HARD in item.extra else 1)]
+
+
+def measure_false_alarms(run: Run) -> dict[str, Any]:
+    """False alarms of a detector on the part of its long negatives that no training has heard.
+
+    Returns:
+        `hours` listened to, `false_alarms` at the threshold 0.5, `false_alarms_per_hour`, and `by_threshold`: a list
+        with `threshold` and `false_alarms_per_hour`.
+
+    Raises:
+        UserError: the folder is gone or has no recording, or one cannot be read.
+    """
+    spec = run.config.features
+    stretches = list_stretches(str(run.config.negatives), spec, trained=False)
+    scores = score_stretches(run, stretches, _column(run, str(run.config.wanted)))
+    per_recording = Counter(stretch.path for stretch in stretches)
+    # Stretches overlap by half: together they cover half a clip more than half their length.
+    seconds = sum((count + 1) / 2 * float(spec.clip_seconds or 0) for count in per_recording.values())
+    hours = seconds / 3600
+    alarms = {value: count_alarms(stretches, scores, value, spec) for value in (THRESHOLD, *THRESHOLDS)}
+    return {
+        "hours": hours,
+        "false_alarms": alarms[THRESHOLD],
+        "false_alarms_per_hour": alarms[THRESHOLD] / hours,
+        "by_threshold": [{"threshold": value, "false_alarms_per_hour": alarms[value] / hours} for value in THRESHOLDS],
+    }
+
+
+def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool) -> list[Stretch]:
+    """Stretches of every recording in a folder: of the part that trains, or of the part that is measured.
+
+    Raises:
+        UserError: there is no such folder, it has no recording, or none is long enough.
+    """
+    paths = list(walk_recordings(os.path.abspath(folder)))
+    if not paths:
+        raise UserError(f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
+    part = (0.0, TRAINED_SHARE) if trained else (TRAINED_SHARE, 1.0)
+    stretches = _stretches(paths, spec, *part)
+    if not stretches:
+        raise UserError(
+            f"{folder}: no recording is long enough; its {'first four fifths' if trained else 'last fifth'} must "
+            f"hold a clip of {spec.clip_seconds:g} s"
+        )
+    return stretches
+
+
+def score_stretches(run: Run, stretches: Sequence[Stretch], column: int = -1) -> np.ndarray:
+    """`(stretches,)` probability that a run gives to one of its labels, by default to a detector's word.
+
+    Raises:
+        UserError: a recording cannot be read.
+    """
+    spec = run.config.features
+    clips = map_threaded(lambda stretch: _read(stretch, spec), stretches, "Listening for false alarms")
+    scores = [np.zeros(0)]
+    while batch := list(islice(clips, _BATCH)):
+        scores.append(run.probs(batch)[:, column])
+    return np.concatenate(scores)
+
+
+def count_alarms(stretches: Sequence[Stretch], scores: np.ndarray, threshold: float, spec: FeatureSpec) -> int:
+    """Alarms that somebody would notice: stretches above the threshold, one after the other, are one."""
+    raised = [stretch for stretch, score in zip(stretches, scores, strict=True) if score >= threshold]
+    # Neighbours lie half a clip apart, the next but one a whole clip.
+    gap = 0.75 * float(spec.clip_seconds or 0)
+    joined = sum(one.path == next_.path and next_.start - one.start < gap for one, next_ in pairwise(raised))
+    return len(raised) - joined
+
+
+def _column(run: Run, wanted: str) -> int:
+    """Which of the run's probabilities is the word's."""
+    if wanted not in run.labels:
+        raise UserError(f"{run.path}: does not know {wanted!r}; it knows {', '.join(run.labels)}")
+    return run.labels.index(wanted)
+
+
+def _stretches(paths: Iterable[str], spec: FeatureSpec, first: float, last: float) -> list[Stretch]:
+    """Stretches that lie between two shares of each recording's length."""
+    seconds = float(spec.clip_seconds or 0)
+    found = []
+    for path in paths:
+        duration = audio.facts(path).duration
+        begin, end = first * duration, last * duration
+        count = math.floor((end - begin - seconds) / (seconds / 2)) + 1
+        found += [Stretch(path, begin + number * seconds / 2) for number in range(max(count, 0))]
+    return found
+
+
+def _read(stretch: Stretch, spec: FeatureSpec) -> np.ndarray:
+    """Its waveform `(samples,)` at the spec's rate."""
+    waveform, _ = audio.read(stretch.path, spec.sample_rate, spec.clip_seconds, start_seconds=stretch.start)
+    return waveform[: spec.clip_samples]
+
+
+def _cut(chosen: dict[Stretch, float | None], spec: FeatureSpec) -> tuple[Utterance, ...]:
+    """Stretches as training clips in the cache, where they stay; those with a score are hard."""
+    if not chosen:
+        return ()
+    rows = [(os.path.abspath(stretch.path), os.path.getsize(stretch.path), stretch.start) for stretch in chosen]
+    key = json.dumps([_VERSION, spec.sample_rate, spec.clip_seconds, rows])
+    folder = os.path.join(cache_folder(), f"negatives-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    names = [f"{number:06d}.wav" for number in range(len(chosen))]
+    if not os.path.isdir(folder):
+        with atomic.new_folder(folder) as beside:
+            clips = map_threaded(lambda stretch: _read(stretch, spec), list(chosen), "Cutting negatives")
+            for name, clip in zip(names, clips, strict=True):
+                audio.write(os.path.join(beside, name), clip, spec.sample_rate)
+    return tuple(
+        Utterance(
+            os.path.join(folder, name),
+            label=NEGATIVE,
+            split="train",
+            duration=spec.clip_seconds,
+            extra={} if score is None else {HARD: f"{score:.4f}"},
+        )
+        for name, score in zip(names, chosen.values(), strict=True)
+    )

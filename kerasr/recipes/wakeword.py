@@ -1,0 +1,30 @@
+"""One word against everything else: a detector with one output."""
+
+from dataclasses import replace
+
+from kerasr.config import OptimizerConfig, TrainConfig
+from kerasr.recipes import words
+from kerasr.registry import model_facts
+
+AUGMENT = replace(words.AUGMENT, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
+
+
+def wakeword(model: str | None = None) -> TrainConfig:
+    """One word against everything else: --data my_recordings/ --wanted hello.
+
+    Every other folder is a counter-example. --negatives DIR trains against long recordings without the word (talk,
+    music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
+    --hard-negatives RUN: what the first run takes for the word in the training part is heard four times as often.
+    """
+    name = model or "ResidualCNN"
+    return TrainConfig(
+        recipe="wakeword",
+        model=name,
+        model_options=dict(model_facts(name).options),
+        augment=AUGMENT,
+        optimizer=OptimizerConfig(learning_rate=3e-3),
+        epochs=None,
+        batch_size=64,
+        label_smoothing=0.05,
+        class_weights=True,
+    )

@@ -1,0 +1,182 @@
+"""False alarms: counted as somebody would notice them, found in the training part alone, heard more often."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasr import UserError, audio, train
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.data import load_corpus, split_corpus
+from kerasr.evaluation import THRESHOLDS
+from kerasr.false_alarms import (
+    HARD,
+    HARD_REPEATS,
+    NEGATIVE,
+    Stretch,
+    add_negatives,
+    check_negatives,
+    count_alarms,
+    list_stretches,
+    measure_false_alarms,
+    repeat_hard,
+    score_stretches,
+)
+from kerasr.report import evaluate_run
+from kerasr.run_directory import load_run
+from kerasr.training import _pipelines, decide_runtime, train_recipe
+
+SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
+
+
+def tone(seconds, pitch, rate=8000):
+    return 0.3 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)
+
+
+@pytest.fixture
+def long_folder(tmp_path):
+    """Twenty seconds of a middle tone with low ones in it, which are false alarms of a detector of `low`."""
+    waveform = tone(20, 900)
+    rng = np.random.default_rng(0)
+    for second in (3, 7, 18):
+        waveform[second * 8000 : second * 8000 + 6400] = tone(0.8, 300)
+    (tmp_path / "long").mkdir()
+    audio.write(tmp_path / "long" / "talk.wav", waveform + 0.01 * rng.standard_normal(len(waveform)), 8000)
+    return tmp_path / "long"
+
+
+@pytest.fixture
+def config(tones, tone_run, long_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    return TrainConfig(
+        data=str(tones),
+        wanted="low",
+        negatives=str(long_folder),
+        hard_negatives=str(tone_run),
+        model_options={"width": 0.25},
+        features=SPEC,
+        epochs=1,
+        batch_size=8,
+        out=str(tmp_path / "runs"),
+    )
+
+
+def test_reading_from_the_middle(tmp_path):
+    audio.write(tmp_path / "a.wav", tone(2, 300), 8000)
+    whole, _ = audio.read(tmp_path / "a.wav")
+    part, _ = audio.read(tmp_path / "a.wav", max_seconds=0.5, start_seconds=1.25)
+    np.testing.assert_array_equal(part, whole[10000:14000])
+    with pytest.raises(UserError, match="has no samples"):
+        audio.read(tmp_path / "a.wav", start_seconds=3)
+
+
+def test_what_is_measured_is_not_trained_on(long_folder):
+    trained = list_stretches(str(long_folder), SPEC, trained=True)
+    measured = list_stretches(str(long_folder), SPEC, trained=False)
+    assert trained[0].start == 0
+    assert trained[-1].start + 0.4 == pytest.approx(16, abs=0.2)
+    assert trained[-1].start + 0.4 <= measured[0].start == 16
+    assert measured[-1].start + 0.4 <= 20
+    steps = np.diff([stretch.start for stretch in trained])
+    np.testing.assert_allclose(steps, 0.2, atol=1e-9)
+
+
+def test_an_alarm_that_lasts_is_one():
+    stretches = [Stretch("a", 0.2 * number) for number in range(6)] + [Stretch("b", 0.0)]
+    scores = np.array([0.9, 0.8, 0.1, 0.6, 0.2, 0.7, 0.95])
+    assert count_alarms(stretches, scores, 0.5, SPEC) == 4
+    assert count_alarms(stretches, scores, 0.75, SPEC) == 2
+    assert count_alarms(stretches, scores, 0.99, SPEC) == 0
+    assert count_alarms([], np.zeros(0), 0.5, SPEC) == 0
+
+
+def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
+    corpus, _ = split_corpus(load_corpus(config.data))
+    marked, cut, facts = add_negatives(config, corpus)
+    hard = [item for item in cut if HARD in item.extra]
+    # Two of the three low tones lie in the part that trains, each in a few stretches that overlap.
+    assert 4 <= len(hard) == facts["stretches_hard"] <= 12
+    scores = load_run(tone_run).predict_files([item.path for item in hard])
+    labels = load_run(tone_run).labels
+    assert {labels[index] for index in scores.argmax(-1)} == {"low"}
+    np.testing.assert_allclose([float(item.extra[HARD]) for item in hard], scores[:, labels.index("low")], atol=2e-3)
+    assert {(item.label, item.split) for item in cut} == {(NEGATIVE, "train")}
+    easy = len(cut) - len(hard)
+    assert 0 < easy <= sum(item.split == "train" and item.label != "low" for item in corpus.utterances)
+    # The run has learnt its clips: none of them is hard.
+    assert facts["clips_hard"] == 0
+    assert marked == corpus
+    assert add_negatives(config, corpus)[1] == cut
+    plain = add_negatives(replace(config, hard_negatives=None), corpus)
+    assert not any(HARD in item.extra for item in plain[1])
+    assert add_negatives(replace(config, hard_negatives=None, negatives=None), corpus) == (corpus, (), {})
+
+
+def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
+    """Recordings of low tones that are called `middle`: the earlier run errs on them, in whichever split they are."""
+    corpus, _ = split_corpus(load_corpus(config.data))
+    fooled = tuple(
+        replace(item, label="middle", extra={"room": "hall"}) if item.label == "low" else item
+        for item in corpus.utterances
+    )
+    wrong = replace(corpus, utterances=fooled)
+    marked, _, facts = add_negatives(replace(config, negatives=None), wrong)
+    for before, after in zip(fooled, marked.utterances, strict=True):
+        assert (HARD in after.extra) == (before.split == "train" and "room" in before.extra)
+        assert after.extra.get("room") == before.extra.get("room")
+    hard = [item for item in marked.utterances if HARD in item.extra]
+    assert facts["clips_hard"] == len(hard) > 5
+    repeated = repeat_hard(marked.utterances)
+    assert len(repeated) == len(fooled) + (HARD_REPEATS - 1) * len(hard)
+
+
+def test_a_run_with_hard_negatives(config, capsys):
+    run = train_recipe(config, console=Console(file=io.StringIO()))
+    assert run.facts["negatives"]["hard_found_by"] == config.hard_negatives
+    # What is remembered in the folder is what is heard: a run that is resumed goes on with the same.
+    again = load_run(run.path)
+    training = again.utterances("train")
+    hard = sum(HARD in item.extra for item in training)
+    assert hard == run.facts["negatives"]["stretches_hard"] > 0
+    pipeline, validation = _pipelines(again, decide_runtime(again.config))
+    assert len(pipeline.utterances) == len(training) + (HARD_REPEATS - 1) * hard
+    assert not any(item.label == NEGATIVE for item in validation.utterances)
+    found = evaluate_run(run)
+    negatives = found.metrics["detector"]["negatives"]
+    assert negatives["hours"] == pytest.approx(4 / 3600, rel=0.06)
+    assert negatives["false_alarms_per_hour"] == negatives["false_alarms"] / negatives["hours"]
+    assert any("False alarms were counted" in note for note in found.notes)
+    train.print_result(Console(), run)
+    assert "false alarms an hour" in capsys.readouterr().out
+
+
+def test_false_alarms_of_a_detector_that_hears_low_tones(config, tone_run):
+    """The run at hand knows three tones; as a detector of `low` it errs once in the last fifth."""
+    run = load_run(tone_run)
+    run.config = replace(run.config, negatives=config.negatives, wanted="low")
+    measured = measure_false_alarms(run)
+    assert measured["false_alarms"] == 1
+    assert measured["false_alarms_per_hour"] == pytest.approx(900, rel=0.06)
+    assert [row["threshold"] for row in measured["by_threshold"]] == list(THRESHOLDS)
+    assert len(score_stretches(run, [])) == 0
+
+
+def test_settings_that_cannot_be_had(config, tmp_path):
+    corpus, _ = split_corpus(load_corpus(config.data))
+    with pytest.raises(UserError, match="name its word with --wanted"):
+        check_negatives(replace(config, wanted=None))
+    with pytest.raises(UserError, match=r"--features\.clip-seconds"):
+        check_negatives(replace(config, features=replace(SPEC, clip_seconds=None)))
+    with pytest.raises(UserError, match="does not know 'hum'"):
+        add_negatives(replace(config, wanted="hum"), corpus)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no recording"):
+        list_stretches(str(tmp_path / "empty"), SPEC, trained=True)
+    audio.write(tmp_path / "empty" / "short.wav", tone(0.3, 300), 8000)
+    with pytest.raises(UserError, match="no recording is long enough"):
+        list_stretches(str(tmp_path / "empty"), SPEC, trained=True)
+    with pytest.raises(UserError, match="name it with --wanted"):
+        train.parse_config(["wakeword", "--data", "mine"])
+    assert train.parse_config(["wakeword", "--data", "mine", "--wanted", "low"]).recipe == "wakeword"
