@@ -106,13 +106,17 @@ def processor_seconds() -> float:
 def print_table() -> None:
     """Accuracy over all folds, and fold by fold."""
     results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    print("| model | epochs | parameters | folds | accuracy | of each fold | processor minutes a fold |\n|" + "---|" * 7)
+    print(
+        "| model | epochs | parameters | folds | accuracy | of each fold | processor minutes a fold |\n|" + "---|" * 7
+    )
     for model, epochs in dict.fromkeys((result["model"], result["epochs"]) for result in results):
         mine = [result for result in results if (result["model"], result["epochs"]) == (model, epochs)]
         accuracy = sum(result["num_correct"] for result in mine) / sum(result["num_clips"] for result in mine)
         each = ", ".join(f"{result['accuracy']:.1%}" for result in mine)
         minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
-        print(f"| {model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)} | {accuracy:.1%} | {each} | {minutes:.1f} |")
+        print(
+            f"| {model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)} | {accuracy:.1%} | {each} | {minutes:.1f} |"
+        )
 
 
 if __name__ == "__main__":

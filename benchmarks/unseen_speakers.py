@@ -122,7 +122,9 @@ def chosen(speaker: str) -> str:
             pairs_of_results = zip(results, others, strict=True)
             scores[name] = statistics.mean(result["accuracy"][other] for result, (_, other) in pairs_of_results)
     if not scores:
-        raise SystemExit(f"nothing has been measured to choose for {speaker} by: run with --choose, or give --candidate")
+        raise SystemExit(
+            f"nothing has been measured to choose for {speaker} by: run with --choose, or give --candidate"
+        )
     return max(scores, key=lambda name: scores[name])
 
 

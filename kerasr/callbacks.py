@@ -46,6 +46,7 @@ class Keeper(keras.callbacks.Callback):
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
         patience: epochs without a better one before the training stops; None never stops it.
+        patience_from: the epoch from which they count.
         checkpoint_seconds: time between checkpoints inside an epoch.
     """
 
@@ -59,6 +60,7 @@ class Keeper(keras.callbacks.Callback):
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
         patience: int | None = None,
+        patience_from: int = 0,
         checkpoint_seconds: float = 30.0,
     ):
         super().__init__()
@@ -69,16 +71,21 @@ class Keeper(keras.callbacks.Callback):
         self._resume = resume
         self._keep = keep
         self._patience = patience
+        self._patience_from = patience_from
         self._checkpoint_seconds = checkpoint_seconds
         self._clock = self._saved = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Restore what was saved, now that `fit` has cleared the metrics."""
+    def restore(self) -> None:
+        """Set the model's variables to what was saved, if they are not yet."""
         if self._resume is not None:
             self._resume.restore(self.model)
             if self.position.step == 0:
                 self.model.reset_metrics()
             self._resume = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restore what was saved, now that `fit` has cleared the metrics."""
+        self.restore()
         self._first_step = self.position.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -103,7 +110,7 @@ class Keeper(keras.callbacks.Callback):
         position.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
         self._write_history()
         self._save()
-        if self._patience is not None and epoch - position.best_epoch >= self._patience:
+        if self._patience is not None and epoch - max(position.best_epoch, self._patience_from) >= self._patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:

@@ -211,8 +211,31 @@ class TrainConfig:
     """Clips a step."""
     label_smoothing: float = 0.0
     """Share of each target spread over all words."""
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """What is minimised; focal counts a clip the less, the surer it is got right already."""
     class_weights: bool = False
-    """Weigh rare words up, in inverse proportion to their count."""
+    """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
+    sampling: Literal["natural", "balanced"] = "natural"
+    """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
+    balance_groups: str | None = None
+    """Train for the group that does worst: speaker, accent or another column of the manifest."""
+    init_from: str | None = None
+    """Begin with the encoder of this run or preset: its front-end, its architecture, all its weights but the last."""
+    head_share: float = 0.25
+    """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
+    finetune_rate: float = 0.1
+    """With init_from: factor on the learning rate once everything learns."""
+    teacher: str | None = None
+    """Learn from the probabilities that this run or preset gives the same clips, beside the labels."""
+    teacher_weight: float = 0.5
+    """With a teacher: its share of the loss; the labels have the rest."""
+    temperature: float = 2.0
+    """With a teacher: its logits and the network's are divided by this before they are compared."""
+    pseudo_labels: str | None = None
+    """A folder of unlabelled recordings: those that the teacher (or else init_from's run) is sure of join the training.
+    Their speakers are not known: keep test speakers out of it."""
+    pseudo_threshold: float = 0.95
+    """With pseudo_labels: the least probability that makes a label."""
     keep: Literal["best", "last"] = "best"
     """Weights that the run keeps: of the epoch with the best validation score, or of the last epoch."""
     patience: int | None = None

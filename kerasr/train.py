@@ -25,6 +25,10 @@ Train a recogniser, from recordings to a run's folder with weights, scores and a
   python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
   python -m kerasr.train --words "lights on,stop" --language en-gb    words that nobody has recorded
   python -m kerasr.train wakeword --data my_recordings/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
+  python -m kerasr.train --data my_recordings/ --init-from runs/2026-11-21-digits-1
+                                                                 few recordings: begin with what a run has learnt
+  python -m kerasr.train --teacher runs/2026-11-21-digits-1 --model Conv1DLSTM
+                                                                 a small network learns from a larger one's run
   python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill
 
 Recipes:
@@ -68,9 +72,15 @@ def parse_config(argv: list[str]) -> TrainConfig:
         raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
     recipes = "\n".join(f"  {name:8} {line}" for name, line in list_recipes().items())
     notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
-    return parse(
+    config = parse(
         TrainConfig, argv, command="train", default=default, description=notes + inspect.cleandoc(recipe_notes(recipe))
     )
+    fixed = [argument for argument in argv if argument.startswith(("--model", "--features"))]
+    if config.init_from and fixed:
+        raise UserError(
+            f"{fixed[0]} cannot be given with --init-from {config.init_from}: architecture and front-end are that run's"
+        )
+    return config
 
 
 def _value_of(flag: str, argv: list[str]) -> str | None:

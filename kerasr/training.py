@@ -17,18 +17,21 @@ from kerasr.checkpoint import load_checkpoint
 from kerasr.config import OptimizerConfig, TrainConfig
 from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands, changes_features
+from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
+from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
 from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
-from kerasr.features import Features
 from kerasr.layers import choose_kernel
+from kerasr.learner import Learner
 from kerasr.models.cost import count_macs
 from kerasr.recipes import get_recipe
 from kerasr.registry import builder, model_facts
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, new_run, update_facts
 from kerasr.tasks import Task, task_for
+from kerasr.transfer import PSEUDO, SOURCE, add_pseudo_labels, copy_encoder, encoder_layers, inherit, inherited_features
 
 # Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
 EPOCHS, LEAST_STEPS = 30, 1500
@@ -61,14 +64,19 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
     """
     console = console or Console()
+    config = inherit(config)
     config, corpus = _load(config, console)
     config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
     check_negatives(config)
+    _check_learning(config, corpus)
+    inherited = inherited_features(config, task)
     voices = _speak(config, corpus)
-    corpus, features = measure_front_end(corpus, config.features, config.max_bad)
+    corpus = add_pseudo_labels(corpus, config, task)
+    corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
+    features = inherited or measured
     corpus, stretches, negatives = add_negatives(config, corpus)
     utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
     config = _decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
@@ -108,19 +116,13 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     position = Position(**checkpoint.state) if checkpoint else Position()
+    if config.init_from and not checkpoint:
+        copy_encoder(network, load_run(config.init_from))
     update_facts(run, **_runtime_facts(runtime, network))
     _print_summary(console, run, train, network, runtime)
 
-    trained = _trainable(features, network, runtime)
-    trained.compile(
-        optimizer=make_optimizer(config.optimizer, train.num_steps, config.epochs),
-        loss=task.loss(config.label_smoothing),
-        metrics=[task.accuracy()],
-        jit_compile=runtime.xla,
-    )
-    # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
-    trained.evaluate(validation.batches().take(1), verbose=0)
-    trained.optimizer.build(trained.trainable_variables)
+    trained = _learner(run, network, runtime, train.group_shares)
+    phases = _phases(config)
     keeper = Keeper(
         run.path,
         join(features, network),
@@ -129,25 +131,33 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         resume=checkpoint,
         keep=config.keep,
         patience=config.patience,
+        patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line:
         callbacks = [keeper, line, *_loggers(run)]
         if config.optimizer.ema:
             callbacks.append(keras.callbacks.SwapEMAWeights())
-        for first, steps, end in _segments(position, train.num_steps, config.epochs):
-            trained.fit(
-                train.batches(config.epochs + 1, first_step=first * train.num_steps + train.num_steps - steps),
-                epochs=end,
-                initial_epoch=first,
-                steps_per_epoch=steps,
-                validation_data=validation.batches(),
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
-            if trained.stop_training:
-                break
+        for phase in phases:
+            if (position.epoch, position.step) > (phase.end, 0):
+                continue
+            _begin_phase(phase, trained, network, run, runtime, train, validation)
+            for first, steps, end in _segments(position, train.num_steps, phase.end):
+                trained.fit(
+                    train.batches(config.epochs + 1, first_step=first * train.num_steps + train.num_steps - steps),
+                    epochs=end,
+                    initial_epoch=first,
+                    steps_per_epoch=steps,
+                    validation_data=validation.batches(),
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
+                if trained.stop_training:
+                    break
+            # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
+            keeper.set_model(trained)
+            keeper.restore()
     position.seconds = round(position.seconds, 1)
     update_facts(
         run,
@@ -155,8 +165,61 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         best_epoch=position.best_epoch + 1,
         epochs_run=position.epoch,
         train_seconds=position.seconds,
+        **_group_facts(run, trained),
     )
     return run
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with an optimiser of its own.
+
+    Attributes:
+        first: its first epoch, from 0.
+        end: the epoch after its last.
+        rate: factor on the learning rate.
+        head_only: only the last layer learns.
+    """
+
+    first: int
+    end: int
+    rate: float = 1.0
+    head_only: bool = False
+
+
+def _phases(config: TrainConfig) -> list[Phase]:
+    """One phase; where there is an encoder to keep, the head's and then everything's."""
+    if config.init_from is None:
+        return [Phase(0, config.epochs)]
+    middle = round(config.head_share * config.epochs)
+    both = Phase(0, middle, head_only=True), Phase(middle, config.epochs, rate=config.finetune_rate)
+    return [phase for phase in both if phase.first < phase.end]
+
+
+def _begin_phase(
+    phase: Phase,
+    trained: Learner,
+    network: keras.Model,
+    run: Run,
+    runtime: Runtime,
+    train: Pipeline,
+    validation: Pipeline,
+) -> None:
+    """Freeze or free the encoder (its batch statistics too), and compile with an optimiser for this phase alone."""
+    config, task = run.config, run.task
+    if config.init_from:
+        for layer in encoder_layers(network):
+            layer.trainable = not phase.head_only
+    optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
+    trained.compile(
+        optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first),
+        loss=task.loss(config.loss, config.label_smoothing),
+        metrics=[task.accuracy()],
+        jit_compile=runtime.xla,
+    )
+    # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
+    trained.evaluate(validation.batches().take(1), verbose=0)
+    trained.optimizer.build(trained.trainable_variables)
 
 
 def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
@@ -204,12 +267,6 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> kera
     # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def class_weights(label_index: np.ndarray, num_labels: int) -> np.ndarray:
-    """`(labels,)` weights in inverse proportion to each label's count, 1 on average over the clips."""
-    counts = np.bincount(label_index, minlength=num_labels)
-    return len(label_index) / (num_labels * np.maximum(counts, 1))
 
 
 def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
@@ -282,6 +339,17 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         )
 
 
+def _check_learning(config: TrainConfig, corpus: Corpus) -> None:
+    for name in ("head_share", "teacher_weight", "pseudo_threshold"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a share from 0 to 1")
+    for name in ("finetune_rate", "temperature"):
+        if getattr(config, name) <= 0:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a number above 0")
+    if config.balance_groups:
+        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
+
+
 def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     """The training and the validation split as batches."""
     config, task = run.config, run.task
@@ -289,7 +357,6 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     for split in ("train", "validation"):
         utterances = repeat_hard(run.utterances(split))
         label_index = task.label_index([item.label or "" for item in utterances])
-        training = split == "train"
         made.append(
             Pipeline(
                 utterances,
@@ -297,17 +364,28 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 task.num_outputs,
                 run.features,
                 batch_size=config.batch_size,
-                augment=config.augment if training else None,
-                noise=run.facts["corpus"]["noise"] if training else (),
                 seed=config.seed,
-                class_weights=class_weights(label_index, len(task.labels))
-                if training and config.class_weights
-                else None,
                 cache_folder=run.path if config.cache else None,
                 waveforms=runtime.backend != "tensorflow",
+                **_training_options(run, utterances, label_index) if split == "train" else {},
             )
         )
     return made[0], made[1]
+
+
+def _training_options(run: Run, utterances: list[Utterance], label_index: np.ndarray) -> dict[str, Any]:
+    """What the training split's pipeline has beside the validation's: changes to clips, and what counts how much."""
+    config = run.config
+    balanced = config.sampling == "balanced"
+    groups = find_groups(utterances, config.balance_groups) if config.balance_groups else None
+    return {
+        "augment": config.augment,
+        "noise": run.facts["corpus"]["noise"],
+        # Balanced sampling has done already what the weights are for.
+        "class_weights": class_weights(label_index, len(run.labels)) if config.class_weights and not balanced else None,
+        "strata": find_strata(label_index if balanced else None, groups),
+        "group_index": groups.index if groups else None,
+    }
 
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
@@ -315,15 +393,38 @@ def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
     return {**config.model_options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
 
 
-def _trainable(features: Features, network: keras.Model, runtime: Runtime) -> keras.Model:
+def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:
     """A model around the network to compile, so that the network itself is saved without an optimiser.
 
     On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
     """
-    if runtime.backend == "tensorflow":
-        return keras.Model(network.inputs, network.outputs)
-    inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
-    return keras.Model(inputs, network(features(inputs["waveform"], inputs["num_samples"])))
+    config = run.config
+    teacher = load_run(config.teacher).network if config.teacher else None
+    inputs, outputs = network.input, network.output
+    if runtime.backend != "tensorflow":
+        inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
+        features = run.features(inputs["waveform"], inputs["num_samples"])
+        outputs = network(features)
+        teacher = keras.Model(inputs, teacher(features)) if teacher else None
+    return Learner(
+        inputs,
+        outputs,
+        task=run.task,
+        loss=run.task.loss(config.loss, config.label_smoothing),
+        teacher=teacher,
+        teacher_weight=config.teacher_weight,
+        temperature=config.temperature,
+        group_shares=group_shares,
+    )
+
+
+def _group_facts(run: Run, trained: Learner) -> dict[str, Any]:
+    """What each group weighs in the end, where groups were balanced."""
+    if run.config.balance_groups is None:
+        return {}
+    names = find_groups(run.utterances("train"), run.config.balance_groups).names
+    weights = keras.ops.convert_to_numpy(trained.group_weights).tolist()
+    return {"group_weights": dict(zip(names, weights, strict=True))}
 
 
 def _loggers(run: Run) -> list[keras.callbacks.Callback]:
@@ -430,6 +531,12 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
             f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
             f"heard {negatives['hard_repeats']} times an epoch"
         )
+    for name in ("init_from", "teacher"):
+        if path := getattr(config, name):
+            rows[name.replace("_", " ")] = path
+    if config.pseudo_labels:
+        labelled = sum(item.extra.get(SOURCE) == PSEUDO for item in run.utterances("train"))
+        rows["labelled"] = f"{labelled} recordings of {config.pseudo_labels}, at {config.pseudo_threshold:g} or surer"
     if config.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
     longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))

@@ -15,7 +15,18 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("audio", "features", "layers"),
     ("models", "data"),
     ("tasks",),
-    ("checkpoint", "recipes", "run_directory", "callbacks", "evaluation", "false_alarms", "report", "training"),
+    (
+        "checkpoint",
+        "recipes",
+        "run_directory",
+        "callbacks",
+        "evaluation",
+        "false_alarms",
+        "report",
+        "learner",
+        "transfer",
+        "training",
+    ),
     ("train", "evaluate", "predict", "record", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command

@@ -106,6 +106,8 @@ def test_the_registry_tells_the_truth(facts):
     signature = inspect.signature(builder(facts.name)).parameters.values()
     options = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY and p.name != "name"}
     assert facts.options == options
+    # By this name a training that begins from another run knows what to leave.
+    assert model.layers[-1].name == "logits"
 
 
 @pytest.mark.parametrize("full", WIDTHS)

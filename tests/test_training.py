@@ -161,7 +161,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
             loss = keras.losses.categorical_crossentropy(y_true, y_pred, from_logits=True)
             return keras.ops.where(keras.ops.mean(loss) < 0.9, np.float32("nan"), loss)
 
-    monkeypatch.setattr("kerasr.tasks.classify.Classify.loss", lambda self, smoothing: Diverging())
+    monkeypatch.setattr("kerasr.tasks.classify.Classify.loss", lambda self, *_: Diverging())
     with pytest.raises(
         UserError, match=r"the loss became nan in epoch \d+, step \d+; the weights of epoch \d+ are kept"
     ):

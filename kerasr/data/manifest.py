@@ -53,6 +53,10 @@ class Utterance:
     duration: float | None = None
     extra: dict[str, str] = field(default_factory=dict, hash=False)
 
+    def fact(self, column: str) -> str | None:
+        """What stands in a column of the manifest, `speaker` or `accent`; None where that is empty."""
+        return _field(getattr(self, column)) if column in COLUMNS else self.extra.get(column)
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -211,7 +215,7 @@ def fingerprint(corpus: Corpus) -> str:
     recordings are no part of it: the run's manifest has them.
     """
     paths = [item.path for item in corpus.utterances]
-    contents = map_threaded(_content_hash, paths, "Taking the fingerprint")
+    contents = map_threaded(content_hash, paths, "Taking the fingerprint")
     rows = (
         json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
         for item, content in zip(corpus.utterances, contents, strict=True)
@@ -219,8 +223,8 @@ def fingerprint(corpus: Corpus) -> str:
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
 
 
-def _content_hash(path: str) -> str:
-    """Size and SHA-256 of the file's bytes, its two ends where it is long."""
+def content_hash(path: str) -> str:
+    """Size and SHA-256 of the file's bytes, of its two ends where it is long: as in the fingerprint."""
     with open(path, "rb") as file:
         digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
         size = file.seek(0, os.SEEK_END)

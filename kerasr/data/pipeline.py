@@ -95,6 +95,10 @@ class Pipeline:
         noise: recordings of background noise, for augmentation.
         seed: fixes order and augmentation.
         class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
+        strata: `(recordings,)` a number for each one's kind: an epoch then draws as many of each kind, those of a rare
+            one again and again, those of a frequent one not all.
+        group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
+            weight in each group, and in the last column the weight of what is in none.
         cache_folder: keep what is the same in each epoch in a file in this folder.
         waveforms: hand over waveforms and lengths instead of features (for another backend than TensorFlow, where
             the front-end is the model's first layer).
@@ -111,7 +115,9 @@ class Pipeline:
         augment: Augmentation | None = None,
         noise: Sequence[str] = (),
         seed: int = 0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | np.ndarray | None = None,
+        strata: Sequence[int] | np.ndarray | None = None,
+        group_index: Sequence[int] | np.ndarray | None = None,
         cache_folder: str | os.PathLike[str] | None = None,
         waveforms: bool = False,
     ):
@@ -123,6 +129,8 @@ class Pipeline:
         self._augment = augment
         self._seed = seed
         self._class_weights = None if class_weights is None else np.asarray(class_weights, np.float32)
+        self._strata = None if strata is None else np.unique(strata, return_inverse=True)[1].astype(np.int32)
+        self._group_index = None if group_index is None else np.asarray(group_index, np.int32)
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
@@ -135,6 +143,16 @@ class Pipeline:
     def num_steps(self) -> int:
         """Batches in an epoch. In training an incomplete last batch is left out; other clips are in it next epoch."""
         return len(self.utterances) // self.batch_size if self._augment else -(-len(self.utterances) // self.batch_size)
+
+    @property
+    def group_shares(self) -> np.ndarray | None:
+        """`(groups,)` share of the drawn clips that each group has; None without groups."""
+        if self._group_index is None:
+            return None
+        kinds = np.zeros(len(self.utterances), np.int32) if self._strata is None else self._strata
+        counts = np.bincount(kinds)
+        chance = 1 / (len(counts) * counts[kinds])
+        return np.bincount(self._group_index + 1, chance)[1:]
 
     @property
     def cache_bytes(self) -> int:
@@ -155,9 +173,9 @@ class Pipeline:
         """Batches of `epochs` passes, from step `first_step` of the first on.
 
         Returns:
-            A dataset of `(features, targets)`, or `(features, targets, weights)` with class weights: float32
-            `(batch, time, feature)`, `(batch, outputs)` and `(batch,)`. With `waveforms`, the first part is a dict of
-            `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
+            A dataset of `(features, targets)`, or `(features, targets, weights)` with class weights or groups: float32
+            `(batch, time, feature)`, `(batch, outputs)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the
+            first part is a dict of `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
         """
         order = tf.data.Dataset.range(epochs).flat_map(self._epoch_order).skip(first_step)
         dataset = order.map(self._load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -172,6 +190,8 @@ class Pipeline:
         """`(seed, indices)` of each batch of an epoch."""
         seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
         indices = tf.range(len(self.utterances))
+        if self._strata is not None:
+            indices = draw_evenly(self._strata, tf.random.experimental.stateless_fold_in(seed, len(self.utterances)))
         if self._augment:
             indices = tf.random.experimental.stateless_shuffle(indices, seed)
         batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size, drop_remainder=bool(self._augment))
@@ -237,22 +257,51 @@ class Pipeline:
         return tf.numpy_function(put, [indices, features], tf.float32)
 
     def _targets(self, indices: tf.Tensor) -> tf.Tensor:
+        """What each clip is; its group stands beside it, so that what blends clips blends their groups alike."""
         label_index = tf.gather(tf.constant(self._label_index), indices)
         if self._num_outputs == 1:
-            return tf.cast(label_index, tf.float32)[:, None]
-        return tf.one_hot(label_index, self._num_outputs)
+            targets = tf.cast(label_index, tf.float32)[:, None]
+        else:
+            targets = tf.one_hot(label_index, self._num_outputs)
+        if self._group_index is None:
+            return targets
+        num_groups = self._group_index.max() + 1
+        group_index = np.where(self._group_index < 0, num_groups, self._group_index)
+        return tf.concat([targets, tf.one_hot(tf.gather(tf.constant(group_index), indices), num_groups + 1)], 1)
 
     def _with_weights(self, inputs, targets):
+        targets, groups = targets[:, : self._num_outputs], targets[:, self._num_outputs :]
         if self._class_weights is None:
-            return inputs, targets
+            return (inputs, targets) if self._group_index is None else (inputs, targets, groups)
         if self._num_outputs == 1:
             absent, present = self._class_weights
-            return inputs, targets, absent + (present - absent) * targets[:, 0]
-        return inputs, targets, tf.linalg.matvec(targets, self._class_weights)
+            weights = absent + (present - absent) * targets[:, 0]
+        else:
+            weights = tf.linalg.matvec(targets, self._class_weights)
+        return inputs, targets, weights if self._group_index is None else groups * weights[:, None]
 
     def _make_cache(self, folder: str | os.PathLike[str]) -> ClipCache:
         width = self.features.spec.num_features if self._keeps_features else 0
         return ClipCache(folder, len(self.utterances), width, self.cache_bytes)
+
+
+def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
+    """As many clips as there are, evenly from each stratum: of a large one some, of a small one each again and again.
+
+    Args:
+        strata: `(clips,)` stratum of each clip, 0 to the number of strata less one, each with a clip.
+        seed: draws the clips; two draws of a stratum differ by one clip's count at most.
+
+    Returns:
+        `(clips,)` int32 indices, stratum after stratum in turn.
+    """
+    counts = np.bincount(strata).astype(np.int32)
+    starts = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
+    shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(strata)), seed)
+    grouped = tf.gather(shuffled, tf.argsort(tf.gather(tf.constant(strata), shuffled), stable=True))
+    position = tf.range(len(strata))
+    stratum = position % len(counts)
+    return tf.gather(grouped, tf.gather(starts, stratum) + position // len(counts) % tf.gather(counts, stratum))
 
 
 def make_datasets(

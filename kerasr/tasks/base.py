@@ -7,6 +7,10 @@ from typing import Protocol
 import keras
 import numpy as np
 
+# The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
+# 2017, https://arxiv.org/abs/1708.02002.
+FOCAL_GAMMA = 2.0
+
 
 class Task(Protocol):
     """One of the things that a network can be trained for."""
@@ -19,8 +23,16 @@ class Task(Protocol):
         """`(clips,)` int32 index into `self.labels` of each clip's label."""
         ...
 
-    def loss(self, label_smoothing: float) -> keras.losses.Loss:
-        """The loss between targets `(batch, num_outputs)` and logits of the same shape."""
+    def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
+        """The loss (`cross_entropy` or `focal`) between targets `(batch, num_outputs)` and logits of the same shape."""
+        ...
+
+    def agreement(self, teacher_logits, logits, temperature: float):
+        """`(batch,)` cross-entropy between a teacher's probabilities and the network's, both softened.
+
+        Logits `(batch, num_outputs)` are divided by the temperature T, and the loss multiplied by T squared, so that
+        its gradient weighs as much at any T (Hinton, Vinyals and Dean 2015, section 2, https://arxiv.org/abs/1503.02531).
+        """
         ...
 
     def accuracy(self) -> keras.metrics.Metric:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from kerasr.tasks.base import FOCAL_GAMMA
+
 
 class Classify:
     """Softmax and cross-entropy over the words.
@@ -24,9 +26,18 @@ class Classify:
         index = {label: number for number, label in enumerate(self.labels)}
         return np.array([index[label] for label in labels], np.int32)
 
-    def loss(self, label_smoothing: float) -> keras.losses.Loss:
-        """Cross-entropy between one-hot (or mixed) targets and logits."""
+    def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
+        """Cross-entropy or focal loss between one-hot (or mixed) targets and logits."""
+        if kind == "focal":
+            return keras.losses.CategoricalFocalCrossentropy(
+                alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=label_smoothing
+            )
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+    def agreement(self, teacher_logits, logits, temperature: float):
+        """`(batch,)` cross-entropy with the teacher's softened softmax."""
+        probs = keras.ops.softmax(teacher_logits / temperature)
+        return temperature**2 * keras.losses.categorical_crossentropy(probs, logits / temperature, from_logits=True)
 
     def accuracy(self) -> keras.metrics.Metric:
         """Share of clips whose largest logit is the word's."""

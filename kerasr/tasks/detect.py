@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasr.errors import UserError
+from kerasr.tasks.base import FOCAL_GAMMA
 
 
 class Detect:
@@ -34,9 +35,18 @@ class Detect:
         """`(clips,)` int32: 1 where a clip is the wanted word, else 0."""
         return np.array([label == self.wanted for label in labels], np.int32)
 
-    def loss(self, label_smoothing: float) -> keras.losses.Loss:
-        """Binary cross-entropy between 0 or 1 and the logit."""
+    def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
+        """Binary cross-entropy or focal loss between 0 or 1 and the logit."""
+        if kind == "focal":
+            return keras.losses.BinaryFocalCrossentropy(
+                gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=label_smoothing
+            )
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+    def agreement(self, teacher_logits, logits, temperature: float):
+        """`(batch,)` binary cross-entropy with the teacher's softened sigmoid."""
+        probs = keras.ops.sigmoid(teacher_logits / temperature)
+        return temperature**2 * keras.losses.binary_crossentropy(probs, logits / temperature, from_logits=True)
 
     def accuracy(self) -> keras.metrics.Metric:
         """Share of clips whose logit has the right sign."""

@@ -1,0 +1,55 @@
+"""Which clips count how much: rare words, and groups that do badly."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasr.data.manifest import Utterance
+from kerasr.errors import UserError
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of some recordings.
+
+    Attributes:
+        names: what stands in the manifest's column, sorted.
+        index: `(recordings,)` index of each one's group, -1 where the column is empty.
+    """
+
+    names: tuple[str, ...]
+    index: np.ndarray
+
+
+def find_groups(utterances: Sequence[Utterance], column: str) -> Groups:
+    """The groups that a column of the manifest makes: `speaker`, `accent`.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    values = [item.fact(column) for item in utterances]
+    names = sorted({value for value in values if value is not None})
+    if len(names) < 2:
+        columns = ", ".join(sorted({"speaker", *_columns(utterances)}))
+        found = f"all recordings have {names[0]}" if names else "no recording has it"
+        raise UserError(f"--balance-groups {column}: in the training split {found}; the columns are: {columns}")
+    number = {name: index for index, name in enumerate(names)}
+    return Groups(tuple(names), np.array([-1 if value is None else number[value] for value in values], np.int32))
+
+
+def class_weights(label_index: np.ndarray, num_labels: int) -> np.ndarray:
+    """`(labels,)` weights in inverse proportion to each label's count, 1 on average over the clips."""
+    counts = np.bincount(label_index, minlength=num_labels)
+    return len(label_index) / (num_labels * np.maximum(counts, 1))
+
+
+def find_strata(label_index: np.ndarray | None, groups: Groups | None) -> np.ndarray | None:
+    """`(recordings,)` the kinds that an epoch draws evenly: labels, groups, or the labels of each group."""
+    if label_index is None:
+        return groups.index if groups else None
+    return label_index if groups is None else (groups.index + 1) * (label_index.max() + 1) + label_index
+
+
+def _columns(utterances: Iterable[Utterance]) -> Iterable[str]:
+    return (name for item in utterances for name in item.extra)

@@ -1,0 +1,173 @@
+"""What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasr.config import TrainConfig
+from kerasr.data.corpora.folder import walk_recordings
+from kerasr.data.manifest import Corpus, Utterance, check_recordings, content_hash
+from kerasr.data.progress import Notice, map_threaded
+from kerasr.errors import UserError
+from kerasr.features import Features
+from kerasr.recipes import get_recipe
+from kerasr.run_directory import Run, load_run
+from kerasr.tasks import Task
+
+# The last layer of each builder, from which on a network is about its words.
+HEAD = "logits"
+
+# What a run's weights are for, and for nothing else.
+INHERITED = ("model", "model_options", "features")
+
+# What an utterance's `extra` facts say where its label is a run's opinion.
+SOURCE, PSEUDO = "label_source", "pseudo"
+
+_FILES_AT_ONCE = 64
+
+
+def inherit(config: TrainConfig) -> TrainConfig:
+    """The config with the architecture and the front-end of the run that it begins from, where there is one.
+
+    Raises:
+        UserError: there is no such run, or the config asks for another architecture or front-end.
+    """
+    config = replace(config, init_from=_place(config.init_from), teacher=_place(config.teacher))
+    if config.init_from is None:
+        return config
+    source = load_run(config.init_from).config
+    for name in INHERITED:
+        theirs = getattr(source, name)
+        if getattr(config, name) != theirs and _is_asked_for(config, name):
+            raise UserError(
+                f"--init-from {config.init_from}: its weights are for other {name.replace('_', ' ')} than were asked "
+                f"for ({theirs}): leave --{name.split('_')[0]} out"
+            )
+    return replace(config, **{name: getattr(source, name) for name in INHERITED})
+
+
+def _place(run: str | None) -> str | None:
+    """A run's folder from the root on, so that a training can be resumed from elsewhere; a preset keeps its name."""
+    return os.path.abspath(run) if run and os.path.isdir(run) else run
+
+
+def _is_asked_for(config: TrainConfig, name: str) -> bool:
+    """Whether a setting is another than it would be had nobody set it."""
+    usual = get_recipe(config.recipe, None if name == "model" else config.model)
+    return getattr(config, name) not in (getattr(usual, name), getattr(TrainConfig(), name))
+
+
+def inherited_features(config: TrainConfig, task: Task) -> Features | None:
+    """The front-end that the earlier runs of this training hear with, statistics included; None where there are none.
+
+    Raises:
+        UserError: there is no such run; the teacher has other labels, or another front-end.
+    """
+    source = load_run(config.init_from) if config.init_from else None
+    if config.teacher is None:
+        return source.features if source else None
+    teacher = load_run(config.teacher)
+    if teacher.labels != task.labels:
+        raise UserError(
+            f"--teacher {config.teacher}: its labels are {', '.join(teacher.labels)}, and here they are "
+            f"{', '.join(task.labels)}: a teacher knows the same words in the same order"
+        )
+    if teacher.config.features != config.features:
+        raise UserError(
+            f"--teacher {config.teacher}: has another front-end ({_difference(teacher, config)}): set --features alike"
+        )
+    if source and source.facts["statistics"] != teacher.facts["statistics"]:
+        raise UserError(
+            f"--teacher {config.teacher}: normalises features otherwise than --init-from {config.init_from}: "
+            "take one of the two"
+        )
+    return teacher.features
+
+
+def _difference(teacher: Run, config: TrainConfig) -> str:
+    """The first setting of the front-end that the teacher has and the config has not."""
+    theirs, ours = vars(teacher.config.features), vars(config.features)
+    name = next(name for name in theirs if theirs[name] != ours[name])
+    return f"{name} {theirs[name]}, here {ours[name]}"
+
+
+def copy_encoder(network: keras.Model, source: Run) -> None:
+    """Give a network all weights of a run of the same architecture, but for its head."""
+    theirs = {layer.name: layer for layer in source.network.layers}
+    for layer in encoder_layers(network):
+        layer.set_weights(theirs[layer.name].get_weights())
+
+
+def encoder_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """All layers but the head."""
+    return [layer for layer in network.layers if layer is not network.get_layer(HEAD)]
+
+
+def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus:
+    """The corpus with the unlabelled recordings of `config.pseudo_labels` that a run is sure of in its training split.
+
+    A recording that the corpus has already, under whatever name, is left out: it may be in the test. What joins is
+    marked in its `extra` facts, `label_source=pseudo`, beside the probability.
+
+    Args:
+        corpus: with every split decided.
+        config: names the folder, the run (the teacher, else the one it begins from) and the threshold.
+        task: what is trained.
+
+    Raises:
+        UserError: no run is named, it does not know the words, or the folder has nothing to label.
+    """
+    if config.pseudo_labels is None:
+        return corpus
+    name = config.teacher or config.init_from
+    if name is None:
+        raise UserError(
+            f"--pseudo-labels {config.pseudo_labels}: name the run that labels with --teacher or --init-from"
+        )
+    labeller = load_run(name)
+    if labeller.labels != task.labels:
+        raise UserError(
+            f"--pseudo-labels {config.pseudo_labels}: {name} cannot label it, its labels are "
+            f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}"
+        )
+    pool = _unknown_recordings(corpus, config)
+    probs = _probs(labeller, [item.path for item in pool])
+    chosen = tuple(
+        replace(
+            item,
+            label=task.labels[row.argmax()],
+            split="train",
+            extra={SOURCE: PSEUDO, "probability": f"{row.max():.3f}"},
+        )
+        for item, row in zip(pool, probs, strict=True)
+        if row.max() >= config.pseudo_threshold
+    )
+    return replace(corpus, utterances=corpus.utterances + chosen)
+
+
+def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance, ...]:
+    """The readable recordings of the folder that the corpus does not have."""
+    folder = os.path.abspath(str(config.pseudo_labels))
+    found = [Utterance(path) for path in walk_recordings(folder)]
+    if not found:
+        raise UserError(f"--pseudo-labels {folder}: has no recordings")
+    pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
+
+    def hashes(utterances: tuple[Utterance, ...]) -> list[str]:
+        return list(map_threaded(content_hash, [item.path for item in utterances], "Comparing recordings"))
+
+    known = set(hashes(corpus.utterances))
+    return tuple(item for item, content in zip(pool, hashes(pool), strict=True) if content not in known)
+
+
+def _probs(run: Run, paths: list[str]) -> np.ndarray:
+    """Probabilities `(files, labels)`; a bar shows how far it is."""
+    found = [np.zeros((0, len(run.labels)))]
+    with Notice("Labelling recordings", len(paths)) as notice:
+        for start in range(0, len(paths), _FILES_AT_ONCE):
+            found.append(run.predict_files(paths[start : start + _FILES_AT_ONCE]))
+            notice.advance(len(paths[start : start + _FILES_AT_ONCE]))
+    return np.concatenate(found)
