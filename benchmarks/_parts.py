@@ -1,0 +1,62 @@
+"""What studies of many small trainings share: each part is measured once, and its result kept in a file of its own."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from kerasr import atomic
+from kerasr.config import TrainConfig
+from kerasr.data import Utterance, write_manifest
+from kerasr.run_directory import Run, provenance
+from kerasr.training import train_recipe
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def parse_arguments(description: str | None, name: str, epochs: int) -> argparse.Namespace:
+    """The arguments of every such study."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", help="some parts only, by name")
+    parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
+    parser.add_argument("--epochs", type=int, default=epochs, help="passes of each training (default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS / name, help="where the results are kept")
+    return parser.parse_args()
+
+
+def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], dict[str, Any]]]) -> None:
+    """Measure each part whose result is not there yet, and keep it with the command, the machine and the versions."""
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    for name, measure in parts.items():
+        path = arguments.results / f"{name}.json"
+        if not path.exists() and name in (arguments.parts or parts):
+            print(name, flush=True)
+            result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}
+            atomic.write_bytes(path, (json.dumps(result, indent=2) + "\n").encode())
+
+
+def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every result that is there."""
+    return [json.loads(path.read_text()) for path in sorted(arguments.results.glob("*.json"))]
+
+
+def train_on(utterances: Sequence[Utterance], config: TrainConfig, out: str) -> Run:
+    """Train on recordings whose splits are decided; the run is left in `out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "manifest.csv"
+        write_manifest(manifest, utterances)
+        config = replace(config, data=str(manifest), split="official", out=out)
+        return train_recipe(config, console=Console(stderr=True))
+
+
+def is_right(run: Run) -> tuple[list[Utterance], np.ndarray]:
+    """The test recordings, and `(recordings,)` whether the run hears the right word in each."""
+    utterances = run.utterances("test")
+    heard = run.predict_files([item.path for item in utterances]).argmax(1)
+    return utterances, heard == run.task.label_index([item.label or "" for item in utterances])

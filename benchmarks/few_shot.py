@@ -1,0 +1,119 @@
+"""New words from few recordings: accuracy against recordings a word, with a trained encoder and from nothing.
+
+    python benchmarks/few_shot.py                            every part, an hour or less on two cores
+    python benchmarks/few_shot.py --parts init-5-0           some of them
+    python benchmarks/few_shot.py --table                    print what has been measured
+
+The encoder learns five words of Speech Commands, `_unknown_` and `_silence_` from half of the speakers; then 5, 10 or
+20 recordings of each of five other words, by those speakers, make a recogniser of these, with `--init-from` and
+without. It is tested on the other half of the speakers. A part is one training, its seed also draws the recordings; it
+is written to benchmarks/results/few_shot/ at once, and not trained again while that file is there. The encoder is
+trained when it is first needed, and its run kept in runs/few_shot.
+"""
+
+import hashlib
+import random
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from _parts import is_right, measure_parts, parse_arguments, read_parts, train_on
+
+import kerasr
+from kerasr.data import Utterance, load_corpus
+from kerasr.run_directory import Run, list_runs, load_run
+
+KNOWN = ("down", "left", "no", "right", "up", "_unknown_", "_silence_")
+NEW = ("go", "off", "on", "stop", "yes")
+RECORDINGS = (5, 10, 20)
+WAYS = ("init", "nothing")
+SEEDS = 3
+EPOCHS = 150
+ENCODER_EPOCHS = 20
+ENCODER = Path("runs/few_shot")
+NUM_VALIDATION = 5
+
+
+def main() -> None:
+    arguments = parse_arguments(__doc__, "few_shot", EPOCHS)
+    if not arguments.table:
+        parts = {
+            f"{way}-{number}-{seed}": partial(measure, way, number, seed, arguments.epochs)
+            for seed in range(SEEDS)
+            for number in RECORDINGS
+            for way in WAYS
+        }
+        measure_parts(arguments, parts)
+    print_table(read_parts(arguments))
+
+
+def encoder(epochs: int) -> Run:
+    """The encoder's run, trained where there is none yet."""
+    for path in list_runs(ENCODER):
+        if (run := load_run(path)).facts["status"] == "done":
+            return run
+    clips = [item for item in load_corpus("speech_commands").utterances if item.label in KNOWN]
+    # A tenth of the speakers that it may hear validates.
+    splits = [replace(item, split="test" if not is_heard(item) else "train") for item in clips]
+    splits = [
+        replace(item, split="validation") if item.split == "train" and place(item) < 0.05 else item for item in splits
+    ]
+    return train_on(splits, replace(kerasr.get_recipe("words"), epochs=epochs), str(ENCODER))
+
+
+def measure(way: str, number: int, seed: int, epochs: int) -> dict[str, Any]:
+    """Train on a few recordings a word, and score on speakers never heard."""
+    clips = [item for item in load_corpus("speech_commands").utterances if item.label in NEW]
+    config = replace(kerasr.get_recipe("words"), epochs=epochs, seed=seed, keep="last", batch_size=25)
+    if way == "init":
+        config = replace(config, init_from=str(encoder(min(epochs, ENCODER_EPOCHS)).path))
+    with tempfile.TemporaryDirectory() as out:
+        _, right = is_right(train_on(draw_clips(clips, number, seed), config, out))
+    return {"way": way, "recordings": number, "seed": seed, "accuracy": float(right.mean()), "test_clips": len(right)}
+
+
+def draw_clips(clips: Sequence[Utterance], number: int, seed: int) -> list[Utterance]:
+    """The drawn recordings of each word to train on, a few to watch that, and all of unheard speakers to test."""
+    draw = random.Random(seed)
+    chosen = [replace(item, split="test") for item in clips if not is_heard(item)]
+    for word in NEW:
+        heard = [item for item in clips if item.label == word and is_heard(item)]
+        drawn = draw.sample(heard, max(RECORDINGS) + NUM_VALIDATION)
+        chosen += [replace(item, split="validation") for item in drawn[-NUM_VALIDATION:]]
+        chosen += [replace(item, split="train") for item in drawn[:number]]
+    return chosen
+
+
+def is_heard(item: Utterance) -> bool:
+    """Whether a training may hear this speaker."""
+    return place(item) < 0.5
+
+
+def place(item: Utterance) -> float:
+    """A number in [0, 1) for each speaker (for each clip without one)."""
+    name = item.speaker or Path(item.path).name
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    """Means over the seeds that have been measured."""
+    print("| recordings a word | with a trained encoder | from nothing |")
+    print("|---|---|---|")
+    for number in RECORDINGS:
+        row = []
+        for way in WAYS:
+            scores = [
+                result["accuracy"]
+                for result in results
+                if (result.get("way"), result.get("recordings")) == (way, number)
+            ]
+            row.append(f"{statistics.mean(scores):.1%} ({len(scores)} seeds)" if scores else "")
+        print(f"| {number} | {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()

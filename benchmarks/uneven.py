@@ -1,0 +1,91 @@
+"""What helps where words are uneven: FSDD with its training clips thinned until one digit has 50 times another's.
+
+    python benchmarks/uneven.py                                 every part, an hour or less on two cores
+    python benchmarks/uneven.py --parts focal-0 balanced-0      some of them
+    python benchmarks/uneven.py --table                         print what has been measured
+
+A part is one training of the digits recipe on the official split; its seed also draws which digits are the rare ones
+(240 training clips, then each time a factor of 50 ** (1/9) fewer, 5 in the end). Each is written to
+benchmarks/results/uneven/ at once, and not trained again while that file is there. The test has 30 clips of each digit:
+the mean recall is its accuracy; the accuracy of a test as uneven as the training follows from the same recalls.
+"""
+
+import random
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from _parts import is_right, measure_parts, parse_arguments, read_parts, train_on
+
+import kerasr
+from kerasr.data import Utterance, load_corpus, split_corpus
+
+WAYS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "weights": {"class_weights": True},
+    "balanced": {"sampling": "balanced"},
+    "focal": {"loss": "focal"},
+    "balanced-focal": {"sampling": "balanced", "loss": "focal"},
+}
+SEEDS = 3
+RATIO = 50
+EPOCHS = 60
+NUM_RARE = 3
+
+
+def main() -> None:
+    arguments = parse_arguments(__doc__, "uneven", EPOCHS)
+    if not arguments.table:
+        parts = {
+            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(SEEDS) for way in WAYS
+        }
+        measure_parts(arguments, parts)
+    print_table(read_parts(arguments))
+
+
+def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
+    """Train, and score each digit."""
+    corpus, _ = split_corpus(load_corpus("fsdd"))
+    utterances = thin(corpus.utterances, seed)
+    config = replace(kerasr.get_recipe("digits"), epochs=epochs, seed=seed, **WAYS[way])
+    with tempfile.TemporaryDirectory() as out:
+        tested, right = is_right(train_on(utterances, config, out))
+    clips = Counter(item.label for item in utterances if item.split == "train")
+    recall = {
+        label: float(right[[item.label == label for item in tested]].mean()) for label in sorted(clips, key=clips.get)
+    }
+    return {"way": way, "seed": seed, "recall": recall, "training_clips": {label: clips[label] for label in recall}}
+
+
+def thin(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """All recordings but for the training clips that make a digit rarer."""
+    draw = random.Random(seed)
+    digits = sorted({item.label or "" for item in utterances})
+    draw.shuffle(digits)
+    kept = [item for item in utterances if item.split != "train"]
+    for rank, digit in enumerate(digits):
+        clips = [item for item in utterances if item.split == "train" and item.label == digit]
+        kept += draw.sample(clips, round(len(clips) * RATIO ** (-rank / (len(digits) - 1))))
+    return kept
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    """Means over the seeds that have been measured."""
+    print("| way | mean recall | recall of the three rarest | accuracy where words are as uneven | seeds |")
+    print("|---|---|---|---|---|")
+    for way in WAYS:
+        if found := [result for result in results if result["way"] == way]:
+            rows = [(list(result["recall"].values()), list(result["training_clips"].values())) for result in found]
+            mean = statistics.mean(statistics.mean(recall) for recall, _ in rows)
+            rare = statistics.mean(statistics.mean(recall[:NUM_RARE]) for recall, _ in rows)
+            uneven = statistics.mean(float(np.average(recall, weights=clips)) for recall, clips in rows)
+            print(f"| {way} | {mean:.1%} | {rare:.1%} | {uneven:.1%} | {len(rows)} |")
+
+
+if __name__ == "__main__":
+    main()
