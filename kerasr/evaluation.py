@@ -4,7 +4,7 @@ Precision, recall and the detector's curves are scikit-learn's. Results are plai
 has no meaning (the recall of a word that no clip says).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def compute_metrics(
     labels: Sequence[str],
     speakers: Sequence[str | None] | None = None,
     *,
+    groups: Mapping[str, Sequence[str | None]] | None = None,
     detector: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def compute_metrics(
         label_index: `(clips,)` index of what is truly said.
         labels: the words, in the order of the columns.
         speakers: who speaks in each clip; None where that is not known, for one clip or for all.
+        groups: other facts of each clip, as `accent` or `microphone`; None where a clip's is not known.
         detector: there are two labels and the second is the wanted word: adds `detector`, its scores at the threshold
             0.5 and at others.
         seed: of the resampling.
@@ -55,7 +57,9 @@ def compute_metrics(
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
         - `words`: a list with `word`, `num_clips`, `precision`, `recall`, `f1`;
         - `confusion`: counts, a row for what was said and a column for what was heard, in the order of `labels`;
-        - `speakers`: a list with `speaker`, `num_clips`, `accuracy`, worst first; empty where none is known;
+        - `speakers`: a list with `speaker`, `num_clips`, `accuracy`, `accuracy_interval`, `interval_method`, worst first;
+          empty where none is known;
+        - `groups`: for each of `groups` that tells clips apart, the same list with `group` in the place of `speaker`;
         - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
           `num_clips`, `confidence`, `accuracy`;
         - `detector`, for one: `threshold`, `precision`, `recall`, `roc_auc`, `average_precision`, and `thresholds` and
@@ -86,7 +90,12 @@ def compute_metrics(
         "labels": list(labels),
         "words": words,
         "confusion": confusion_matrix(label_index, heard, labels=range(len(labels))).tolist(),
-        "speakers": _speakers(correct, speakers),
+        "speakers": _groups(correct, speakers, speakers, "speaker", seed),
+        "groups": {
+            name: _groups(correct, values, speakers, "group", seed)
+            for name, values in (groups or {}).items()
+            if _tells_apart(values)
+        },
         "calibration": _calibration(probs, label_index, heard),
     }
     return metrics | ({"detector": _detector(probs[:, 1], label_index)} if detector else {})
@@ -109,7 +118,7 @@ def _check(
         raise ValueError(f"a detector has two labels, absence and presence of the word; these are {len(labels)}")
 
 
-def _interval(correct: np.ndarray, speakers: list[str | None], seed: int) -> tuple[list[float], str]:
+def _interval(correct: np.ndarray, speakers: Sequence[str | None], seed: int) -> tuple[list[float], str]:
     """Where the accuracy would lie on other recordings of the kind, and how that was found.
 
     Clips of one speaker stand or fall together, so whole speakers are drawn (a clip without one stands for itself).
@@ -152,12 +161,34 @@ def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) ->
     ]
 
 
-def _speakers(correct: np.ndarray, speakers: list[str | None]) -> list[dict[str, Any]]:
+def _groups(
+    correct: np.ndarray, values: Sequence[str | None], speakers: Sequence[str | None], key: str, seed: int
+) -> list[dict[str, Any]]:
+    """Scores of the clips of each value, worst first; the value stands under `key`."""
+    members: dict[str, list[int]] = {}
+    for index, value in enumerate(values):
+        if value is not None:
+            members.setdefault(value, []).append(index)
     found = []
-    for speaker in sorted({*speakers} - {None}):
-        own = correct[[name == speaker for name in speakers]]
-        found.append({"speaker": speaker, "num_clips": len(own), "accuracy": float(own.mean())})
+    for value in sorted(members):
+        own = members[value]
+        interval, method = _interval(correct[own], [speakers[index] for index in own], seed)
+        found.append(
+            {
+                key: value,
+                "num_clips": len(own),
+                "accuracy": float(correct[own].mean()),
+                "accuracy_interval": interval,
+                "interval_method": method,
+            }
+        )
     return sorted(found, key=lambda item: (item["accuracy"], -item["num_clips"]))
+
+
+def _tells_apart(values: Sequence[str | None]) -> bool:
+    """Whether a column divides clips into groups: not one value for all, nor another for each."""
+    known = [value for value in values if value is not None]
+    return 1 < len(set(known)) <= len(known) / 2
 
 
 def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) -> dict[str, Any]:

@@ -172,3 +172,37 @@ def test_detector_without_the_word_or_without_others():
 def test_refuses_what_are_no_probabilities(probs, label_index, message):
     with pytest.raises(ValueError, match=message):
         compute_metrics(probs, label_index, LABELS)
+
+
+def test_groups_worst_first_with_an_interval_over_their_speakers():
+    probs, label_index, speakers = made_up()
+    accents = ["north" if name in ("speaker 0", "speaker 1", "speaker 2") else "south" for name in speakers]
+    metrics = compute_metrics(probs, label_index, LABELS, speakers, groups={"accent": accents})
+    worst, best = metrics["groups"]["accent"]
+    correct = probs.argmax(-1) == label_index
+    north = np.array(accents) == "north"
+    assert (worst["group"], worst["num_clips"]) == ("north", north.sum())
+    assert (worst["accuracy"], best["accuracy"]) == (correct[north].mean(), correct[~north].mean())
+    assert worst["interval_method"] == "bootstrap over 3 speakers"
+    alone = compute_metrics(probs[north], label_index[north], LABELS, list(np.array(speakers)[north]))
+    assert worst["accuracy_interval"] == alone["accuracy_interval"]
+    one = metrics["speakers"][0]
+    assert one["interval_method"].startswith(f"bootstrap over {one['num_clips']} clips")
+    assert one["accuracy_interval"][0] < one["accuracy"] < one["accuracy_interval"][1]
+
+
+def test_columns_that_tell_nothing_apart_are_no_groups():
+    probs, label_index, _ = made_up(20)
+    columns = {
+        "constant": ["a"] * 20,
+        "identity": [str(number) for number in range(20)],
+        "empty": [None] * 20,
+        "partly": ["a", "b", "a", "b", *[None] * 16],
+    }
+    groups = compute_metrics(probs, label_index, LABELS, groups=columns)["groups"]
+    assert list(groups) == ["partly"]
+    assert [item["num_clips"] for item in groups["partly"]] == [2, 2]
+
+
+def test_without_columns_there_are_no_groups():
+    assert compute_metrics(*made_up(20)[:2], LABELS)["groups"] == {}
