@@ -76,18 +76,20 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
         "accuracy": f"[bold]{metrics['accuracy']:.1%}[/bold], {clips} ({escape(metrics['measured_on'])})",
         "95% interval": f"{low:.1%} to {high:.1%}, {metrics['interval_method']}",
         **_scores(metrics),
+        **_worst_groups(metrics),
         "latency": f"{metrics['latency_ms']:.1f} ms a clip",
     }
+    width = max(14, *(len(name) + 2 for name in lines))
     console.print()
     for name, text in lines.items():
-        console.print(f"{name:14}{text}", soft_wrap=True)
+        console.print(f"{name:{width}}{text}", soft_wrap=True)
     for note in evaluation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-    console.print(f"{'report':14}{evaluation.report}", markup=False, soft_wrap=True)
+    console.print(f"{'report':{width}}{evaluation.report}", markup=False, soft_wrap=True)
 
 
 def _scores(metrics: dict[str, Any]) -> dict[str, str]:
-    """The scores beside the accuracy: the detector's, or the worst word and speaker."""
+    """The scores beside the accuracy: the detector's, or the worst word."""
     from rich.markup import escape
 
     if "detector" in metrics:
@@ -103,12 +105,21 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     words = [word for word in metrics["words"] if word["recall"] is not None]
     worst = min(words, key=lambda word: word["recall"])
     rows["worst word"] = f"{escape(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips heard"
-    if len(metrics["speakers"]) > 1:
-        speaker = metrics["speakers"][0]
-        rows["worst speaker"] = (
-            f"{escape(speaker['speaker'])}, {speaker['accuracy']:.1%} of {speaker['num_clips']:,} clips"
-        )
     return rows
+
+
+def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
+    """The worst speaker, and the worst group of each column of the manifest."""
+    from rich.markup import escape
+
+    worst = {name: (items[0]["group"], items[0]) for name, items in metrics["groups"].items()}
+    if len(metrics["speakers"]) > 1:
+        worst = {"speaker": (metrics["speakers"][0]["speaker"], metrics["speakers"][0]), **worst}
+    return {
+        f"worst {escape(name)}": f"{escape(group)}, {item['accuracy']:.1%} of {item['num_clips']:,} clips "
+        f"(95% interval {item['accuracy_interval'][0]:.1%} to {item['accuracy_interval'][1]:.1%})"
+        for name, (group, item) in worst.items()
+    }
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from .pictures import draw_calibration as draw_calibration
 from .pictures import draw_clips as draw_clips
 from .pictures import draw_confusion as draw_confusion
 from .pictures import draw_detector as draw_detector
+from .pictures import draw_groups as draw_groups
 from .pictures import draw_speakers as draw_speakers
 from .pictures import draw_training as draw_training
 from .style import Picture as Picture

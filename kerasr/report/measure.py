@@ -24,6 +24,7 @@ from kerasr.features import Features
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.page import write_report
 from kerasr.report.pictures import Clip
+from kerasr.report.style import file_name
 from kerasr.run_directory import MODEL, Run, provenance
 
 BATCH_SIZE = 64
@@ -88,6 +89,7 @@ def evaluate_run(
         label_index,
         run.labels,
         [item.speaker for item in utterances],
+        groups={name: [item.extra.get(name) for item in utterances] for name in _columns(utterances)},
         detector=run.config.wanted is not None,
         seed=run.config.seed,
     )
@@ -195,6 +197,11 @@ def _predict(
         first = kept[int(np.argmin(np.isfinite(result).all(-1)))].path
         raise UserError(f"{run.path / MODEL}: gives NaN for {first}: its weights are damaged; train anew")
     return kept, result
+
+
+def _columns(utterances: Sequence[Utterance]) -> list[str]:
+    """Names of the extra facts that are known of some recording, in the order in which they appear."""
+    return list(dict.fromkeys(name for item in utterances for name in item.extra))
 
 
 def _measure_latency(run: Run, item: Utterance) -> float:
@@ -355,8 +362,7 @@ def _clip(run: Run, item: Utterance, *, heard: str, probability: float, correct:
 
 def _folder_name(split: str | None, corpus: Corpus | None) -> str:
     """A name for the evaluation that any file system takes."""
-    name = "-".join(filter(None, (corpus.name if corpus else None, split)))
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+    return file_name("-".join(filter(None, (corpus.name if corpus else None, split))))
 
 
 def _list(words: Sequence[str], limit: int) -> str:

@@ -19,11 +19,12 @@ from kerasr.report.pictures import (
     draw_clips,
     draw_confusion,
     draw_detector,
+    draw_groups,
     draw_speakers,
     draw_training,
     spectrogram_colours,
 )
-from kerasr.report.style import Picture
+from kerasr.report.style import Picture, file_name
 
 METRICS, PAGE, PICTURES = "metrics.json", "report.html", "pictures"
 
@@ -92,6 +93,7 @@ def write_report(
             words=sorted(
                 metrics["words"], key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0)
             ),
+            groups={column: f"groups-{file_name(column)}" for column in metrics["groups"]},
             clips=[(clip, _data_uri(_spectrogram_png(clip), "image/png")) for clip in clips],
             sound=lambda clip: _data_uri(clip.sound, "audio/wav"),
             all_right=all(clip.correct for clip in clips),
@@ -106,6 +108,7 @@ def _draw(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], cl
     pictures = [draw_confusion(metrics), draw_calibration(metrics)]
     if metrics["speakers"]:
         pictures.append(draw_speakers(metrics))
+    pictures += [draw_groups(metrics, column) for column in metrics["groups"]]
     if "detector" in metrics:
         pictures.append(draw_detector(metrics))
     if history:

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, shorten
+from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, file_name, shorten
 
 # A picture fills one column of the page, or a phone's screen.
 WIDTH = 4.8
 
-MAX_SPEAKERS = 30
+MAX_GROUPS = 30
 COLOUR_MAP = "magma"
 
 # Louder than this below a clip's loudest band, in dB, a spectrogram shows.
@@ -88,22 +88,34 @@ def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
 
 
 def draw_speakers(metrics: Mapping[str, Any]) -> Picture:
-    """Accuracy for each speaker, worst first; of many, the worst thirty."""
-    speakers = metrics["speakers"]
-    shown = speakers[:MAX_SPEAKERS]
-    median = np.median([item["accuracy"] for item in speakers])
-    title = f"Worst speaker {speakers[0]['accuracy']:.0%}, median {median:.0%}"
-    rest = f"The worst {len(shown)} of {len(speakers):,}. " if len(shown) < len(speakers) else ""
-    note = f"{rest}Line: all clips together, {metrics['accuracy']:.0%}."
+    """Accuracy for each speaker with its interval, worst first; of many, the worst thirty."""
+    rows = [(item["speaker"], item) for item in metrics["speakers"]]
+    return _draw_groups("speakers", "speaker", rows, metrics["accuracy"])
+
+
+def draw_groups(metrics: Mapping[str, Any], column: str) -> Picture:
+    """Accuracy for each value of a manifest's column with its interval, worst first; of many, the worst thirty."""
+    rows = [(item["group"], item) for item in metrics["groups"][column]]
+    return _draw_groups(f"groups-{file_name(column)}", column, rows, metrics["accuracy"])
+
+
+def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, Any]]], overall: float) -> Picture:
+    shown = rows[:MAX_GROUPS]
+    median = np.median([item["accuracy"] for _, item in rows])
+    title = f"Worst {shorten(column, 24)} {rows[0][1]['accuracy']:.0%}, median {median:.0%}"
+    rest = f"The worst {len(shown)} of {len(rows):,}. " if len(shown) < len(rows) else ""
+    note = f"{rest}Long line: all clips together, {overall:.0%}. Short: 95% interval."
     with mpl.rc_context(STYLE):
-        picture = Picture("speakers", WIDTH, 0.9 + 0.25 * len(shown), title, note)
+        picture = Picture(name, WIDTH, 0.9 + 0.25 * len(shown), title, note)
         axes = picture.subplots()
         position = np.arange(len(shown))
-        accuracy = np.array([item["accuracy"] for item in shown])
+        accuracy = np.array([item["accuracy"] for _, item in shown])
+        intervals = np.array([item["accuracy_interval"] for _, item in shown])
         axes.barh(position, 1, color=FAINT, height=0.64)
-        axes.barh(position, accuracy, color=np.where(accuracy < metrics["accuracy"] - 0.1, WRONG, RIGHT), height=0.64)
-        axes.axvline(metrics["accuracy"], color=INK, linewidth=1)
-        for number, item in enumerate(shown):
+        axes.barh(position, accuracy, color=np.where(accuracy < overall - 0.1, WRONG, RIGHT), height=0.64, alpha=0.75)
+        axes.hlines(position, *intervals.T, color=INK, linewidth=1.4)
+        axes.axvline(overall, color=INK, linewidth=1)
+        for number, (_, item) in enumerate(shown):
             for text, side, colour in (
                 (f"{item['accuracy']:.0%}", 34, INK),
                 (f"of {item['num_clips']:,}", 40, MUTED),
@@ -117,7 +129,7 @@ def draw_speakers(metrics: Mapping[str, Any]) -> Picture:
                     va="center_baseline",
                     color=colour,
                 )
-        axes.set_yticks(position, [shorten(item["speaker"], 20) for item in shown], color=INK)
+        axes.set_yticks(position, [shorten(group, 20) for group, _ in shown], color=INK)
         axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xticks=[])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

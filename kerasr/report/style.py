@@ -131,6 +131,11 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[: limit - end - 1]}…{text[len(text) - end :]}"
 
 
+def file_name(text: str) -> str:
+    """`text` as a name that any file system takes."""
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
+
+
 @functools.lru_cache(maxsize=1)
 def _fonts() -> list[font_manager.FontEntry]:
     """Upright fonts of a normal weight, those without serifs first, less the one that has a box for everything."""
