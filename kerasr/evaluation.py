@@ -57,8 +57,8 @@ def compute_metrics(
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
         - `words`: a list with `word`, `num_clips`, `precision`, `recall`, `f1`;
         - `confusion`: counts, a row for what was said and a column for what was heard, in the order of `labels`;
-        - `speakers`: a list with `speaker`, `num_clips`, `accuracy`, `accuracy_interval`, `interval_method`, worst first;
-          empty where none is known;
+        - `speakers`: a list with `speaker`, `num_clips`, `accuracy`, `accuracy_interval` and `interval_method`, worst
+          first; empty where none is known;
         - `groups`: for each of `groups` that tells clips apart, the same list with `group` in the place of `speaker`;
         - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
           `num_clips`, `confidence`, `accuracy`;

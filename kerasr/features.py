@@ -49,7 +49,7 @@ def mfcc(waveform: Any, spec: FeatureSpec) -> Any:
     Returns:
         float32 `(batch, spec.num_frames(samples), n_mfcc)`.
     """
-    return ops.matmul(log_mel(waveform, spec), _dct_matrix(spec.n_mels, spec.n_mfcc))
+    return _cepstra(log_mel(waveform, spec), spec)
 
 
 @keras.saving.register_keras_serializable("kerasr")
@@ -98,8 +98,19 @@ class Features(keras.layers.Layer):
         if num_samples is None:
             num_samples = _count_samples(waveform)
         waveform, num_samples = _fit(waveform, ops.cast(num_samples, "int32"), self.spec)
-        num_frames = _count_frames(num_samples, self.spec)
-        features = (log_mel if self.spec.kind == "log_mel" else mfcc)(waveform, self.spec)
+        return self.from_log_mel(log_mel(waveform, self.spec), _count_frames(num_samples, self.spec))
+
+    def from_log_mel(self, energies: Any, num_frames: Any) -> Any:
+        """What follows the log-mel energies: cepstra and differences where the spec has them, the statistics, zeros.
+
+        Args:
+            energies: `(batch, time, n_mels)` in dB, as `log_mel` gives them.
+            num_frames: `(batch,)` frames that are the clip's own.
+
+        Returns:
+            float32 `(batch, time, feature)`.
+        """
+        features = energies if self.spec.kind == "log_mel" else _cepstra(energies, self.spec)
         features = _append_deltas(features, num_frames, self.spec.num_deltas)
         features = (features - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
         own = ops.arange(ops.shape(features)[1])[None, :] < num_frames[:, None]
@@ -162,6 +173,11 @@ def mel_matrix(spec: FeatureSpec) -> np.ndarray:
     falling = (edges[2:] - bins) / np.diff(edges)[1:]
     triangles = np.maximum(0, np.minimum(rising, falling))
     return (triangles * 2 / (edges[2:] - edges[:-2])).astype("float32")
+
+
+def _cepstra(energies: Any, spec: FeatureSpec) -> Any:
+    """`(batch, time, n_mfcc)` of log-mel energies."""
+    return ops.matmul(energies, _dct_matrix(spec.n_mels, spec.n_mfcc))
 
 
 @functools.lru_cache(maxsize=16)

@@ -4,8 +4,10 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -24,6 +26,7 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
+  python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --explain      why: a picture beside the recording
 
 A word model hears one clip's length: of a longer recording its middle, and the table says so. A recording that cannot
 be read is named, the others are heard all the same, and the exit code is 2.
@@ -46,6 +49,10 @@ class PredictConfig:
     """One or more recordings of any format and rate, or folders of them."""
     json: bool = False
     """One JSON object a recording, a line each, for programs."""
+    explain: bool = False
+    """Draw what in each recording spoke for the word: clip.explained.png beside it."""
+    out: str | None = None
+    """Write the pictures of --explain into this folder instead."""
 
 
 def main(argv: list[str]) -> None:
@@ -53,6 +60,8 @@ def main(argv: list[str]) -> None:
     config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION)
     if not config.recordings:
         raise UserError("name at least one recording, or a folder of them")
+    if config.out and not config.explain:
+        raise UserError("--out is where --explain writes its pictures: add --explain")
     import_quietly()
     from kerasr.run_directory import load_run
 
@@ -60,19 +69,46 @@ def main(argv: list[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     run = load_run(config.run)
+    draw = explanation_writer(run, config.out) if config.explain else None
     rows, failed = [], 0
     for found in hear_recordings(run, config.recordings):
         if isinstance(found, Exception):
             failed += 1
             print(f"error: {describe(found)}", file=sys.stderr)
-        elif config.json:
+            continue
+        if draw:
+            found["explanation"] = draw(found["path"])
+        if config.json:
             print(json.dumps(found, ensure_ascii=False), flush=True)
         else:
             rows.append(found)
     if rows:
         print_table(rows)
+        for row in rows if draw else ():
+            print(f"explained in {row['explanation']}")
     if failed:
         sys.exit(2)
+
+
+def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
+    """A function that draws why a recording is heard as it is, and gives the picture's path."""
+    from kerasr.explain import Explainer
+    from kerasr.report import write_explanation
+
+    explainer = Explainer(run)
+    written: set[Path] = set()
+
+    def draw(recording: str) -> str:
+        stem = Path(recording).with_suffix("") if folder is None else Path(folder, Path(recording).stem)
+        # Recordings of one name from several folders, and of several suffixes in one, each keep a picture.
+        endings = chain(("",), (f"-{number}" for number in count(2)))
+        paths = (stem.with_name(f"{stem.name}{ending}.explained.png") for ending in endings)
+        path = next(path for path in paths if path not in written)
+        written.add(path)
+        write_explanation(run, explainer, recording, path)
+        return str(path)
+
+    return draw
 
 
 def hear_recordings(run: "Run", names: Sequence[str]) -> Iterator[dict[str, Any] | Exception]:

@@ -1,11 +1,15 @@
+from .clips import Clip as Clip
+from .clips import explain_clip as explain_clip
+from .clips import make_clip as make_clip
+from .explanation import write_explanation as write_explanation
 from .measure import Evaluation as Evaluation
 from .measure import evaluate_run as evaluate_run
 from .page import write_report as write_report
-from .pictures import Clip as Clip
 from .pictures import draw_calibration as draw_calibration
 from .pictures import draw_clips as draw_clips
 from .pictures import draw_confusion as draw_confusion
 from .pictures import draw_detector as draw_detector
+from .pictures import draw_explanation as draw_explanation
 from .pictures import draw_groups as draw_groups
 from .pictures import draw_speakers as draw_speakers
 from .pictures import draw_training as draw_training

@@ -1,8 +1,6 @@
 """Measure a run on its test split, or on other recordings, and write the report."""
 
-import dataclasses
 import datetime
-import io
 import statistics
 import time
 from collections.abc import Sequence
@@ -10,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
-import soundfile
 
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad
@@ -19,9 +17,10 @@ from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
+from kerasr.explain import Explainer
 from kerasr.false_alarms import measure_false_alarms
-from kerasr.features import Features
 from kerasr.recipes.voices import expect_of_people
+from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.page import write_report
 from kerasr.report.pictures import Clip
 from kerasr.report.style import file_name
@@ -30,8 +29,8 @@ from kerasr.run_directory import MODEL, Run, provenance
 BATCH_SIZE = 64
 MAX_CLIPS = 12
 
-# A clip that is longer is shown and played up to here, in seconds: the page holds its sound.
-MAX_SHOWN_SECONDS = 5.0
+# Of those, as many are explained: two rows on a wide screen.
+MAX_EXPLAINED = 8
 
 LATENCY_ROUNDS = 30
 
@@ -325,39 +324,21 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
     chosen = (
         wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
     )
-    return [
-        _clip(
+    # Another backend trains and measures as well, and cannot explain.
+    explainer = Explainer(run) if keras.backend.backend() == "tensorflow" else None
+    clips = []
+    for number, index in enumerate(chosen[:MAX_CLIPS]):
+        clip = make_clip(
             run,
             utterances[index],
             heard=run.labels[heard[index]],
             probability=float(confidence[index]),
             correct=bool(heard[index] == label_index[index]),
         )
-        for index in chosen[:MAX_CLIPS]
-    ]
-
-
-def _clip(run: Run, item: Utterance, *, heard: str, probability: float, correct: bool) -> Clip:
-    """What the model was given: the same crop of the recording, through the same front-end."""
-    spec = run.config.features
-    waveform = read_clip(item.path, spec)[: round(MAX_SHOWN_SECONDS * spec.sample_rate)]
-    # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
-    front_end = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
-    frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]
-    own = np.any(frames != 0, axis=-1, keepdims=True)
-    sound = io.BytesIO()
-    soundfile.write(sound, np.clip(waveform, -1, 1), spec.sample_rate, format="WAV", subtype="PCM_16")
-    return Clip(
-        path=item.path,
-        word=item.label or "",
-        heard=heard,
-        probability=probability,
-        correct=correct,
-        spectrogram=np.where(own, frames, np.nan),
-        seconds=len(frames) * spec.hop_length / spec.sample_rate,
-        speaker=item.speaker,
-        sound=sound.getvalue(),
-    )
+        if explainer and number < MAX_EXPLAINED:
+            clip = explain_clip(clip, run, explainer)
+        clips.append(clip)
+    return clips
 
 
 def _folder_name(split: str | None, corpus: Corpus | None) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib import image
 
 from kerasr import atomic
+from kerasr.report.clips import Clip
 from kerasr.report.pictures import (
-    Clip,
     draw_calibration,
     draw_clips,
     draw_confusion,
@@ -22,6 +22,7 @@ from kerasr.report.pictures import (
     draw_groups,
     draw_speakers,
     draw_training,
+    evidence_colours,
     spectrogram_colours,
 )
 from kerasr.report.style import Picture, file_name
@@ -94,8 +95,8 @@ def write_report(
                 metrics["words"], key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0)
             ),
             groups={column: f"groups-{file_name(column)}" for column in metrics["groups"]},
-            clips=[(clip, _data_uri(_spectrogram_png(clip), "image/png")) for clip in clips],
-            sound=lambda clip: _data_uri(clip.sound, "audio/wav"),
+            clips=clips,
+            explained=sum(clip.evidence is not None for clip in clips),
             all_right=all(clip.correct for clip in clips),
         )
     )
@@ -136,11 +137,20 @@ def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _spectrogram_png(clip: Clip) -> bytes:
+def _spectrogram(clip: Clip) -> str:
+    """The address of a clip's spectrogram."""
+    return _data_uri(_png(spectrogram_colours(clip.spectrogram)), "image/png")
+
+
+def _evidence(clip: Clip) -> str:
+    """The address of a picture of what spoke for the word that was heard."""
+    return _data_uri(_png(evidence_colours(clip.spectrogram, clip.evidence)), "image/png")
+
+
+def _png(colours: np.ndarray) -> bytes:
+    """Colours `(time, feature, 4)` as a PNG file, time to the right and low features at the bottom."""
     memory = io.BytesIO()
-    image.imsave(
-        memory, np.ascontiguousarray(np.swapaxes(spectrogram_colours(clip.spectrogram), 0, 1)[::-1]), format="png"
-    )
+    image.imsave(memory, np.ascontiguousarray(np.swapaxes(colours, 0, 1)[::-1]), format="png")
     return memory.getvalue()
 
 
@@ -159,4 +169,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
     environment.filters["thousands"] = lambda value: f"{value:,}"
+    environment.filters["spectrogram"] = _spectrogram
+    environment.filters["evidence"] = _evidence
+    environment.filters["sound"] = lambda clip: _data_uri(clip.sound, "audio/wav")
     return environment

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from kerasr.report.clips import Clip
 from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, file_name, shorten
 
 # A picture fills one column of the page, or a phone's screen.
@@ -20,35 +20,14 @@ WIDTH = 4.8
 MAX_GROUPS = 30
 COLOUR_MAP = "magma"
 
+# Where a frequency axis is marked.
+TICKS_HZ = (250, 500, 1000, 2000, 4000)
+
 # Louder than this below a clip's loudest band, in dB, a spectrogram shows.
 DYNAMIC_RANGE = 70.0
 
-
-@dataclass(frozen=True)
-class Clip:
-    """A recording that the report shows.
-
-    Attributes:
-        path: the recording.
-        word: what is said.
-        heard: what the model hears.
-        probability: what it gives to `heard`.
-        correct: whether that is right; a detector hears `not zero` rightly in a `seven`.
-        spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
-        seconds: how long the spectrogram is.
-        speaker: who speaks, if that is known.
-        sound: a WAV file's content, what the model was given; None for no sound.
-    """
-
-    path: str
-    word: str
-    heard: str
-    probability: float
-    correct: bool
-    spectrogram: np.ndarray
-    seconds: float
-    speaker: str | None = None
-    sound: bytes | None = None
+# Evidence that more than this share of a clip's points does not reach has its full colour.
+STRONGEST_QUANTILE = 0.99
 
 
 def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
@@ -282,14 +261,74 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
     return picture
 
 
+def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[float]) -> Picture:
+    """A clip, and over it what spoke for the word that was heard.
+
+    Args:
+        clip: with its evidence.
+        where: Grad-CAM's answer `(time, feature)`, for a network that keeps a picture.
+        band_hz: the middle of each of the spectrogram's bands.
+    """
+    panels = {
+        "what it was given, log-mel energies": spectrogram_colours(clip.spectrogram),
+        "what spoke for it (blue) and against it (orange), integrated gradients": evidence_colours(
+            clip.spectrogram, clip.evidence
+        ),
+    }
+    if where is not None:
+        panels["where in its last picture it was seen, Grad-CAM"] = evidence_colours(clip.spectrogram, where)
+    ticks = [int(np.abs(np.array(band_hz) - hz).argmin()) for hz in TICKS_HZ if hz <= max(band_hz)]
+    title = f"Heard {shorten(clip.heard, 24)}, {clip.probability:.0%}"
+    own = np.isfinite(clip.spectrogram).any(-1).sum() / len(clip.spectrogram) * clip.seconds
+    with mpl.rc_context(STYLE):
+        picture = Picture("explanation", 1.4 * WIDTH, 0.9 + 1.9 * len(panels), title, shorten(Path(clip.path).name, 60))
+        for axes, (name, colours) in zip(picture.subplots(len(panels), 1, sharex=True), panels.items(), strict=True):
+            extent = (0, clip.seconds, -0.5, len(band_hz) - 0.5)
+            axes.imshow(np.swapaxes(colours, 0, 1), origin="lower", aspect="auto", extent=extent, interpolation="none")
+            axes.set_title(name, color=MUTED, fontweight="normal")
+            axes.set_yticks(ticks, [f"{band_hz[band] / 1000:.1f} kHz" for band in ticks])
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+        # Padding has nothing to show.
+        axes.set(xlim=(0, own), xlabel="seconds")
+        axes.xaxis.set_major_locator(MaxNLocator(8))
+    return picture
+
+
 def spectrogram_colours(spectrogram: np.ndarray) -> np.ndarray:
     """Log-mel energies in dB `(time, feature)` as colours `(time, feature, 4)`, clear where they are NaN."""
+    colours = mpl.colormaps[COLOUR_MAP](_level(spectrogram))
+    colours[..., 3] = np.isfinite(spectrogram)
+    return colours
+
+
+def evidence_colours(spectrogram: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Evidence over greys: blue for the word, orange against it; shapes as in `spectrogram_colours`."""
+    greys = 0.96 - 0.4 * _level(spectrogram)[..., None]
+    evidence = _smoothed(evidence)
+    # A few points are far above the rest, and would leave it pale.
+    strength = np.abs(evidence) / max(np.quantile(np.abs(evidence), STRONGEST_QUANTILE), 1e-12)
+    alpha = np.clip(strength, 0, 1)[..., None]
+    colours = np.where(evidence[..., None] > 0, to_rgb(RIGHT), to_rgb(WRONG))
+    own = np.isfinite(spectrogram)[..., None]
+    return np.concatenate([alpha * colours + (1 - alpha) * greys, own], -1)
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Each point with a share of its neighbours' in time and frequency: an eye sees areas, and no single points."""
+    for axis in (0, 1):
+        size = values.shape[axis]
+        padded = np.pad(values, [(1, 1) if other == axis else (0, 0) for other in (0, 1)], mode="edge")
+        before, here, after = (np.take(padded, np.arange(start, start + size), axis) for start in range(3))
+        values = (before + 2 * here + after) / 4
+    return values
+
+
+def _level(spectrogram: np.ndarray) -> np.ndarray:
+    """Energies in dB as shares of what is shown, from 0, where they are NaN too, to 1 at the loudest."""
     own = np.isfinite(spectrogram)
     loudest = spectrogram[own].max() if own.any() else 0.0
-    level = np.where(own, spectrogram, loudest - DYNAMIC_RANGE) - loudest
-    colours = mpl.colormaps[COLOUR_MAP](np.clip(1 + level / DYNAMIC_RANGE, 0, 1))
-    colours[..., 3] = own
-    return colours
+    return np.clip(1 + (np.where(own, spectrogram, -np.inf) - loudest) / DYNAMIC_RANGE, 0, 1)
 
 
 def _cell_colours(share: np.ndarray) -> np.ndarray:

@@ -1,0 +1,87 @@
+"""A recording as a page shows it: what the model was given, to see and to hear, and what it made of it."""
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from kerasr.data.manifest import Utterance
+from kerasr.data.pipeline import read_clip
+from kerasr.explain import Explainer
+from kerasr.features import Features
+from kerasr.run_directory import Run
+
+# A clip that is longer is shown and played up to here, in seconds: the page holds its sound.
+MAX_SHOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording that the report shows.
+
+    Attributes:
+        path: the recording.
+        word: what is said.
+        heard: what the model hears.
+        probability: what it gives to `heard`.
+        correct: whether that is right; a detector hears `not zero` rightly in a `seven`.
+        spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
+        seconds: how long the spectrogram is.
+        speaker: who speaks, if that is known.
+        sound: a WAV file's content, what the model was given; None for no sound.
+        other: another word, and what the model gives to it, where a page has something to say about it.
+        evidence: what spoke for `heard` (above 0) and against it (below 0), in step with `spectrogram`; None where it
+            was not asked for.
+    """
+
+    path: str
+    word: str
+    heard: str
+    probability: float
+    correct: bool
+    spectrogram: np.ndarray
+    seconds: float
+    speaker: str | None = None
+    sound: bytes | None = None
+    other: tuple[str, float] | None = None
+    evidence: np.ndarray | None = None
+
+
+def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
+    """What the model was given: the same crop of the recording, through the same front-end.
+
+    Args:
+        run: the model's.
+        item: the recording.
+        facts: `Clip`'s other fields: `heard`, `probability`, `correct`...
+
+    Raises:
+        UserError: the recording cannot be read.
+    """
+    spec = run.config.features
+    waveform = read_clip(item.path, spec)[: round(MAX_SHOWN_SECONDS * spec.sample_rate)]
+    # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
+    front_end = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
+    frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]
+    own = np.any(frames != 0, axis=-1, keepdims=True)
+    sound = io.BytesIO()
+    soundfile.write(sound, np.clip(waveform, -1, 1), spec.sample_rate, format="WAV", subtype="PCM_16")
+    return Clip(
+        path=item.path,
+        word=item.label or "",
+        spectrogram=np.where(own, frames, np.nan),
+        seconds=len(frames) * spec.hop_length / spec.sample_rate,
+        speaker=item.speaker,
+        sound=sound.getvalue(),
+        **facts,
+    )
+
+
+def explain_clip(clip: Clip, run: Run, explainer: Explainer) -> Clip:
+    """The clip with what spoke for the word that was heard in it, by integrated gradients."""
+    waveform = read_clip(clip.path, run.config.features)
+    evidence = explainer.integrated_gradients(waveform, run.labels.index(clip.heard))
+    return dataclasses.replace(clip, evidence=evidence[: len(clip.spectrogram)])

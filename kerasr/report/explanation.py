@@ -1,0 +1,40 @@
+"""A picture of why a recording was heard as it was."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kerasr import atomic
+from kerasr.data.manifest import Utterance
+from kerasr.data.pipeline import read_clip
+from kerasr.explain import Explainer
+from kerasr.features import mel_matrix
+from kerasr.report.clips import explain_clip, make_clip
+from kerasr.report.pictures import draw_explanation
+from kerasr.run_directory import Run
+
+
+def write_explanation(run: Run, explainer: Explainer, recording: str, path: Path) -> None:
+    """Draw what in a recording spoke for the word that the run hears in it.
+
+    Args:
+        run: what hears it.
+        explainer: the run's.
+        recording: of any format and rate.
+        path: the PNG file to write, whole or not at all.
+
+    Raises:
+        UserError: the recording cannot be read.
+        OSError: the picture cannot be written.
+    """
+    spec = run.config.features
+    waveform = read_clip(recording, spec)
+    probs = run.probs([waveform])[0]
+    heard = int(probs.argmax())
+    clip = make_clip(run, Utterance(recording), heard=run.labels[heard], probability=float(probs[heard]), correct=True)
+    where = explainer.grad_cam(waveform, heard)
+    band_hz = mel_matrix(spec).argmax(0) * spec.sample_rate / spec.n_fft
+    shown = None if where is None else where[: len(clip.spectrogram)]
+    picture = draw_explanation(explain_clip(clip, run, explainer), shown, np.maximum.accumulate(band_hz))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, picture.png())
