@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +21,12 @@ Measure a run and write metrics.json, report.html and pictures/.
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --data elsewhere/      on other recordings of the same words
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
 
+  python -m kerasr.evaluate runs/2026-11-21-digits-1 --suspects             training labels that may be wrong
+  python -m kerasr.evaluate runs/2026-11-21-digits-1 --unlabelled new/      recordings that are worth a label
+
 Anything but the run's own test split goes into a folder of its own in the run's evaluations/, so that the run keeps its
-score.
+score. --suspects trains a few models, each for a third of the run's epochs and each on a part of its training clips,
+and goes on where it stood when it was killed.
 """
 
 
@@ -35,6 +40,12 @@ class EvaluateConfig:
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
     split: Literal["train", "validation", "test"] | None = None
     """The part to measure on; test where not given, and all of --data."""
+    suspects: bool = False
+    """Rank training clips by how little cross-validated models believe their labels, into the run's suspects/."""
+    folds: int | None = None
+    """With --suspects: models to train; else five, or one a speaker where there are three or four."""
+    unlabelled: str | None = None
+    """Rank the recordings of this folder by what labelling them would teach, into the run's unlabelled/."""
     out: str | None = None
     """Write here instead."""
     max_bad: int = 10
@@ -44,9 +55,67 @@ class EvaluateConfig:
 
 
 def main(argv: list[str]) -> None:
-    """Parse the arguments, measure, and say what came out."""
+    """Parse the arguments, and measure or rank."""
     config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION)
+    _check(config)
     import_quietly()
+    if config.suspects or config.unlabelled is not None:
+        _rank(config)
+    else:
+        _measure(config)
+
+
+def _check(config: EvaluateConfig) -> None:
+    """Say what does not go together."""
+    if config.folds is not None and not config.suspects:
+        raise UserError("--folds is the number of models that --suspects trains: add --suspects")
+    asked = [
+        flag
+        for flag, given in (
+            ("--suspects", config.suspects),
+            ("--unlabelled", config.unlabelled is not None),
+            ("--data", config.data is not None),
+            ("--split", config.split is not None),
+        )
+        if given
+    ]
+    if len(asked) > 1 and asked[0] in ("--suspects", "--unlabelled"):
+        raise UserError(f"{asked[0]} does not go with {asked[1]}: it has recordings of its own to look at")
+    if config.suspects and config.out:
+        raise UserError("--suspects writes into the run, where it can go on after a kill: drop --out")
+
+
+def _rank(config: EvaluateConfig) -> None:
+    """Rank clips, and say where the ranking is."""
+    import json
+
+    from rich.console import Console
+
+    from kerasr.run_directory import load_run
+
+    run = load_run(config.run)
+    if config.unlabelled is None:
+        from kerasr.suspects import find_suspects
+
+        ranking, what = find_suspects(run, folds=config.folds), "training clips have a label to look at"
+    else:
+        from kerasr.unlabelled import rank_unlabelled
+
+        out = Path(config.out) if config.out else None
+        ranking = rank_unlabelled(run, config.unlabelled, out=out, max_bad=config.max_bad)
+        what = "recordings should be labelled first"
+    facts = {"csv": str(ranking.csv), "page": str(ranking.page), "num_clips": ranking.num_clips}
+    if config.json:
+        print(json.dumps({**facts, "num_found": ranking.num_found}, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(f"\n[bold]{ranking.num_found:,}[/bold] of {ranking.num_clips:,} {what}")
+    for name in ("page", "csv"):
+        console.print(f"{name:6}{facts[name]}", markup=False, soft_wrap=True)
+
+
+def _measure(config: EvaluateConfig) -> None:
+    """Measure the run, and say what came out."""
     import json
 
     from rich.console import Console

@@ -4,6 +4,8 @@ from .clips import make_clip as make_clip
 from .explanation import write_explanation as write_explanation
 from .measure import Evaluation as Evaluation
 from .measure import evaluate_run as evaluate_run
+from .page import Ranking as Ranking
+from .page import write_ranking as write_ranking
 from .page import write_report as write_report
 from .pictures import draw_calibration as draw_calibration
 from .pictures import draw_clips as draw_clips

@@ -1,10 +1,12 @@
 """A report's files: the scores, the pictures, and one page that needs nothing beside itself."""
 
 import base64
+import csv
 import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from kerasr.report.pictures import (
 from kerasr.report.style import Picture, file_name
 
 METRICS, PAGE, PICTURES = "metrics.json", "report.html", "pictures"
+RANKING = "ranking.html"
 
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
@@ -102,6 +105,68 @@ def write_report(
     )
     atomic.write_bytes(folder / PAGE, page.encode("utf-8", "replace"))
     return folder / PAGE
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where a ranking of clips was written.
+
+    Attributes:
+        csv: every clip, the first first.
+        page: the first of them, to see and to hear.
+        num_clips: how many were ranked.
+        num_found: how many of them the ranking asks the user to look at.
+    """
+
+    csv: Path
+    page: Path
+    num_clips: int
+    num_found: int
+
+
+def write_ranking(
+    folder: str | os.PathLike[str],
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    subtitle: str,
+    notes: Sequence[str],
+    clips: Sequence[Clip],
+    labelled: bool,
+    num_found: int,
+) -> Ranking:
+    """Write `NAME.csv`, a table of recordings in order, and `NAME.html`, a page of the first; whole or not at all.
+
+    Args:
+        folder: made where it is missing.
+        name: of both files.
+        rows: columns and values, one row a recording.
+        title: the page's heading.
+        subtitle: what was ranked, in a line.
+        notes: how to read it.
+        clips: the first of the rows, each with its `other` word.
+        labelled: whether `other` is the clip's label; if not, it is the second guess.
+        num_found: how many of them the user is asked to look at.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    page = (
+        _environment()
+        .get_template(RANKING)
+        .render(title=title, subtitle=subtitle, notes=notes, clips=clips, labelled=labelled)
+    )
+    ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found)
+    atomic.write_bytes(ranking.csv, table.getvalue().encode("utf-8", "surrogateescape"))
+    atomic.write_bytes(ranking.page, page.encode("utf-8", "replace"))
+    return ranking
 
 
 def _draw(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], clips: Sequence[Clip]) -> list[Picture]:

@@ -286,7 +286,7 @@ def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[flo
             extent = (0, clip.seconds, -0.5, len(band_hz) - 0.5)
             axes.imshow(np.swapaxes(colours, 0, 1), origin="lower", aspect="auto", extent=extent, interpolation="none")
             axes.set_title(name, color=MUTED, fontweight="normal")
-            axes.set_yticks(ticks, [f"{band_hz[band] / 1000:.1f} kHz" for band in ticks])
+            axes.set_yticks(ticks, [f"{band_hz[band]:,.0f} Hz" for band in ticks])
             axes.tick_params(length=0)
             axes.spines[:].set_visible(False)
         # Padding has nothing to show.

@@ -1,0 +1,223 @@
+"""Which training labels are wrong? Those that models which did not learn from the clip disagree with.
+
+Confident learning (Northcutt, Jiang and Chuang 2021, https://arxiv.org/abs/1911.00068): the clips are dealt into folds,
+each fold is heard by a model trained on the others, and clips are ranked by the normalised margin (section 3.2): what
+the model gives to the label, less what it gives to the likeliest other word. A clip counts as a suspect where another
+word is at least as probable as it is, on average, in the clips that bear it (equation 1, the confident joint).
+
+Folds are of speakers where three are known, so that no voice is heard by a model that learned it.
+"""
+
+import dataclasses
+import io
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from kerasr import atomic
+from kerasr.config import TrainConfig
+from kerasr.data.manifest import Utterance, write_manifest
+from kerasr.data.progress import console as notices
+from kerasr.errors import UserError
+from kerasr.report import Ranking, make_clip, write_ranking
+from kerasr.run_directory import FACTS, Run, load_run
+from kerasr.training import resume_run, train_recipe
+
+LEAST_FOLDS, MOST_FOLDS = 3, 5
+
+# Each fold trains for this share of the run's epochs, and for so many at least (never more than the run itself).
+EPOCH_SHARE, LEAST_EPOCHS = 1 / 3, 5
+
+MAX_SHOWN = 48
+
+# Settings by which a model would know the clips, and their labels, from an earlier training.
+MEMORIES = ("init_from", "teacher", "pseudo_labels")
+
+
+def find_suspects(run: Run, *, folds: int | None = None, console: Console | None = None) -> Ranking:
+    """Rank a run's training clips by how little models that did not learn from them agree with their labels.
+
+    Writes `suspects/suspects.csv` and `suspects/suspects.html` into the run. Each fold that is done is kept: killed at
+    any moment and called again, it goes on where it stood.
+
+    Args:
+        run: its training clips are ranked, with its own settings for a third of its epochs; its validation clips
+            choose each fold's weights, and are not ranked.
+        folds: parts that the clips are dealt into, and models that are trained; where None, five, or as many as there
+            are speakers if those are three or four.
+        console: where to write; the process's standard error where None.
+
+    Raises:
+        UserError: there are fewer clips of a word, or speakers, than folds; or a training has a fault that the message
+            explains.
+    """
+    console = console or notices()
+    clips = run.utterances("train")
+    label_index = run.task.label_index([item.label or "" for item in clips])
+    fold_of, rule = assign_folds(clips, label_index, folds, run.config.seed)
+    count = int(fold_of.max()) + 1
+    folder = run.path / "suspects"
+    probs = np.zeros((len(clips), len(run.labels)))
+    for number in range(count):
+        held_out = fold_of == number
+        kept = folder / f"folds-{count}" / f"{number + 1}.npy"
+        if not kept.exists():
+            console.print(f"fold {number + 1} of {count}: {held_out.sum():,} clips held out, {rule}")
+            others = [item for item, out in zip(clips, held_out, strict=True) if not out]
+            found = _hear_held_out(run, others, list(np.array(clips, object)[held_out]), kept.with_suffix(""), console)
+            memory = io.BytesIO()
+            np.save(memory, found)
+            atomic.write_bytes(kept, memory.getvalue())
+            shutil.rmtree(kept.with_suffix(""))
+        probs[held_out] = np.load(kept)
+    return _write(run, clips, label_index, probs, folder, f"{count} folds {rule}")
+
+
+def assign_folds(
+    clips: Sequence[Utterance], label_index: np.ndarray, folds: int | None, seed: int
+) -> tuple[np.ndarray, str]:
+    """The fold of each clip `(clips,)`, words dealt evenly, and how that was done.
+
+    Raises:
+        UserError: there are fewer clips of a word, or speakers, than folds, or fewer than two folds are asked for.
+    """
+    speakers = {item.speaker for item in clips} - {None}
+    if folds is not None and folds < 2:
+        raise UserError(f"--folds {folds}: at least 2 are needed, so that each clip is heard by a model without it")
+    by_speaker = len(speakers) >= LEAST_FOLDS and all(item.speaker for item in clips)
+    if by_speaker:
+        folds = folds or min(len(speakers), MOST_FOLDS)
+        if folds > len(speakers):
+            raise UserError(f"--folds {folds}: there are {len(speakers)} speakers to deal into folds; ask for fewer")
+        dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        dealt = dealer.split(label_index, label_index, [item.speaker for item in clips])
+    else:
+        folds = folds or MOST_FOLDS
+        fewest = int(np.unique(label_index, return_counts=True)[1].min())
+        if folds > fewest:
+            raise UserError(f"--folds {folds}: one of the words has {fewest} training clips only; ask for fewer folds")
+        dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        dealt = dealer.split(label_index, label_index)
+    fold_of = np.zeros(len(clips), int)
+    for number, (_, held_out) in enumerate(dealt):
+        fold_of[held_out] = number
+    return fold_of, "by speaker" if by_speaker else "by clip"
+
+
+def margins(probs: np.ndarray, label_index: np.ndarray) -> np.ndarray:
+    """`(clips,)` what each label is given, less what the likeliest other word is, from `(clips, labels)`; -1 to 1."""
+    rows = np.arange(len(probs))
+    others = probs.copy()
+    others[rows, label_index] = -1
+    return probs[rows, label_index] - others.max(-1)
+
+
+def confident_suspects(probs: np.ndarray, label_index: np.ndarray) -> np.ndarray:
+    """`(clips,)` whether each clip is counted off the diagonal of the confident joint.
+
+    A word's threshold is its mean probability in the clips that bear it; of the words that reach theirs in a clip, the
+    most probable one is what the clip truly says.
+    """
+    rows = np.arange(len(probs))
+    own = probs[rows, label_index]
+    count = np.bincount(label_index, minlength=probs.shape[1])
+    # A word that no clip bears is never believed.
+    total = np.bincount(label_index, own, minlength=probs.shape[1])
+    threshold = np.where(count, total / np.maximum(count, 1), np.inf)
+    believed = np.where(probs >= threshold, probs, -1.0)
+    return (believed.max(-1) >= 0) & (believed.argmax(-1) != label_index)
+
+
+def _hear_held_out(
+    run: Run, others: list[Utterance], held_out: list[Utterance], folder: Path, console: Console
+) -> np.ndarray:
+    """Probabilities `(clips, labels)` of the clips held out, by a model trained on the others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A name with a dot is a folder that was being filled.
+    begun = sorted(path.parent for path in folder.glob(f"[!.]*/{FACTS}"))
+    if begun:
+        trained = load_run(begun[0])
+        trained = trained if trained.facts["status"] == "done" else resume_run(str(begun[0]), console=console)
+    else:
+        parts = {"train": others, "validation": run.utterances("validation"), "test": held_out}
+        manifest = folder / "manifest.csv"
+        rows = [dataclasses.replace(item, split=split) for split, items in parts.items() for item in items]
+        write_manifest(manifest, rows, run.facts["corpus"]["noise"])
+        trained = train_recipe(_fold_config(run, manifest), console=console)
+    probs = trained.predict_files([item.path for item in held_out])
+    return probs[:, [trained.labels.index(label) for label in run.labels]]
+
+
+def _fold_config(run: Run, manifest: Path) -> TrainConfig:
+    """The run's own settings, for fewer epochs on other recordings."""
+    config = run.config
+    epochs = config.epochs or len(run.history)
+    forgotten = {field.name: None for field in dataclasses.fields(config) if field.name in MEMORIES}
+    return dataclasses.replace(
+        config,
+        data=str(manifest),
+        split="official",
+        leave_out=None,
+        epochs=min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS)),
+        out=str(manifest.parent),
+        tensorboard=False,
+        wandb=False,
+        **forgotten,
+    )
+
+
+def _write(
+    run: Run, clips: Sequence[Utterance], label_index: np.ndarray, probs: np.ndarray, folder: Path, how: str
+) -> Ranking:
+    """The ranking as a table of all clips and a page of the first."""
+    margin = margins(probs, label_index)
+    suspect = confident_suspects(probs, label_index)
+    order = np.argsort(margin, kind="stable")
+    heard = probs.argmax(-1)
+    rows = []
+    for rank, index in enumerate(order, start=1):
+        own, best = probs[index, label_index[index]], probs[index, heard[index]]
+        rows.append(
+            {
+                "rank": rank,
+                "path": clips[index].path,
+                "label": run.labels[label_index[index]],
+                "heard": run.labels[heard[index]],
+                "label_probability": f"{own:.4f}",
+                "heard_probability": f"{best:.4f}",
+                "margin": f"{margin[index]:.4f}",
+                "suspect": "yes" if suspect[index] else "no",
+                "speaker": clips[index].speaker or "",
+            }
+        )
+    shown = [
+        make_clip(
+            run,
+            clips[index],
+            heard=run.labels[heard[index]],
+            probability=float(probs[index, heard[index]]),
+            correct=bool(heard[index] == label_index[index]),
+            other=(run.labels[label_index[index]], float(probs[index, label_index[index]])),
+        )
+        for index in order[:MAX_SHOWN]
+    ]
+    num_found = int(suspect.sum())
+    return write_ranking(
+        folder,
+        "suspects",
+        rows,
+        title=f"Labels of {run.path.name} to look at",
+        subtitle=f"{num_found:,} of {len(clips):,} training clips are suspects; {how}",
+        notes=(
+            "Each clip was heard by a model that learned from other clips only. Those whose label it believes least "
+            "come first; the next ones are in suspects.csv. A suspect is no verdict: listen, then rename the "
+            "recording, remove it, or leave it.",
+        ),
+        clips=shown,
+        labelled=True,
+        num_found=num_found,
+    )

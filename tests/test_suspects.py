@@ -1,0 +1,131 @@
+"""Labels that are wrong are found, whoever made the mistake, and a killed search goes on where it stood."""
+
+import csv
+import io
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasr import suspects
+from kerasr.data.manifest import Utterance, read_manifest, write_manifest
+from kerasr.errors import UserError
+from kerasr.run_directory import load_run
+from kerasr.suspects import assign_folds, confident_suspects, find_suspects, margins
+
+QUIET = Console(file=io.StringIO())
+NUM_WRONG = 5
+
+
+@pytest.fixture(scope="module")
+def mislabelled(tone_run, tmp_path_factory):
+    """A run whose manifest calls five training clips by another word, the paths of those, and its ranking."""
+    path = shutil.copytree(tone_run, tmp_path_factory.mktemp("mislabelled") / "run")
+    utterances = list(read_manifest(path / "manifest.csv").utterances)
+    training = [number for number, item in enumerate(utterances) if item.split == "train"]
+    wrong = np.random.default_rng(1).choice(training, NUM_WRONG, replace=False)
+    following = {"low": "middle", "middle": "high", "high": "low"}
+    for number in wrong:
+        utterances[number] = replace(utterances[number], label=following[utterances[number].label])
+    write_manifest(path / "manifest.csv", utterances)
+    return path, {utterances[number].path for number in wrong}, find_suspects(load_run(path), folds=2, console=QUIET)
+
+
+def rows_of(ranking):
+    with ranking.csv.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_wrong_labels_rank_first(mislabelled):
+    path, wrong, ranking = mislabelled
+    rows = rows_of(ranking)
+    assert len(rows) == ranking.num_clips == len(load_run(path).utterances("train"))
+    first = rows[:NUM_WRONG]
+    assert sum(row["path"] in wrong for row in first) / NUM_WRONG >= 0.8
+    found = {row["path"] for row in rows if row["suspect"] == "yes"}
+    assert len(found) == ranking.num_found
+    assert len(found & wrong) >= 0.8 * NUM_WRONG
+    # The word that the recording's folder is named after is what the models hear.
+    assert all(row["heard"] == row["path"].split("/")[-2] for row in first if row["path"] in wrong)
+    assert [float(row["margin"]) for row in rows] == sorted(float(row["margin"]) for row in rows)
+
+
+def test_the_page_shows_and_plays_them_and_needs_nothing_else(mislabelled):
+    _, _, ranking = mislabelled
+    text = ranking.page.read_text(encoding="utf-8")
+    shown = min(ranking.num_clips, suspects.MAX_SHOWN)
+    assert text.count("<audio") == text.count("<img") == shown
+    addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", text)
+    assert all(address.startswith("data:") for address in addresses)
+    assert text.index(rows_of(ranking)[0]["path"]) < text.index(rows_of(ranking)[1]["path"])
+
+
+def test_what_is_done_is_not_done_again(mislabelled, monkeypatch, tmp_path):
+    path, _, ranking = mislabelled
+    before = ranking.csv.read_bytes()
+    copy = shutil.copytree(path, tmp_path / "run")
+    (copy / "suspects" / "suspects.csv").unlink()
+
+    def refuse(*_, **__):
+        pytest.fail("trained again")
+
+    monkeypatch.setattr(suspects, "train_recipe", refuse)
+    again = find_suspects(load_run(copy), folds=2, console=QUIET)
+    assert again.csv.read_bytes() == before
+    assert sorted(item.name for item in (copy / "suspects" / "folds-2").iterdir()) == ["1.npy", "2.npy"]
+
+
+def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
+    """A kill between two epochs leaves a run that has begun; it is resumed, not begun anew."""
+    path, _, _ = mislabelled
+    copy = shutil.copytree(path, tmp_path / "run")
+    kept = copy / "suspects" / "folds-2" / "1.npy"
+    whole = np.load(kept)
+    kept.unlink()
+
+    class Killed(BaseException):
+        pass
+
+    def die(probs_of, paths):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kerasr.run_directory.Run.predict_files", die)
+        with pytest.raises(Killed):
+            find_suspects(load_run(copy), folds=2, console=QUIET)
+    (begun,) = kept.with_suffix("").glob("*/run.json")
+    monkeypatch.setattr(suspects, "train_recipe", lambda *_, **__: pytest.fail("begun anew"))
+    find_suspects(load_run(copy), folds=2, console=QUIET)
+    assert not begun.exists()
+    np.testing.assert_array_equal(np.load(kept), whole)
+
+
+def test_margins_and_the_confident_joint_by_hand():
+    probs = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.45, 0.55], [0.95, 0.05]])
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_allclose(margins(probs, labels), [0.8, 0.4, -0.6, 0.8, 0.1, -0.9])
+    # Thresholds 0.6 and 0.5: the third is surely of the second word, the last of the first.
+    assert confident_suspects(probs, labels).tolist() == [False, False, True, False, False, True]
+    # A word without clips is believed nowhere.
+    assert not confident_suspects(np.array([[0.1, 0.9], [0.2, 0.8]]), np.array([0, 0])).any()
+
+
+def test_folds_never_part_a_speaker():
+    clips = [Utterance(f"{n}.wav", label="ab"[n % 2], speaker=f"s{n // 4 % 4}") for n in range(64)]
+    fold_of, rule = assign_folds(clips, np.arange(64) % 2, None, seed=0)
+    assert (rule, fold_of.max()) == ("by speaker", 3)
+    for speaker in {item.speaker for item in clips}:
+        assert len({fold for fold, item in zip(fold_of, clips, strict=True) if item.speaker == speaker}) == 1
+    fold_of, rule = assign_folds([replace(item, speaker=None) for item in clips], np.arange(64) % 2, None, seed=0)
+    assert (rule, fold_of.max()) == ("by clip", 4)
+    assert all(set(fold_of[np.arange(64) % 2 == label]) == set(range(5)) for label in (0, 1))
+
+
+@pytest.mark.parametrize(("speakers", "folds"), [(4, 5), (4, 1), (1, 40)])
+def test_folds_that_cannot_be_are_told(speakers, folds):
+    clips = [Utterance(f"{n}.wav", label="ab"[n % 2], speaker=f"s{n % speakers}") for n in range(64)]
+    with pytest.raises(UserError, match=f"--folds {folds}"):
+        assign_folds(clips, np.arange(64) % 2, folds, seed=0)

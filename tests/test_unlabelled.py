@@ -1,0 +1,130 @@
+"""Recordings that are worth a label come first: those the run is unsure of, and not all of one kind."""
+
+import csv
+import json
+import shutil
+from collections import Counter
+
+import keras
+import numpy as np
+import pytest
+
+from kerasr import audio
+from kerasr.errors import UserError
+from kerasr.registry import list_models
+from kerasr.run_directory import load_run
+from kerasr.unlabelled import draw_badge, last_inputs, rank_unlabelled
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tones, tmp_path_factory):
+    """Sixty recordings like those trained on, and two kinds between the words: eight of one and eight of the other."""
+    folder = tmp_path_factory.mktemp("unlabelled")
+    for word in ("low", "middle", "high"):
+        for path in (tones / word).iterdir():
+            shutil.copy(path, folder / f"{word}-{path.name}")
+    rng = np.random.default_rng(0)
+    for kind, pitch in (("between", 520), ("above", 1500)):
+        for number in range(8):
+            tone = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.97, 1.03) * np.arange(2800) / 8000)
+            audio.write(folder / f"{kind}-{number}.wav", tone + 0.01 * rng.standard_normal(2800), 8000)
+    return folder
+
+
+def test_unsure_and_unlike_come_first(tone_run, unlabelled, tmp_path):
+    run = load_run(tone_run)
+    (unlabelled / "bad.wav").write_text("no sound")
+    ranking = rank_unlabelled(run, str(unlabelled), out=tmp_path)
+    (unlabelled / "bad.wav").unlink()
+    with ranking.csv.open() as file:
+        rows = list(csv.DictReader(file))
+    assert ranking.num_clips == len(rows) == 76
+    kinds = Counter(row["path"].split("/")[-1].split("-")[0] for row in rows[:12])
+    assert kinds["between"] + kinds["above"] >= 7
+    assert min(kinds["between"], kinds["above"]) >= 2
+    probs = run.predict_files([row["path"] for row in rows])
+    for row, prob in zip(rows, probs, strict=True):
+        assert row["suggestion"] == run.labels[prob.argmax()]
+        assert float(row["probability"]) == pytest.approx(prob.max(), abs=1e-3)
+        assert float(row["margin"]) == pytest.approx(np.diff(np.sort(prob))[-1], abs=1e-3)
+    rest = [float(row["margin"]) for row in rows if row["drawn"] == "no"]
+    assert rest == sorted(rest)
+    text = ranking.page.read_text()
+    assert text.count("<audio") == 48
+
+
+def test_a_folder_without_recordings_is_named(tone_run, tmp_path):
+    (tmp_path / "bad.wav").write_text("no sound")
+    with pytest.raises(UserError, match="none of its 1"):
+        rank_unlabelled(load_run(tone_run), str(tmp_path), out=tmp_path)
+    (tmp_path / "bad.wav").unlink()
+    with pytest.raises(UserError, match="holds no recording"):
+        rank_unlabelled(load_run(tone_run), str(tmp_path))
+    with pytest.raises(UserError, match="cannot be listed"):
+        rank_unlabelled(load_run(tone_run), str(tmp_path / "gone"))
+
+
+def test_distances_are_those_of_the_gradients_themselves(rng):
+    """BADGE over made gradients, with k-means++ as written: the same draw."""
+    logits, inputs = rng.normal(size=(40, 4)), rng.normal(size=(40, 6))
+    probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    slopes = probs - np.eye(4)[probs.argmax(-1)]
+    gradients = np.einsum("nc,nd->ncd", slopes, inputs).reshape(40, -1)
+    draws = np.random.default_rng(3)
+    expected = [int(np.square(gradients).sum(-1).argmax())]
+    while len(expected) < 10:
+        distance = np.square(gradients[:, None] - gradients[expected]).sum(-1).min(-1)
+        expected.append(int(draws.choice(40, p=distance / distance.sum())))
+    assert draw_badge(probs, inputs, 10, seed=3).tolist() == expected
+
+
+def test_twins_are_drawn_once():
+    probs = np.array([[0.5, 0.5], [0.5, 0.5], [0.6, 0.4], [1.0, 0.0]])
+    inputs = np.array([[1.0, 2.0], [1.0, 2.0], [3.0, 0.0], [5.0, 5.0]])
+    drawn = draw_badge(probs, inputs, 4, seed=0).tolist()
+    assert len(drawn) == 3
+    assert not {0, 1} <= set(drawn)
+
+
+@pytest.mark.parametrize("facts", list_models(), ids=lambda facts: facts.name)
+def test_every_model_has_a_last_layer(facts, rng):
+    from kerasr.registry import builder
+
+    narrow = {"width": 0.125, "units": 8, "filters": 8}
+    options = {name: value for name, value in narrow.items() if name in facts.options}
+    network = builder(facts.name)((33, 12), 3, **options)
+    features = rng.normal(size=(2, 33, 12)).astype("float32")
+    inputs, logits = last_inputs(network)(features, training=False)
+    assert len(inputs.shape) == 2
+    assert logits.shape == (2, 3)
+    np.testing.assert_allclose(logits, network(features, training=False), atol=1e-6)
+    last = network.layers[-1]
+    if isinstance(last, keras.layers.Dense):
+        np.testing.assert_allclose(last(inputs), logits, atol=1e-5)
+
+
+def test_the_command_ranks_and_says_where(tone_run, unlabelled, tmp_path, capsys):
+    from kerasr import evaluate
+
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    evaluate.main([str(run), "--unlabelled", str(unlabelled), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["num_clips"] == 76
+    assert found["page"].startswith(str(run / "unlabelled"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--folds", "3"],
+        ["--suspects", "--data", "x"],
+        ["--unlabelled", "x", "--split", "test"],
+        ["--suspects", "--unlabelled", "x"],
+        ["--suspects", "--out", "x"],
+    ],
+)
+def test_what_does_not_go_together_is_told(flags):
+    from kerasr import evaluate
+
+    with pytest.raises(UserError, match="--"):
+        evaluate.main(["run", *flags])
