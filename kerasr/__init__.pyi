@@ -21,7 +21,9 @@ from .report import evaluate_run as evaluate_run
 from .run_directory import Run as Run
 from .run_directory import list_runs as list_runs
 from .run_directory import load_run as load_run
+from .suspects import find_suspects as find_suspects
 from .training import resume_run as resume_run
 from .training import train_recipe as train_recipe
+from .unlabelled import rank_unlabelled as rank_unlabelled
 
 __version__: str

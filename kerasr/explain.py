@@ -48,7 +48,7 @@ class Explainer:
         self._log_mel = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
         # The map's axes are the picture's only where the network is given the picture itself.
         layer = last_picture(run.network) if spec.kind == "log_mel" and not spec.num_deltas else None
-        self._inside = keras.Model(run.network.inputs, [layer.output, run.network.output]) if layer else None
+        self._inside = keras.Model(run.network.input, [layer.output, run.network.output]) if layer else None
 
     def integrated_gradients(self, waveform: np.ndarray, label_index: int) -> np.ndarray:
         """What spoke for a label (above 0) and against it (below 0), at each point of the clip.

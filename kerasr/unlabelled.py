@@ -89,8 +89,9 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
         title=f"Recordings of {name} that are worth a label",
         subtitle=f"{len(paths):,} recordings, by what they would teach {run.path.name}",
         notes=(
-            f"The model is unsure of the first {len(drawn):,}, and they are unlike each other. Label them from the top, "
-            "as far as your patience goes; then train anew, and rank the rest again. The word is the model's guess.",
+            f"The model is unsure of the first {len(drawn):,}, and they are unlike each other. Label them from the "
+            "top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
+            "model's guess.",
         ),
         clips=shown,
         labelled=False,
@@ -135,7 +136,7 @@ def last_inputs(network: keras.Model) -> keras.Model:
     given = layer.input[0] if isinstance(layer.input, list | tuple) else layer.input
     if len(given.shape) > 2:
         given = ops.mean(given, axis=tuple(range(1, len(given.shape) - 1)))
-    return keras.Model(network.inputs, [ops.cast(given, "float32"), network.output])
+    return keras.Model(network.input, [ops.cast(given, "float32"), network.output])
 
 
 def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from matplotlib.text import Text
 
 from kerasr import atomic
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.report import (
@@ -24,12 +25,15 @@ from kerasr.report import (
     draw_clips,
     draw_confusion,
     draw_detector,
+    draw_explanation,
+    draw_groups,
     draw_speakers,
     draw_training,
     evaluate_run,
     style,
     write_report,
 )
+from kerasr.report.pictures import evidence_colours
 from kerasr.run_directory import load_run
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -39,14 +43,15 @@ AWKWARD = ["你好 世界", "再见", "a very long label that goes on and on", "
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
 
 
-def made_up(labels, num_clips=400, speakers=("george", "theo", "nicolas"), detector=False):
+def made_up(labels, num_clips=400, speakers=("george", "theo", "nicolas"), detector=False, groups=()):
     rng = np.random.default_rng(0)
     label_index = rng.integers(len(labels), size=num_clips)
     logits = rng.normal(size=(num_clips, len(labels)))
     logits[np.arange(num_clips), label_index] += 2 + np.log(len(labels))
     probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     names = [speakers[index] for index in rng.integers(len(speakers), size=num_clips)] if speakers else None
-    return compute_metrics(probs, label_index, labels, names, detector=detector)
+    columns = {name: [f"{name} {value}" for value in rng.integers(4, size=num_clips)] for name in groups}
+    return compute_metrics(probs, label_index, labels, names, groups=columns, detector=detector)
 
 
 def history(epochs):
@@ -56,7 +61,7 @@ def history(epochs):
     ]
 
 
-def clips(labels, number, correct=False):
+def clips(labels, number, correct=False, explained=False):
     sound = io.BytesIO()
     soundfile.write(sound, np.zeros(800), 8000, format="WAV")
     spectrogram = np.random.default_rng(0).normal(-40, 10, size=(50, 20))
@@ -72,6 +77,7 @@ def clips(labels, number, correct=False):
             seconds=0.5,
             speaker="theo",
             sound=sound.getvalue(),
+            evidence=np.random.default_rng(1).normal(size=(50, 20)) if explained else None,
         )
         for index in range(number)
     ]
@@ -131,6 +137,8 @@ def test_confusion_is_legible(labels):
     [
         lambda: draw_speakers(made_up(DIGITS, speakers=[f"a speaker of some long name {n}" for n in range(100)])),
         lambda: draw_speakers(made_up(DIGITS, speakers=("王 小明", "Ünïcode"))),
+        lambda: draw_groups(made_up(DIGITS, groups=["an accent of some long name"]), "an accent of some long name"),
+        lambda: draw_explanation(clips(DIGITS, 1, explained=True)[0], np.ones((50, 20)), np.linspace(100, 3900, 20)),
         lambda: draw_calibration(made_up(DIGITS)),
         lambda: draw_training(history(30)),
         lambda: draw_training(history(1)),
@@ -208,6 +216,39 @@ def test_report_is_whole_and_needs_nothing_else(tmp_path):
     assert "var(--ink)" in text
 
 
+def test_report_shows_each_group_worst_first(tmp_path):
+    metrics = made_up(DIGITS, groups=["accent", "micro/phone <1>"])
+    text = write(tmp_path, metrics).read_text()
+    assert "Each accent" in text
+    assert "Each micro/phone &lt;1&gt;" in text
+    names = {path.name for path in (tmp_path / "pictures").glob("groups-*")}
+    assert names == {"groups-accent.png", "groups-micro_phone__1_.png"}
+    saved = json.loads((tmp_path / "metrics.json").read_text())["groups"]["accent"]
+    assert [item["accuracy"] for item in saved] == sorted(item["accuracy"] for item in saved)
+    shown = [label.get_text() for label in draw_groups(metrics, "accent").axes[0].get_yticklabels()]
+    assert shown == [item["group"] for item in saved]
+
+
+def test_report_shows_why_clips_were_heard_wrongly(tmp_path):
+    made = clips(DIGITS, 2, explained=True) + clips(DIGITS, 1)
+    text = write(tmp_path, made_up(DIGITS), clips=made).read_text()
+    assert text.count("What spoke for") == 2
+    assert "Under the first 2," in text
+    assert text.count("<img") == 5
+
+
+def test_evidence_is_blue_for_and_orange_against():
+    spectrogram = np.full((9, 8), -40.0)
+    spectrogram[7:] = np.nan
+    evidence = np.zeros((9, 8))
+    evidence[:3], evidence[4:7] = 1, -1
+    colours = evidence_colours(spectrogram, evidence)
+    assert colours[1, 4, 2] > colours[1, 4, 0]
+    assert colours[5, 4, 0] > colours[5, 4, 2]
+    assert (colours[7:, :, 3] == 0).all()
+    assert (colours[:7, :, 3] == 1).all()
+
+
 def test_report_without_errors_speakers_or_history(tmp_path):
     metrics = compute_metrics(np.eye(10)[np.arange(20) % 10], np.arange(20) % 10, DIGITS)
     text = write(tmp_path, metrics, history=[], clips=clips(DIGITS, 3, correct=True)).read_text()
@@ -262,6 +303,7 @@ def test_evaluating_a_run_gives_it_its_score(tone_run, tmp_path):
     assert run.metrics["interval_method"].startswith(("bootstrap over", "exact"))
     text = evaluation.report.read_text()
     assert run.split_rule in text
+    assert "What spoke for" in text
     heard = run.predict_files([item.path for item in run.utterances("test")]).argmax(1)
     truth = run.task.label_index([item.label for item in run.utterances("test")])
     assert evaluation.metrics["accuracy"] == pytest.approx(np.mean(heard == truth))
@@ -280,6 +322,19 @@ def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):
     assert sorted({*before, "evaluations"}) == sorted(file.name for file in path.iterdir())
     own = evaluate_run(run, corpus=read_folder(str(tones)), folder=tmp_path / "out")
     assert any("were in the run's own training" in note for note in own.notes)
+
+
+def test_the_columns_of_a_manifest_are_groups(tone_run, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    manifest = read_manifest(path / "manifest.csv")
+    rooms = ("kitchen", "hall")
+    named = [replace(item, extra={"room": rooms[number % 2]}) for number, item in enumerate(manifest.utterances)]
+    write_manifest(path / "manifest.csv", named)
+    metrics = evaluate_run(load_run(path)).metrics
+    groups = metrics["groups"]["room"]
+    assert {item["group"] for item in groups} == set(rooms)
+    assert sum(item["num_clips"] for item in groups) == metrics["num_clips"]
+    assert (path / "pictures" / "groups-room.png").exists()
 
 
 def test_unknown_words_are_named(tone_run, tones):

@@ -83,7 +83,7 @@ def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, 
     median = np.median([item["accuracy"] for _, item in rows])
     title = f"Worst {shorten(column, 24)} {rows[0][1]['accuracy']:.0%}, median {median:.0%}"
     rest = f"The worst {len(shown)} of {len(rows):,}. " if len(shown) < len(rows) else ""
-    note = f"{rest}Long line: all clips together, {overall:.0%}. Short: 95% interval."
+    note = f"{rest}Lines: all clips, {overall:.0%}, and 95% intervals."
     with mpl.rc_context(STYLE):
         picture = Picture(name, WIDTH, 0.9 + 0.25 * len(shown), title, note)
         axes = picture.subplots()
