@@ -40,9 +40,7 @@ def made_run(network, spec=SPEC):
 
 def logit_difference(run, waveform, label_index):
     """What the clip adds to the logit over its background, from the definition."""
-    energies = np.array(
-        Features(FeatureSpec(**{**SPEC_VALUES, "num_deltas": 0}))(waveform[None], np.array([len(waveform)]))
-    )
+    energies = np.array(Features(SPEC)(waveform[None], np.array([len(waveform)])))
     own = np.any(energies[0] != 0, axis=-1)
     background = np.where(own[:, None], np.quantile(energies[0, own], 0.05), 0).astype("float32")
     both = np.stack([np.broadcast_to(background, energies[0].shape), energies[0]])
