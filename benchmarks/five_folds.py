@@ -114,9 +114,8 @@ def print_table() -> None:
         accuracy = sum(result["num_correct"] for result in mine) / sum(result["num_clips"] for result in mine)
         each = ", ".join(f"{result['accuracy']:.1%}" for result in mine)
         minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
-        print(
-            f"| {model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)} | {accuracy:.1%} | {each} | {minutes:.1f} |"
-        )
+        facts = f"{model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)}"
+        print(f"| {facts} | {accuracy:.1%} | {each} | {minutes:.1f} |")
 
 
 if __name__ == "__main__":

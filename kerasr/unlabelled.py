@@ -89,8 +89,8 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
         title=f"Worth a label in {name}",
         subtitle=f"{len(paths):,} recordings, by what they would teach {run.path.name}",
         notes=(
-            f"The model is mostly unsure of the first {len(drawn):,}, and they are unlike each other. Label them from the "
-            "top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
+            f"The model is mostly unsure of the first {len(drawn):,}, and they are unlike each other. Label them from "
+            "the top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
             "model's guess.",
         ),
         clips=shown,
