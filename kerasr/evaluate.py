@@ -148,6 +148,8 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
         **_worst_groups(metrics),
         "latency": f"{metrics['latency_ms']:.1f} ms a clip",
     }
+    if "rejection" in metrics:
+        lines["rejected"] = _rejected(metrics["rejection"])
     width = max(14, *(len(name) + 2 for name in lines))
     console.print()
     for name, text in lines.items():
@@ -155,6 +157,13 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     for note in evaluation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"{'report':{width}}{evaluation.report}", markup=False, soft_wrap=True)
+
+
+def _rejected(counts: dict[str, Any]) -> str:
+    """What the threshold takes for none of the words."""
+    right = f"{counts['right_rejected']:,} of {counts['num_right']:,} right"
+    wrong = f"{counts['wrong_rejected']:,} of {counts['num_wrong']:,} wrong answers"
+    return f"{right} and {wrong}, those less than {counts['threshold']:.1%} probable"
 
 
 def _scores(metrics: dict[str, Any]) -> dict[str, str]:

@@ -27,13 +27,18 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --explain      why: a picture beside the recording
+  python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --threshold 0      always name a word
 
-A word model hears one clip's length: of a longer recording its middle, and the table says so. A recording that cannot
-be read is named, the others are heard all the same, and the exit code is 2.
+A word model hears one clip's length: of a longer recording its middle, and the table says so. What is less probable
+than the run's threshold is none of its words. A recording that cannot be read is named, the others are heard all the
+same, and the exit code is 2.
 """
 
 NUM_TOP = 3
 BATCH_SIZE = 64
+
+# What the table says of a clip that is rejected.
+NONE = "[yellow]none of the words[/yellow]"
 
 # Where the output is no terminal, a table is this wide, so that names are not folded.
 WIDTH = 160
@@ -47,8 +52,11 @@ class PredictConfig:
     """The run's folder; `python -m kerasr.runs` lists them."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, or folders of them."""
+    threshold: float | None = None
+    """Least probability of a word that is believed; 0 always names one. Where not given, the run's own, chosen on its
+    validation clips, and 0.5 for a detector."""
     json: bool = False
-    """One JSON object a recording, a line each, for programs."""
+    """One JSON object a recording, a line each, for programs; the word is null where it is none of them."""
     explain: bool = False
     """Draw what in each recording spoke for the word: clip.explained.png beside it."""
     out: str | None = None
@@ -62,6 +70,8 @@ def main(argv: list[str]) -> None:
         raise UserError("name at least one recording, or a folder of them")
     if config.out and not config.explain:
         raise UserError("--out is where --explain writes its pictures: add --explain")
+    if config.threshold is not None and not 0 <= config.threshold <= 1:
+        raise UserError(f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1")
     import_quietly()
     from kerasr.run_directory import load_run
 
@@ -71,7 +81,7 @@ def main(argv: list[str]) -> None:
     run = load_run(config.run)
     draw = explanation_writer(run, config.out) if config.explain else None
     rows, failed = [], 0
-    for found in hear_recordings(run, config.recordings):
+    for found in hear_recordings(run, config.recordings, config.threshold):
         if isinstance(found, Exception):
             failed += 1
             print(f"error: {describe(found)}", file=sys.stderr)
@@ -111,11 +121,16 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     return draw
 
 
-def hear_recordings(run: "Run", names: Sequence[str]) -> Iterator[dict[str, Any] | Exception]:
-    """What is heard in each recording, in order, or why it cannot be."""
+def hear_recordings(
+    run: "Run", names: Sequence[str], threshold: float | None = None
+) -> Iterator[dict[str, Any] | Exception]:
+    """What is heard in each recording, in order, or why it cannot be; the threshold is the run's own where None."""
     from kerasr.data.pipeline import read_clip
     from kerasr.data.progress import map_threaded
+    from kerasr.rejection import threshold_of
 
+    if threshold is None:
+        threshold = 0.5 if run.config.wanted is not None else threshold_of(run)
     run.model  # noqa: B018 (a damaged model is told before the recordings are read)
     spec = run.config.features
 
@@ -132,28 +147,31 @@ def hear_recordings(run: "Run", names: Sequence[str]) -> Iterator[dict[str, Any]
     for number, found in enumerate(map_threaded(read, paths, "Hearing"), start=1):
         waiting.append(found)
         if len(waiting) == BATCH_SIZE or number == len(paths):
-            yield from _hear(run, waiting)
+            yield from _hear(run, waiting, threshold)
             waiting = []
 
 
-def _hear(run: "Run", found: list["tuple[str, np.ndarray] | Exception"]) -> Iterator[dict[str, Any] | Exception]:
+def _hear(
+    run: "Run", found: list["tuple[str, np.ndarray] | Exception"], threshold: float
+) -> Iterator[dict[str, Any] | Exception]:
     """Rows of a few recordings, heard together."""
     clips = [item[1] for item in found if not isinstance(item, Exception)]
     probs = iter(run.probs(clips) if clips else ())
     for item in found:
-        yield item if isinstance(item, Exception) else _row(run, item[0], next(probs))
+        yield item if isinstance(item, Exception) else _row(run, item[0], next(probs), threshold)
 
 
-def _row(run: "Run", path: str, probs: "np.ndarray") -> dict[str, Any]:
+def _row(run: "Run", path: str, probs: "np.ndarray", threshold: float) -> dict[str, Any]:
     """What was heard in one recording, as plain JSON types."""
     if run.config.wanted is not None:
         probability = float(probs[1])
-        heard = {"wanted": run.config.wanted, "present": probability >= 0.5, "probability": probability}
+        heard = {"wanted": run.config.wanted, "present": probability >= threshold, "probability": probability}
     else:
         order = (-probs).argsort(kind="stable")[:NUM_TOP]
         top = [{"word": run.labels[index], "probability": float(probs[index])} for index in order]
-        heard = {**top[0], "top": top}
-    return {"path": path, **heard, **_part(path, run.config.features.clip_seconds)}
+        rejected = top[0]["probability"] < threshold
+        heard = {**top[0], **({"word": None} if rejected else {}), "rejected": rejected, "top": top}
+    return {"path": path, **heard, "threshold": threshold, **_part(path, run.config.features.clip_seconds)}
 
 
 def _part(path: str, clip_seconds: float | None) -> dict[str, float]:
@@ -209,9 +227,11 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column("heard", style="yellow")
     for row in rows:
         word = ("yes" if row["present"] else "no") if detector else row["word"]
-        cells = [escape(row["path"]), f"[bold]{escape(word)}[/bold]", f"{row['probability']:.1%}"]
+        shown = NONE if word is None else f"[bold]{escape(word)}[/bold]"
+        cells = [escape(row["path"]), shown, f"{row['probability']:.1%}"]
         if not detector:
-            cells.append(escape(", ".join(f"{item['word']} {item['probability']:.1%}" for item in row["top"][1:])))
+            others = row["top"][word is not None :]
+            cells.append(escape(", ".join(f"{item['word']} {item['probability']:.1%}" for item in others)))
         if parts:
             cells.append(_heard_part(row))
         table.add_row(*cells)

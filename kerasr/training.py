@@ -29,6 +29,7 @@ from kerasr.learner import Learner
 from kerasr.models.cost import count_macs
 from kerasr.recipes import get_recipe
 from kerasr.registry import builder, model_facts
+from kerasr.rejection import choose_rejection
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, new_run, update_facts
 from kerasr.tasks import Task, task_for
 from kerasr.transfer import PSEUDO, SOURCE, add_pseudo_labels, copy_encoder, encoder_layers, inherit, inherited_features
@@ -166,6 +167,7 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         epochs_run=position.epoch,
         train_seconds=position.seconds,
         **_group_facts(run, trained),
+        rejection=choose_rejection(run),
     )
     return run
 

@@ -20,6 +20,7 @@ from kerasr.evaluation import compute_metrics
 from kerasr.explain import Explainer
 from kerasr.false_alarms import measure_false_alarms
 from kerasr.recipes.voices import expect_of_people
+from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.page import write_report
 from kerasr.report.pictures import Clip
@@ -101,6 +102,8 @@ def evaluate_run(
     }
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
+    if threshold := threshold_of(run):
+        metrics["rejection"] = count_rejected(probs, label_index, threshold)
     notes = _notes(run, utterances, metrics)
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
         notes.append(expect_of_people())

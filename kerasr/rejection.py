@@ -1,0 +1,63 @@
+"""None of the words: below a probability that is chosen on validation clips, a word model's answer is not believed.
+
+A softmax must choose one of its words, whatever it hears. The probability of that word is lower for what is none of
+them (Hendrycks and Gimpel 2017, https://arxiv.org/abs/1610.02136), so a threshold on it turns most of that away, some
+right answers too, and more of the wrong ones. The energy of the logits (Liu et al. 2020,
+https://arxiv.org/abs/2010.03759) and the largest logit were compared on a run of the digits recipe hearing Speech
+Commands: both take more foreign words for digits, and silence they reject about as well.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kerasr.run_directory import Run
+
+# The share of the right answers on validation clips that the threshold keeps.
+KEEP = 0.95
+
+
+def choose_rejection(run: Run) -> dict[str, Any] | None:
+    """What goes into the run's facts: the threshold, chosen on its validation clips, and how.
+
+    Returns:
+        `threshold`, `keep` and `num_clips`; None for a detector, whose answer may be no already.
+
+    Raises:
+        UserError: a validation clip cannot be read any more, or the run has no model.
+    """
+    if run.config.wanted is not None:
+        return None
+    utterances = run.utterances("validation")
+    probs = run.predict_files([item.path for item in utterances])
+    label_index = run.task.label_index([item.label or "" for item in utterances])
+    return {"threshold": choose_threshold(probs, label_index), "keep": KEEP, "num_clips": len(utterances)}
+
+
+def choose_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float = KEEP) -> float:
+    """The highest probability that at least `keep` of the right answers reach; 0, which rejects nothing, without any.
+
+    Args:
+        probs: `(clips, labels)`.
+        label_index: `(clips,)` index of what is truly said.
+        keep: from 0 to 1.
+    """
+    right = probs.max(-1)[probs.argmax(-1) == label_index]
+    return float(np.quantile(right, 1 - keep, method="lower")) if len(right) else 0.0
+
+
+def threshold_of(run: Run) -> float:
+    """The run's threshold; 0 for a detector and for a run that has none."""
+    return (run.facts.get("rejection") or {}).get("threshold", 0.0)
+
+
+def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:
+    """How many answers are rejected, of those that are right and of those that are wrong."""
+    right, rejected = probs.argmax(-1) == label_index, probs.max(-1) < threshold
+    return {
+        "threshold": threshold,
+        "num_right": int(right.sum()),
+        "right_rejected": int((right & rejected).sum()),
+        "num_wrong": int((~right).sum()),
+        "wrong_rejected": int((~right & rejected).sum()),
+    }
