@@ -10,6 +10,7 @@ from .data import make_datasets as make_datasets
 from .data import split_corpus as split_corpus
 from .errors import UserError as UserError
 from .features import Features as Features
+from .presets import list_presets as list_presets
 from .recipes import get_recipe as get_recipe
 from .recipes import list_recipes as list_recipes
 from .registry import ModelFacts as ModelFacts
@@ -19,6 +20,7 @@ from .registry import model_facts as model_facts
 from .registry import register_model as register_model
 from .report import evaluate_run as evaluate_run
 from .run_directory import Run as Run
+from .run_directory import from_preset as from_preset
 from .run_directory import list_runs as list_runs
 from .run_directory import load_run as load_run
 from .suspects import find_suspects as find_suspects

@@ -8,6 +8,7 @@ import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.errors import UserError
+from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,13 +21,14 @@ Measure a run and write metrics.json, report.html and pictures/.
   python -m kerasr.evaluate runs/2026-11-21-digits-1                        on its own test split, into its folder
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --data elsewhere/      on other recordings of the same words
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
+  python -m kerasr.evaluate PRESET --data elsewhere/                        a preset on your recordings
 
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --suspects             training labels that may be wrong
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --unlabelled new/      recordings that are worth a label
 
 Anything but the run's own test split goes into a folder of its own in the run's evaluations/, so that the run keeps its
-score. --suspects trains a few models, each for a third of the run's epochs and each on a part of its training clips,
-and goes on where it stood when it was killed.
+score. What a preset is measured on goes into runs/evaluations/. --suspects trains a few models, each for a third of the
+run's epochs and each on a part of its training clips, and goes on where it stood when it was killed.
 """
 
 
@@ -35,7 +37,7 @@ class EvaluateConfig:
     """What to measure on."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """The run's folder; `python -m kerasr.runs` lists them."""
+    """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
     split: Literal["train", "validation", "test"] | None = None
@@ -56,7 +58,7 @@ class EvaluateConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, and measure or rank."""
-    config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION)
+    config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
     _check(config)
     import_quietly()
     if config.suspects or config.unlabelled is not None:

@@ -14,6 +14,7 @@ import tyro
 
 from kerasr.cli import describe, import_quietly, parse, run_command
 from kerasr.errors import UserError
+from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Say which word is in each recording, how probable it is, and what else it might be.
 
+  python -m kerasr.predict PRESET clip.wav                  a preset, named below: no training
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
@@ -49,7 +51,7 @@ class PredictConfig:
     """What to hear, and with what."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """The run's folder; `python -m kerasr.runs` lists them."""
+    """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, or folders of them."""
     threshold: float | None = None
@@ -65,7 +67,7 @@ class PredictConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, hear the recordings, and print what was heard."""
-    config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION)
+    config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line())
     if not config.recordings:
         raise UserError("name at least one recording, or a folder of them")
     if config.out and not config.explain:

@@ -9,6 +9,7 @@ checkpoint.npz  where to go on after a kill
 metrics.json, report.html, pictures/    written by the evaluation
 """
 
+import dataclasses
 import datetime
 import functools
 import json
@@ -27,10 +28,12 @@ import numpy as np
 
 from kerasr import __version__, atomic
 from kerasr.config import TrainConfig, from_json, to_json
+from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.data.pipeline import waveform_batches
 from kerasr.errors import UserError
 from kerasr.features import Features
+from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.tasks import Task, task_for
 
 # Counted up when a run's files change in a way that an older or newer kerasr cannot read.
@@ -116,9 +119,36 @@ class Run:
         path = self.path / METRICS
         return json.loads(path.read_text()) if path.exists() else None
 
+    @property
+    def is_preset(self) -> bool:
+        """Whether it came without recordings, in a folder that is not to be written into."""
+        return (self.path / CARD).exists()
+
+    @property
+    def evaluations(self) -> Path:
+        """The folder for evaluations on anything but the run's own test split; for a preset, on that too."""
+        return Path("runs", "evaluations", self.path.name) if self.is_preset else self.path / "evaluations"
+
     def utterances(self, split: str) -> list[Utterance]:
-        """The recordings of the `train`, `validation` or `test` split."""
-        return [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
+        """The recordings of the `train`, `validation` or `test` split; a preset lists only those of its test.
+
+        Raises:
+            UserError: a preset's test clips are not on this machine.
+        """
+        found = [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
+        return self._at_hand(found) if self.is_preset and found else found
+
+    def _at_hand(self, listed: list[Utterance]) -> list[Utterance]:
+        """A preset's clips, which its manifest names from a folder of corpora, where this machine has them."""
+        names = [os.path.relpath(item.path, self.path) for item in listed]
+        for folder in filter(None, (os.environ.get("KERASR_DATA"), cache_folder())):
+            if os.path.exists(os.path.join(folder, names[0])):
+                paths = (os.path.abspath(os.path.join(folder, name)) for name in names)
+                return [dataclasses.replace(item, path=path) for item, path in zip(listed, paths, strict=True)]
+        raise UserError(
+            f"{self.path.name}: the preset's test clips ({names[0]}, ...) are not on this machine: set KERASR_DATA to "
+            "the folder that holds them, or name other recordings with --data"
+        )
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""
@@ -184,14 +214,20 @@ def _claim(beside: Path, stem: Path) -> Path:
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
-    """The run in a folder.
+    """The run in a folder, or else the preset of that name.
 
     Raises:
         UserError: there is none, it is damaged, or another version of kerasr made it.
     """
     path = Path(path)
     if not (path / FACTS).exists():
-        raise UserError(f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them")
+        preset = preset_folder(os.fspath(path))
+        if preset is None:
+            presets = f", and the presets are {', '.join(list_presets())}" if list_presets() else ""
+            raise UserError(
+                f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them{presets}"
+            )
+        path = preset
     facts = _read_json(path / FACTS)
     if facts.get("format") != FORMAT:
         raise UserError(
@@ -199,6 +235,18 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
         )
     return Run(path, from_json(TrainConfig, _read_json(path / CONFIG)), facts)
+
+
+def from_preset(name: str) -> Run:
+    """The preset called `name`: a run that needs no training, to hear recordings with or to start another from.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    folder = preset_folder(name)
+    if folder is None:
+        raise UserError(f"no preset is called {name!r}: choose one of {', '.join(list_presets()) or 'none'}")
+    return load_run(folder)
 
 
 def list_runs(out: str | os.PathLike[str] = "runs") -> list[Path]:

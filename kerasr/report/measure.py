@@ -71,7 +71,7 @@ def evaluate_run(
         split: the part of the recordings: of the run's own, `test` where None; of other recordings, all where None.
         corpus: other recordings, to measure on instead of the run's own.
         folder: where to write; where None, the run's folder for its test split and a folder in its `evaluations` for
-            anything else.
+            anything else. A preset's go to `runs/evaluations`.
         max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
 
     Raises:
@@ -104,12 +104,12 @@ def evaluate_run(
         metrics["detector"]["negatives"] = measure_false_alarms(run)
     if threshold := threshold_of(run):
         metrics["rejection"] = count_rejected(probs, label_index, threshold)
-    notes = _notes(run, utterances, metrics)
+    notes = _notes(run, utterances, metrics, corpus)
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
         notes.append(expect_of_people())
     if folder is None:
         own = corpus is None and split == "test"
-        folder = run.path if own else run.path / "evaluations" / _folder_name(split, corpus)
+        folder = run.path if own and not run.is_preset else run.evaluations / _folder_name(split, corpus)
     where = provenance()
     write_report(
         folder,
@@ -219,18 +219,22 @@ def _measure_latency(run: Run, item: Utterance) -> float:
     return 1000 * statistics.median(times)
 
 
-def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any]) -> list[str]:
+def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], corpus: Corpus | None) -> list[str]:
     """What makes the scores worth less than they look."""
     notes = []
     trained = run.utterances("train") + run.utterances("validation")
     seen = {item.path for item in trained}
     repeated = sum(item.path in seen for item in utterances)
+    if run.is_preset and corpus is not None and corpus.name == run.facts["corpus"]["name"]:
+        notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
     if repeated:
         notes.append(
             f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation."
         )
     speakers = {item.speaker for item in utterances} - {None}
-    heard = speakers & {item.speaker for item in run.utterances("train")}
+    # A preset keeps its training's speakers without the recordings.
+    trainers = {item.speaker for item in trained if item.split == "train"} | {*run.facts.get("train_speakers", ())}
+    heard = speakers & trainers
     if heard:
         who = "All" if heard == speakers else f"{len(heard):,} of the"
         notes.append(
@@ -308,7 +312,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
 def _training(run: Run) -> str:
     """How long, on what, with what arithmetic."""
     facts = run.facts
-    parts = [f"{len(run.history)} epochs, batch {run.config.batch_size}"]
+    parts = [f"{run.facts.get('epochs_run', len(run.history))} epochs, batch {run.config.batch_size}"]
     if "train_seconds" in facts:
         parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
     if "precision" in facts:

@@ -1,0 +1,191 @@
+"""Make a preset of a finished run: its weights and facts without recordings or paths of this machine, and a model card.
+
+    python data_scripts/make_preset.py digits runs/2026-11-21-digits-best-1
+    python data_scripts/make_preset.py digits runs/x --recipe-score "94.1%, the mean of six speakers, each left out"
+
+The run is measured anew on its own test split, so that the score is that of the file. Made anew, a preset takes the
+old one's place. `python -m kerasr.predict NAME clip.wav` then works, in this checkout and in wheels built from it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from _prepare import arguments
+
+import kerasr.presets
+from kerasr import atomic
+from kerasr.cli import import_quietly, run_command
+from kerasr.config import TrainConfig, to_json
+from kerasr.errors import UserError
+
+# A preset is installed with the package, on every machine.
+MAX_BYTES = 1_000_000
+
+# Of many speakers, the card shows those who are heard worst.
+MAX_SPEAKERS = 30
+
+# What a licence of the recordings asks of those who pass the weights on; the first that is named in it counts.
+TERMS = {
+    "BY-SA": "The recordings are under {licence}. Whether weights are an adaptation of them is not settled law; to be\n"
+    "on the safe side, treat these as one: name the data set when you pass them on, changed or not, and do so under\n"
+    "the same licence. The Apache licence of kerasr's code does not cover them.",
+    "BY": "The recordings are under {licence}: name the data set when you pass these weights on, changed or not.",
+    "": "The recordings are under {licence}: see there what that asks of those who pass these weights on.",
+}
+NO_TERMS = "The licence of the recordings is not known: find it out before you pass these weights on."
+
+# A path from the root of a file system, inside a text; an address's slashes stand behind a letter or a colon.
+_PATH = re.compile(r"(?<![\w:/.~-])(?:[A-Za-z]:\\|/|~/)(?:[^\s/\\:'\",]+[/\\])*([^\s/\\:'\",]+)")
+
+
+def main(argv: list[str]) -> None:
+    """Measure the run and write the preset."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("name", help="what the preset is called: lower-case letters, digits and _")
+    parser.add_argument("run", help="the run's folder")
+    parser.add_argument("--recipe-score", help="what other weights of this recipe score on voices they never heard")
+    parser.add_argument("--limit", action="append", default=[], help="a line for the card's limits; may be repeated")
+    parser.add_argument("--folder", type=Path, default=Path(kerasr.presets.__file__).parent, help="of the presets")
+    options = parser.parse_args(argv)
+    import_quietly()
+    place = make_preset(
+        options.name, options.run, folder=options.folder, recipe_score=options.recipe_score, limits=options.limit
+    )
+    print(f"{place}: {sum(path.stat().st_size for path in place.iterdir()) / 1e3:.0f} kB; read its {place / 'card.md'}")
+
+
+def make_preset(
+    name: str, path: str | os.PathLike[str], *, folder: Path, recipe_score: str | None = None, limits: list[str]
+) -> Path:
+    """The folder of the preset called `name`, made of the run in `path`.
+
+    Raises:
+        UserError: the name will not do, the run has not ended or is too large, or its test clips trained it.
+    """
+    from kerasr.data import write_manifest
+    from kerasr.rejection import choose_rejection
+    from kerasr.report import evaluate_run
+    from kerasr.run_directory import CONFIG, FACTS, MANIFEST, METRICS, MODEL, load_run
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
+    run = load_run(path)
+    splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
+    _check(run)
+    if "rejection" not in run.facts:  # A run from before there were thresholds.
+        run.facts["rejection"] = choose_rejection(run)
+    with tempfile.TemporaryDirectory() as aside:
+        evaluation = evaluate_run(run, folder=Path(aside))
+    content = (run.path / MODEL).read_bytes()
+    speakers = sorted({item.speaker for item in splits["train"]} - {None})
+    facts = {
+        **run.facts,
+        "preset": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
+        "train_speakers": speakers,
+        "corpus": {**run.facts["corpus"], "noise": [], "bad": []},
+    }
+    facts, config = without_paths(facts), without_paths(to_json(replace(run.config, out=TrainConfig().out)))
+    metrics = {key: value for key, value in evaluation.metrics.items() if key != "run"} | {"notes": evaluation.notes}
+    card = _card(name, config, facts, metrics, splits, recipe_score, limits)
+    # Made whole beside its place; only then does an older one go.
+    place = folder / name
+    made = folder / f".{name}.new"
+    shutil.rmtree(made, ignore_errors=True)
+    with atomic.new_folder(made) as beside:
+        (Path(beside) / MODEL).write_bytes(content)
+        for file, values in ((CONFIG, config), (FACTS, facts), (METRICS, without_paths(metrics))):
+            (Path(beside) / file).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        names = relative_names([item.path for item in splits["test"]])
+        paths = (os.path.join(beside, name) for name in names)
+        listed = [replace(item, path=path) for item, path in zip(splits["test"], paths, strict=True)]
+        write_manifest(os.path.join(beside, MANIFEST), listed)
+        (Path(beside) / kerasr.presets.CARD).write_text(card, encoding="utf-8")
+    shutil.rmtree(place, ignore_errors=True)
+    made.rename(place)
+    return place
+
+
+def _check(run: Any) -> None:
+    """Raise where the run is none that can be handed out."""
+    if run.is_preset:
+        raise UserError(f"{run.path}: is a preset already; name the run that it was made of")
+    if run.facts["status"] != "done":
+        raise UserError(f"{run.path}: this training has not ended: python -m kerasr.train --resume {run.path}")
+    size = (run.path / "model.keras").stat().st_size
+    if size > MAX_BYTES:
+        raise UserError(f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}")
+
+
+def relative_names(paths: list[str]) -> list[str]:
+    """The clips' paths from the folder of corpora that they lie in, `KERASR_DATA`, the cache or any other, with `/`."""
+    from kerasr.data.corpora import cache_folder
+
+    for folder in filter(None, (os.environ.get("KERASR_DATA"), cache_folder())):
+        folder = os.path.abspath(folder)
+        if all(path.startswith(folder + os.sep) for path in paths):
+            break
+    else:
+        folder = os.path.dirname(os.path.commonpath([os.path.dirname(os.path.dirname(path)) for path in paths]))
+    return [os.path.relpath(path, folder).replace(os.sep, "/") for path in paths]
+
+
+def without_paths(value: Any) -> Any:
+    """JSON values with every path from the root cut to its last name: where things lay is no one's business."""
+    if isinstance(value, dict):
+        return {key: without_paths(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return os.path.basename(value.rstrip("/\\")) if os.path.isabs(value) else _PATH.sub(r"\1", value)
+
+
+def _card(
+    name: str,
+    config: dict[str, Any],
+    facts: dict[str, Any],
+    metrics: dict[str, Any],
+    splits: dict[str, Any],
+    recipe_score: str | None,
+    limits: list[str],
+) -> str:
+    from kerasr.run_directory import provenance
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
+    licence = facts["corpus"]["licence"]
+    terms = next(text for mark, text in TERMS.items() if mark in licence) if licence else NO_TERMS
+    return environment.get_template("card.md.jinja").render(
+        name=name,
+        wanted=config["wanted"],
+        labels=facts["corpus"]["labels"],
+        config=config,
+        facts=facts,
+        metrics={"detector": None, "rejection": None, **metrics},
+        notes=without_paths(metrics["notes"]),
+        machine=provenance()["machine"],
+        size=f"{metrics['model_bytes'] / 1e3:.0f} kB",
+        max_speakers=MAX_SPEAKERS,
+        num_clips={split: len(items) for split, items in splits.items()},
+        recipe_score=recipe_score,
+        limits=limits,
+        terms=terms.format(licence=licence),
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,34 @@
+"""Presets: trained recognisers that come with the package, each a run's folder without its recordings.
+
+A preset's folder holds `model.keras`, `config.json`, `run.json`, `metrics.json`, the list of its test clips in
+`manifest.csv`, and `card.md`, which says what it was trained on, what it scores and what its limits are.
+`data_scripts/make_preset.py` makes one of a run; `kerasr.from_preset` and every command that takes a run open it by its
+name.
+"""
+
+import os
+from pathlib import Path
+
+CARD = "card.md"
+
+
+def list_presets() -> tuple[str, ...]:
+    """The presets' names, sorted: those of the package, and those in the folder `KERASR_PRESETS` where that is set."""
+    found = (path.parent.name for folder in _folders() for path in folder.glob(f"*/{CARD}"))
+    return tuple(sorted(set(found)))
+
+
+def preset_folder(name: str) -> Path | None:
+    """The folder of the preset called `name`, one in `KERASR_PRESETS` before the package's own; None for no preset."""
+    places = (folder / name for folder in _folders() if name in list_presets())
+    return next((place for place in places if (place / CARD).exists()), None)
+
+
+def presets_line() -> str:
+    """What `--help` says of the presets."""
+    return f"\nPresets: {', '.join(list_presets()) or 'none'}.\n"
+
+
+def _folders() -> list[Path]:
+    others = os.environ.get("KERASR_PRESETS")
+    return [*([Path(others)] if others else []), Path(__file__).parent]

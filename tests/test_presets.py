@@ -1,0 +1,200 @@
+"""Presets: made of a run by one command, opened by name everywhere, and as good as their cards say."""
+
+import hashlib
+import json
+import re
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerasr
+from kerasr import evaluate, predict
+from kerasr.errors import UserError
+from kerasr.report import evaluate_run
+from kerasr.run_directory import from_preset, load_run, update_facts
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def maker():
+    """The script's functions."""
+    sys.path.insert(0, str(ROOT / "data_scripts"))
+    try:
+        return runpy.run_path(str(ROOT / "data_scripts" / "make_preset.py"))
+    finally:
+        sys.path.remove(str(ROOT / "data_scripts"))
+
+
+@pytest.fixture(scope="session")
+def made(maker, tone_run, tmp_path_factory):
+    """A folder of presets with one in it, made of the tones' run by the command."""
+    folder = tmp_path_factory.mktemp("presets")
+    argv = [
+        "tones",
+        str(tone_run),
+        "--folder",
+        str(folder),
+        "--limit",
+        "Only tones.",
+        "--recipe-score",
+        "73% of flutes",
+    ]
+    maker["main"](argv)
+    return folder
+
+
+@pytest.fixture
+def presets(made, tones, monkeypatch, tmp_path):
+    """The presets as a user has them, who stands in an empty folder."""
+    monkeypatch.setenv("KERASR_PRESETS", str(made))
+    monkeypatch.setenv("KERASR_DATA", str(tones.parent))
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def test_a_preset_is_its_run_without_recordings_or_paths(made, tone_run):
+    names = sorted(path.name for path in (made / "tones").iterdir())
+    assert names == ["card.md", "config.json", "manifest.csv", "metrics.json", "model.keras", "run.json"]
+    assert sorted(path.name for path in made.iterdir()) == ["tones"]
+    assert (made / "tones" / "model.keras").read_bytes() == (tone_run / "model.keras").read_bytes()
+    text = "".join(path.read_text() for path in (made / "tones").glob("*.*") if path.suffix != ".keras")
+    for place in (str(tone_run), str(tone_run.parent), str(Path.home()), sys.prefix, "/tmp"):
+        assert place not in text
+
+
+def test_the_card_tells_the_files_own_score(made, tone_run):
+    card = (made / "tones" / "card.md").read_text()
+    metrics = evaluate_run(load_run(tone_run), folder=made.parent / "anew").metrics
+    assert f"**{metrics['accuracy']:.1%}** of {metrics['num_clips']} test clips" in card
+    assert hashlib.sha256((made / "tones" / "model.keras").read_bytes()).hexdigest() in card
+    assert "licence of the recordings is not known" in card
+    assert "- Only tones." in card
+    assert re.search(r"73% of flutes\n\nThat is the recipe's figure", card)
+    assert "None of the words" in card
+    for text in ("## Score", "| word | clips | heard |", "## Made from"):
+        assert f"\n\n{text}\n" in card  # Markdown wants a blank line before a heading and before a table.
+
+
+def test_terms_of_the_licence(maker):
+    terms = maker["TERMS"]
+    marks = [next(mark for mark in terms if mark in licence) for licence in ("CC BY-SA 4.0", "CC BY 4.0", "CMU")]
+    assert marks == ["BY-SA", "BY", ""]
+
+
+def test_opens_by_name_and_hears_what_its_run_hears(presets, tone_run, tones):
+    assert "tones" in kerasr.list_presets()
+    clips = [tones / "low" / "0.wav", tones / "high" / "3.wav"]
+    expected = load_run(tone_run).predict_files(clips)
+    for run in (from_preset("tones"), load_run("tones"), load_run(Path("tones"))):
+        np.testing.assert_array_equal(run.predict_files(clips), expected)
+    assert run.config.model == load_run(tone_run).config.model
+
+
+def test_a_runs_folder_of_that_name_wins(presets, tone_run):
+    shutil.copytree(tone_run, "tones")
+    assert load_run("tones").path == Path("tones")
+    assert from_preset("tones").path == presets / "tones"
+
+
+def test_an_unknown_name_lists_those_there_are(presets):
+    with pytest.raises(UserError, match=r"no preset is called 'tunes'.*tones"):
+        from_preset("tunes")
+    with pytest.raises(UserError, match=r"no run is here.*tones"):
+        load_run("tunes")
+    for odd in ("", ".", "../presets/tones", "/"):
+        with pytest.raises(UserError, match="no run is here"):
+            load_run(odd)
+
+
+def test_predict_takes_a_presets_name(presets, tones, capsys):
+    predict.main(["tones", str(tones / "low" / "0.wav"), "--json", "--threshold", "0"])
+    assert json.loads(capsys.readouterr().out)["word"] == "low"
+    with pytest.raises(SystemExit):
+        predict.main(["--help"])
+    assert "tones" in capsys.readouterr().out
+
+
+def test_evaluate_writes_outside_the_package(presets, tones, capsys):
+    before = {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
+    evaluate.main(["tones", "--json"])
+    own = json.loads(capsys.readouterr().out)
+    assert own["accuracy"] == from_preset("tones").metrics["accuracy"]
+    assert Path("runs/evaluations/tones/test/report.html").exists()
+    evaluate.main(["tones", "--data", str(tones), "--json"])
+    assert json.loads(capsys.readouterr().out)["num_clips"] == 60
+    (other,) = (path for path in Path("runs/evaluations/tones").iterdir() if path.name != "test")
+    assert "trained on other clips of this corpus" in (other / "report.html").read_text()
+    assert before == {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
+
+
+def test_recordings_that_are_not_at_hand_are_told(presets, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERASR_DATA", str(tmp_path))
+    with pytest.raises(UserError, match="not on this machine: set KERASR_DATA"):
+        from_preset("tones").utterances("test")
+
+
+def test_made_anew_it_takes_the_old_ones_place(maker, made, tone_run, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "presets")
+    (folder / "tones" / "stray").touch()
+    maker["main"](["tones", str(tone_run), "--folder", str(folder)])
+    assert not (folder / "tones" / "stray").exists()
+    assert "flutes" not in (folder / "tones" / "card.md").read_text()
+
+
+def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
+    make = maker["make_preset"]
+
+    def refused(name, path, reason):
+        with pytest.raises(UserError, match=reason):
+            make(name, path, folder=tmp_path / "presets", limits=[])
+
+    refused("My preset", tone_run, "cannot be a preset's name")
+    refused("again", made / "tones", "is a preset already")
+    run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
+    update_facts(run, status="training")
+    refused("tones", run.path, "has not ended")
+    update_facts(run, status="done")
+    monkeypatch.setitem(make.__globals__, "MAX_BYTES", 100)
+    refused("tones", run.path, "a preset may have")
+    assert not (tmp_path / "presets").exists()
+
+
+def test_paths_are_cut_and_addresses_kept(maker):
+    cut = maker["without_paths"]
+    assert cut("python -m kerasr.train --data /home/me/my_words --out=/tmp/x") == (
+        "python -m kerasr.train --data my_words --out=x"
+    )
+    assert cut({"source": "/home/me/my words"}) == {"source": "my words"}
+    assert cut(["https://github.com/Jakobovski/free", "CC BY-SA 4.0", 3, None, "and/or 1/2"]) == [
+        "https://github.com/Jakobovski/free",
+        "CC BY-SA 4.0",
+        3,
+        None,
+        "and/or 1/2",
+    ]
+    assert cut(r"--data C:\Users\me\words") == "--data words"
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "kerasr/presets").glob("*/card.md")))
+def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
+    """Small, the very file that was measured, and its score comes out again where the recordings are at hand."""
+    monkeypatch.delenv("KERASR_PRESETS", raising=False)
+    run = from_preset(name)
+    content = (run.path / "model.keras").read_bytes()
+    assert len(content) < 1_000_000
+    assert hashlib.sha256(content).hexdigest() in (run.path / "card.md").read_text()
+    with np.errstate(all="raise"):
+        assert run.probs([np.zeros(run.config.features.sample_rate, np.float32)]).shape == (1, len(run.labels))
+    try:
+        run.utterances("test")
+    except UserError as error:
+        pytest.skip(str(error))
+    measured = evaluate_run(run, folder=tmp_path).metrics
+    low, high = run.metrics["accuracy_interval"]
+    assert measured["num_clips"] == run.metrics["num_clips"]
+    assert low <= measured["accuracy"] <= high
