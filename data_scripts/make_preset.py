@@ -78,8 +78,8 @@ def make_preset(
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
     run = load_run(path)
-    splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
     _check(run)
+    splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
     if "rejection" not in run.facts:  # A run from before there were thresholds.
         run.facts["rejection"] = choose_rejection(run)
     with tempfile.TemporaryDirectory() as aside:

@@ -1,4 +1,5 @@
 from . import models as models
+from .comparison import compare_runs as compare_runs
 from .config import Augmentation as Augmentation
 from .config import FeatureSpec as FeatureSpec
 from .config import OptimizerConfig as OptimizerConfig

@@ -25,13 +25,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "explain",
         "false_alarms",
         "report",
+        "comparison",
         "learner",
         "transfer",
         "training",
         "suspects",
         "unlabelled",
     ),
-    ("train", "evaluate", "predict", "record", "runs", "models.__main__"),
+    ("train", "evaluate", "predict", "compare", "record", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
 COMMANDS = FLOORS[5]

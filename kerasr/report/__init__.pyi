@@ -4,6 +4,7 @@ from .clips import make_clip as make_clip
 from .explanation import write_explanation as write_explanation
 from .measure import Evaluation as Evaluation
 from .measure import evaluate_run as evaluate_run
+from .measure import measure_latency as measure_latency
 from .page import Ranking as Ranking
 from .page import write_ranking as write_ranking
 from .page import write_report as write_report
@@ -16,3 +17,5 @@ from .pictures import draw_groups as draw_groups
 from .pictures import draw_speakers as draw_speakers
 from .pictures import draw_training as draw_training
 from .style import Picture as Picture
+from .versus import draw_cost as draw_cost
+from .versus import draw_differences as draw_differences

@@ -98,7 +98,7 @@ def evaluate_run(
         "measured_on": measured_on,
         "parameters": run.network.count_params(),
         "model_bytes": (run.path / MODEL).stat().st_size,
-        "latency_ms": _measure_latency(run, utterances[0]),
+        "latency_ms": measure_latency(run, utterances[0]),
     }
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
@@ -206,7 +206,7 @@ def _columns(utterances: Sequence[Utterance]) -> list[str]:
     return list(dict.fromkeys(name for item in utterances for name in item.extra))
 
 
-def _measure_latency(run: Run, item: Utterance) -> float:
+def measure_latency(run: Run, item: Utterance) -> float:
     """Median time from a clip's waveform to its logits, in milliseconds."""
     spec = run.config.features
     waveform = read_clip(item.path, spec)[None]

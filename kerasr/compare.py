@@ -1,0 +1,116 @@
+"""Set runs side by side: `python -m kerasr.compare`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from kerasr.cli import import_quietly, parse, run_command
+from kerasr.presets import presets_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DESCRIPTION = """
+Set runs side by side on the test clips that they share: score, cost, and whether they differ at all.
+
+  python -m kerasr.compare runs/2026-11-21-digits-1 runs/2026-11-21-digits-2
+  python -m kerasr.compare PRESET runs/2026-11-21-digits-2 runs/2026-11-21-digits-3     each against the first
+  python -m kerasr.compare runs/a runs/b --json
+
+One is called better where a paired test (McNemar's, exact) and the interval of the difference (a bootstrap over the
+speakers) both say so. comparison.json and two pictures go into a folder of their own. The latency is that of one clip
+on one thread.
+"""
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """What to compare."""
+
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")] = ()
+    """Two or more runs' folders or presets' names; the others are tested against the first."""
+    out: str | None = None
+    """Write here instead of runs/comparisons/."""
+    json: bool = False
+    """Print the comparison as JSON, for programs."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, compare, and say what came out."""
+    config = parse(CompareConfig, argv, command="compare", description=DESCRIPTION + presets_line())
+    import_quietly()
+    import json
+
+    import keras
+    from rich.console import Console
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    from kerasr.comparison import compare_runs
+    from kerasr.run_directory import load_run
+
+    runs = [load_run(path) for path in config.runs]
+    comparison = compare_runs(runs)
+    folder = Path(config.out or Path("runs", "comparisons", "-".join(run.path.name for run in runs)[:120]))
+    write(folder, comparison)
+    if config.json:
+        print(json.dumps(comparison, ensure_ascii=False))
+    else:
+        print_comparison(Console(highlight=False), comparison)
+        print(folder / "cost.png", folder / "differences.png", sep="\n")
+
+
+def write(folder: Path, comparison: dict[str, Any]) -> None:
+    """`comparison.json`, `cost.png` and `differences.png`, each whole or not at all."""
+    import json
+
+    from kerasr import atomic
+    from kerasr.report import draw_cost, draw_differences
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(comparison, indent=2, ensure_ascii=False)
+    atomic.write_bytes(folder / "comparison.json", f"{text}\n".encode())
+    for picture in (draw_cost(comparison["runs"]), draw_differences(comparison)):
+        atomic.write_bytes(folder / f"{picture.name}.png", picture.png())
+
+
+def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
+    """The table, a sentence a pair, and what must be known to judge them."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not console.is_terminal:
+        console.width = 160
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("run", overflow="fold")
+    table.add_column("model")
+    for heading in ("accuracy", "95% interval", "parameters", "M MACs", "s an epoch", "ms a clip", "size"):
+        table.add_column(heading, justify="right")
+    for row in comparison["runs"]:
+        low, high = row["accuracy_interval"]
+        macs, seconds = row["macs"], row["seconds_per_epoch"]
+        table.add_row(
+            escape(row["name"]),
+            row["model"],
+            f"[bold]{row['accuracy']:.1%}[/bold]",
+            f"{low:.1%} to {high:.1%}",
+            f"{row['parameters']:,}",
+            f"{macs / 1e6:.1f}" if macs else "-",
+            f"{seconds:.1f}" if seconds else "-",
+            f"{row['latency_ms']:.1f}",
+            f"{row['model_bytes'] / 1e3:,.0f} kB",
+        )
+    console.print(table)
+    for pair in comparison["pairs"]:
+        console.print(f"\n{pair['sentence']}", markup=False, soft_wrap=True)
+    for note in comparison["notes"]:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

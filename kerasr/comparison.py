@@ -1,0 +1,200 @@
+"""Runs side by side on the test clips that they share: what each scores and costs, and whether they differ at all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.stats import binomtest
+
+from kerasr.data.manifest import Utterance
+from kerasr.data.progress import Notice
+from kerasr.errors import UserError
+from kerasr.evaluation import BOOTSTRAP_ROUNDS, CONFIDENCE, compute_metrics
+from kerasr.report import measure_latency
+from kerasr.run_directory import MODEL, Run
+
+# Clips that a run hears together.
+BATCH_SIZE = 64
+
+
+def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
+    """Measure runs on the clips that are in every one's test split, and test each against the first.
+
+    Args:
+        runs: two or more, of the same words.
+        seed: of the resampling.
+
+    Returns:
+        Plain JSON types:
+
+        - `num_clips`, and `notes`: what a reader must know to judge the comparison;
+        - `threads`: those that the latency was measured with; None where that is the framework's choice;
+        - `runs`: a list with `name`, `model`, `accuracy`, `accuracy_interval`, `interval_method`, `parameters`, `macs`,
+          `seconds_per_epoch`, `latency_ms`, `model_bytes`;
+        - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's
+          method where there is more than one pair), `differs` and `sentence`.
+
+    Raises:
+        UserError: they know different words, share no test clip, or a clip cannot be read.
+    """
+    _check(runs)
+    names = _names(runs)
+    shared, notes = _shared(runs, names)
+    speakers = [item.speaker for item in shared]
+    with Notice("Hearing", len(shared) * len(runs)) as notice:
+        probs = [_hear(run, shared, notice) for run in runs]
+    rows, correct = [], []
+    for run, name, heard in zip(runs, names, probs, strict=True):
+        label_index = run.task.label_index([item.label or "" for item in shared])
+        detector = run.config.wanted is not None
+        metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
+        correct.append((heard[:, 1] >= 0.5 if detector else heard.argmax(-1)) == label_index)
+        kept = ("accuracy", "accuracy_interval", "interval_method")
+        rows.append({"name": name, **{key: metrics[key] for key in kept}, **_cost(run, shared[0])})
+    pairs = [
+        {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}
+        for name, one in zip(names[1:], correct[1:], strict=True)
+    ]
+    _adjust(pairs)
+    for pair in pairs:
+        low, high = pair["interval"]
+        # Both the test and the interval must exclude chance before one is called better.
+        pair["differs"] = pair["p_adjusted"] < 1 - CONFIDENCE and not low <= 0 <= high
+        pair["sentence"] = _sentence(pair)
+    return {"num_clips": len(shared), "notes": notes, "threads": _threads(), "runs": rows, "pairs": pairs}
+
+
+def paired_test(
+    first: np.ndarray, second: np.ndarray, speakers: Sequence[str | None], *, seed: int = 0
+) -> dict[str, Any]:
+    """Do two recognisers that heard the same clips differ?
+
+    McNemar's exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes
+    clips for independent. Clips of one speaker are not, so the interval of the difference draws whole speakers, where
+    there are at least two.
+
+    Args:
+        first: `(clips,)`, whether the first heard each clip rightly.
+        second: `(clips,)`, the second's.
+        speakers: who speaks in each clip; None where that is not known.
+        seed: of the resampling.
+
+    Returns:
+        `difference` of the accuracies, the second's less the first's; `interval`, its 95% interval, and
+        `interval_method`; `only_first` and `only_second`, the clips that one alone hears rightly; `p_value`.
+    """
+    gain = second.astype(int) - first.astype(int)
+    only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
+    p_value = binomtest(only_second, only_first + only_second).pvalue if only_first + only_second else 1.0
+    known = sorted({*speakers} - {None})
+    if len(known) > 1 and None not in speakers:
+        over = f"{len(known)} speakers"
+        _, units = np.unique(np.array(speakers), return_inverse=True)
+    else:
+        over, units = f"{len(gain):,} clips", np.arange(len(gain))
+    clips, gains = np.bincount(units), np.bincount(units, gain)
+    # Single clips come in three kinds, however many there are: units with the same numbers are drawn as one.
+    (clips, gains), kind = np.unique(np.stack([clips, gains]), axis=1, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
+    tail = (1 - CONFIDENCE) / 2
+    return {
+        "difference": float(gain.mean()),
+        "interval": np.quantile(draws @ gains / (draws @ clips), (tail, 1 - tail)).tolist(),
+        "interval_method": f"bootstrap over {over}",
+        "only_first": only_first,
+        "only_second": only_second,
+        "p_value": float(p_value),
+    }
+
+
+def _check(runs: Sequence[Run]) -> None:
+    if len(runs) < 2:
+        raise UserError("name at least two runs to compare")
+    first = runs[0]
+    for run in runs[1:]:
+        if {*run.labels} != {*first.labels}:
+            raise UserError(
+                f"{run.path} knows other words than {first.path}: {', '.join(run.labels[:10])} and "
+                f"{', '.join(first.labels[:10])}; compare runs of the same words"
+            )
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """The folders' names, or their paths where two are called the same."""
+    names = [run.path.name for run in runs]
+    return names if len({*names}) == len(names) else [str(run.path) for run in runs]
+
+
+def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance], list[str]]:
+    """The clips in every run's test split, and what to say where that is not all of each."""
+    tests = [{os.path.realpath(item.path): item for item in run.utterances("test")} for run in runs]
+    shared = [item for path, item in tests[0].items() if all(path in test for test in tests[1:])]
+    if not shared:
+        sizes = ", ".join(f"{name} {len(test):,}" for name, test in zip(names, tests, strict=True))
+        raise UserError(f"these runs share no test clip ({sizes}): train them on the same split to compare them")
+    notes = []
+    if any(len(test) > len(shared) for test in tests):
+        own = ", ".join(f"{len(test):,} of {name}" for name, test in zip(names, tests, strict=True))
+        notes.append(f"The test splits differ ({own}): compared on the {len(shared):,} clips that are in all of them.")
+    if len({item.speaker for item in shared}) == 1:
+        notes.append("One speaker: another may turn the order round.")
+    return shared, notes
+
+
+def _hear(run: Run, utterances: Sequence[Utterance], notice: Notice) -> np.ndarray:
+    """Probabilities `(clips, labels)`."""
+    probs = []
+    for start in range(0, len(utterances), BATCH_SIZE):
+        paths = [item.path for item in utterances[start : start + BATCH_SIZE]]
+        probs.append(run.predict_files(paths))
+        notice.advance(len(paths))
+    return np.concatenate(probs)
+
+
+def _cost(run: Run, item: Utterance) -> dict[str, Any]:
+    facts = run.facts
+    epochs, seconds = facts.get("epochs_run"), facts.get("train_seconds")
+    return {
+        "model": run.config.model,
+        "parameters": run.network.count_params(),
+        "macs": facts.get("macs"),
+        "seconds_per_epoch": seconds / epochs if epochs and seconds else None,
+        "latency_ms": measure_latency(run, item),
+        "model_bytes": (Path(run.path) / MODEL).stat().st_size,
+    }
+
+
+def _threads() -> int | None:
+    """Threads of one operation; None where TensorFlow or another backend chooses."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or None
+
+
+def _adjust(pairs: list[dict[str, Any]]) -> None:
+    """Add `p_adjusted`, by the method of Holm (1979): of many pairs, some differ by chance."""
+    highest = 0.0
+    for rank, pair in enumerate(sorted(pairs, key=lambda pair: pair["p_value"])):
+        highest = max(highest, min(1.0, (len(pairs) - rank) * pair["p_value"]))
+        pair["p_adjusted"] = highest
+
+
+def _sentence(pair: dict[str, Any]) -> str:
+    """What the pair comes to."""
+    low, high = (100 * end for end in pair["interval"])
+    name, against, points = pair["name"], pair["against"], 100 * pair["difference"]
+    verdict = (
+        f"{name} is {'better' if points > 0 else 'worse'} than {against}"
+        if pair["differs"]
+        else f"{name} and {against} are not shown to differ"
+    )
+    return (
+        f"{verdict}: {points:+.1f} points (95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}); "
+        f"{pair['only_second']:,} clips only {name} hears, {pair['only_first']:,} only {against}, "
+        f"p = {pair['p_adjusted']:.2g}"
+    )
