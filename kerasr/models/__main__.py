@@ -3,9 +3,14 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from kerasr.cli import parse, run_command
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, list_models
+
+# Written by benchmarks/zoo.py.
+SCORES = Path(__file__).with_name("scores.json")
 
 
 @dataclass(frozen=True)
@@ -20,23 +25,32 @@ def main(argv: list[str]) -> None:
     """List the models."""
     options = parse(Options, argv, command="models", description="List the models that --model takes.")
     if options.json:
-        print(json.dumps([dataclasses.asdict(facts) for facts in list_models()], indent=2))
+        scores = _scores()["models"]
+        rows = [{**dataclasses.asdict(facts), "score": scores.get(facts.name)} for facts in list_models()]
+        print(json.dumps(rows, indent=2))
     else:
-        _print_table()
+        _print_table(_scores())
 
 
-def _print_table() -> None:
+def _scores() -> dict[str, Any]:
+    """What `benchmarks/zoo.py` has measured: `models` by name, and `what` was measured by which `command`."""
+    return json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {"models": {}}
+
+
+def _print_table(scores: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     frames, bands = REFERENCE_SHAPE
     table = Table(
         caption=f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options "
-        "(--json lists them)."
+        "(--json lists them)." + (f"\nScore: {scores['what']} ({scores['command']})." if scores["models"] else "")
     )
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "MACs"):
         table.add_column(heading, justify="right", no_wrap=True)
+    if scores["models"]:
+        table.add_column("score", justify="right", no_wrap=True)
     table.add_column("tasks", no_wrap=True)
     table.add_column("source", overflow="fold")
     for facts in list_models():
@@ -44,10 +58,15 @@ def _print_table() -> None:
             facts.name,
             f"{facts.parameters:,}",
             f"{facts.macs / 1e6:,.1f} M",
+            *([_score(scores["models"].get(facts.name))] if scores["models"] else []),
             ", ".join(facts.tasks),
             facts.source,
         )
     Console().print(table)
+
+
+def _score(score: dict[str, Any] | None) -> str:
+    return f"{score['accuracy']:.1%} ({score['worst']:.0%})" if score else "-"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,232 @@
+"""Every architecture on voices it never heard: the same split, time and seed for all, one table and one picture.
+
+    python benchmarks/zoo.py                                   all models: hours; stop it at will and start it again
+    python benchmarks/zoo.py --models CRNN KWT1                some of them
+    python benchmarks/zoo.py --models CRNN --speakers theo     one fold of one
+    python benchmarks/zoo.py --table                           train nothing, show what has been measured
+
+Each of FSDD's speakers is left out in turn (`python -m kerasr.train digits --model M --leave-out S`), another one
+chooses the epoch, and four train. A training gets --minutes by the clock, its start included: a model's second epoch is
+timed once, and it gets the whole epochs that fit, with the cosine over these. So a quick network makes many passes and
+a slow one few; run it on a machine with nothing else to do.
+
+Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table, docs/zoo.png
+and kerasr/models/scores.json, which `python -m kerasr.models` shows.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasr import atomic
+from kerasr.registry import list_models
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "zoo"
+PICTURE = ROOT / "docs" / "zoo.png"
+SCORES = ROOT / "kerasr" / "models" / "scores.json"
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+SEED = 0
+EPOCH = re.compile(r"epoch (\d+)/")
+
+
+def main() -> None:
+    names = [facts.name for facts in list_models()]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to train")
+    parser.add_argument("--speakers", nargs="+", choices=SPEAKERS, default=SPEAKERS, help="whom to leave out, in turn")
+    parser.add_argument("--minutes", type=float, default=3.0, help="most a training may take (default: %(default)s)")
+    parser.add_argument("--table", action="store_true", help="train nothing, show what has been measured")
+    parser.add_argument("--latency", metavar="RUN", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.latency:
+        print(measure_latency(arguments.latency))
+        return
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if not arguments.table:
+        todo = [(model, speaker) for model in arguments.models for speaker in arguments.speakers]
+        todo = [fold for fold in todo if not measured(*fold, arguments.minutes)]
+        for number, (model, speaker) in enumerate(todo, start=1):
+            print(f"[{number}/{len(todo)}] {model} without {speaker}", flush=True)
+            train_fold(model, speaker, pace_of(model, arguments.minutes))
+    rows = [row for name in names if (row := summarise(name, arguments.minutes))]
+    if rows:
+        print_table(rows)
+        write_picture(rows)
+        write_scores(rows)
+
+
+def result_path(model: str, speaker: str) -> Path:
+    return RESULTS / f"{model}-{speaker}.json"
+
+
+def measured(model: str, speaker: str, minutes: float) -> dict[str, Any] | None:
+    """What a training of so many minutes came to; None before it."""
+    path = result_path(model, speaker)
+    result = json.loads(path.read_text()) if path.exists() else None
+    return result if result and result["minutes"] == minutes else None
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """The whole file or none: a file that is there is not measured again."""
+    atomic.write_bytes(path, f"{json.dumps(values, indent=2)}\n".encode())
+
+
+def train(model: str, speaker: str, epochs: int, out: str) -> tuple[list[str], list[float]]:
+    """The command, and the seconds from its start to the end of each epoch."""
+    command = ["kerasr.train", "digits", "--model", model, "--leave-out", speaker, "--seed", str(SEED)]
+    command = [*command, "--epochs", str(epochs)]
+    started, ends = time.perf_counter(), []
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    arguments = [sys.executable, "-m", *command, "--out", out]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        for line in process.stdout or ():
+            if EPOCH.match(line):
+                ends.append(time.perf_counter() - started)
+                print(f"  {line.strip()}", end="\r", flush=True)
+    print()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return ["python", "-m", *command], ends
+
+
+def pace_of(model: str, minutes: float) -> dict[str, Any]:
+    """Seconds an epoch and the epochs that fit into the minutes, measured once for all of a model's folds."""
+    path = RESULTS / f"{model}.json"
+    if path.exists() and (pace := json.loads(path.read_text()))["minutes"] == minutes:
+        return pace
+    print(f"  timing {model}", flush=True)
+    with tempfile.TemporaryDirectory() as out:
+        _, (first, second) = train(model, SPEAKERS[0], 2, out)
+        (facts,) = Path(out).glob("*/run.json")
+        latency = float(run_python(__file__, "--latency", str(facts.parent)))
+    seconds = second - first
+    epochs = max(2, int((60 * minutes - (first - seconds)) / seconds))
+    pace = {
+        "minutes": minutes,
+        "epochs": epochs,
+        "seconds_per_epoch": round(seconds, 2),
+        "latency_ms": round(latency, 2),
+    }
+    write_json(path, {**pace, "load": round(os.getloadavg()[0], 1)})
+    return pace
+
+
+def run_python(*arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], check=True, stdout=subprocess.PIPE, text=True, env=environment
+    ).stdout
+
+
+def measure_latency(path: str) -> float:
+    """Milliseconds from a clip's waveform to its logits, on one thread."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from kerasr import report
+    from kerasr.run_directory import load_run
+
+    run = load_run(path)
+    return report.measure_latency(run, run.utterances("test")[0])
+
+
+def train_fold(model: str, speaker: str, pace: dict[str, Any]) -> None:
+    """Train without the speaker, and keep what the best epoch scores on them."""
+    with tempfile.TemporaryDirectory() as out:
+        command, ends = train(model, speaker, pace["epochs"], out)
+        (path,) = Path(out).glob("*/run.json")
+        facts, metrics = json.loads(path.read_text()), json.loads(path.with_name("metrics.json").read_text())
+    result = {
+        "command": " ".join(command),
+        "model": model,
+        "speaker": speaker,
+        "seed": SEED,
+        **pace,
+        **{key: metrics[key] for key in ("accuracy", "num_correct", "num_clips", "parameters", "model_bytes")},
+        **{key: facts[key] for key in ("macs", "best_epoch", "split_rule", "versions", "machine")},
+        "seconds": round(ends[-1], 1),
+        "fingerprint": facts["corpus"]["fingerprint"],
+        "load": round(os.getloadavg()[0], 1),
+    }
+    write_json(result_path(model, speaker), result)
+    print(
+        f"  {result['accuracy']:.1%} of {speaker}'s clips after {pace['epochs']} epochs in {ends[-1]:.0f} s", flush=True
+    )
+
+
+def summarise(model: str, minutes: float) -> dict[str, Any] | None:
+    """A model's row of the table, over the speakers that have been left out; None before the first."""
+    folds = [fold for speaker in SPEAKERS if (fold := measured(model, speaker, minutes))]
+    if not folds:
+        return None
+    accuracy = [fold["accuracy"] for fold in folds]
+    worst = min(folds, key=lambda fold: fold["accuracy"])
+    return {
+        "name": model,
+        "accuracy": statistics.mean(accuracy),
+        "accuracy_interval": interval(accuracy),
+        "worst": worst["accuracy"],
+        "worst_speaker": worst["speaker"],
+        "num_speakers": len(folds),
+        **{key: folds[0][key] for key in ("parameters", "macs", "model_bytes", "epochs", "latency_ms", "minutes")},
+        "seconds_per_epoch": folds[0]["seconds_per_epoch"],
+    }
+
+
+def interval(accuracy: list[float]) -> list[float]:
+    """The 95% interval of the mean over other speakers: a bootstrap over those that were left out."""
+    drawn = np.random.default_rng(SEED).integers(len(accuracy), size=(10_000, len(accuracy)))
+    return np.quantile(np.array(accuracy)[drawn].mean(1), (0.025, 0.975)).tolist()
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    headings = ("model", "unseen speakers", "95% interval", "worst", "parameters", "M MACs", "s an epoch", "epochs")
+    print(f"| {' | '.join((*headings, 'ms a clip, one thread', 'kB'))} |")
+    print(f"|{'---|' * (len(headings) + 2)}")
+    for row in sorted(rows, key=lambda row: -row["accuracy"]):
+        low, high = row["accuracy_interval"]
+        some = "" if row["num_speakers"] == len(SPEAKERS) else f" ({row['num_speakers']} of {len(SPEAKERS)} speakers)"
+        print(
+            f"| {row['name']} | {row['accuracy']:.1%}{some} | {low:.1%} to {high:.1%} "
+            f"| {row['worst']:.1%} ({row['worst_speaker']}) | {row['parameters']:,} | {row['macs'] / 1e6:.1f} "
+            f"| {row['seconds_per_epoch']:.1f} | {row['epochs']} | {row['latency_ms']:.1f} "
+            f"| {row['model_bytes'] / 1e3:,.0f} |"
+        )
+
+
+def write_picture(rows: list[dict[str, Any]]) -> None:
+    from kerasr.report import draw_cost
+
+    note = f"FSDD, each speaker left out in turn, {rows[0]['minutes']:g} minutes a training. Lines: 95% over speakers."
+    atomic.write_bytes(PICTURE, draw_cost(rows, note=note, name="zoo").png())
+
+
+def write_scores(rows: list[dict[str, Any]]) -> None:
+    """What `python -m kerasr.models` shows: models of which every speaker has been left out."""
+    whole = [row for row in rows if row["num_speakers"] == len(SPEAKERS)]
+    scores = {
+        row["name"]: {key: row[key] for key in ("accuracy", "accuracy_interval", "worst", "worst_speaker")}
+        for row in whole
+    }
+    what = (
+        f"mean accuracy on FSDD's {len(SPEAKERS)} speakers, each left out of a training of at most "
+        f"{rows[0]['minutes']:g} minutes; in brackets, the worst speaker's"
+    )
+    if whole:
+        write_json(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The zoo's benchmark: it goes on where it stopped, fits its budget, and hands its scores to `kerasr.models`."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerasr.models import __main__ as models
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """The script, which writes elsewhere and whose trainings take no time."""
+    script = runpy.run_path(str(ROOT / "benchmarks" / "zoo.py"))
+    inside = script["main"].__globals__
+    for name in ("RESULTS", "PICTURE", "SCORES"):
+        monkeypatch.setitem(inside, name, tmp_path / Path(script[name]).name)
+    trained = []
+
+    def train(model, speaker, epochs, out):
+        folder = Path(out, "2026-11-21-digits-1")
+        folder.mkdir()
+        right = 400 + 10 * len(speaker)
+        metrics = {
+            "accuracy": right / 500,
+            "num_correct": right,
+            "num_clips": 500,
+            "parameters": 99,
+            "model_bytes": 5e5,
+        }
+        facts = {"macs": 2e6, "best_epoch": 1, "split_rule": "", "versions": {}, "machine": {}}
+        (folder / "run.json").write_text(json.dumps({**facts, "corpus": {"fingerprint": "f"}}))
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        trained.append((model, speaker, epochs))
+        return ["python"], [10.0 + 4 * number for number in range(epochs)]
+
+    monkeypatch.setitem(inside, "train", train)
+    monkeypatch.setitem(inside, "run_python", lambda *arguments: "1.5\n")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["zoo.py", *arguments])
+        script["main"]()
+
+    run.trained, run.folder = trained, tmp_path
+    return run
+
+
+def test_as_many_epochs_as_fit_and_nothing_twice(zoo, capsys):
+    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "1")
+    # Six seconds to start, four an epoch: thirteen fit into a minute.
+    assert zoo.trained == [("Conv1DLSTM", "george", 2), ("Conv1DLSTM", "theo", 13)]
+    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "lucas", "--minutes", "1")
+    assert zoo.trained[2:] == [("Conv1DLSTM", "lucas", 13)]
+    assert "| Conv1DLSTM | 89.0% (2 of 6 speakers) |" in capsys.readouterr().out.replace("  ", " ")
+    assert not (zoo.folder / "scores.json").exists()
+    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "2")
+    assert zoo.trained[3:] == [("Conv1DLSTM", "george", 2), ("Conv1DLSTM", "theo", 28)]
+
+
+def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, capsys):
+    zoo("--models", "ResidualCNN", "--minutes", "1")
+    assert (zoo.folder / "zoo.png").read_bytes().startswith(b"\x89PNG")
+    scores = json.loads((zoo.folder / "scores.json").read_text())
+    accuracy = sum(0.8 + 0.02 * len(name) for name in ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")) / 6
+    assert scores["models"]["ResidualCNN"]["accuracy"] == pytest.approx(accuracy)
+    assert scores["models"]["ResidualCNN"]["worst_speaker"] == "theo"
+    low, high = scores["models"]["ResidualCNN"]["accuracy_interval"]
+    assert 0.88 <= low < accuracy < high <= 0.96
+    monkeypatch.setattr(models, "SCORES", zoo.folder / "scores.json")
+    monkeypatch.setenv("COLUMNS", "200")
+    capsys.readouterr()
+    models.main([])
+    out = capsys.readouterr().out
+    assert f"{accuracy:.1%} (88%)" in out
+    assert "benchmarks/zoo.py" in out
+    models.main(["--json"])
+    by_name = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert by_name["ResidualCNN"]["score"] == scores["models"]["ResidualCNN"]
+    assert by_name["ResNet18"]["score"] is None
+
+
+def test_models_are_listed_where_nothing_was_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(models, "SCORES", tmp_path / "none.json")
+    models.main([])
+    assert "ResidualCNN" in capsys.readouterr().out
