@@ -199,7 +199,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         low, high = row["accuracy_interval"]
         some = "" if row["num_speakers"] == len(SPEAKERS) else f" ({row['num_speakers']} of {len(SPEAKERS)} speakers)"
         print(
-            f"| {row['name']} | {row['accuracy']:.1%}{some} | {low:.1%} to {high:.1%} "
+            f"| {row['name']} | {row['accuracy']:.1%}{some} | {f'{low:.1%} to {high:.1%}' if low < high else '-'} "
             f"| {row['worst']:.1%} ({row['worst_speaker']}) | {row['parameters']:,} | {row['macs'] / 1e6:.1f} "
             f"| {row['seconds_per_epoch']:.1f} | {row['epochs']} | {row['latency_ms']:.1f} "
             f"| {row['model_bytes'] / 1e3:,.0f} |"

@@ -34,6 +34,16 @@ def parse(kind: type[T], argv: list[str], *, command: str, description: str | No
     )
 
 
+def value_of(flag: str, argv: list[str]) -> str | None:
+    """What follows a flag, as `--flag value` or `--flag=value`."""
+    for number, argument in enumerate(argv):
+        if argument == flag:
+            return argv[number + 1] if number + 1 < len(argv) else None
+        if argument.startswith(f"{flag}="):
+            return argument.split("=", 1)[1]
+    return None
+
+
 def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments; what the user can mend ends it with one line and code 2."""
     argv = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from kerasr.cli import import_quietly, parse, run_command
+from kerasr.cli import import_quietly, parse, run_command, value_of
 from kerasr.config import TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
@@ -67,7 +67,7 @@ def parse_config(argv: list[str]) -> TrainConfig:
     if argv and not argv[0].startswith("-"):
         recipe, argv = argv[0], argv[1:]
     # A model's own options and a recipe's settings for it are known once the model is.
-    default = get_recipe(recipe, _value_of("--model", argv))
+    default = get_recipe(recipe, value_of("--model", argv))
     if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
         raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
     recipes = "\n".join(f"  {name:8} {line}" for name, line in list_recipes().items())
@@ -81,16 +81,6 @@ def parse_config(argv: list[str]) -> TrainConfig:
             f"{fixed[0]} cannot be given with --init-from {config.init_from}: architecture and front-end are that run's"
         )
     return config
-
-
-def _value_of(flag: str, argv: list[str]) -> str | None:
-    """What follows a flag, as `--flag value` or `--flag=value`."""
-    for number, argument in enumerate(argv):
-        if argument == flag:
-            return argv[number + 1] if number + 1 < len(argv) else None
-        if argument.startswith(f"{flag}="):
-            return argument.split("=", 1)[1]
-    return None
 
 
 def print_result(console: Console, run: "Run") -> None:

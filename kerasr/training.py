@@ -3,7 +3,7 @@
 import contextlib
 import importlib.util
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,12 +51,15 @@ class Runtime:
     kernel: str | None
 
 
-def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
+def train_recipe(
+    config: TrainConfig, *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> Run:
     """Train what the config says and write its run; `evaluate_run` then measures it on the test split.
 
     Args:
         config: the settings; `get_recipe` gives complete ones.
         console: where to write; the process's standard output where None.
+        callbacks: Keras's, called after the run's own.
 
     Returns:
         The run, with its best weights.
@@ -92,10 +95,10 @@ def train_recipe(config: TrainConfig, *, console: Console | None = None) -> Run:
     if negatives:
         facts["negatives"] = negatives
     run = new_run(config, facts=facts, utterances=utterances)
-    return _train(run, console, resume=False)
+    return _train(run, console, resume=False, callbacks=callbacks)
 
 
-def resume_run(path: str, *, console: Console | None = None) -> Run:
+def resume_run(path: str, *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Go on with a run where its last checkpoint stands; it ends as if it had never stopped.
 
     Raises:
@@ -104,10 +107,10 @@ def resume_run(path: str, *, console: Console | None = None) -> Run:
     run = load_run(path)
     if run.facts["status"] == "done":
         raise UserError(f"{run.path}: this run has ended; evaluate it with python -m kerasr.evaluate {run.path}")
-    return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists())
+    return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
 
 
-def _train(run: Run, console: Console, *, resume: bool) -> Run:
+def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:
     """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
     config, task, features = run.config, run.task, run.features
     runtime = decide_runtime(config)
@@ -136,9 +139,9 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line:
-        callbacks = [keeper, line, *_loggers(run)]
+        watchers = [keeper, line, *_loggers(run), *callbacks]
         if config.optimizer.ema:
-            callbacks.append(keras.callbacks.SwapEMAWeights())
+            watchers.append(keras.callbacks.SwapEMAWeights())
         for phase in phases:
             if (position.epoch, position.step) > (phase.end, 0):
                 continue
@@ -150,7 +153,7 @@ def _train(run: Run, console: Console, *, resume: bool) -> Run:
                     initial_epoch=first,
                     steps_per_epoch=steps,
                     validation_data=validation.batches(),
-                    callbacks=callbacks,
+                    callbacks=watchers,
                     shuffle=False,
                     verbose=0,
                 )

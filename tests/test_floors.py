@@ -29,10 +29,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "learner",
         "transfer",
         "training",
+        "tuning",
         "suspects",
         "unlabelled",
     ),
-    ("train", "evaluate", "predict", "compare", "record", "runs", "models.__main__"),
+    ("train", "evaluate", "predict", "compare", "search", "record", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
 COMMANDS = FLOORS[5]

@@ -19,3 +19,4 @@ from .pictures import draw_training as draw_training
 from .style import Picture as Picture
 from .versus import draw_cost as draw_cost
 from .versus import draw_differences as draw_differences
+from .versus import draw_search as draw_search

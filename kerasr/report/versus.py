@@ -84,6 +84,41 @@ def draw_differences(comparison: Mapping[str, Any]) -> Picture:
     return picture
 
 
+def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> Picture:
+    """The trials of a search: the score against each value that was searched, the best one in orange.
+
+    Args:
+        trials: each with `values` and `score`, None where it was given up.
+        best: the `values` and the `score` of the best.
+    """
+    scored = [trial for trial in trials if trial["score"] is not None]
+    names = list(best["values"])
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    rest = len(trials) - len(scored)
+    note = f"{len(trials)} trials{f', {rest} of them given up early' if rest else ''}. The best is orange."
+    with mpl.rc_context(STYLE):
+        title = f"Best: {best['score']:.1%} of the validation clips right"
+        picture = Picture("search", max(4.8, 3.4 * columns), 0.7 + 2.8 * rows, title, note)
+        grid = picture.subplots(rows, columns, sharey=True, squeeze=False)
+        for axes in grid.flat[len(names) :]:
+            axes.set_axis_off()
+        for axes, name in zip(grid.flat, names, strict=False):
+            values = [trial["values"][name] for trial in scored]
+            numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+            shown = values if numbers else [str(value) for value in values]
+            axes.scatter(shown, [trial["score"] for trial in scored], 30, color=RIGHT, alpha=0.6, linewidths=0)
+            value = best["values"][name]
+            axes.scatter([value if numbers else str(value)], [best["score"]], 60, color=WRONG, linewidths=0, zorder=3)
+            if numbers and min(values) > 0 and max(values) / min(values) >= 10:
+                axes.set_xscale("log")
+            axes.set_title(shorten(name, 34))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.grid(axis="y")
+            axes.tick_params(length=0)
+    return picture
+
+
 def _name_points(picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
     """Write each point's name where it covers no other name and no point, as far as there is such a place."""
     picture.draw_without_rendering()  # Places are known once the axes are laid out.

@@ -1,0 +1,121 @@
+"""Search a recipe's settings: `python -m kerasr.search`."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from kerasr.cli import import_quietly, parse, run_command, value_of
+from kerasr.config import TrainConfig
+from kerasr.recipes import get_recipe
+
+if TYPE_CHECKING:
+    from kerasr.tuning import Search
+
+DESCRIPTION = """
+Search a recipe's settings: train many times, and keep the values that do best on the validation split.
+
+  python -m kerasr.search digits --trials 20 --space "optimizer.learning_rate=1e-4..1e-2,model.width=0.5|1|2"
+  python -m kerasr.search words --data my_recordings/ --epochs 20 --space "augment.noise=0..1,batch_size=16|32|64"
+
+A range low..high is of whole numbers where both ends are, and searched by orders of magnitude where they are far apart;
+choices stand between |. The same command goes on after a kill, and with more --trials searches further. The test split
+is not heard: train the best, as the last line says, and its report is as honest as any other.
+"""
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What to search, and from where."""
+
+    space: str
+    """Settings and their values: name=low..high or name=one|another, with commas between them."""
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    """Everything that is not searched, as for `python -m kerasr.train`."""
+    trials: int = 20
+    """Trainings in all, those of an earlier call with the same --out included."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, search, and say what was found."""
+    recipe = "words" if value_of("--data", argv) else "digits"
+    if argv and not argv[0].startswith("-"):
+        recipe, argv = argv[0], argv[1:]
+    default = SearchConfig(tyro.MISSING, get_recipe(recipe, value_of("--model", argv)))
+    config = parse(SearchConfig, argv, command="search", description=DESCRIPTION, default=default)
+    import_quietly()
+    from kerasr.tuning import Search, parse_space
+
+    space = parse_space(config.space)
+    out = config.train.out if value_of("--out", argv) else f"runs/searches/{recipe}"
+    search = Search(config.train, space, Path(out))
+    console = Console(highlight=False, soft_wrap=True)
+    run_trials(search, config.trials, console)
+    print_best(search, recipe, argv, console)
+
+
+def run_trials(search: "Search", number: int, console: Console) -> None:
+    """Search until there are so many trials, with a line for each and a picture of all."""
+    from kerasr.data.progress import Notice
+
+    with Notice("Searching", number) as notice:
+        notice.advance(len(search.trials))
+        while len(search.trials) < number:
+            trial = search.run_next()
+            notice.advance(1)
+            values = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
+            score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "given up"}.get(trial.state.name, "went wrong")
+            best = f"best {search.best.value:.1%}" if search.best else "none yet"
+            console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}", markup=False)
+
+
+def print_best(search: "Search", recipe: str, argv: list[str], console: Console) -> None:
+    """The best values, where all is, and the command that trains with them."""
+    from kerasr import atomic
+    from kerasr.report import draw_search
+
+    if search.best is None:
+        console.print("no trial has come to a score: try other values in --space", style="yellow")
+        return
+    result = json.loads((search.folder / "search.json").read_text())
+    atomic.write_bytes(search.folder / "search.png", draw_search(result["trials"], result["best"]).png())
+    console.print(f"\n[bold]{search.best.value:.1%}[/bold] of the validation clips right")
+    for name, value in search.best.params.items():
+        console.print(f"  {name} {_shown(value)}", markup=False)
+    console.print(f"search  {search.folder / 'search.json'}, search.png", markup=False)
+    console.print(f"next    {_command(recipe, argv, search)}", markup=False)
+
+
+def _command(recipe: str, argv: list[str], search: "Search") -> str:
+    """`python -m kerasr.train` with what was typed, less the search's own flags, and the best values."""
+    kept, skip = [], False
+    for argument in argv:
+        own = argument.split("=")[0] in ("--space", "--trials", "--out")
+        if not own and not skip:
+            kept.append(argument)
+        skip = own and "=" not in argument
+    flags = [_flag(name, value, search.config) for name, value in search.best.params.items()]
+    return " ".join(["python -m kerasr.train", recipe, *map(shlex.quote, kept), *filter(None, flags)])
+
+
+def _flag(name: str, value: Any, config: TrainConfig) -> str:
+    """The value as `python -m kerasr.train` takes it; a switch that stands as it should is left alone."""
+    group, dot, field = name.replace("_", "-").rpartition(".")
+    if not isinstance(value, bool):
+        return f"--{group}{dot}{field} {value}"
+    from kerasr.tuning import with_values
+
+    same = with_values(config, {name: value}) == config
+    return "" if same else f"--{group}{dot}{'' if value else 'no-'}{field}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    run_command(main)

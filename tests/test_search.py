@@ -1,0 +1,219 @@
+"""The search: what it may set, that validation decides, and that a kill costs it nothing."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import pytest
+
+from kerasr import search as command
+from kerasr import train, tuning
+from kerasr.config import Augmentation, TrainConfig
+from kerasr.errors import UserError
+from kerasr.recipes import get_recipe
+from kerasr.run_directory import load_run
+from kerasr.tuning import Search, Span, parse_space, run_trial, with_values
+
+pytest.importorskip("optuna")
+
+SPACE = "optimizer.learning_rate=1e-4..1e-1,model.width=0.5|1|2"
+
+
+def test_space():
+    space = parse_space(
+        "optimizer.learning_rate=1e-4..1e-2, batch_size=16..64 ,model.width=0.5|1|2,xla=on|off,cache=True"
+    )
+    assert space == {
+        "optimizer.learning_rate": Span(1e-4, 1e-2),
+        "batch_size": Span(16, 64),
+        "model.width": (0.5, 1, 2),
+        "xla": ("on", "off"),
+        "cache": (True,),
+    }
+    assert [span.log for span in (Span(1e-4, 1e-2), Span(16, 64), Span(0, 1), Span(-3, 3))] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "epochs", "epochs=", "=3", "epochs=9..3", "epochs=a..b", "epochs=1|2,epochs=3"])
+def test_no_space(text):
+    with pytest.raises(UserError, match="--space"):
+        parse_space(text)
+
+
+def test_values_land_in_their_fields():
+    config = get_recipe("digits")
+    values = {
+        "optimizer.learning_rate": 0.5,
+        "model.width": 2,
+        "augment.time-masks": 3,
+        "epochs": 7,
+        "class_weights": True,
+    }
+    changed = with_values(config, values)
+    assert changed == replace(
+        config,
+        optimizer=replace(config.optimizer, learning_rate=0.5),
+        model_options={**config.model_options, "width": 2},
+        augment=replace(config.augment, time_masks=3),
+        epochs=7,
+        class_weights=True,
+    )
+    assert with_values(config, {}) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("learning_rate", 1, "no such setting"),
+        ("optimizer.rate", 1, "optimizer has no setting rate"),
+        ("model.units", 3, "ResidualCNN has no such option; it has width, dropout"),
+        ("model", "CRNN", "no such setting"),
+        ("epochs", 2.5, "not a whole number"),
+        ("epochs", "many", "not a number"),
+        ("cache", 1, "neither True nor False"),
+        ("augment.speed", 1.0, "group of values"),
+        ("features.n_fft", 0, "n_fft is 0"),
+    ],
+)
+def test_values_that_do_not_fit(name, value, message):
+    with pytest.raises(UserError, match=message):
+        with_values(get_recipe("digits"), {name: value})
+
+
+@pytest.fixture
+def config(tones, tone_run):
+    return replace(load_run(tone_run).config, epochs=2, augment=Augmentation())
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trials that take no time: the best learning rate is 0.01. Says which were made, and what goes wrong when."""
+    made = []
+
+    def made_up(config, values, folder, *, callbacks=()):
+        made.append((values, Path(folder).name))
+        if made_up.fault:
+            raise made_up.fault
+        score = 1 - abs(values["optimizer.learning_rate"] - 0.01)
+        for epoch in range(6):
+            callbacks[0].on_epoch_end(epoch, {"val_accuracy": made_up.low or score})
+        return {"score": score, "loss": 1.0}
+
+    made_up.fault = made_up.low = None
+    made_up.made = made
+    monkeypatch.setattr(tuning, "run_trial", made_up)
+    return made_up
+
+
+def test_goes_on_where_it_stopped_and_repeats_nothing(trained, tmp_path):
+    first = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    for _ in range(3):
+        first.run_next()
+    again = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    assert len(again.trials) == 3
+    for _ in range(3):
+        again.run_next()
+    rates = [values["optimizer.learning_rate"] for values, _ in trained.made]
+    assert len(set(rates)) == 6
+    assert all(1e-4 <= rate <= 1e-1 for rate in rates)
+    assert again.best.params["optimizer.learning_rate"] == min(rates, key=lambda rate: abs(rate - 0.01))
+    result = json.loads((tmp_path / "search.json").read_text())
+    assert len(result["trials"]) == 6
+    assert result["best"]["values"] == again.best.params
+    assert result["config"]["optimizer"]["learning_rate"] == again.best.params["optimizer.learning_rate"]
+
+
+def test_a_killed_trial_goes_on_in_its_folder(trained, tmp_path):
+    search = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    search.run_next()
+    trained.fault = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        search.run_next()
+    trained.fault = None
+    again = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    assert len(again.trials) == 1
+    again.run_next()
+    assert trained.made[1] == trained.made[2]
+    assert len(again.trials) == 2
+    again.run_next()
+    assert trained.made[3][1] not in {folder for _, folder in trained.made[:3]}
+
+
+def test_a_hopeless_trial_is_given_up(trained, tmp_path):
+    search = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    for _ in range(tuning.STARTUP_TRIALS):
+        assert search.run_next().state.name == "COMPLETE"
+    trained.low = 0.1
+    assert search.run_next().state.name == "PRUNED"
+    assert len(search.trials) == tuning.STARTUP_TRIALS + 1
+
+
+def test_a_trial_that_goes_wrong_is_counted_unless_it_is_the_first(trained, tmp_path):
+    trained.fault = UserError("the loss became nan")
+    search = Search(TrainConfig(), parse_space(SPACE), tmp_path)
+    with pytest.raises(UserError, match="nan"):
+        search.run_next()
+    assert not Search(TrainConfig(), parse_space(SPACE), tmp_path).trials
+    trained.fault = None
+    search.run_next()
+    trained.fault = UserError("the loss became nan")
+    assert search.run_next().user_attrs["reason"] == "the loss became nan"
+    assert len(search.trials) == 2
+    assert search.best.number == 1
+
+
+def test_another_search_in_the_folder_is_refused(trained, tmp_path):
+    Search(TrainConfig(), parse_space(SPACE), tmp_path).run_next()
+    with pytest.raises(UserError, match="other settings"):
+        Search(TrainConfig(epochs=3), parse_space(SPACE), tmp_path)
+    with pytest.raises(UserError, match="other settings"):
+        Search(TrainConfig(), parse_space("epochs=3|4"), tmp_path)
+    with pytest.raises(UserError, match="has no setting rate"):
+        Search(TrainConfig(), parse_space("optimizer.rate=1|2"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    space = "optimizer.learning_rate=1e-4..1e-1,class_weights=True|False,model.width=1|2"
+    argv = ["--space", space, "--trials=4", "--data", "my words", "--epochs", "5"]
+    command.main(argv)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("trial 4/4")]
+    folder = tmp_path / "runs" / "searches" / "words"
+    assert (folder / "search.png").read_bytes().startswith(b"\x89PNG")
+    (line,) = (line for line in lines if line.startswith("next"))
+    parts = shlex.split(line)
+    assert parts[1:4] == ["python", "-m", "kerasr.train"]
+    best = json.loads((folder / "search.json").read_text())["best"]["values"]
+    words = replace(get_recipe("words"), data="my words", epochs=5)
+    assert train.parse_config(parts[4:]) == with_values(words, best)
+    command.main(argv)
+    assert len(trained.made) == 4
+
+
+def test_a_trial_is_scored_by_its_validation_split_and_never_evaluated(config, tmp_path):
+    values = {"optimizer.learning_rate": 3e-3, "model.width": 0.25}
+    found = run_trial(config, values, str(tmp_path / "trial"))
+    (path,) = (tmp_path / "trial").iterdir()
+    run = load_run(path)
+    assert (run.config.optimizer.learning_rate, run.config.model_options["width"]) == (3e-3, 0.25)
+    best = max(run.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    assert found == {"score": best["val_accuracy"], "loss": best["val_loss"]}
+    assert run.metrics is None
+    assert run_trial(config, values, str(tmp_path / "trial")) == found  # It is done: nothing is trained.
+
+    def stop(epoch, logs):
+        raise KeyboardInterrupt
+
+    killer = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(config, values, str(tmp_path / "killed"), callbacks=[killer])
+    assert run_trial(config, values, str(tmp_path / "killed")) == pytest.approx(found)
+    assert len(list((tmp_path / "killed").iterdir())) == 1
