@@ -29,6 +29,9 @@ from kerasr.errors import UserError
 # A preset is installed with the package, on every machine.
 MAX_BYTES = 1_000_000
 
+# Settings that name a run which this one began from or learnt from.
+ORIGINS = ("init_from", "teacher")
+
 # Of many speakers, the card shows those who are heard worst.
 MAX_SPEAKERS = 30
 
@@ -80,12 +83,14 @@ def make_preset(
     run = load_run(path)
     _check(run)
     splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
+    lineage = [run, *_forebears(run)]
+    _check_unheard(lineage, splits["test"])
     if "rejection" not in run.facts:  # A run from before there were thresholds.
         run.facts["rejection"] = choose_rejection(run)
     with tempfile.TemporaryDirectory() as aside:
         evaluation = evaluate_run(run, folder=Path(aside))
     content = (run.path / MODEL).read_bytes()
-    speakers = sorted({item.speaker for item in splits["train"]} - {None})
+    speakers = sorted({name for one in lineage for name in _train_speakers(one)} - {None})
     facts = {
         **run.facts,
         "preset": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
@@ -122,6 +127,34 @@ def _check(run: Any) -> None:
     size = (run.path / "model.keras").stat().st_size
     if size > MAX_BYTES:
         raise UserError(f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}")
+
+
+def _forebears(run: Any) -> list[Any]:
+    """The runs that this one began from or learnt from, and those before them."""
+    from kerasr.run_directory import load_run
+
+    settings = to_json(run.config)
+    earlier = [load_run(settings[name]) for name in ORIGINS if settings.get(name)]
+    return earlier + [one for parent in earlier for one in _forebears(parent)]
+
+
+def _train_speakers(run: Any) -> set[str | None]:
+    return {item.speaker for item in run.utterances("train")} | {*run.facts.get("train_speakers", ())}
+
+
+def _check_unheard(lineage: list[Any], tests: list[Any]) -> None:
+    """Raise where a run that this one comes from has heard its test clips, or may have."""
+    run = lineage[0]
+    for one in lineage[1:]:
+        seen = {os.path.realpath(item.path) for split in ("train", "validation") for item in one.utterances(split)}
+        heard = next((item.path for item in tests if os.path.realpath(item.path) in seen), None)
+        if heard:
+            raise UserError(f"{run.path}: comes from {one.path}, which learnt from its test clip {heard}: no score")
+        if one.is_preset and one.facts["corpus"]["name"] == run.facts["corpus"]["name"]:
+            raise UserError(
+                f"{run.path}: comes from the preset {one.path.name}, made of the same corpus: whether that heard its "
+                "test clips cannot be told; begin from the preset's run"
+            )
 
 
 def relative_names(paths: list[str]) -> list[str]:
@@ -181,6 +214,8 @@ def _card(
         size=f"{metrics['model_bytes'] / 1e3:.0f} kB",
         max_speakers=MAX_SPEAKERS,
         num_clips={split: len(items) for split, items in splits.items()},
+        voices=facts.get("voices"),
+        origins=[config[name] for name in ORIGINS if config.get(name)],
         recipe_score=recipe_score,
         limits=limits,
         terms=terms.format(licence=licence),

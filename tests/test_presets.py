@@ -164,6 +164,16 @@ def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
     assert not (tmp_path / "presets").exists()
 
 
+def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, monkeypatch):
+    run = load_run(tone_run)
+    tests, check = run.utterances("test"), maker["_check_unheard"]
+    check([run, run], tests)
+    with pytest.raises(UserError, match=r"learnt from its test clip .*wav: no score"):
+        check([run, run], [*tests, run.utterances("train")[3]])
+    with pytest.raises(UserError, match="the preset tones, made of the same corpus"):
+        check([run, load_run(made / "tones")], tests)
+
+
 def test_paths_are_cut_and_addresses_kept(maker):
     cut = maker["without_paths"]
     assert cut("python -m kerasr.train --data /home/me/my_words --out=/tmp/x") == (
