@@ -6,7 +6,18 @@ import pytest
 import tensorflow as tf
 
 from kerasr.errors import UserError
-from kerasr.layers import KERNELS, MaskedRNN, NumFrames, SubSpectralNorm, ZeroPadding, choose_kernel, with_kernel
+from kerasr.layers import (
+    KERNELS,
+    ClassToken,
+    FrameAttention,
+    MaskedRNN,
+    NumFrames,
+    SelfAttention,
+    SubSpectralNorm,
+    ZeroPadding,
+    choose_kernel,
+    with_kernel,
+)
 
 NUM_FRAMES = np.array([7, 1, 12, 5], "int32")
 
@@ -36,6 +47,39 @@ def test_a_value_too_small_for_half_precision_is_no_padding():
 def test_zero_padding_clears_what_a_bias_filled(clips):
     cleared = ZeroPadding()(clips + 1, NUM_FRAMES).numpy()
     np.testing.assert_array_equal(cleared[0], np.where(np.arange(12)[:, None] < 7, clips[0] + 1, 0))
+
+
+def test_zero_padding_clears_pictures_too(clips):
+    picture = np.repeat(clips[..., None] + 1, 2, axis=-1)
+    cleared = ZeroPadding()(picture, NUM_FRAMES).numpy()
+    np.testing.assert_array_equal(cleared[..., 1], ZeroPadding()(clips + 1, NUM_FRAMES))
+
+
+def test_frames_are_averaged_by_their_likeness_within_the_clip(clips, rng):
+    queries = rng.normal(size=(4, 2, 3)).astype("float32")
+    averages = FrameAttention()(queries, clips + 1, NUM_FRAMES).numpy()
+    for clip, query, num_frames, average in zip(clips + 1, queries, NUM_FRAMES, averages, strict=True):
+        weights = np.exp(query @ clip[:num_frames].T)
+        np.testing.assert_allclose(
+            average, weights @ clip[:num_frames] / weights.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_self_attention_is_that_of_keras(rng):
+    projected = rng.normal(size=(2, 5, 18)).astype("float32")
+    theirs = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)
+    query, key, value = np.split(projected, 3, axis=-1)
+    theirs(query, value, key)
+    theirs.set_weights([np.eye(6).reshape(weight.shape) for weight in theirs.get_weights()])
+    np.testing.assert_allclose(SelfAttention(2)(projected), theirs(query, value, key), atol=1e-6)
+
+
+def test_a_class_token_stands_first_and_each_frame_has_a_position(clips):
+    layer = ClassToken()
+    tokens = layer(clips).numpy()
+    positions = layer.positions.numpy()
+    np.testing.assert_allclose(tokens[:, 0], np.repeat(layer.token.numpy()[0] + positions[0, :1], 4, axis=0))
+    np.testing.assert_allclose(tokens[:, 1:], clips + positions[:, 1:])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -20,11 +20,12 @@ from kerasr.models import count_macs
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
 
 # Options that make a model small, where it has them.
-NARROW = {"width": 0.125, "units": 8, "filters": 8}
+NARROW = {"width": 0.125, "units": 8, "filters": 8, "channels": 8, "num_layers": 2}
 # Options that change what is built, held to the laws besides the defaults.
 VARIANTS = {
     "Conv1DLSTM": [{"kernel": "plain"}],
     "StackedLSTM": [{"kernel": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}],
+    "MatchboxNet": [{"num_repeats": 2}],
 }
 # Trainable parameters of the authors' own code, for their features and 12 words.
 PUBLISHED = [
@@ -108,6 +109,12 @@ def test_the_registry_tells_the_truth(facts):
     assert facts.options == options
     # By this name a training that begins from another run knows what to leave.
     assert model.layers[-1].name == "logits"
+
+
+def test_attention_counts_as_work():
+    model = builder("KWT1")((4, 8), 3, num_layers=1)
+    block = 5 * (64 * 3 * 64 + 64 * 64 + 2 * 64 * 256) + 2 * 5 * 5 * 64
+    assert count_macs(model) == 4 * 8 * 64 + block + 64 * 3
 
 
 @pytest.mark.parametrize("full", WIDTHS)
@@ -200,10 +207,11 @@ def test_a_name_is_given_once():
 JAX = """
 import sys
 import keras, numpy as np
+from keras.initializers import Orthogonal, TruncatedNormal, VarianceScaling
 from kerasr.layers import choose_kernel
 assert choose_kernel() == "fused"
 # JAX compiles a program for each shape that it draws, and what is drawn here is replaced by what was saved.
-for initializer in (keras.initializers.VarianceScaling, keras.initializers.Orthogonal):
+for initializer in (VarianceScaling, Orthogonal, TruncatedNormal):
     initializer.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
 folder, *names = sys.argv[1:]
 features, labels = np.load(folder + "/features.npy"), np.array([0, 1, 2])
