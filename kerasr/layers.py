@@ -1,4 +1,4 @@
-"""Layers that every model may use: the padding's length, recurrence that does not see it, and norms.
+"""Layers that every model may use: the padding's length, recurrence and attention that do not see it, norms, tokens.
 
 The front-end makes the frames beyond a clip's own samples exactly zero. `NumFrames` finds them again, so a model needs
 one input only, and the layers here take that count where Keras would carry a mask: Conv1D and pooling drop masks.

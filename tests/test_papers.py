@@ -4,22 +4,29 @@ import pytest
 
 from kerasr.registry import builder
 
-# Exact where the authors' code is public (their layers, counted at their features and outputs), else what the paper
-# prints; the share by which ours may differ, which the model's docstring explains.
-TABLE = [
-    pytest.param("MatchboxNet", {}, (128, 64), 30, 77_214, 0, id="MatchboxNet-3x1x64"),
-    pytest.param("MatchboxNet", {"num_repeats": 2}, (128, 64), 30, 92_766, 0, id="MatchboxNet-3x2x64"),
-    pytest.param("CRNN", {}, (151, 40), 2, 229_000, 0.02, id="CRNN"),
-    pytest.param("AttRNN", {}, (None, 80), 36, 201_225, 0, id="AttRNN"),
-    pytest.param("MHAttRNN", {}, (None, 20), 12, 743_025, 0, id="MHAttRNN"),
-    pytest.param("KWT1", {}, (98, 40), 12, 607_308, 0, id="KWT1"),
-    pytest.param("KWT2", {}, (98, 40), 12, 2_394_252, 0, id="KWT2"),
-    pytest.param("KWT3", {}, (98, 40), 12, 5_360_844, 0, id="KWT3"),
+# Trainable parameters of the authors' own code, for their features and words.
+PUBLISHED = [
+    ("MatchboxNet", {}, (128, 64), 30, 77_214),
+    ("MatchboxNet", {"num_repeats": 2}, (128, 64), 30, 92_766),
+    ("AttRNN", {}, (None, 80), 36, 201_225),
+    ("MHAttRNN", {}, (None, 20), 12, 743_025),
+    ("KWT1", {}, (98, 40), 12, 607_308),
+    ("KWT2", {}, (98, 40), 12, 2_394_252),
+    ("KWT3", {}, (98, 40), 12, 5_360_844),
 ]
+# What the paper prints, where there is no code of the authors; the builder's module tells the difference.
+PRINTED = [("CRNN", {}, (151, 40), 2, 229_000)]
 
 
-@pytest.mark.parametrize(("name", "options", "shape", "num_outputs", "parameters", "tolerance"), TABLE)
-def test_parameters_are_those_of_the_paper(name, options, shape, num_outputs, parameters, tolerance):
-    model = builder(name)(shape, num_outputs, **options)
-    trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
-    assert trainable == pytest.approx(parameters, rel=tolerance, abs=0)
+def count_parameters(model):
+    return sum(weight.shape.num_elements() for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize(("name", "options", "shape", "num_outputs", "parameters"), PUBLISHED)
+def test_a_model_has_the_parameters_of_its_authors_code(name, options, shape, num_outputs, parameters):
+    assert count_parameters(builder(name)(shape, num_outputs, **options)) == parameters
+
+
+@pytest.mark.parametrize(("name", "options", "shape", "num_outputs", "parameters"), PRINTED)
+def test_a_model_has_about_the_parameters_that_its_paper_prints(name, options, shape, num_outputs, parameters):
+    assert count_parameters(builder(name)(shape, num_outputs, **options)) == pytest.approx(parameters, rel=0.02)

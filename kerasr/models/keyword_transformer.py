@@ -15,7 +15,7 @@ https://arxiv.org/abs/2104.00769.
 import keras
 
 from kerasr.layers import ClassToken, SelfAttention
-from kerasr.models.resnet import image_input, scaled
+from kerasr.models.resnet import clip_input, scaled
 
 HEADS = {"KWT1": 1, "KWT2": 2, "KWT3": 3}
 HEAD_WIDTH = 64
@@ -78,7 +78,7 @@ def KWT3(
 
 
 def _transformer(input_shape, num_outputs, heads, width, num_layers, dropout, name):
-    features, _ = image_input(input_shape, name)
+    features = clip_input(input_shape, name)
     x = _dense(heads * scaled(HEAD_WIDTH, width), name="frames")(features)
     x = ClassToken(name="tokens")(x)
     for index in range(1, num_layers + 1):

@@ -16,7 +16,7 @@ Speech Commands Recognition", Interspeech 2020, https://arxiv.org/abs/2004.08531
 
 import keras
 
-from kerasr.models.resnet import image_input
+from kerasr.models.resnet import clip_input
 
 # Frames that a kernel spans: the first convolution, then each block two more than the one before, then the last
 # convolution over time, which takes every second frame.
@@ -50,7 +50,7 @@ def MatchboxNet(
     Raises:
         UserError: the time in `input_shape` is None.
     """
-    features, _ = image_input(input_shape, name)
+    features = clip_input(input_shape, name)
     x = keras.layers.Reshape((input_shape[0], 1, input_shape[1]), name="frames")(features)
     x = _active(_separable(x, 2 * channels, FIRST_SIZE, name="first"), dropout, "first")
     for block in range(1, num_blocks + 1):
