@@ -11,6 +11,7 @@ kerasr's loop. Run it on an otherwise idle machine. Needs `pip install torch`. W
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -232,8 +233,93 @@ class TorchBlock(nn.Module):
         return (self.body(x) + self.shortcut(x)).relu()
 
 
-def conv_norm(channels: int, filters: int, size: int, stride: int) -> list[nn.Module]:
+class TorchBCResNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [*conv_norm(1, 16, 5, (2, 1)), nn.ReLU()]
+        channels = 16
+        for stage, (count, filters) in enumerate(((2, 8), (2, 12), (4, 16), (4, 20))):
+            for index in range(count):
+                stride = 2 if stage in (1, 2) and not index else 1
+                layers.append(TorchBCBlock(channels, filters, stride, 2**stage))
+                channels = filters
+        head = [nn.Conv2d(20, 20, 5, padding=(0, 2), groups=20, bias=False), *conv_norm(20, 32, 1, 1), nn.ReLU()]
+        self.body = nn.Sequential(*layers, *head)
+        self.head = nn.Linear(32, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(features.transpose(1, 2)[:, None]).mean((2, 3)))
+
+
+class TorchBCBlock(nn.Module):
+    def __init__(self, channels: int, filters: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.same = channels == filters
+        self.change = nn.Identity() if self.same else nn.Sequential(*conv_norm(channels, filters, 1, 1), nn.ReLU())
+        self.over_features = nn.Conv2d(filters, filters, (3, 1), (stride, 1), (1, 0), groups=filters, bias=False)
+        self.norm = nn.BatchNorm2d(5 * filters)
+        self.over_time = nn.Sequential(
+            nn.Conv2d(filters, filters, (1, 3), 1, (0, dilation), (1, dilation), groups=filters, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.SiLU(),
+            nn.Conv2d(filters, filters, 1, bias=False),
+            nn.Dropout2d(0.1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.over_features(self.change(x))
+        batch, filters, bands, time = y.shape
+        y = self.norm(y.reshape(batch, 5 * filters, bands // 5, time)).reshape(y.shape)
+        y = y + self.over_time(y.mean(2, keepdim=True))
+        return (x + y if self.same else y).relu()
+
+
+class TorchTCResNet(nn.Module):
+    def __init__(self, filters: tuple[int, ...]) -> None:
+        super().__init__()
+        blocks = [TorchTCBlock(before, after) for before, after in itertools.pairwise(filters)]
+        self.body = nn.Sequential(*conv_norm_1d(FEATURES, filters[0], 3, 1), nn.ReLU(), *blocks)
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(filters[-1], REFERENCE_OUTPUTS, bias=False))
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(features.transpose(1, 2)).mean(2))
+
+
+class TorchTCBlock(nn.Module):
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        same = channels == filters
+        stride = 1 if same else 2
+        first = conv_norm_1d(channels, filters, 9, stride)
+        self.body = nn.Sequential(*first, nn.ReLU(), *conv_norm_1d(filters, filters, 9, 1))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm_1d(channels, filters, 1, stride), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.body(x) + self.shortcut(x)).relu()
+
+
+class TorchDSCNN(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [nn.ZeroPad2d((1, 1, 4, 5)), nn.Conv2d(1, 64, (10, 4), 2), nn.BatchNorm2d(64), nn.ReLU()]
+        layers.append(nn.Dropout(0.2))
+        for _ in range(4):
+            depthwise, pointwise = nn.Conv2d(64, 64, 3, padding=1, groups=64), nn.Conv2d(64, 64, 1)
+            for conv in (depthwise, pointwise):
+                layers += [conv, nn.BatchNorm2d(64), nn.ReLU()]
+        self.body = nn.Sequential(*layers, nn.Dropout(0.4))
+        self.head = nn.Linear(64, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(features[:, None]).mean((2, 3)))
+
+
+def conv_norm(channels: int, filters: int, size: int, stride: int | tuple[int, int]) -> list[nn.Module]:
     return [nn.Conv2d(channels, filters, size, stride, size // 2, bias=False), nn.BatchNorm2d(filters)]
+
+
+def conv_norm_1d(channels: int, filters: int, size: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv1d(channels, filters, size, stride, size // 2, bias=False), nn.BatchNorm1d(filters)]
 
 
 def inside(num_frames: torch.Tensor) -> torch.Tensor:
@@ -251,6 +337,10 @@ TORCH: dict[str, Callable[[], nn.Module]] = {
     "ResNet34": lambda: TorchResNet((3, 4, 6, 3)),
     "ResNet50": lambda: TorchResNet((3, 4, 6, 3), bottleneck=True),
     "ResidualCNN": TorchResidualCNN,
+    "BCResNet": TorchBCResNet,
+    "TCResNet8": lambda: TorchTCResNet((16, 24, 32, 48)),
+    "TCResNet14": lambda: TorchTCResNet((16, 24, 24, 32, 32, 48, 48)),
+    "DSCNN": TorchDSCNN,
 }
 
 
