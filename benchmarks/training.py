@@ -87,7 +87,7 @@ def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, A
     """Speed of each way of training a model, in turn, so that all see the machine in the same moods."""
     ways = {"torch": torch_step(name, batch)}
     ways["kerasr"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch)
-    if model_facts(name).recurrent:
+    if "kernel" in model_facts(name).options:
         ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
     if name == "StackedLSTM":
         ways["keras"] = keras_step(masked_keras_lstm(), batch)
@@ -143,8 +143,10 @@ def masked_keras_lstm() -> keras.Model:
 def torch_step(name: str, batch: Batch) -> Callable[[], object]:
     """One step of the usual loop in PyTorch, on a network that has as many parameters as ours."""
     network = TORCH[name]()
-    # PyTorch's recurrent layers have a second bias, which adds to the first.
-    parameters = sum(value.numel() for key, value in network.named_parameters() if "bias_hh" not in key)
+    # PyTorch's LSTM has a second bias, which adds to the first. That of its GRU does not, and Keras has it too.
+    lstms = [module for module in network.modules() if isinstance(module, nn.LSTM)]
+    twice = sum(value.numel() for lstm in lstms for key, value in lstm.named_parameters() if "bias_hh" in key)
+    parameters = sum(value.numel() for value in network.parameters()) - twice
     expected = next(facts.parameters for facts in list_models() if facts.name == name)
     assert parameters == expected, f"{name} has {expected} parameters, and its counterpart {parameters}"
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
@@ -314,6 +316,93 @@ class TorchDSCNN(nn.Module):
         return self.head(self.body(features[:, None]).mean((2, 3)))
 
 
+class TorchMatchboxNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(*separable(FEATURES, 128, 11), nn.ReLU())
+        channels = (128, 64, 64)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*separable(before, 64, size)) for before, size in zip(channels, (13, 15, 17), strict=True)
+        )
+        self.shortcuts = nn.ModuleList(nn.Sequential(*conv_norm_1d(before, 64, 1, 1)) for before in channels)
+        last = [*separable(64, 128, 29, 2), nn.ReLU(), *conv_norm_1d(128, 128, 1, 1), nn.ReLU()]
+        self.last = nn.Sequential(*last)
+        self.head = nn.Linear(128, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        x = self.first(features.transpose(1, 2))
+        for block, shortcut in zip(self.blocks, self.shortcuts, strict=True):
+            x = (block(x) + shortcut(x)).relu()
+        return self.head(self.last(x).mean(2))
+
+
+class TorchCRNN(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(nn.ZeroPad2d((1, 3, 6, 13)), nn.Conv2d(1, 32, (20, 5), (8, 2)), nn.ReLU())
+        self.gru = nn.GRU(32 * -(-FEATURES // 2), 32, 2, batch_first=True, bidirectional=True)
+        self.head = nn.Sequential(nn.Linear(64 * -(-TIME // 8), 64), nn.ReLU(), nn.Linear(64, REFERENCE_OUTPUTS))
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        frames = self.conv(features[:, None]).permute(0, 2, 3, 1).flatten(2)
+        return self.head(self.gru(frames)[0].flatten(1))
+
+
+class TorchAttRNN(nn.Module):
+    def __init__(self, rnn: type[nn.LSTM] | type[nn.GRU], units: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        convs = [nn.Conv2d(1, 10, (5, 1), padding=(2, 0)), nn.ReLU(), nn.BatchNorm2d(10)]
+        self.convs = nn.Sequential(*convs, nn.Conv2d(10, 1, (5, 1), padding=(2, 0)), nn.ReLU(), nn.BatchNorm2d(1))
+        self.rnn = rnn(FEATURES, units, 2, batch_first=True, bidirectional=True)
+        self.queries = nn.Linear(2 * units, heads * 2 * units)
+        dense = [nn.Linear(heads * 2 * units, 64), nn.ReLU(), nn.Linear(64, 32), nn.Linear(32, REFERENCE_OUTPUTS)]
+        self.head = nn.Sequential(nn.Dropout(dropout), *dense)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        states, _ = self.rnn(self.convs(features[:, None])[:, 0])
+        queries = self.queries(last(states, num_frames // 2 + 1)).unflatten(1, (self.heads, -1))
+        scores = queries @ states.transpose(1, 2)
+        scores = scores.masked_fill(inside(num_frames)[:, None] == 0, -torch.inf)
+        return self.head((scores.softmax(-1) @ states).flatten(1))
+
+
+class TorchKWT(nn.Module):
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        width = 64 * heads
+        self.frames = nn.Linear(FEATURES, width)
+        self.token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.positions = nn.Parameter(0.02 * torch.randn(1, 1 + TIME, width))
+        self.blocks = nn.Sequential(*(TorchKWTBlock(width, heads) for _ in range(12)))
+        self.head = nn.Linear(width, REFERENCE_OUTPUTS)
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([self.token.expand(len(features), -1, -1), self.frames(features)], 1)
+        return self.head(self.blocks(x + self.positions)[:, 0])
+
+
+class TorchKWTBlock(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.projections, self.mix = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+        self.dense = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.attention_norm, self.dense_norm = nn.LayerNorm(width, 1e-6), nn.LayerNorm(width, 1e-6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.projections(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        x = self.attention_norm(x + self.mix(attended))
+        return self.dense_norm(x + self.dense(x))
+
+
+def separable(channels: int, filters: int, size: int, dilation: int = 1) -> list[nn.Module]:
+    padding = dilation * (size // 2)
+    over_time = nn.Conv1d(channels, channels, size, 1, padding, dilation, groups=channels, bias=False)
+    return [over_time, *conv_norm_1d(channels, filters, 1, 1)]
+
+
 def conv_norm(channels: int, filters: int, size: int, stride: int | tuple[int, int]) -> list[nn.Module]:
     return [nn.Conv2d(channels, filters, size, stride, size // 2, bias=False), nn.BatchNorm2d(filters)]
 
@@ -341,6 +430,13 @@ TORCH: dict[str, Callable[[], nn.Module]] = {
     "TCResNet8": lambda: TorchTCResNet((16, 24, 32, 48)),
     "TCResNet14": lambda: TorchTCResNet((16, 24, 24, 32, 32, 48, 48)),
     "DSCNN": TorchDSCNN,
+    "MatchboxNet": TorchMatchboxNet,
+    "CRNN": TorchCRNN,
+    "AttRNN": lambda: TorchAttRNN(nn.LSTM, 64, 1, 0.0),
+    "MHAttRNN": lambda: TorchAttRNN(nn.GRU, 128, 4, 0.2),
+    "KWT1": lambda: TorchKWT(1),
+    "KWT2": lambda: TorchKWT(2),
+    "KWT3": lambda: TorchKWT(3),
 }
 
 

@@ -1,11 +1,23 @@
 """Each architecture has the parameters of its paper, at the paper's sizes."""
 
+import numpy as np
 import pytest
 
 from kerasr.registry import builder
 
 # Trainable parameters of the authors' own code, for their features and words.
 PUBLISHED = [
+    ("BCResNet", {"tau": 1}, (101, 40), 12, 9_232),
+    ("BCResNet", {"tau": 1.5}, (101, 40), 12, 17_154),
+    ("BCResNet", {"tau": 2}, (101, 40), 12, 27_284),
+    ("BCResNet", {"tau": 3}, (101, 40), 12, 54_168),
+    ("BCResNet", {"tau": 6}, (101, 40), 12, 187_812),
+    ("BCResNet", {"tau": 8}, (101, 40), 12, 321_068),
+    ("TCResNet8", {}, (98, 40), 12, 65_168),
+    ("TCResNet8", {"width": 1.5}, (98, 40), 12, 144_264),
+    ("TCResNet14", {}, (98, 40), 12, 135_856),
+    ("TCResNet14", {"width": 1.5}, (98, 40), 12, 303_000),
+    ("DSCNN", {}, (49, 10), 12, 23_756),
     ("MatchboxNet", {}, (128, 64), 30, 77_214),
     ("MatchboxNet", {"num_repeats": 2}, (128, 64), 30, 92_766),
     ("AttRNN", {}, (None, 80), 36, 201_225),
@@ -19,7 +31,7 @@ PRINTED = [("CRNN", {}, (151, 40), 2, 229_000)]
 
 
 def count_parameters(model):
-    return sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
 @pytest.mark.parametrize(("name", "options", "shape", "num_outputs", "parameters"), PUBLISHED)

@@ -5,7 +5,7 @@ a sub-block. Between a first convolution and two last ones stand B blocks of R s
 around a projected shortcut: MatchboxNet-BxRxC. The frames are averaged before the logits.
 
 The convolutions over time run on pictures one pixel wide: the same weights as in a DepthwiseConv1D, which lays the
-frames out along the picture's width, at up to three times its speed on a CPU in TensorFlow.
+frames out along the picture's width, where TensorFlow is slower on a CPU.
 
 Parameters are those of the authors' code (NVIDIA NeMo, matchboxnet_3x1x64_v1.yaml, 64 MFCC and 30 words): 77,214 for
 3x1x64, which the paper rounds to 77K, and 92,766 for 3x2x64 (93K).
