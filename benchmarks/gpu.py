@@ -75,7 +75,7 @@ def main() -> None:
 
 def kernels(facts: ModelFacts, xla: bool) -> list[str | None]:
     """The recurrent kernels that run here, for a model that has some."""
-    if not facts.recurrent:
+    if "kernel" not in facts.options:
         return [None]
     possible = []
     for kernel in KERNELS:
