@@ -22,8 +22,8 @@ def zoo(tmp_path, monkeypatch):
     trained = []
 
     def train(model, speaker, epochs, out):
-        folder = Path(out, "2026-11-21-digits-1")
-        folder.mkdir()
+        folder = Path(out, "2026-11-21-digits-best-1")
+        folder.mkdir(parents=True)
         right = 400 + 10 * len(speaker)
         metrics = {
             "accuracy": right / 500,
@@ -36,7 +36,7 @@ def zoo(tmp_path, monkeypatch):
         (folder / "run.json").write_text(json.dumps({**facts, "corpus": {"fingerprint": "f"}}))
         (folder / "metrics.json").write_text(json.dumps(metrics))
         trained.append((model, speaker, epochs))
-        return ["python"], [10.0 + 4 * number for number in range(epochs)]
+        return ["python"], 6.0 + 4 * epochs
 
     monkeypatch.setitem(inside, "train", train)
     monkeypatch.setitem(inside, "run_python", lambda *arguments: "1.5\n")
@@ -52,13 +52,13 @@ def zoo(tmp_path, monkeypatch):
 def test_as_many_epochs_as_fit_and_nothing_twice(zoo, capsys):
     zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "1")
     # Six seconds to start, four an epoch: thirteen fit into a minute.
-    assert zoo.trained == [("Conv1DLSTM", "george", 2), ("Conv1DLSTM", "theo", 13)]
+    assert zoo.trained == [("Conv1DLSTM", "george", 1), ("Conv1DLSTM", "george", 3), ("Conv1DLSTM", "theo", 13)]
     zoo("--models", "Conv1DLSTM", "--speakers", "theo", "lucas", "--minutes", "1")
-    assert zoo.trained[2:] == [("Conv1DLSTM", "lucas", 13)]
+    assert zoo.trained[3:] == [("Conv1DLSTM", "lucas", 13)]
     assert "| Conv1DLSTM | 89.0% (2 of 6 speakers) |" in capsys.readouterr().out.replace("  ", " ")
     assert not (zoo.folder / "scores.json").exists()
     zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "2")
-    assert zoo.trained[3:] == [("Conv1DLSTM", "george", 2), ("Conv1DLSTM", "theo", 28)]
+    assert zoo.trained[4:] == [("Conv1DLSTM", "george", 1), ("Conv1DLSTM", "george", 3), ("Conv1DLSTM", "theo", 28)]
 
 
 def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, capsys):
