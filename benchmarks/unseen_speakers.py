@@ -45,7 +45,7 @@ def candidates() -> dict[str, TrainConfig]:
     return {
         "digits-best": best,
         "rooms": replace(best, augment=rooms),
-        "wide": replace(best, model_options={**best.model_options, "width": 2.0, "dropout": 0.4}),
+        "ResidualCNN": get_recipe("digits-best", "ResidualCNN"),
         "voices": replace(best, synthetic_voices=100),
     }
 

@@ -211,7 +211,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 def write_picture(rows: list[dict[str, Any]]) -> None:
     from kerasr.report import draw_cost
 
-    note = f"FSDD, each speaker left out in turn, {rows[0]['minutes']:g} processor minutes a training. Lines: 95% over speakers."
+    budget = f"{rows[0]['minutes']:g} processor minutes a training"
+    note = f"FSDD, each speaker left out in turn, {budget}. Lines: 95% over speakers."
     atomic.write_bytes(PICTURE, draw_cost(rows, note=note, name="zoo").png())
 
 

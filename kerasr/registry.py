@@ -148,6 +148,15 @@ for _facts in (
         options={"width": 1.0, "dropout": 0.2},
     ),
     ModelFacts(
+        name="ResNet8",
+        module="kerasr.models.resnet8",
+        source=_RESNET,
+        tasks=_BOTH,
+        parameters=224_042,
+        macs=42_570_240,
+        options={"width": 1.0, "dropout": 0.3},
+    ),
+    ModelFacts(
         name="BCResNet",
         module="kerasr.models.bc_resnet",
         source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",

@@ -13,6 +13,7 @@ from .residual_cnn import ResidualCNN as ResidualCNN
 from .resnet import ResNet18 as ResNet18
 from .resnet import ResNet34 as ResNet34
 from .resnet import ResNet50 as ResNet50
+from .resnet8 import ResNet8 as ResNet8
 from .stacked_lstm import StackedLSTM as StackedLSTM
 from .tc_resnet import TCResNet8 as TCResNet8
 from .tc_resnet import TCResNet14 as TCResNet14

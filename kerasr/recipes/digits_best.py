@@ -27,12 +27,12 @@ def digits_best(model: str | None = None) -> TrainConfig:
     the result: nothing is chosen by the speaker who is left out.
     """
     return replace(
-        digits(model),
+        digits(model or "ResNet8"),
         recipe="digits-best",
         validate_on="clips",
         augment=AUGMENT,
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.995),
-        epochs=200,
+        epochs=100,
         batch_size=64,
         label_smoothing=0.1,
         keep="last",
