@@ -54,7 +54,7 @@ def main() -> None:
 def encoder(epochs: int) -> Run:
     """The encoder's run, trained where there is none yet."""
     for path in list_runs(ENCODER):
-        if (run := load_run(path)).facts["status"] == "done":
+        if (run := load_run(path)).facts["status"] == "done" and run.config.epochs == epochs:
             return run
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in KNOWN]
     # A tenth of the speakers that it may hear validates.

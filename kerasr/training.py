@@ -300,9 +300,12 @@ def _data_of(config: TrainConfig) -> str | None:
 
 
 def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
-    """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases."""
+    """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases.
+
+    Where an earlier run gives the front-end, that stays as it is.
+    """
     spec = config.features
-    if config.data is not None or config.words is None or spec.clip_seconds is None:
+    if config.data is not None or config.words is None or spec.clip_seconds is None or config.init_from:
         return config
     longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
     return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
