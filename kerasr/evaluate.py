@@ -45,7 +45,7 @@ class EvaluateConfig:
     suspects: bool = False
     """Rank training clips by how little cross-validated models believe their labels, into the run's suspects/."""
     folds: int | None = None
-    """With --suspects: models to train; else five, or one a speaker where there are three or four."""
+    """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
     unlabelled: str | None = None
     """Rank the recordings of this folder by what labelling them would teach, into the run's unlabelled/."""
     out: str | None = None

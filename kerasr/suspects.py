@@ -5,7 +5,9 @@ each fold is heard by a model trained on the others, and clips are ranked by the
 the model gives to the label, less what it gives to the likeliest other word. A clip counts as a suspect where another
 word is at least as probable as it is, on average, in the clips that bear it (equation 1, the confident joint).
 
-Folds are of speakers where three are known, so that no voice is heard by a model that learned it.
+Folds are of speakers where there are many, so that a speaker who says a word in a way of their own is not taught to the
+model that judges them. Of a few speakers, each fold would take away a voice that the others do not stand in for, and
+its right labels would look wrong: then every voice is in every fold.
 """
 
 import dataclasses
@@ -27,7 +29,10 @@ from kerasr.report import Ranking, make_clip, write_ranking
 from kerasr.run_directory import FACTS, Run, load_run
 from kerasr.training import resume_run, train_recipe
 
-LEAST_FOLDS, MOST_FOLDS = 3, 5
+FOLDS = 5
+
+# From so many on, a fold of speakers leaves voices enough to learn from.
+MANY_SPEAKERS = 20
 
 # Each fold trains for this share of the run's epochs, and for so many at least (never more than the run itself).
 EPOCH_SHARE, LEAST_EPOCHS = 1 / 3, 5
@@ -47,8 +52,7 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
     Args:
         run: its training clips are ranked, with its own settings for a third of its epochs; its validation clips
             choose each fold's weights, and are not ranked.
-        folds: parts that the clips are dealt into, and models that are trained; where None, five, or as many as there
-            are speakers if those are three or four.
+        folds: parts that the clips are dealt into, and models that are trained; five where None.
         console: where to write; the process's standard error where None.
 
     Raises:
@@ -88,15 +92,14 @@ def assign_folds(
     speakers = {item.speaker for item in clips} - {None}
     if folds is not None and folds < 2:
         raise UserError(f"--folds {folds}: at least 2 are needed, so that each clip is heard by a model without it")
-    by_speaker = len(speakers) >= LEAST_FOLDS and all(item.speaker for item in clips)
+    folds = FOLDS if folds is None else folds
+    by_speaker = len(speakers) >= MANY_SPEAKERS and all(item.speaker for item in clips)
     if by_speaker:
-        folds = folds or min(len(speakers), MOST_FOLDS)
         if folds > len(speakers):
             raise UserError(f"--folds {folds}: there are {len(speakers)} speakers to deal into folds; ask for fewer")
         dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         dealt = dealer.split(label_index, label_index, [item.speaker for item in clips])
     else:
-        folds = folds or MOST_FOLDS
         fewest = int(np.unique(label_index, return_counts=True)[1].min())
         if folds > fewest:
             raise UserError(f"--folds {folds}: one of the words has {fewest} training clips only; ask for fewer folds")

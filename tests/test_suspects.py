@@ -113,19 +113,26 @@ def test_margins_and_the_confident_joint_by_hand():
     assert not confident_suspects(np.array([[0.1, 0.9], [0.2, 0.8]]), np.array([0, 0])).any()
 
 
-def test_folds_never_part_a_speaker():
-    clips = [Utterance(f"{n}.wav", label="ab"[n % 2], speaker=f"s{n // 4 % 4}") for n in range(64)]
-    fold_of, rule = assign_folds(clips, np.arange(64) % 2, None, seed=0)
-    assert (rule, fold_of.max()) == ("by speaker", 3)
+def clips_of(num_speakers):
+    return [Utterance(f"{n}.wav", label="ab"[n % 2], speaker=f"s{n // 2 % num_speakers}") for n in range(96)]
+
+
+def test_many_speakers_are_never_parted():
+    clips = clips_of(24)
+    fold_of, rule = assign_folds(clips, np.arange(96) % 2, None, seed=0)
+    assert (rule, fold_of.max()) == ("by speaker", 4)
     for speaker in {item.speaker for item in clips}:
         assert len({fold for fold, item in zip(fold_of, clips, strict=True) if item.speaker == speaker}) == 1
-    fold_of, rule = assign_folds([replace(item, speaker=None) for item in clips], np.arange(64) % 2, None, seed=0)
+
+
+@pytest.mark.parametrize("clips", [clips_of(4), [replace(item, speaker=None) for item in clips_of(24)]])
+def test_few_speakers_or_none_are_in_every_fold(clips):
+    fold_of, rule = assign_folds(clips, np.arange(96) % 2, None, seed=0)
     assert (rule, fold_of.max()) == ("by clip", 4)
-    assert all(set(fold_of[np.arange(64) % 2 == label]) == set(range(5)) for label in (0, 1))
+    assert all(set(fold_of[np.arange(96) % 2 == label]) == set(range(5)) for label in (0, 1))
 
 
-@pytest.mark.parametrize(("speakers", "folds"), [(4, 5), (4, 1), (1, 40)])
+@pytest.mark.parametrize(("speakers", "folds"), [(24, 25), (4, 1), (4, 0), (1, 60)])
 def test_folds_that_cannot_be_are_told(speakers, folds):
-    clips = [Utterance(f"{n}.wav", label="ab"[n % 2], speaker=f"s{n % speakers}") for n in range(64)]
     with pytest.raises(UserError, match=f"--folds {folds}"):
-        assign_folds(clips, np.arange(64) % 2, folds, seed=0)
+        assign_folds(clips_of(speakers), np.arange(96) % 2, folds, seed=0)
