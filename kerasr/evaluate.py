@@ -47,7 +47,7 @@ class EvaluateConfig:
     folds: int | None = None
     """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
     unlabelled: str | None = None
-    """Rank the recordings of this folder by what labelling them would teach, into the run's unlabelled/."""
+    """Rank the recordings of this folder by what labelling them would teach, into the run's evaluations/."""
     out: str | None = None
     """Write here instead."""
     max_bad: int = 10

@@ -56,11 +56,13 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
         console: where to write; the process's standard error where None.
 
     Raises:
-        UserError: there are fewer clips of a word, or speakers, than folds; or a training has a fault that the message
-            explains.
+        UserError: the run lists no training clip, as a preset does; there are fewer clips of a word, or speakers, than
+            folds; or a training has a fault that the message explains.
     """
     console = console or notices()
     clips = run.utterances("train")
+    if not clips:
+        raise UserError(f"{run.path}: lists no training clip, so there is no label to doubt; name a run of your own")
     label_index = run.task.label_index([item.label or "" for item in clips])
     fold_of, rule = assign_folds(clips, label_index, folds, run.config.seed)
     count = int(fold_of.max()) + 1

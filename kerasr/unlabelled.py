@@ -41,7 +41,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     Args:
         run: what would learn from them.
         folder: searched for recordings, with the folders in it; their names mean nothing.
-        out: where to write; a folder in the run's `unlabelled` where None.
+        out: where to write; a folder in the run's `evaluations` where None.
         max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
 
     Raises:
@@ -83,7 +83,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     ]
     name = Path(folder).absolute().name
     return write_ranking(
-        out or run.path / "unlabelled" / file_name(name),
+        out or run.evaluations / f"unlabelled-{file_name(name)}",
         "unlabelled",
         rows,
         title=f"Worth a label in {name}",

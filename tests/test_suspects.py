@@ -103,6 +103,13 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.load(kept), whole)
 
 
+def test_a_run_without_training_clips_is_told(tone_run, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    write_manifest(path / "manifest.csv", load_run(path).utterances("test"))
+    with pytest.raises(UserError, match="lists no training clip"):
+        find_suspects(load_run(path), console=QUIET)
+
+
 def test_margins_and_the_confident_joint_by_hand():
     probs = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.45, 0.55], [0.95, 0.05]])
     labels = np.array([0, 0, 0, 1, 1, 1])

@@ -117,7 +117,7 @@ def test_the_command_ranks_and_says_where(tone_run, unlabelled, tmp_path, capsys
     evaluate.main([str(run), "--unlabelled", str(unlabelled), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["num_clips"] == 76
-    assert found["page"].startswith(str(run / "unlabelled"))
+    assert found["page"].startswith(str(run / "evaluations" / "unlabelled-"))
 
 
 @pytest.mark.parametrize(
