@@ -41,10 +41,10 @@ INNER_SHARE = 4  # The trainings that choose have this part of the epochs.
 def candidates() -> dict[str, TrainConfig]:
     """What there is to choose from: the recipe, and what might be better."""
     best = get_recipe("digits-best")
-    rooms = replace(best.augment, tempo=(0.85, 1.18), eq_db=3.0, reverb=0.2, codec=0.3)
+    dry = replace(best.augment, tempo=(1.0, 1.0), eq_db=0.0, reverb=0.0, codec=0.0)
     return {
         "digits-best": best,
-        "rooms": replace(best, augment=rooms),
+        "dry": replace(best, augment=dry),
         "ResidualCNN": get_recipe("digits-best", "ResidualCNN"),
         "voices": replace(best, synthetic_voices=100),
     }
