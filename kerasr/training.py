@@ -1,8 +1,6 @@
-"""From a config to a run: recordings, network, `fit`, checkpoints."""
+"""From a config to a trained run: network, `fit`, checkpoints."""
 
-import contextlib
 import importlib.util
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,40 +13,19 @@ from rich.table import Table
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import OptimizerConfig, TrainConfig
-from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
-from kerasr.data.augment import changes_bands, changes_features
+from kerasr.data.augment import changes_features
 from kerasr.data.balance import class_weights, find_groups, find_strata
-from kerasr.data.corpora.load import speak_training_clips
-from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.manifest import Utterance
-from kerasr.data.pipeline import Pipeline, measure_front_end
+from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
-from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
-from kerasr.layers import choose_kernel
+from kerasr.false_alarms import repeat_hard
 from kerasr.learner import Learner
-from kerasr.models.cost import count_macs
-from kerasr.recipes import get_recipe
-from kerasr.registry import builder, model_facts
+from kerasr.preparation import prepare_run
+from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
-from kerasr.run_directory import CHECKPOINT, Run, join, load_run, new_run, update_facts
-from kerasr.tasks import Task, task_for
-from kerasr.transfer import PSEUDO, SOURCE, add_pseudo_labels, copy_encoder, encoder_layers, inherit, inherited_features
-
-# Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
-EPOCHS, LEAST_STEPS = 30, 1500
-
-DIGITS = "synthetic:zero,one,two,three,four,five,six,seven,eight,nine"
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What really runs, after `auto` has been decided."""
-
-    backend: str
-    device: str
-    precision: str
-    xla: bool
-    kernel: str | None
+from kerasr.run_directory import CHECKPOINT, Run, join, load_run, update_facts
+from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision
+from kerasr.transfer import PSEUDO, SOURCE, copy_encoder, encoder_layers
 
 
 def train_recipe(
@@ -68,34 +45,7 @@ def train_recipe(
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
     """
     console = console or Console()
-    config = inherit(config)
-    config, corpus = _load(config, console)
-    config = _fit_clip(config, corpus)
-    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
-    task = task_for(corpus.labels, config.wanted)
-    _check_model(config, task)
-    check_negatives(config)
-    _check_learning(config, corpus)
-    inherited = inherited_features(config, task)
-    voices = _speak(config, corpus)
-    corpus = add_pseudo_labels(corpus, config, task)
-    corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
-    features = inherited or measured
-    corpus, stretches, negatives = add_negatives(config, corpus)
-    utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
-    config = _decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
-    facts = {
-        "split_rule": split_rule,
-        "corpus": _corpus_facts(corpus),
-        "statistics": {"mean": features.mean, "std": features.std},
-        "status": "training",
-    }
-    if voices:
-        facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
-    if negatives:
-        facts["negatives"] = negatives
-    run = new_run(config, facts=facts, utterances=utterances)
-    return _train(run, console, resume=False, callbacks=callbacks)
+    return _train(prepare_run(config, console), console, resume=False, callbacks=callbacks)
 
 
 def resume_run(path: str, *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
@@ -115,14 +65,14 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     config, task, features = run.config, run.task, run.features
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.seed)
-    with _precision(runtime.precision):
+    with under_precision(runtime.precision):
         network = builder(config.model)(config.features.shape, task.num_outputs, **_builder_options(config, runtime))
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     position = Position(**checkpoint.state) if checkpoint else Position()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
-    update_facts(run, **_runtime_facts(runtime, network))
+    update_facts(run, **runtime_facts(runtime, network))
     _print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
@@ -235,21 +185,6 @@ def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple
         yield position.epoch, num_steps, epochs
 
 
-def decide_runtime(config: TrainConfig) -> Runtime:
-    """What `auto` means on this machine.
-
-    Mixed precision and XLA pay on a GPU; on a CPU they cost time (bfloat16) or minutes of compilation.
-    """
-    device = _device()
-    on_gpu = device != "CPU"
-    precision = config.precision if config.precision != "auto" else ("mixed_bfloat16" if on_gpu else "float32")
-    xla = on_gpu if config.xla == "auto" else config.xla == "on"
-    backend = keras.backend.backend()
-    xla = xla or backend == "jax"
-    policy = config.model_options.get("kernel")
-    return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
-
-
 def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
     """The optimiser with its learning rate as a function of the step."""
     warmup = round(config.warmup_epochs * num_steps)
@@ -272,90 +207,6 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> kera
     # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
-    """The recordings; spoken digits made here where FSDD cannot be had."""
-    known = get_recipe(config.recipe).data
-    try:
-        return config, load_corpus(
-            _data_of(config),
-            default=known,
-            max_bad=config.max_bad,
-            seed=config.seed,
-            language=config.language,
-            clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
-        )
-    except CorpusUnavailable as error:
-        if config.data != known or config.recipe != "digits":
-            raise
-        console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
-        config = replace(config, data=DIGITS)
-        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
-
-
-def _data_of(config: TrainConfig) -> str | None:
-    """What to train on: words alone are a synthetic corpus."""
-    return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
-
-
-def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
-    """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases.
-
-    Where an earlier run gives the front-end, that stays as it is.
-    """
-    spec = config.features
-    if config.data is not None or config.words is None or spec.clip_seconds is None or config.init_from:
-        return config
-    longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
-    return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
-
-
-def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
-    """Training clips in synthetic voices, where they are asked for beside recordings.
-
-    The front-end's statistics are those of the recordings.
-    """
-    if not config.synthetic_voices or (_data_of(config) or "").startswith(PREFIX):
-        return None
-    return speak_training_clips(
-        corpus, config.words, language=config.language, clips_per_word=config.synthetic_voices, seed=config.seed
-    )
-
-
-def _decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
-    """The config with a number of epochs."""
-    if config.epochs is not None:
-        return config
-    steps = max(num_clips // config.batch_size, 1)
-    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // steps)))
-
-
-def _check_model(config: TrainConfig, task: Task) -> None:
-    facts = model_facts(config.model)
-    if task.name not in facts.tasks:
-        raise UserError(f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}")
-    unknown = sorted(set(config.model_options) - set(facts.options))
-    if unknown:
-        raise UserError(
-            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
-        )
-    if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
-        raise UserError(
-            "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
-            "--features.kind mfcc or --features.num-deltas"
-        )
-
-
-def _check_learning(config: TrainConfig, corpus: Corpus) -> None:
-    for name in ("head_share", "teacher_weight", "pseudo_threshold"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a share from 0 to 1")
-    for name in ("finetune_rate", "temperature"):
-        if getattr(config, name) <= 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a number above 0")
-    if config.balance_groups:
-        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
 
 
 def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
@@ -454,55 +305,6 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
 def _require(package: str, flag: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise UserError(f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"')
-
-
-def _device() -> str:
-    """The name of the first accelerator, or CPU."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        found = tf.config.list_physical_devices("GPU")
-        return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else "CPU"
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
-    return "CPU"
-
-
-@contextlib.contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    """Build layers under a precision policy, and leave the process's own as it was."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    return {
-        "name": corpus.name,
-        "source": corpus.source,
-        "licence": corpus.licence,
-        "labels": corpus.labels,
-        "noise": corpus.noise,
-        "bad": corpus.bad,
-        "fingerprint": fingerprint(corpus),
-    }
-
-
-def _runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
-    return {
-        "backend": runtime.backend,
-        "device": runtime.device,
-        "precision": runtime.precision,
-        "xla": runtime.xla,
-        "kernel": runtime.kernel,
-        "parameters": network.count_params(),
-        "macs": count_macs(network) if network.input_shape[1] else None,
-    }
 
 
 def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:

@@ -26,7 +26,8 @@ from kerasr.false_alarms import (
 )
 from kerasr.report import evaluate_run
 from kerasr.run_directory import load_run
-from kerasr.training import _pipelines, decide_runtime, train_recipe
+from kerasr.runtime import decide_runtime
+from kerasr.training import _pipelines, train_recipe
 
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 

@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kerasr import training
+from kerasr import runtime, training
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
+from kerasr.data.balance import class_weights
 from kerasr.data.manifest import write_manifest
 from kerasr.errors import UserError
+from kerasr.preparation import decide_epochs
 from kerasr.run_directory import load_run
-from kerasr.training import class_weights, decide_runtime, make_optimizer, resume_run, train_recipe
+from kerasr.runtime import decide_runtime
+from kerasr.training import make_optimizer, resume_run, train_recipe
 
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)
@@ -244,9 +247,9 @@ def test_learning_rate_warms_up_and_follows_its_schedule(schedule):
 
 
 def test_auto_is_plain_on_a_cpu(config, monkeypatch):
-    monkeypatch.setattr(training, "_device", lambda: "CPU")
+    monkeypatch.setattr(runtime, "device_name", lambda: "CPU")
     assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("float32", False)
-    monkeypatch.setattr(training, "_device", lambda: "NVIDIA H200")
+    monkeypatch.setattr(runtime, "device_name", lambda: "NVIDIA H200")
     assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("mixed_bfloat16", True)
     asked = replace(config, precision="float32", xla="off")
     assert (decide_runtime(asked).precision, decide_runtime(asked).xla) == ("float32", False)
@@ -297,7 +300,7 @@ def test_jax_trains_what_tensorflow_can_load(config):
 
 
 def test_a_few_recordings_are_passed_over_more_often():
-    few = training._decide_epochs(TrainConfig(epochs=None, batch_size=32), 100)
-    many = training._decide_epochs(TrainConfig(epochs=None, batch_size=32), 100_000)
+    few = decide_epochs(TrainConfig(epochs=None, batch_size=32), 100)
+    many = decide_epochs(TrainConfig(epochs=None, batch_size=32), 100_000)
     assert (few.epochs, many.epochs) == (500, 30)
-    assert training._decide_epochs(TrainConfig(epochs=7), 100).epochs == 7
+    assert decide_epochs(TrainConfig(epochs=7), 100).epochs == 7

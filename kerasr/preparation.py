@@ -1,0 +1,162 @@
+"""What comes before the first step: settings completed, recordings read and divided, the run's folder made."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from kerasr.config import TrainConfig
+from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
+from kerasr.data.augment import changes_bands
+from kerasr.data.balance import find_groups
+from kerasr.data.corpora.load import speak_training_clips
+from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
+from kerasr.data.pipeline import measure_front_end
+from kerasr.errors import UserError
+from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
+from kerasr.recipes import get_recipe
+from kerasr.registry import model_facts
+from kerasr.run_directory import Run, new_run
+from kerasr.tasks import Task, task_for
+from kerasr.transfer import add_pseudo_labels, inherit, inherited_features
+
+# Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
+EPOCHS, LEAST_STEPS = 30, 1500
+
+DIGITS = "synthetic:zero,one,two,three,four,five,six,seven,eight,nine"
+
+
+def prepare_run(config: TrainConfig, console: Console) -> Run:
+    """The run that a config and its recordings make, with its first files written and nothing trained yet.
+
+    Args:
+        config: the settings.
+        console: where to say what was decided.
+
+    Raises:
+        UserError: the recordings or the settings have a fault that the message explains.
+    """
+    config = inherit(config)
+    config, corpus = _load(config, console)
+    config = _fit_clip(config, corpus)
+    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
+    task = task_for(corpus.labels, config.wanted)
+    _check_model(config, task)
+    check_negatives(config)
+    _check_learning(config, corpus)
+    inherited = inherited_features(config, task)
+    voices = _speak(config, corpus)
+    corpus = add_pseudo_labels(corpus, config, task)
+    corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
+    features = inherited or measured
+    corpus, stretches, negatives = add_negatives(config, corpus)
+    utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
+    config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
+    facts = {
+        "split_rule": split_rule,
+        "corpus": _corpus_facts(corpus),
+        "statistics": {"mean": features.mean, "std": features.std},
+        "status": "training",
+    }
+    if voices:
+        facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
+    if negatives:
+        facts["negatives"] = negatives
+    return new_run(config, facts=facts, utterances=utterances)
+
+
+def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
+    """The recordings; spoken digits made here where FSDD cannot be had."""
+    known = get_recipe(config.recipe).data
+    try:
+        return config, load_corpus(
+            _data_of(config),
+            default=known,
+            max_bad=config.max_bad,
+            seed=config.seed,
+            language=config.language,
+            clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
+        )
+    except CorpusUnavailable as error:
+        if config.data != known or config.recipe != "digits":
+            raise
+        console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
+        config = replace(config, data=DIGITS)
+        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
+
+
+def _data_of(config: TrainConfig) -> str | None:
+    """What to train on: words alone are a synthetic corpus."""
+    return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
+
+
+def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
+    """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases.
+
+    Where an earlier run gives the front-end, that stays as it is.
+    """
+    spec = config.features
+    if config.data is not None or config.words is None or spec.clip_seconds is None or config.init_from:
+        return config
+    longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
+    return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
+
+
+def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
+    """Training clips in synthetic voices, where they are asked for beside recordings.
+
+    The front-end's statistics are those of the recordings.
+    """
+    if not config.synthetic_voices or (_data_of(config) or "").startswith(PREFIX):
+        return None
+    return speak_training_clips(
+        corpus, config.words, language=config.language, clips_per_word=config.synthetic_voices, seed=config.seed
+    )
+
+
+def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
+    """The config with a number of epochs."""
+    if config.epochs is not None:
+        return config
+    steps = max(num_clips // config.batch_size, 1)
+    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // steps)))
+
+
+def _check_model(config: TrainConfig, task: Task) -> None:
+    facts = model_facts(config.model)
+    if task.name not in facts.tasks:
+        raise UserError(f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}")
+    unknown = sorted(set(config.model_options) - set(facts.options))
+    if unknown:
+        raise UserError(
+            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
+        )
+    if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
+        raise UserError(
+            "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
+            "--features.kind mfcc or --features.num-deltas"
+        )
+
+
+def _check_learning(config: TrainConfig, corpus: Corpus) -> None:
+    for name in ("head_share", "teacher_weight", "pseudo_threshold"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a share from 0 to 1")
+    for name in ("finetune_rate", "temperature"):
+        if getattr(config, name) <= 0:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a number above 0")
+    if config.balance_groups:
+        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
+
+
+def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
+    return {
+        "name": corpus.name,
+        "source": corpus.source,
+        "licence": corpus.licence,
+        "labels": corpus.labels,
+        "noise": corpus.noise,
+        "bad": corpus.bad,
+        "fingerprint": fingerprint(corpus),
+    }

@@ -1,0 +1,76 @@
+"""What really runs: device, precision, compiler and recurrent kernel, once `auto` has been decided."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasr.config import TrainConfig
+from kerasr.layers import choose_kernel
+from kerasr.models.cost import count_macs
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What really runs, after `auto` has been decided."""
+
+    backend: str
+    device: str
+    precision: str
+    xla: bool
+    kernel: str | None
+
+
+def decide_runtime(config: TrainConfig) -> Runtime:
+    """What `auto` means on this machine.
+
+    Mixed precision and XLA pay on a GPU; on a CPU they cost time (bfloat16) or minutes of compilation.
+    """
+    device = device_name()
+    on_gpu = device != "CPU"
+    precision = config.precision if config.precision != "auto" else ("mixed_bfloat16" if on_gpu else "float32")
+    xla = on_gpu if config.xla == "auto" else config.xla == "on"
+    backend = keras.backend.backend()
+    xla = xla or backend == "jax"
+    policy = config.model_options.get("kernel")
+    return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
+
+
+def device_name() -> str:
+    """The name of the first accelerator, or CPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else "CPU"
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+    return "CPU"
+
+
+@contextlib.contextmanager
+def under_precision(policy: str) -> Iterator[None]:
+    """Build layers under a precision policy, and leave the process's own as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
+    """What a run remembers of it, and what the network costs."""
+    return {
+        "backend": runtime.backend,
+        "device": runtime.device,
+        "precision": runtime.precision,
+        "xla": runtime.xla,
+        "kernel": runtime.kernel,
+        "parameters": network.count_params(),
+        "macs": count_macs(network) if network.input_shape[1] else None,
+    }
