@@ -132,6 +132,14 @@ def test_evaluate_writes_outside_the_package(presets, tones, capsys):
     assert before == {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
 
 
+def test_rankings_write_outside_the_package_too(presets, tones):
+    evaluate.main(["tones", "--unlabelled", str(tones / "low")])
+    assert list(Path("runs/evaluations/tones/unlabelled-low").iterdir())
+    assert len(list((presets / "tones").iterdir())) == 6
+    with pytest.raises(UserError, match="lists no training clip"):
+        evaluate.main(["tones", "--suspects"])
+
+
 def test_recordings_that_are_not_at_hand_are_told(presets, monkeypatch, tmp_path):
     monkeypatch.setenv("KERASR_DATA", str(tmp_path))
     with pytest.raises(UserError, match="not on this machine: set KERASR_DATA"):
