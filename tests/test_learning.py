@@ -127,7 +127,12 @@ def everything(tones, rooms, tone_run, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("epoch", "step"), [(1, 2), (2, 0), (2, 1)], ids=["the head's epochs", "between the two", "everything's epochs"]
+    ("epoch", "step"),
+    [
+        pytest.param(1, 2, id="the head's epochs", marks=pytest.mark.full),
+        pytest.param(2, 0, id="between the two"),
+        pytest.param(2, 1, id="everything's epochs"),
+    ],
 )
 def test_a_killed_run_ends_as_if_it_had_not_been(everything, tmp_path, monkeypatch, epoch, step):
     config, whole = everything
