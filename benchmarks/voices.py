@@ -1,11 +1,11 @@
 """Digits by a model that has heard only synthetic voices, and what each change to the clips is worth to it.
 
-    python benchmarks/voices.py                    every part: some hours of one core; stop it at will and start it again
+    python benchmarks/voices.py                    every part: hours of one core; stop and start it at will
     python benchmarks/voices.py --parts all        the recipe `voices` with all changes, for FSDD's 8 kHz
     python benchmarks/voices.py --table            print what has been measured
 
-A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of FSDD,
-which it has never heard, nor has any choice been made on them. `all` has every change of the recipe, each other part
+A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of
+FSDD, which it has never heard, nor has any choice been made on them. `all` has every change of the recipe, each other part
 lacks one of them. Parts are written to benchmarks/results/voices/ at once, and not trained again while that file is
 there.
 """
