@@ -5,9 +5,9 @@
     python benchmarks/voices.py --table            print what has been measured
 
 A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of
-FSDD, which it has never heard, nor has any choice been made on them. `all` has every change of the recipe, each other part
-lacks one of them. Parts are written to benchmarks/results/voices/ at once, and not trained again while that file is
-there.
+FSDD, which it has never heard, nor has any choice been made on them. `all` has every change of the recipe, each other
+part lacks one of them. Parts are written to benchmarks/results/voices/ at once, and not trained again while that file
+is there.
 """
 
 import tempfile
