@@ -72,7 +72,7 @@ def test_any_field_can_be_overridden():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["digitz"], "no recipe is called 'digitz': choose one of digits, digits-best, commands, words, voices, wakeword"),
+        (["digitz"], "no recipe is called 'digitz': choose one of digits, digits-best, commands, words, "),
         (["--model", "ResNet19"], "no model is called 'ResNet19'"),
         (["--data", "nowhere/at/all"], "nowhere/at/all: there is no such folder"),
         (["--resume", "nowhere"], "nowhere: no run is here"),
