@@ -70,7 +70,7 @@ def parse_config(argv: list[str]) -> TrainConfig:
     default = get_recipe(recipe, value_of("--model", argv))
     if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
         raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
-    recipes = "\n".join(f"  {name:8} {line}" for name, line in list_recipes().items())
+    recipes = "\n".join(f"  {name:11} {line}" for name, line in list_recipes().items())
     notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
     config = parse(
         TrainConfig, argv, command="train", default=default, description=notes + inspect.cleandoc(recipe_notes(recipe))
