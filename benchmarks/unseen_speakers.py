@@ -19,6 +19,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -142,16 +143,26 @@ def processor_seconds() -> float:
 def print_tables() -> None:
     """Scores of the trainings that choose, and of those that count."""
     results = [json.loads(path.read_text()) | {"file": path.name} for path in sorted(RESULTS.glob("*.json"))]
-    inner = [result for result in results if result["file"].startswith("inner")]
+    if inner := [result for result in results if result["file"].startswith("inner")]:
+        print_inner(inner)
+    if outer := [result for result in results if result["file"].startswith("outer")]:
+        print_outer(outer)
+
+
+def print_inner(results: list[dict[str, Any]]) -> None:
+    """Each candidate on the speakers that its short trainings left out."""
     print("| candidate | inner trainings | mean on speakers left out | worst |\n|---|---|---|---|")
-    for name in dict.fromkeys(result["candidate"] for result in inner):
-        mine = [result for result in inner if result["candidate"] == name]
+    for name in dict.fromkeys(result["candidate"] for result in results):
+        mine = [result for result in results if result["candidate"] == name]
         scores = [score for result in mine for score in result["accuracy"].values()]
         print(f"| {name} | {len(mine)} | {statistics.mean(scores):.1%} | {min(scores):.1%} |")
-    outer = [result for result in results if result["file"].startswith("outer")]
-    print(f"\n| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
-    for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in outer):
-        mine = [result for result in outer if (result["candidate"], result["seed"]) == (name, seed)]
+
+
+def print_outer(results: list[dict[str, Any]]) -> None:
+    """Each candidate and seed on the speaker that each training left out."""
+    print(f"| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
+    for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in results):
+        mine = [result for result in results if (result["candidate"], result["seed"]) == (name, seed)]
         scores = {speaker: score for result in mine for speaker, score in result["accuracy"].items()}
         row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
         minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60

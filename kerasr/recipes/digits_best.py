@@ -28,7 +28,11 @@ def digits_best(model: str | None = None) -> TrainConfig:
     """Ten spoken digits of FSDD, for voices never heard: more changes and more passes than `digits`.
 
     With --leave-out SPEAKER all the others train, but for a tenth of their clips, and the last weights, averaged, are
-    the result: nothing is chosen by the speaker who is left out.
+    the result: no epoch is chosen by the speaker who is left out.
+
+    Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py`, seed 0; 10.4
+    minutes of one core a training): george 90.0%, jackson 90.8%, lucas 90.0%, nicolas 89.6%, theo 97.4%, yweweler
+    91.0%; 91.5% on average.
     """
     return replace(
         digits(model or "ResNet8"),
