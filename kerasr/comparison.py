@@ -16,9 +16,6 @@ from kerasr.evaluation import BOOTSTRAP_ROUNDS, CONFIDENCE, compute_metrics
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
 
-# Clips that a run hears together.
-BATCH_SIZE = 64
-
 
 def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     """Measure runs on the clips that are in every one's test split, and test each against the first.
@@ -45,7 +42,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     shared, notes = _shared(runs, names)
     speakers = [item.speaker for item in shared]
     with Notice("Hearing", len(shared) * len(runs)) as notice:
-        probs = [_hear(run, shared, notice) for run in runs]
+        probs = [run.predict_files([item.path for item in shared], notice) for run in runs]
     rows, correct = [], []
     for run, name, heard in zip(runs, names, probs, strict=True):
         label_index = run.task.label_index([item.label or "" for item in shared])
@@ -142,16 +139,6 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     if len({item.speaker for item in shared}) == 1:
         notes.append("One speaker: another may turn the order round.")
     return shared, notes
-
-
-def _hear(run: Run, utterances: Sequence[Utterance], notice: Notice) -> np.ndarray:
-    """Probabilities `(clips, labels)`."""
-    probs = []
-    for start in range(0, len(utterances), BATCH_SIZE):
-        paths = [item.path for item in utterances[start : start + BATCH_SIZE]]
-        probs.append(run.predict_files(paths))
-        notice.advance(len(paths))
-    return np.concatenate(probs)
 
 
 def _cost(run: Run, item: Utterance) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
     if config.hard_negatives is not None:
         run = load_run(config.hard_negatives)
         column = _column(run, str(config.wanted))
-        scores = run.predict_files([item.path for item in others])[:, column] if others else []
+        scores = run.predict_files([item.path for item in others])[:, column]
         hard = {item.path: float(score) for item, score in zip(others, scores, strict=True) if score >= THRESHOLD}
         candidates = [*stretches, *_stretches(corpus.noise, config.features, 0.0, 1.0)]
         found = zip(candidates, score_stretches(run, candidates, column), strict=True)

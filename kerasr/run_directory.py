@@ -31,6 +31,7 @@ from kerasr.config import TrainConfig, from_json, to_json
 from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.data.pipeline import waveform_batches
+from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.presets import CARD, list_presets, preset_folder
@@ -156,14 +157,22 @@ class Run:
         batch = np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms])
         return self._probs(batch, np.array([len(waveform) for waveform in waveforms]))
 
-    def predict_files(self, paths: Sequence[str | os.PathLike[str]]) -> np.ndarray:
+    def predict_files(self, paths: Sequence[str | os.PathLike[str]], notice: Notice | None = None) -> np.ndarray:
         """Probabilities `(files, labels)` of recordings of any format and rate.
+
+        Args:
+            paths: the recordings.
+            notice: is told of each file that has been heard.
 
         Raises:
             UserError: one cannot be read; the message names it.
         """
-        names = [os.fspath(path) for path in paths]
-        return np.concatenate([self._probs(*batch) for batch in waveform_batches(names, self.config.features)])
+        found = [np.zeros((0, len(self.labels)), np.float32)]
+        for batch in waveform_batches([os.fspath(path) for path in paths], self.config.features):
+            found.append(self._probs(*batch))
+            if notice is not None:
+                notice.advance(len(found[-1]))
+        return np.concatenate(found)
 
     def _probs(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
         logits = self.network(self.features(waveform, num_samples), training=False)

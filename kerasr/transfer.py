@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.folder import walk_recordings
@@ -25,8 +24,6 @@ INHERITED = ("model", "model_options", "features")
 
 # What an utterance's `extra` facts say where its label is a run's opinion.
 SOURCE, PSEUDO = "label_source", "pseudo"
-
-_FILES_AT_ONCE = 64
 
 
 def inherit(config: TrainConfig) -> TrainConfig:
@@ -134,7 +131,8 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
             f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}"
         )
     pool = _unknown_recordings(corpus, config)
-    probs = _probs(labeller, [item.path for item in pool])
+    with Notice("Labelling recordings", len(pool)) as notice:
+        probs = labeller.predict_files([item.path for item in pool], notice)
     chosen = tuple(
         replace(
             item,
@@ -143,7 +141,7 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
             extra={SOURCE: PSEUDO, "probability": f"{row.max():.3f}"},
         )
         for item, row in zip(pool, probs, strict=True)
-        if row.max() >= config.pseudo_threshold
+        if float(row.max()) >= config.pseudo_threshold
     )
     return replace(corpus, utterances=corpus.utterances + chosen)
 
@@ -161,13 +159,3 @@ def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance,
 
     known = set(hashes(corpus.utterances))
     return tuple(item for item, content in zip(pool, hashes(pool), strict=True) if content not in known)
-
-
-def _probs(run: Run, paths: list[str]) -> np.ndarray:
-    """Probabilities `(files, labels)`; a bar shows how far it is."""
-    found = [np.zeros((0, len(run.labels)))]
-    with Notice("Labelling recordings", len(paths)) as notice:
-        for start in range(0, len(paths), _FILES_AT_ONCE):
-            found.append(run.predict_files(paths[start : start + _FILES_AT_ONCE]))
-            notice.advance(len(paths[start : start + _FILES_AT_ONCE]))
-    return np.concatenate(found)
