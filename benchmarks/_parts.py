@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import resource
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,7 +39,7 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
         if not path.exists() and name in (arguments.parts or parts):
             print(name, flush=True)
             result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}
-            atomic.write_bytes(path, (json.dumps(result, indent=2) + "\n").encode())
+            write_result(path, result)
 
 
 def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -55,8 +56,25 @@ def train_on(utterances: Sequence[Utterance], config: TrainConfig, out: str) -> 
         return train_recipe(config, console=Console(stderr=True))
 
 
-def is_right(run: Run) -> tuple[list[Utterance], np.ndarray]:
-    """The test recordings, and `(recordings,)` whether the run hears the right word in each."""
-    utterances = run.utterances("test")
+def processor_seconds() -> float:
+    """Seconds that this process has kept a processor busy."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """The whole file or none: a file that is there is not measured again."""
+    atomic.write_bytes(path, (json.dumps(result, indent=2) + "\n").encode())
+
+
+def is_right(run: Run, utterances: Sequence[Utterance] | None = None) -> tuple[list[Utterance], np.ndarray]:
+    """The recordings, the run's test where None, and `(recordings,)` whether it hears the right word in each."""
+    utterances = run.utterances("test") if utterances is None else list(utterances)
     heard = run.predict_files([item.path for item in utterances]).argmax(1)
     return utterances, heard == run.task.label_index([item.label or "" for item in utterances])
+
+
+def accuracy_by_speaker(utterances: Sequence[Utterance], right: np.ndarray) -> dict[str, float]:
+    """Share of each speaker's recordings in which the right word is heard."""
+    speakers = np.array([item.speaker for item in utterances])
+    return {str(speaker): float(right[speakers == speaker].mean()) for speaker in np.unique(speakers)}

@@ -12,8 +12,6 @@ so that two processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
 
 import argparse
 import json
-import os
-import resource
 import statistics
 import tempfile
 import time
@@ -21,14 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from _parts import processor_seconds, train_on, write_result
 from sklearn.model_selection import StratifiedGroupKFold
 
 from kerasr.config import to_json
 from kerasr.data import Utterance, load_corpus
-from kerasr.data.manifest import write_manifest
 from kerasr.recipes import get_recipe
 from kerasr.report import evaluate_run
-from kerasr.training import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "five_folds"
 NUM_FOLDS = 5
@@ -57,9 +54,7 @@ def measure(model: str | None, fold: int, epochs: int | None) -> None:
         return
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        manifest = os.path.join(folder, "manifest.csv")
-        write_manifest(manifest, divide(fold))
-        run = train_recipe(replace(config, data=manifest, split="official", out=folder))
+        run = train_on(divide(fold), config, folder)
         seconds, processor = time.perf_counter() - started, processor_seconds() - busy
         metrics = evaluate_run(run).metrics
         result = {
@@ -79,7 +74,7 @@ def measure(model: str | None, fold: int, epochs: int | None) -> None:
             "versions": run.facts["versions"],
             "config": to_json(run.config) | {"data": "speech_commands"},
         }
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(path, result)
     print(path.name, result["accuracy"], flush=True)
 
 
@@ -96,11 +91,6 @@ def divide(fold: int) -> list[Utterance]:
     split = np.full(len(utterances), "train", dtype=object)
     split[test], split[watched] = "test", "validation"
     return [replace(item, split=str(name)) for item, name in zip(utterances, split, strict=True)]
-
-
-def processor_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def print_table() -> None:

@@ -13,7 +13,6 @@ it ends, and not trained again while that file is there. --candidate trains one 
 
 import argparse
 import json
-import resource
 import statistics
 import tempfile
 import time
@@ -21,11 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from _parts import accuracy_by_speaker, is_right, processor_seconds, write_result
 
 from kerasr.config import TrainConfig, to_json
 from kerasr.recipes import get_recipe
-from kerasr.run_directory import Run
 from kerasr.training import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "unseen_speakers"
@@ -83,7 +81,7 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(replace(config, leave_out=",".join(left_out), epochs=epochs, seed=seed, out=out))
-        scores = accuracy_by_speaker(run)
+        scores = {name: round(score, 4) for name, score in accuracy_by_speaker(*is_right(run)).items()}
         result = {
             "command": f"benchmarks/unseen_speakers.py {'--choose ' if inner else ''}--candidate {name}",
             "candidate": name,
@@ -100,21 +98,12 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
             "versions": run.facts["versions"],
             "config": to_json(run.config),
         }
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(path, result)
     print(path.name, scores, flush=True)
 
 
 def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) -> Path:
     return RESULTS / f"{'inner' if inner else 'outer'}-{name}-{'+'.join(left_out)}-{seed}.json"
-
-
-def accuracy_by_speaker(run: Run) -> dict[str, float]:
-    """Share of each left-out speaker's clips that are recognised."""
-    utterances = run.utterances("test")
-    heard = run.predict_files([item.path for item in utterances]).argmax(1)
-    right = heard == np.array([run.labels.index(item.label or "") for item in utterances])
-    speakers = np.array([item.speaker for item in utterances])
-    return {str(speaker): round(float(right[speakers == speaker].mean()), 4) for speaker in np.unique(speakers)}
 
 
 def chosen(speaker: str) -> str:
@@ -133,11 +122,6 @@ def chosen(speaker: str) -> str:
             f"nothing has been measured to choose for {speaker} by: run with --choose, or give --candidate"
         )
     return max(sorted(scores), key=lambda name: scores[name])
-
-
-def processor_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def print_tables() -> None:

@@ -15,8 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-from _parts import measure_parts, parse_arguments, read_parts
+from _parts import accuracy_by_speaker, is_right, measure_parts, parse_arguments, read_parts
 
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
@@ -61,17 +60,14 @@ def settings(name: str, epochs: int) -> TrainConfig:
 
 def measure(name: str, epochs: int) -> dict[str, Any]:
     """Train on voices, and score people."""
-    people = load_corpus("fsdd").utterances
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(replace(settings(name, epochs), out=out))
-        heard = run.predict_files([item.path for item in people]).argmax(1)
+        people, right = is_right(run, load_corpus("fsdd").utterances)
         seconds = run.facts["train_seconds"]
-    right = heard == np.array([run.labels.index(item.label or "") for item in people])
-    speakers = np.array([item.speaker for item in people])
     return {
         "lacks": WITHOUT[name],
         "accuracy": float(right.mean()),
-        "by_speaker": {str(speaker): float(right[speakers == speaker].mean()) for speaker in np.unique(speakers)},
+        "by_speaker": accuracy_by_speaker(people, right),
         "train_seconds": seconds,
     }
 
