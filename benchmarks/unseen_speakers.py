@@ -38,13 +38,15 @@ INNER_SHARE = 4  # The trainings that choose have this part of the epochs.
 
 
 def candidates() -> dict[str, TrainConfig]:
-    """What there is to choose from: the recipe, and what might be better."""
+    """What there is to choose from, at about the same time a training: the recipe, and what might be better."""
     best = get_recipe("digits-best")
-    dry = replace(best.augment, tempo=(1.0, 1.0), eq_db=0.0, reverb=0.0, codec=0.0)
+    fine = replace(best, features=replace(best.features, hop_length=80), epochs=90)
+    rooms = {"tempo": (0.85, 1.18), "eq_db": 3.0, "reverb": 0.2, "codec": 0.3}
     return {
         "digits-best": best,
-        "dry": replace(best, augment=dry),
-        "ResidualCNN": get_recipe("digits-best", "ResidualCNN"),
+        "mels32": replace(best, features=replace(best.features, n_mels=32)),
+        "fine": fine,
+        "fine-rooms": replace(fine, augment=replace(fine.augment, **rooms)),
         "voices": replace(best, synthetic_voices=100),
     }
 

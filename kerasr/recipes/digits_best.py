@@ -3,18 +3,14 @@
 from dataclasses import replace
 
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig
-from kerasr.recipes.digits import digits
+from kerasr.recipes.digits import COARSE, digits
 
 # Six speakers are few: pitch, pace, vocal tract, level and microphone of all others have to be made.
 AUGMENT = Augmentation(
     time_shift=0.08,
     gain_db=12.0,
     speed=(0.75, 1.25),
-    tempo=(0.85, 1.18),
     tilt_db=20.0,
-    eq_db=3.0,
-    reverb=0.2,
-    codec=0.3,
     noise=0.5,
     time_masks=1,
     time_mask_seconds=0.1,
@@ -38,9 +34,10 @@ def digits_best(model: str | None = None) -> TrainConfig:
         digits(model or "ResNet8"),
         recipe="digits-best",
         validate_on="clips",
+        features=COARSE,
         augment=AUGMENT,
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
-        epochs=90,
+        epochs=160,
         label_smoothing=0.1,
         keep="last",
     )
