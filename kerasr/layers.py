@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerasr.errors import UserError
+from kerasr.kernels import fused_batch_norm
 
 CELLS = ("lstm", "gru")
 # "fused" is this file's loop, which runs on every backend, device and compiler; "cudnn" is Keras's choice of cuDNN
@@ -123,6 +124,24 @@ class MaskedRNN(keras.layers.Layer):
     def get_config(self):
         own = ("units", "cell", "return_sequences", "reverse", "kernel")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+@register
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch norm, with its weights and results, which TensorFlow trains in one kernel each way.
+
+    Keras composes it of a dozen operations that each pass over the whole batch: in a small convolutional network they
+    take as long as the convolutions. In inference, and on other backends, it is Keras's own.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        fused = mask is None and len(inputs.shape) in (3, 4) and keras.backend.backend() == "tensorflow"
+        if not (training and self.trainable and fused):
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return outputs
 
 
 @register

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasr.errors import UserError
 from kerasr.layers import (
     KERNELS,
+    BatchNormalization,
     ClassToken,
     FrameAttention,
     MaskedRNN,
@@ -170,6 +171,23 @@ def test_cudnn_is_not_compiled_by_xla(monkeypatch):
 def test_unknown_options_are_named(option):
     with pytest.raises(UserError, match="choose one of"):
         MaskedRNN(4, **option)
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 5, 3), (4, 6, 3)])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_batch_norm_is_that_of_keras(shape, trainable, rng):
+    """Values, gradients, moving averages and the answer after training."""
+    inputs = tf.constant(rng.normal(1, 2, size=shape).astype("float32"))
+    gamma, beta = rng.normal(size=3), rng.normal(size=3)
+    got, want = [], []
+    for kind, values in ((BatchNormalization, got), (keras.layers.BatchNormalization, want)):
+        norm = kind(momentum=0.9, epsilon=1e-5, trainable=trainable)
+        norm(inputs)
+        norm.gamma.assign(gamma), norm.beta.assign(beta)
+        values += _with_gradients(lambda norm=norm: norm(inputs, training=True), [inputs, norm.gamma, norm.beta])
+        values += [norm.moving_mean.numpy(), norm.moving_variance.numpy(), norm(inputs)]
+    for ours, theirs in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("widths", [[2, 2, 2, 2, 2], [2, 1, 2, 1, 1], [1, 1, 1]], ids=["even", "uneven", "few"])

@@ -20,7 +20,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasr.layers import FrameAttention, NumFrames, ZeroPadding, choose_kernel
+from kerasr.layers import BatchNormalization, FrameAttention, NumFrames, ZeroPadding, choose_kernel
 from kerasr.models.crnn import both_ways
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -81,7 +81,7 @@ def _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, *, cell, nu
     x = keras.layers.Reshape((-1, input_shape[1], 1), name="image")(features)
     for index, filters in enumerate(FILTERS, start=1):
         x = keras.layers.Conv2D(filters, (SIZE, 1), padding="same", activation="relu", name=f"conv{index}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"conv{index}_norm")(x)
+        x = BatchNormalization(momentum=0.9, name=f"conv{index}_norm")(x)
         x = ZeroPadding(name=f"conv{index}_mask")(x, num_frames)
     x = keras.layers.Reshape((-1, input_shape[1]), name="frames")(x)
     for index in range(1, NUM_LAYERS + 1):

@@ -24,7 +24,7 @@ https://github.com/Qualcomm-AI-research/bcresnet.
 import keras
 
 from kerasr.errors import UserError
-from kerasr.layers import SubSpectralNorm
+from kerasr.layers import BatchNormalization, SubSpectralNorm
 from kerasr.models.resnet import image_input
 
 TAUS = (1, 1.5, 2, 3, 6, 8)
@@ -104,7 +104,7 @@ def _over_time(x, dilation, dropout, name):
     x = keras.layers.DepthwiseConv1D(
         3, dilation_rate=dilation, padding="same", use_bias=False, name=f"{name}_time_depthwise"
     )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_time_norm")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_time_norm")(x)
     x = keras.layers.Activation("silu", name=f"{name}_time_swish")(x)
     x = keras.layers.Conv1D(channels, 1, use_bias=False, name=f"{name}_time_pointwise")(x)
     x = keras.layers.SpatialDropout1D(dropout, name=f"{name}_time_dropout")(x)
@@ -112,5 +112,5 @@ def _over_time(x, dilation, dropout, name):
 
 
 def _norm_relu(x, name):
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)

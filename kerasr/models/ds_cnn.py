@@ -12,6 +12,7 @@ https://github.com/mlcommons/tiny/tree/master/benchmark/training/keyword_spottin
 
 import keras
 
+from kerasr.layers import BatchNormalization
 from kerasr.models.resnet import image_input
 
 BLOCKS = 4
@@ -57,5 +58,5 @@ def DSCNN(
 
 
 def _norm_relu(x, name):
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)

@@ -16,6 +16,7 @@ Speech Commands Recognition", Interspeech 2020, https://arxiv.org/abs/2004.08531
 
 import keras
 
+from kerasr.layers import BatchNormalization
 from kerasr.models.resnet import clip_input
 
 # Frames that a kernel spans: the first convolution, then each block two more than the one before, then the last
@@ -79,7 +80,7 @@ def _separable(x, channels, size, dilation=1, *, name):
 def _mixed(x, channels, *, name):
     """A dense layer over the channels of each frame, and batch norm."""
     x = keras.layers.Dense(channels, use_bias=False, kernel_initializer="he_normal", name=f"{name}_channels")(x)
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x)
 
 
 def _active(x, dropout, name):

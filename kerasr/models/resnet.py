@@ -16,6 +16,7 @@ https://arxiv.org/abs/1512.03385.
 import keras
 
 from kerasr.errors import UserError
+from kerasr.layers import BatchNormalization
 
 FILTERS = (64, 128, 256, 512)
 BLOCKS = {"ResNet18": (2, 2, 2, 2), "ResNet34": (3, 4, 6, 3), "ResNet50": (3, 4, 6, 3)}
@@ -127,7 +128,7 @@ def conv_norm(x, filters, size, *, strides=1, relu=True, gamma="ones", name):
     x = keras.layers.Conv2D(
         filters, size, strides=strides, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_norm")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 

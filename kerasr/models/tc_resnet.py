@@ -19,6 +19,7 @@ import itertools
 
 import keras
 
+from kerasr.layers import BatchNormalization
 from kerasr.models.resnet import clip_input
 
 # Filters of the first convolution, then of each block.
@@ -94,4 +95,4 @@ def _conv_norm(x, filters, size, *, strides=1, name):
     if size > 1:
         x = keras.layers.ZeroPadding1D(size // 2, name=f"{name}_pad")(x)
     x = keras.layers.Conv1D(filters, size, strides=strides, use_bias=False, name=f"{name}_conv")(x)
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
