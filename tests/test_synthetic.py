@@ -52,6 +52,7 @@ def test_words_bring_their_pronunciation():
         ("synthetic:yes,,no", "name the words"),
         ("synthetic:yes,yes", "is there twice"),
         ("synthetic:yes=,no", "name the words"),
+        ("synthetic:stop=halt|", "name the words"),
     ],
 )
 def test_words_that_cannot_be_used(name, message):
@@ -94,6 +95,17 @@ def test_deterministic_for_a_seed(tmp_path):
     assert accents == {
         "en-gb", "en-us", "en-us-nyc", "en-029", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd",
     }  # fmt: skip
+
+
+@needs_voices
+def test_one_of_several_texts_is_spoken(tmp_path):
+    """`no|nevertheless` has short clips and long ones; a bar among phonemes parts nothing."""
+    corpus = read_synthetic(parse_words("no=no|nevertheless"), str(tmp_path / "a"), clips_per_word=12)
+    seconds = sorted(item.duration for item in corpus.utterances)
+    assert seconds[-1] > 1.5 * seconds[0]
+    assert {item.label for item in corpus.utterances} == {"no"}
+    one = read_synthetic(parse_words("stop=[[st|'0p]]"), str(tmp_path / "b"), clips_per_word=2)
+    assert all(item.duration < 1 for item in one.utterances)
 
 
 @needs_voices

@@ -40,12 +40,14 @@ _MANIFEST = "manifest.csv"
 _OTHER_SCRIPT = re.compile("-(shaw|latn)")
 # Commas part words, but not within [[phonemes]], where a comma is secondary stress.
 _COMMA = re.compile(r",(?![^\[]*\]\])")
+_BAR = re.compile(r"\|(?![^\[]*\]\])")
 
 
 def parse_words(listed: str) -> dict[str, str]:
     """The words in `stop=[[st'0p]],go`, in their order, each with what is said for it: `[[st'0p]]`, `go`.
 
-    What stands behind `=` is said in the word's place: another spelling, or phonemes of espeak-ng in double brackets.
+    What stands behind `=` is said in the word's place: another spelling, phonemes of espeak-ng in double brackets, or
+    one of several, as in `stop=stop|halt` (or `_unknown_=bed|bird|cat`), drawn for each clip.
     An underscore in a word is a space to the voice.
 
     Raises:
@@ -54,7 +56,7 @@ def parse_words(listed: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for item in _COMMA.split(listed.removeprefix(PREFIX)):
         word, _, spoken = (part.strip() for part in item.partition("="))
-        if not word or ("=" in item and not spoken):
+        if not word or ("=" in item and not all(part.strip() for part in _BAR.split(spoken))):
             raise UserError(f"{listed}: name the words, separated by commas, as in yes,no or stop=[[st'0p]],go")
         if word in words:
             raise UserError(f"{listed}: {word!r} is there twice; name each word once")
@@ -176,15 +178,16 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
         os.mkdir(os.path.join(folder, str(number)))
         for clip in range(clips_per_word):
             draw = random.Random(f"{seed} {clip} {word}")
+            choices = _BAR.split(text)
             variant, accent = variants[clip % len(variants)], draw.choice(list(accents))
             path = os.path.join(folder, str(number), f"{clip:04d}_{accent}+{variant.replace(' ', '_')}.wav")
             jobs.append({
                 "path": path,
-                "text": text,
                 "voice": f"{accents[accent]}+{variant}",
                 "rate": draw.randint(*_RATES),
                 "pitch": draw.randint(*_PITCHES),
                 "pitch_range": draw.randint(*_PITCH_RANGES),
+                "text": draw.choice(choices).strip(),
             })  # fmt: skip
             utterances.append(Utterance(path, label=word, speaker=variant))
     _speak(library, data, jobs)
