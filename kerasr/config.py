@@ -149,8 +149,8 @@ class Augmentation:
 class OptimizerConfig:
     """How weights move. The learning rate warms up linearly, then follows the schedule."""
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    """The update rule; sgd has Nesterov momentum 0.9."""
+    name: Literal["adamw", "adam", "sgd", "muon"] = "adamw"
+    """The update rule; sgd has Nesterov momentum 0.9, muon makes kernels' steps orthogonal (fewer epochs)."""
     learning_rate: float = 1e-3
     """Highest learning rate."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -158,7 +158,7 @@ class OptimizerConfig:
     warmup_epochs: float = 1.0
     """Epochs over which the learning rate rises from 0."""
     weight_decay: float = 1e-4
-    """Decoupled weight decay (adamw only)."""
+    """Decoupled weight decay (adamw and muon only)."""
     clip_norm: float | None = 1.0
     """Gradients of a larger global norm are scaled down to it; None leaves them."""
     ema: float = 0.0

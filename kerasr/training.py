@@ -12,7 +12,7 @@ from rich.table import Table
 
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
-from kerasr.config import OptimizerConfig, TrainConfig
+from kerasr.config import TrainConfig
 from kerasr.data.augment import changes_features
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
@@ -20,6 +20,7 @@ from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
 from kerasr.learner import Learner
+from kerasr.optimizers import make_optimizer
 from kerasr.preparation import prepare_run
 from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
@@ -183,30 +184,6 @@ def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple
         yield position.epoch, num_steps - position.step, position.epoch + 1
     if position.epoch < epochs:
         yield position.epoch, num_steps, epochs
-
-
-def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
-    """The optimiser with its learning rate as a function of the step."""
-    warmup = round(config.warmup_epochs * num_steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(num_steps * epochs - warmup, 1),
-        # A cosine that falls to its own height is a constant.
-        alpha=1.0 if config.schedule == "constant" else 0.0,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
-    if config.name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm, **average)
-    if config.name == "adam":
-        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm, **average)
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average
-    )
-    # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "comparison",
         "runtime",
         "learner",
+        "optimizers",
         "transfer",
         "preparation",
         "training",

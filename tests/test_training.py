@@ -20,10 +20,11 @@ from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfi
 from kerasr.data.balance import class_weights
 from kerasr.data.manifest import write_manifest
 from kerasr.errors import UserError
+from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs
 from kerasr.run_directory import load_run
 from kerasr.runtime import decide_runtime
-from kerasr.training import make_optimizer, resume_run, train_recipe
+from kerasr.training import resume_run, train_recipe
 
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)

@@ -1,0 +1,96 @@
+"""How weights move: Keras's optimisers with a schedule, and Muon for networks of convolutions."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasr.config import OptimizerConfig
+
+# The odd polynomial that brings singular values near one in five rounds (Jordan et al., "Muon", equation 2).
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+ROUNDS = 5
+
+
+class Muon(keras.optimizers.AdamW):
+    """AdamW, but for the kernels of hidden layers, whose momentum is made orthogonal before it is a step.
+
+    A step then turns all directions of a kernel alike, where Adam's is mostly that of a few. A convolution's kernel is
+    taken as the matrix from its window to its filters. Steps are scaled to the size that AdamW's have, so that one
+    learning rate and one weight decay serve both (Liu et al. 2025, https://arxiv.org/abs/2502.16982, section 2.2). The
+    last layer, depthwise kernels, a first layer that sees one channel, biases and norms are AdamW's. Keras's own Muon
+    does the same for dense layers alone.
+
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+    https://kellerjordan.github.io/posts/muon/.
+
+    Args:
+        learning_rate: as for `keras.optimizers.AdamW`.
+        momentum: share of the kernels' running gradient that is kept at each step, with Nesterov's look ahead.
+        **kwargs: as for `keras.optimizers.AdamW`.
+    """
+
+    def __init__(self, learning_rate: Any = 1e-3, *, momentum: float = 0.95, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables: list[Any]) -> None:
+        super().build(variables)
+        self.running = [
+            self.add_variable_from_reference(variable, name="running") if is_hidden_kernel(variable) else None
+            for variable in variables
+        ]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        running = self.running[self._get_variable_index(variable)]
+        if running is None:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        shape = tuple(variable.shape)
+        self.assign(running, gradient + self.momentum * running)
+        ahead = ops.reshape(gradient + self.momentum * running, (-1, shape[-1]))
+        size = 0.2 * max(ahead.shape) ** 0.5 * ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, size * ops.reshape(orthogonal(ahead), shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+def is_hidden_kernel(variable: Any) -> bool:
+    """Whether a variable is a kernel between channels, of another layer than the last."""
+    return variable.name.endswith("kernel") and min(variable.shape[-2:]) > 1 and "logits" not in variable.path
+
+
+def orthogonal(matrix: Any) -> Any:
+    """About the nearest matrix whose singular values are all one: they come to lie between 0.7 and 1.2."""
+    if matrix.shape[0] > matrix.shape[1]:
+        return ops.transpose(orthogonal(ops.transpose(matrix)))
+    a, b, c = NEWTON_SCHULZ
+    matrix = matrix / (ops.norm(matrix) + 1e-7)
+    for _ in range(ROUNDS):
+        square = ops.matmul(matrix, ops.transpose(matrix))
+        matrix = a * matrix + ops.matmul(b * square + c * ops.matmul(square, square), matrix)
+    return matrix
+
+
+def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
+    """The optimiser with its learning rate as a function of the step."""
+    warmup = round(config.warmup_epochs * num_steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(num_steps * epochs - warmup, 1),
+        # A cosine that falls to its own height is a constant.
+        alpha=1.0 if config.schedule == "constant" else 0.0,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
+    if config.name == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm, **average)
+    if config.name == "adam":
+        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm, **average)
+    kind = Muon if config.name == "muon" else keras.optimizers.AdamW
+    optimizer = kind(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average)
+    # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

@@ -1,0 +1,70 @@
+"""Muon: equal to Keras's where Keras has it, and a convolution's kernel taken as a matrix."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasr.config import OptimizerConfig
+from kerasr.optimizers import Muon, is_hidden_kernel, make_optimizer, orthogonal
+
+
+def dense_model():
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(12, activation="tanh", name="hidden")
+    return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(3, name="logits")])
+
+
+def test_dense_layers_move_as_under_keras_muon(rng):
+    features, targets = rng.normal(size=(16, 6)).astype("float32"), rng.normal(size=(16, 3)).astype("float32")
+    trained = []
+    for optimizer in (
+        Muon(0.02, weight_decay=0.1),
+        keras.optimizers.Muon(0.02, weight_decay=0.1, adam_weight_decay=0.1, exclude_layers=["logits"]),
+    ):
+        model = dense_model()
+        model.compile(optimizer, "mse", jit_compile=False)
+        model.fit(features, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for ours, theirs, start in zip(*trained, dense_model().get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+        assert not np.allclose(ours, start)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (4, 4)])
+def test_singular_values_come_near_one(shape, rng):
+    values = np.linalg.svd(orthogonal(tf.constant(rng.normal(size=shape).astype("float32"))).numpy(), compute_uv=False)
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_only_kernels_between_channels_are_made_orthogonal():
+    model = keras.Sequential([
+        keras.Input((9, 8, 1)),
+        keras.layers.Conv2D(4, 3, name="first"),
+        keras.layers.Conv2D(6, 3, name="second"),
+        keras.layers.DepthwiseConv2D(3, name="depthwise"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, name="logits"),
+    ])  # fmt: skip
+    (kernel,) = (variable for variable in model.trainable_variables if is_hidden_kernel(variable))
+    assert kernel is model.get_layer("second").kernel
+
+
+def test_a_convolution_learns_under_it(rng):
+    images = rng.normal(size=(32, 8, 8, 2)).astype("float32")
+    labels = (images[:, 2:5, 2:5, 0].sum((1, 2)) > 0).astype("float32")
+    model = keras.Sequential([
+        keras.Input((8, 8, 2)),
+        keras.layers.Conv2D(8, 3, activation="relu"),
+        keras.layers.Conv2D(8, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(1, name="logits"),
+    ])  # fmt: skip
+    optimizer = make_optimizer(OptimizerConfig(name="muon", learning_rate=0.03, warmup_epochs=0, ema=0.9), 1, 40)
+    assert isinstance(optimizer, Muon)
+    assert optimizer.get_config()["momentum"] == 0.95
+    model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    losses = model.fit(images, labels, batch_size=32, epochs=40, verbose=0).history["loss"]
+    assert losses[-1] < 0.2 * losses[0]
