@@ -37,7 +37,7 @@ def commands(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
+        optimizer=OptimizerConfig("muon", learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
         epochs=30,
         batch_size=64,
         label_smoothing=0.1,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig
-from kerasr.recipes.digits import COARSE, digits
+from kerasr.recipes.digits import digits
 
 # Six speakers are few: pitch, pace, vocal tract, level and microphone of all others have to be made.
 AUGMENT = Augmentation(
@@ -34,10 +34,9 @@ def digits_best(model: str | None = None) -> TrainConfig:
         digits(model or "ResNet8"),
         recipe="digits-best",
         validate_on="clips",
-        features=COARSE,
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
-        epochs=160,
+        optimizer=OptimizerConfig("muon", learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
+        epochs=100,
         label_smoothing=0.1,
         keep="last",
     )
