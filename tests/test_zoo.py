@@ -21,21 +21,21 @@ def zoo(tmp_path, monkeypatch):
         monkeypatch.setitem(inside, name, tmp_path / Path(script[name]).name)
     trained = []
 
-    def train(model, speaker, epochs, out):
+    def train(model, left_out, epochs, out):
         folder = Path(out, "2026-11-21-digits-best-1")
         folder.mkdir(parents=True)
-        right = 400 + 10 * len(speaker)
+        speakers = [{"speaker": name, "accuracy": 0.8 + 0.02 * len(name)} for name in left_out.split(",")]
         metrics = {
-            "accuracy": right / 500,
-            "num_correct": right,
-            "num_clips": 500,
+            "speakers": speakers,
+            "num_correct": 900,
+            "num_clips": 1000,
             "parameters": 99,
             "model_bytes": 5e5,
         }
         facts = {"macs": 2e6, "best_epoch": 1, "split_rule": "", "versions": {}, "machine": {}}
         (folder / "run.json").write_text(json.dumps({**facts, "corpus": {"fingerprint": "f"}}))
         (folder / "metrics.json").write_text(json.dumps(metrics))
-        trained.append((model, speaker, epochs))
+        trained.append((model, left_out, epochs))
         return ["python"], 6.0 + 4 * epochs
 
     monkeypatch.setitem(inside, "train", train)
@@ -50,15 +50,16 @@ def zoo(tmp_path, monkeypatch):
 
 
 def test_as_many_epochs_as_fit_and_nothing_twice(zoo, capsys):
-    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "1")
+    timed = [("Conv1DLSTM", "george,nicolas", 1), ("Conv1DLSTM", "george,nicolas", 3)]
+    zoo("--models", "Conv1DLSTM", "--folds", "lucas,theo", "--minutes", "1")
     # Six seconds to start, four an epoch: thirteen fit into a minute.
-    assert zoo.trained == [("Conv1DLSTM", "george", 1), ("Conv1DLSTM", "george", 3), ("Conv1DLSTM", "theo", 13)]
-    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "lucas", "--minutes", "1")
-    assert zoo.trained[3:] == [("Conv1DLSTM", "lucas", 13)]
-    assert "| Conv1DLSTM | 89.0% (2 of 6 speakers) |" in capsys.readouterr().out.replace("  ", " ")
+    assert zoo.trained == [*timed, ("Conv1DLSTM", "lucas,theo", 13)]
+    zoo("--models", "Conv1DLSTM", "--folds", "lucas,theo", "george,nicolas", "--minutes", "1")
+    assert zoo.trained[3:] == [("Conv1DLSTM", "george,nicolas", 13)]
+    assert "| Conv1DLSTM | 91.0% (4 of 6 speakers) |" in capsys.readouterr().out.replace("  ", " ")
     assert not (zoo.folder / "scores.json").exists()
-    zoo("--models", "Conv1DLSTM", "--speakers", "theo", "--minutes", "2")
-    assert zoo.trained[4:] == [("Conv1DLSTM", "george", 1), ("Conv1DLSTM", "george", 3), ("Conv1DLSTM", "theo", 28)]
+    zoo("--models", "Conv1DLSTM", "--folds", "lucas,theo", "--minutes", "2")
+    assert zoo.trained[4:] == [*timed, ("Conv1DLSTM", "lucas,theo", 28)]
 
 
 def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, capsys):
