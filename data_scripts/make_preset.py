@@ -26,6 +26,8 @@ from kerasr.cli import import_quietly, run_command
 from kerasr.config import TrainConfig, to_json
 from kerasr.errors import UserError
 
+PRESETS_FOLDER = Path(kerasr.presets.__file__).parent
+
 # A preset is installed with the package, on every machine.
 MAX_BYTES = 1_000_000
 
@@ -56,7 +58,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("run", help="the run's folder")
     parser.add_argument("--recipe-score", help="what other weights of this recipe score on voices they never heard")
     parser.add_argument("--limit", action="append", default=[], help="a line for the card's limits; may be repeated")
-    parser.add_argument("--folder", type=Path, default=Path(kerasr.presets.__file__).parent, help="of the presets")
+    parser.add_argument("--folder", type=Path, default=PRESETS_FOLDER, help="of the presets")
     options = parser.parse_args(argv)
     import_quietly()
     place = make_preset(

@@ -174,8 +174,7 @@ class TrainConfig:
     data: str | None = None
     """A folder with one sub-folder a word, a CSV or JSONL manifest, or fsdd, speech_commands:12, synthetic:yes,no."""
     words: str | None = None
-    """Words that synthetic voices speak (extra `voices`): yes,no; with espeak-ng's phonemes, stop=[[st'0p]],go; one of
-    several texts, stop=stop|halt."""
+    """What synthetic voices say (extra `voices`): yes,no; by phonemes, stop=[[st'0p]]; in two ways, stop=stop|halt."""
     language: str = "en"
     """The language of the synthetic voices, by its code; all its accents are heard."""
     synthetic_voices: int = 0

@@ -1,6 +1,7 @@
 """Speech Commands: twelve or thirty-five words, the official tasks."""
 
-from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig
+from kerasr.config import Augmentation, FeatureSpec, TrainConfig
+from kerasr.recipes.digits_best import OPTIMIZER
 from kerasr.registry import model_facts
 
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
@@ -37,7 +38,7 @@ def commands(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         augment=AUGMENT,
-        optimizer=OptimizerConfig("muon", learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997),
+        optimizer=OPTIMIZER,
         epochs=30,
         batch_size=64,
         label_smoothing=0.1,

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from kerasr.config import OptimizerConfig, TrainConfig
+from kerasr.config import TrainConfig
 from kerasr.recipes import words
+from kerasr.recipes.digits_best import OPTIMIZER
 from kerasr.registry import model_facts
 
 AUGMENT = replace(words.AUGMENT, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
@@ -16,13 +17,13 @@ def wakeword(model: str | None = None) -> TrainConfig:
     music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
     --hard-negatives RUN: what the first run takes for the word in the training part is heard four times as often.
     """
-    name = model or "ResidualCNN"
+    name = model or "ResNet8"
     return TrainConfig(
         recipe="wakeword",
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=3e-3),
+        optimizer=OPTIMIZER,
         epochs=None,
         batch_size=64,
         label_smoothing=0.05,
