@@ -140,6 +140,12 @@ def test_no_room_and_no_telephone_leave_a_share_of_clips_alone(batch):
         assert 0.1 < share < 0.4
 
 
+def test_a_batch_of_which_no_clip_is_drawn_stays_as_it_is(batch):
+    change = Augmentation(reverb=1e-9, codec=1e-9, noise=1e-9)
+    heard, _ = augment.augment_waveform(*batch, change, sample_rate=8000, noise=None, seed=SEED)
+    np.testing.assert_array_equal(heard, batch[0])
+
+
 def test_tempo_stretches_the_clip_and_its_padding():
     ramp = tf.where(tf.range(50) < 20, tf.range(1.0, 51.0), 0.0)[None, :, None]
     quick = augment.stretch_time(ramp, (2.0, 2.0), SEED).numpy()[0, :, 0]

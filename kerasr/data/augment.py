@@ -137,17 +137,17 @@ def add_noise(
     waveform: tf.Tensor, num_samples: tf.Tensor, augment: Augmentation, noise: tf.Tensor | None, seed: tf.Tensor
 ) -> tf.Tensor:
     """Add noise to a share of the clips: from recordings `(recording, samples)`, else between white and pink."""
-    batch, width = tf.unstack(tf.shape(waveform))
+    chosen, clips, num_samples = _choose(waveform, num_samples, augment.noise, _fold(seed, 2))
+    batch, width = tf.unstack(tf.shape(clips))
     if noise is None:
         sound = coloured_noise(batch, width, _fold(seed, 0))
     else:
         sound = noise_segments(noise, batch, width, _fold(seed, 0))
     sound = _silence_padding(sound, num_samples)
     snr_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), *augment.noise_snr_db)
-    wanted = tf.reduce_sum(tf.square(waveform), 1, keepdims=True) / 10 ** (snr_db / 10)
+    wanted = tf.reduce_sum(tf.square(clips), 1, keepdims=True) / 10 ** (snr_db / 10)
     scale = tf.sqrt(tf.math.divide_no_nan(wanted, tf.reduce_sum(tf.square(sound), 1, keepdims=True)))
-    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 2)) < augment.noise
-    return waveform + tf.where(chosen, scale, 0.0) * sound
+    return tf.tensor_scatter_nd_add(waveform, chosen, scale * sound)
 
 
 def coloured_noise(batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:
@@ -175,37 +175,37 @@ def reverberate(
 
     The echo holds between a hundredth of the direct sound's energy and as much of it, evenly in dB.
     """
-    batch, width = tf.unstack(tf.shape(waveform))
+    chosen, clips, num_samples = _choose(waveform, num_samples, augment.reverb, _fold(seed, 3))
+    batch, width = tf.unstack(tf.shape(clips))
     length = round(augment.reverb_seconds[1] * sample_rate)
     rt60 = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), *augment.reverb_seconds)
     seconds = tf.range(1, length + 1, dtype=tf.float32)[None, :] / sample_rate
     echo = tf.random.stateless_normal([batch, length], _fold(seed, 1)) * 10.0 ** (-3 * seconds / rt60)
     energy_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 2), -20.0, 0.0)
     echo *= 10.0 ** (energy_db / 20) * tf.math.rsqrt(tf.reduce_sum(tf.square(echo), 1, keepdims=True))
-    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 3)) < augment.reverb
     size = [_quick_size(width + length)]
-    spectrum = tf.signal.rfft(waveform, size) * tf.signal.rfft(tf.pad(echo, [[0, 0], [1, 0]]), size)
+    spectrum = tf.signal.rfft(clips, size) * tf.signal.rfft(tf.pad(echo, [[0, 0], [1, 0]]), size)
     echoed = tf.signal.irfft(spectrum, size)[:, :width]
-    return _silence_padding(waveform + tf.where(chosen, echoed, 0.0), num_samples)
+    return tf.tensor_scatter_nd_add(waveform, chosen, _silence_padding(echoed, num_samples))
 
 
 def telephone(
     waveform: tf.Tensor, num_samples: tf.Tensor, share: float, sample_rate: int, seed: tf.Tensor
 ) -> tf.Tensor:
     """Send a share of the clips over a telephone: a band around 300 to 3,400 Hz, and 8 bits of mu-law (ITU-T G.711)."""
-    batch, width = tf.unstack(tf.shape(waveform))
+    chosen, clips, num_samples = _choose(waveform, num_samples, share, _fold(seed, 2))
+    batch, width = tf.unstack(tf.shape(clips))
     size = [_quick_size(width)]
     hertz = tf.linspace(0.0, sample_rate / 2, size[0] // 2 + 1)[None, :]
     low = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), 100.0, 400.0)
     high = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), 2800.0, 4000.0)
     band = tf.sigmoid((hertz - low) / 20) * tf.sigmoid((high - hertz) / 50)
-    filtered = tf.signal.irfft(tf.signal.rfft(waveform, size) * tf.cast(band, tf.complex64), size)[:, :width]
+    filtered = tf.signal.irfft(tf.signal.rfft(clips, size) * tf.cast(band, tf.complex64), size)[:, :width]
     peak = tf.maximum(tf.reduce_max(tf.abs(filtered), 1, keepdims=True), 1e-6)
     compressed = tf.sign(filtered) * tf.math.log1p(255.0 * tf.abs(filtered) / peak) / math.log(256.0)
     coded = tf.round(compressed * 127) / 127
     heard = tf.sign(coded) * tf.math.expm1(math.log(256.0) * tf.abs(coded)) / 255.0 * peak
-    chosen = tf.random.stateless_uniform([batch, 1], _fold(seed, 2)) < share
-    return _silence_padding(tf.where(chosen, heard, waveform), num_samples)
+    return tf.tensor_scatter_nd_update(waveform, chosen, _silence_padding(heard, num_samples))
 
 
 def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
@@ -310,6 +310,17 @@ def longest_clip(clip_samples: int, augment: Augmentation | None) -> int:
         return clip_samples
     # An even surplus keeps the middle of a longer recording on the very sample where the front-end puts it.
     return clip_samples + 2 * math.ceil(clip_samples * (max(augment.speed[1], 1.0) - 1) / 2)
+
+
+def _choose(
+    waveform: tf.Tensor, num_samples: tf.Tensor, share: float, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Where a drawn share of the clips stands in the batch, `(chosen, 1)`, and these clips with their lengths.
+
+    What is done to them is not computed for the others.
+    """
+    chosen = tf.where(tf.random.stateless_uniform(tf.shape(num_samples), seed) < share)
+    return chosen, tf.gather_nd(waveform, chosen), tf.gather_nd(num_samples, chosen)
 
 
 def _silence_padding(waveform: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
