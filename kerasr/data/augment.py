@@ -183,9 +183,9 @@ def reverberate(
     echo = tf.random.stateless_normal([batch, length], _fold(seed, 1)) * 10.0 ** (-3 * seconds / rt60)
     energy_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 2), -20.0, 0.0)
     echo *= 10.0 ** (energy_db / 20) * tf.math.rsqrt(tf.reduce_sum(tf.square(echo), 1, keepdims=True))
-    size = [_quick_size(width + length)]
-    spectrum = tf.signal.rfft(clips, size) * tf.signal.rfft(tf.pad(echo, [[0, 0], [1, 0]]), size)
-    echoed = tf.signal.irfft(spectrum, size)[:, :width]
+    size = _quick_size(width + length)
+    spectrum = _spectrum(clips, size) * _spectrum(tf.pad(echo, [[0, 0], [1, 0]]), size)
+    echoed = tf.signal.irfft(spectrum, [size])[:, :width]
     return tf.tensor_scatter_nd_add(waveform, chosen, _silence_padding(echoed, num_samples))
 
 
@@ -195,12 +195,12 @@ def telephone(
     """Send a share of the clips over a telephone: a band around 300 to 3,400 Hz, and 8 bits of mu-law (ITU-T G.711)."""
     chosen, clips, num_samples = _choose(waveform, num_samples, share, _fold(seed, 2))
     batch, width = tf.unstack(tf.shape(clips))
-    size = [_quick_size(width)]
-    hertz = tf.linspace(0.0, sample_rate / 2, size[0] // 2 + 1)[None, :]
+    size = _quick_size(width)
+    hertz = tf.linspace(0.0, sample_rate / 2, size // 2 + 1)[None, :]
     low = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), 100.0, 400.0)
     high = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), 2800.0, 4000.0)
     band = tf.sigmoid((hertz - low) / 20) * tf.sigmoid((high - hertz) / 50)
-    filtered = tf.signal.irfft(tf.signal.rfft(clips, size) * tf.cast(band, tf.complex64), size)[:, :width]
+    filtered = tf.signal.irfft(_spectrum(clips, size) * tf.cast(band, tf.complex64), [size])[:, :width]
     peak = tf.maximum(tf.reduce_max(tf.abs(filtered), 1, keepdims=True), 1e-6)
     compressed = tf.sign(filtered) * tf.math.log1p(255.0 * tf.abs(filtered) / peak) / math.log(256.0)
     coded = tf.round(compressed * 127) / 127
@@ -336,6 +336,11 @@ def _between(position: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
     """`(..., size)` weights that read off a line of `size` values at each `position` `(...)`, linearly."""
     places = tf.range(tf.cast(size, tf.float32))
     return tf.maximum(1 - tf.abs(tf.expand_dims(position, -1) - places), 0.0)
+
+
+def _spectrum(waveform: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """The transform of each clip, zero-padded to `size`: by hand, as `tf.signal.rfft` does not where there is no clip."""
+    return tf.signal.rfft(tf.pad(waveform, [[0, 0], [0, size - tf.shape(waveform)[1]]]), [size])
 
 
 def _quick_size(size: tf.Tensor) -> tf.Tensor:
