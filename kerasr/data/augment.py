@@ -339,7 +339,7 @@ def _between(position: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
 
 
 def _spectrum(waveform: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """The transform of each clip, zero-padded to `size`: by hand, as `tf.signal.rfft` does not where there is no clip."""
+    """The transform of each clip, padded to `size` by hand: `tf.signal.rfft` fails to where there is no clip."""
     return tf.signal.rfft(tf.pad(waveform, [[0, 0], [0, size - tf.shape(waveform)[1]]]), [size])
 
 
