@@ -2,6 +2,7 @@
 
     python benchmarks/five_folds.py                          the recipe's own model
     python benchmarks/five_folds.py --model BCResNet         another one
+    python benchmarks/five_folds.py --voices 100             with synthetic voices beside the recordings of each word
     python benchmarks/five_folds.py --table                  print what has been measured
 
 Folds are drawn once (seed 0) with equal shares of each word. Four train, but for a tenth of their speakers, which is
@@ -24,6 +25,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from kerasr.config import to_json
 from kerasr.data import Utterance, load_corpus
+from kerasr.data.corpora.speech_commands import UNKNOWN, WANTED
 from kerasr.recipes import get_recipe
 from kerasr.report import evaluate_run
 
@@ -31,26 +33,34 @@ RESULTS = Path(__file__).parent / "results" / "five_folds"
 NUM_FOLDS = 5
 EPOCHS = 80
 
+# What synthetic voices say: the ten words, and for `_unknown_` the corpus's 25 others.
+OTHERS = (
+    "backward|bed|bird|cat|dog|eight|five|follow|forward|four|happy|house|learn|marvin|nine|one|seven|sheila|six|three|"
+    "tree|two|visual|wow|zero"
+)
+SPOKEN = f"{','.join(WANTED)},{UNKNOWN}={OTHERS}"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="architecture; the recipe's own where not given")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="passes: the clips are few (default: %(default)s)")
+    parser.add_argument("--voices", type=int, default=0, help="synthetic clips of each word beside the recordings")
     parser.add_argument("--folds", type=int, nargs="+", default=range(NUM_FOLDS), help="leave out these, in turn")
     parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
     arguments = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
         for fold in arguments.folds:
-            measure(arguments.model, fold, arguments.epochs)
+            measure(arguments.model, fold, arguments.epochs, arguments.voices)
     print_table()
 
 
-def measure(model: str | None, fold: int, epochs: int) -> None:
+def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
     """Train without one fold and keep the score on it."""
     config = get_recipe("commands", model)
-    config = replace(config, keep="last", epochs=epochs)
-    path = RESULTS / f"{config.model}-{config.epochs}-{fold}.json"
+    config = replace(config, keep="last", epochs=epochs, synthetic_voices=voices, words=SPOKEN if voices else None)
+    path = RESULTS / f"{config.model}-{config.epochs}-{f'voices{voices}-' if voices else ''}{fold}.json"
     if path.exists():
         return
     started, busy = time.perf_counter(), processor_seconds()
@@ -59,7 +69,7 @@ def measure(model: str | None, fold: int, epochs: int) -> None:
         seconds, processor = time.perf_counter() - started, processor_seconds() - busy
         metrics = evaluate_run(run).metrics
         result = {
-            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {config.epochs} --folds {fold}",
+            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {config.epochs} --voices {voices} --folds {fold}",
             "model": config.model,
             "fold": fold,
             "epochs": config.epochs,
@@ -98,14 +108,15 @@ def print_table() -> None:
     """Accuracy over all folds, and fold by fold."""
     results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
     print(
-        "| model | epochs | parameters | folds | accuracy | of each fold | processor minutes a fold |\n|" + "---|" * 7
+        "| model | epochs | synthetic clips a word | parameters | folds | accuracy | of each fold | processor minutes |"
     )
-    for model, epochs in dict.fromkeys((result["model"], result["epochs"]) for result in results):
-        mine = [result for result in results if (result["model"], result["epochs"]) == (model, epochs)]
+    print("|---" * 8 + "|")
+    for kind in dict.fromkeys((result["model"], result["epochs"], result["voices"]) for result in results):
+        mine = [result for result in results if (result["model"], result["epochs"], result["voices"]) == kind]
         accuracy = sum(result["num_correct"] for result in mine) / sum(result["num_clips"] for result in mine)
         each = ", ".join(f"{result['accuracy']:.1%}" for result in mine)
         minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
-        facts = f"{model} | {epochs} | {mine[0]['parameters']:,} | {len(mine)}"
+        facts = " | ".join(map(str, (*kind, f"{mine[0]['parameters']:,}", len(mine))))
         print(f"| {facts} | {accuracy:.1%} | {each} | {minutes:.1f} |")
 
 
