@@ -69,7 +69,7 @@ def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
         seconds, processor = time.perf_counter() - started, processor_seconds() - busy
         metrics = evaluate_run(run).metrics
         result = {
-            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {config.epochs} --voices {voices} --folds {fold}",
+            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {epochs} --voices {voices} --folds {fold}",
             "model": config.model,
             "fold": fold,
             "epochs": config.epochs,
@@ -107,9 +107,7 @@ def divide(fold: int) -> list[Utterance]:
 def print_table() -> None:
     """Accuracy over all folds, and fold by fold."""
     results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    print(
-        "| model | epochs | synthetic clips a word | parameters | folds | accuracy | of each fold | processor minutes |"
-    )
+    print("| model | epochs | voices a word | parameters | folds | accuracy | of each fold | processor minutes |")
     print("|---" * 8 + "|")
     for kind in dict.fromkeys((result["model"], result["epochs"], result["voices"]) for result in results):
         mine = [result for result in results if (result["model"], result["epochs"], result["voices"]) == kind]
