@@ -63,13 +63,14 @@ def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
     path = RESULTS / f"{config.model}-{config.epochs}-{f'voices{voices}-' if voices else ''}{fold}.json"
     if path.exists():
         return
+    settings = f"--model {config.model} --epochs {epochs} --voices {voices} --folds {fold}"
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
         run = train_on(divide(fold), config, folder)
         seconds, processor = time.perf_counter() - started, processor_seconds() - busy
         metrics = evaluate_run(run).metrics
         result = {
-            "command": f"benchmarks/five_folds.py --model {config.model} --epochs {epochs} --voices {voices} --folds {fold}",
+            "command": f"benchmarks/five_folds.py {settings}",
             "model": config.model,
             "fold": fold,
             "epochs": config.epochs,
