@@ -16,6 +16,7 @@ from kerasr import evaluate, predict
 from kerasr.errors import UserError
 from kerasr.report import evaluate_run
 from kerasr.run_directory import from_preset, load_run, update_facts
+from kerasr.train import parse_config
 
 ROOT = Path(__file__).parents[1]
 
@@ -196,6 +197,16 @@ def test_paths_are_cut_and_addresses_kept(maker):
         "and/or 1/2",
     ]
     assert cut(r"--data C:\Users\me\words") == "--data words"
+
+
+def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "data_scripts"))
+    script = runpy.run_path(str(ROOT / "data_scripts" / "presets.py"))
+    assert script["TRAININGS"].keys() == script["LIMITS"].keys()
+    for name, arguments in script["TRAININGS"].items():
+        config = parse_config(arguments)
+        assert config.model_options["width"] == 0.625
+        assert (config.wanted is not None) == name.startswith("wakeword")
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "kerasr/presets").glob("*/card.md")))
