@@ -139,12 +139,13 @@ def print_tables() -> None:
 
 
 def print_inner(results: list[dict[str, Any]]) -> None:
-    """Each candidate on the speakers that its short trainings left out."""
-    print("| candidate | inner trainings | mean on speakers left out | worst |\n|---|---|---|---|")
+    """Each candidate on the speakers that its short trainings left out, two at a time."""
+    print(f"| candidate | {' | '.join(SPEAKERS)} |\n|{'---|' * (1 + len(SPEAKERS))}")
     for name in dict.fromkeys(result["candidate"] for result in results):
-        mine = [result for result in results if result["candidate"] == name]
-        scores = [score for result in mine for score in result["accuracy"].values()]
-        print(f"| {name} | {len(mine)} | {statistics.mean(scores):.1%} | {min(scores):.1%} |")
+        mine = [result["accuracy"] for result in results if result["candidate"] == name]
+        scores = {speaker: score for accuracy in mine for speaker, score in accuracy.items()}
+        row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
+        print(f"| {name} | {row} |")
 
 
 def print_outer(results: list[dict[str, Any]]) -> None:

@@ -130,18 +130,24 @@ class MaskedRNN(keras.layers.Layer):
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch norm, with its weights and results, which TensorFlow trains in one kernel each way.
 
-    Keras composes it of a dozen operations that each pass over the whole batch: in a small convolutional network they
-    take as long as the convolutions. In inference, and on other backends, it is Keras's own.
+    Keras composes it of a dozen operations that each pass over the whole batch (`benchmarks/step_profile.py` shows what
+    a step's parts take). In inference, on other backends and with options that the kernel lacks, it is Keras's own.
     """
 
     def call(self, inputs, training=None, mask=None):
-        fused = mask is None and len(inputs.shape) in (3, 4) and keras.backend.backend() == "tensorflow"
-        if not (training and self.trainable and fused):
+        if not (training and self.trainable and mask is None and self._suits_kernel(len(inputs.shape))):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
         return outputs
+
+    def _suits_kernel(self, rank):
+        """Whether TensorFlow's kernel does what this layer was asked for."""
+        usual = self.scale and self.center and not self.renorm and not self.synchronized
+        last = self.axis in (-1, rank - 1)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        return on_tensorflow and rank in (3, 4) and last and usual and self.compute_dtype != "float64"
 
 
 @register

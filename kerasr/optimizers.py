@@ -7,19 +7,21 @@ from keras import ops
 
 from kerasr.config import OptimizerConfig
 
-# The odd polynomial that brings singular values near one in five rounds (Jordan et al., "Muon", equation 2).
+# The odd polynomial that brings singular values near one in five rounds (Jordan et al., its coefficients).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 
 
+@keras.saving.register_keras_serializable(package="kerasr")
 class Muon(keras.optimizers.AdamW):
     """AdamW, but for the kernels of hidden layers, whose momentum is made orthogonal before it is a step.
 
     A step then turns all directions of a kernel alike, where Adam's is mostly that of a few. A convolution's kernel is
-    taken as the matrix from its window to its filters. Steps are scaled to the size that AdamW's have, so that one
-    learning rate and one weight decay serve both (Liu et al. 2025, https://arxiv.org/abs/2502.16982, section 2.2). The
-    last layer, depthwise kernels, a first layer that sees one channel, biases and norms are AdamW's. Keras's own Muon
-    does the same for dense layers alone.
+    taken as the matrix from its window to its filters, a recurrent layer's as one matrix to all of its gates. Steps are
+    scaled to the size that AdamW's have, so that one learning rate and one weight decay serve both (Liu et al. 2025,
+    https://arxiv.org/abs/2502.16982, section 2.2). The last layer, kernels from or to one channel (depthwise ones, a
+    first convolution), biases, norms, tokens and positions are AdamW's. Keras's own Muon does the same for dense layers
+    alone.
 
     Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
     https://kellerjordan.github.io/posts/muon/.
@@ -35,6 +37,8 @@ class Muon(keras.optimizers.AdamW):
         self.momentum = momentum
 
     def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
         super().build(variables)
         self.running = [
             self.add_variable_from_reference(variable, name="running") if is_hidden_kernel(variable) else None
@@ -46,7 +50,7 @@ class Muon(keras.optimizers.AdamW):
         if running is None:
             super().update_step(gradient, variable, learning_rate)
             return
-        shape = tuple(variable.shape)
+        shape, gradient = tuple(variable.shape), ops.cast(gradient, variable.dtype)
         self.assign(running, gradient + self.momentum * running)
         ahead = ops.reshape(gradient + self.momentum * running, (-1, shape[-1]))
         size = 0.2 * max(ahead.shape) ** 0.5 * ops.cast(learning_rate, variable.dtype)
@@ -62,7 +66,10 @@ def is_hidden_kernel(variable: Any) -> bool:
 
 
 def orthogonal(matrix: Any) -> Any:
-    """About the nearest matrix whose singular values are all one: they come to lie between 0.7 and 1.2."""
+    """About the nearest matrix whose singular values are all one: they come to lie between 0.7 and 1.2.
+
+    Those below a few thousandths of the matrix's norm grow, but stay smaller.
+    """
     if matrix.shape[0] > matrix.shape[1]:
         return ops.transpose(orthogonal(ops.transpose(matrix)))
     a, b, c = NEWTON_SCHULZ

@@ -190,6 +190,14 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("options", [{"axis": 1}, {"scale": False}, {"center": False}, {"renorm": True}])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_batch_norm_with_any_option_is_that_of_keras(options, dtype, rng):
+    inputs = rng.normal(1, 2, size=(4, 6, 5, 3)).astype("float32")
+    ours, theirs = (kind(dtype=dtype, **options) for kind in (BatchNormalization, keras.layers.BatchNormalization))
+    np.testing.assert_allclose(ours(inputs, training=True), theirs(inputs, training=True), rtol=1e-2, atol=1e-2)
+
+
 @pytest.mark.parametrize("widths", [[2, 2, 2, 2, 2], [2, 1, 2, 1, 1], [1, 1, 1]], ids=["even", "uneven", "few"])
 def test_sub_bands_are_batch_norms_side_by_side(widths):
     """Values, gradients, moving averages and the answer after training, against Keras's layer on each band."""

@@ -68,3 +68,17 @@ def test_a_convolution_learns_under_it(rng):
     model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     losses = model.fit(images, labels, batch_size=32, epochs=40, verbose=0).history["loss"]
     assert losses[-1] < 0.2 * losses[0]
+
+
+def test_a_compiled_model_comes_back_from_its_file(tmp_path):
+    model = dense_model()
+    model.compile(Muon(0.02, momentum=0.9), "mse", jit_compile=False)
+    model.fit(np.ones((4, 6)), np.ones((4, 3)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    optimizer = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    assert optimizer.get_config()["momentum"] == 0.9
+    before = len(optimizer.variables)
+    optimizer.build(model.trainable_variables)
+    assert len(optimizer.variables) == before
+    for ours, theirs in zip(optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())

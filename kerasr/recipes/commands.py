@@ -1,7 +1,7 @@
 """Speech Commands: twelve or thirty-five words, the official tasks."""
 
 from kerasr.config import Augmentation, FeatureSpec, TrainConfig
-from kerasr.recipes.digits_best import OPTIMIZER
+from kerasr.recipes.optimizer import MUON
 from kerasr.registry import model_facts
 
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
@@ -37,7 +37,7 @@ def commands(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         augment=AUGMENT,
-        optimizer=OPTIMIZER,
+        optimizer=MUON,
         epochs=30,
         batch_size=32,
         label_smoothing=0.1,

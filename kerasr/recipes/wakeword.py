@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from kerasr.config import TrainConfig
 from kerasr.recipes import words
-from kerasr.recipes.digits_best import OPTIMIZER
+from kerasr.recipes.optimizer import MUON
 from kerasr.registry import model_facts
 
 AUGMENT = replace(words.AUGMENT, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
@@ -23,7 +23,7 @@ def wakeword(model: str | None = None) -> TrainConfig:
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,
-        optimizer=OPTIMIZER,
+        optimizer=MUON,
         epochs=None,
         batch_size=64,
         label_smoothing=0.05,

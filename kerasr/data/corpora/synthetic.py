@@ -3,7 +3,7 @@
 `espeakng-loader` (extra `voices`, GPL-3) brings the library. A voice is an accent of the language with a variant, which
 shapes the vocal tract; the variant is the speaker, so that a split by speaker tests on vocal tracts not heard in
 training, whatever their accent. Rate, pitch and its range are drawn for each clip. A model trained on these alone knows
-how words sound, not how people do: about 70% of real digits.
+how words sound, not how people do (docs/studies.md says what that gives).
 """
 
 import difflib
@@ -57,7 +57,7 @@ def parse_words(listed: str) -> dict[str, str]:
     for item in _COMMA.split(listed.removeprefix(PREFIX)):
         word, _, spoken = (part.strip() for part in item.partition("="))
         if not word or ("=" in item and not all(part.strip() for part in _BAR.split(spoken))):
-            raise UserError(f"{listed}: name the words, separated by commas, as in yes,no or stop=[[st'0p]],go")
+            raise UserError(f"{listed}: name the words, separated by commas, as in yes,no or stop=[[st'0p]],go=go|walk")
         if word in words:
             raise UserError(f"{listed}: {word!r} is there twice; name each word once")
         words[word] = spoken or spoken_form(word)

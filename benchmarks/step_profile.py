@@ -1,11 +1,11 @@
 """Where the time of a training step goes, kind of work by kind of work, for each model.
 
-    python benchmarks/profile.py                       all models, three minutes on one core
-    python benchmarks/profile.py --models DSCNN        some of them
-    python benchmarks/profile.py --traces traces/      keep the traces too, to look at: tensorboard --logdir traces/
+    python benchmarks/step_profile.py                       all models, three minutes on one core
+    python benchmarks/step_profile.py --models DSCNN        some of them
+    python benchmarks/step_profile.py --traces traces/      keep the traces, for tensorboard --logdir traces/
 
 A step is the one that `benchmarks/training.py` times against PyTorch: forward, backward and Adam on one batch, here on
-one thread and in TensorFlow alone, since TensorFlow's own profiler watches. Writes benchmarks/results/profile.json.
+one thread and in TensorFlow alone, whose profiler watches. Writes benchmarks/results/step_profile.json.
 """
 
 import argparse
@@ -28,14 +28,15 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
 from kerasr.run_directory import provenance
 
-RESULTS = Path(__file__).parent / "results" / "profile.json"
+RESULTS = Path(__file__).parent / "results" / "step_profile.json"
 STEPS = 5
 
 # Kinds of work by what a kernel's name contains; the first that fits counts.
 KINDS = {
     "depthwise": ("DepthwiseConv",),
     "convolution": ("Conv2D", "Conv1D", "FusedConv"),
-    "matrix product": ("MatMul", "Einsum", "Batch"),
+    "batch norm": ("FusedBatchNorm",),
+    "matrix product": ("MatMul", "Einsum"),
     "random numbers": ("Random",),
     "sums": ("Sum", "Mean", "Max", "SquaredDifference", "Moments", "Softmax", "BiasAddGrad"),
     "moving": ("Transpose", "Pad", "Slice", "Concat", "Reshape", "Tile", "Gather", "Pack", "TensorList", "ToMkl"),
@@ -59,7 +60,7 @@ def main() -> None:
             trace = arguments.traces / name if arguments.traces else Path(aside)
             rows.append(watch(name, arguments.batch_size, trace))
         print_row(rows[-1])
-    write_result(RESULTS, {"command": "benchmarks/profile.py", **provenance(), "rows": rows})
+    write_result(RESULTS, {**provenance(), "rows": rows})
 
 
 def watch(name: str, batch_size: int, trace: Path) -> dict[str, Any]:
