@@ -15,6 +15,7 @@ import functools
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -281,7 +282,7 @@ def provenance() -> dict[str, Any]:
             continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
-    command = " ".join(["python", *sys.orig_argv[1:]])
+    command = shlex.join(["python", *sys.orig_argv[1:]])
     return {"versions": versions, "machine": machine, "command": command}
 
 
