@@ -25,6 +25,7 @@ from _parts import write_result
 # TensorFlow documents no other way to read a trace without a browser.
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+from kerasr.layers import fuse_batch_norms
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
 from kerasr.run_directory import provenance
 
@@ -68,6 +69,7 @@ def watch(name: str, batch_size: int, trace: Path) -> dict[str, Any]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
     network = builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS)
+    fuse_batch_norms(network)
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
     features = tf.random.normal((batch_size, *REFERENCE_SHAPE))
     labels = tf.constant(np.arange(batch_size) % REFERENCE_OUTPUTS)

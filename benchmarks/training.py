@@ -28,6 +28,7 @@ import tensorflow as tf
 import torch
 from torch import nn
 
+from kerasr.layers import fuse_batch_norms
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts
 from kerasr.run_directory import provenance
 
@@ -126,6 +127,7 @@ def print_row(row: dict[str, Any]) -> None:
 def keras_step(model: keras.Model, batch: Batch, *, xla: bool = False) -> Callable[[], object]:
     """One step of Keras's own training loop."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fuse_batch_norms(model, not xla)
     model.compile(keras.optimizers.Adam(LEARNING_RATE), loss, jit_compile=xla)
     features, labels = tf.constant(batch[0]), tf.constant(batch[2])
     return lambda: model.train_on_batch(features, labels)

@@ -1,7 +1,8 @@
 """TensorFlow's kernels that Keras has no public way to: what a layer may call in training, on that backend alone.
 
 The one room below the data pipeline that knows TensorFlow, and only when a function is called. Inference and every
-other backend use `keras.ops`, so a saved model holds nothing of this.
+other backend use `keras.ops`, so a saved model holds nothing of this. Nor may XLA compile it: in a network of several
+layers the gradients then come out wrong by a tenth (TensorFlow 2.21; `tests/test_layers.py` watches for its mending).
 """
 
 from typing import Any

@@ -132,7 +132,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Keras composes it of a dozen operations that each pass over the whole batch (`benchmarks/step_profile.py` shows what
     a step's parts take). In inference, on other backends and with options that the kernel lacks, it is Keras's own.
+
+    The kernel has to be asked for with `fuse_batch_norms`, by whoever knows that the step is not compiled by XLA: there
+    its gradients come out wrong (TensorFlow 2.21), and a model's `compile` turns XLA on unless told otherwise.
     """
+
+    fused = False
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and mask is None and self._suits_kernel(len(inputs.shape))):
@@ -147,7 +152,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
         usual = self.scale and self.center and not self.renorm and not self.synchronized
         last = self.axis in (-1, rank - 1)
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        return on_tensorflow and rank in (3, 4) and last and usual and self.compute_dtype != "float64"
+        right_type = self.compute_dtype != "float64"
+        return self.fused and on_tensorflow and rank in (3, 4) and last and usual and right_type
+
+
+def fuse_batch_norms(network, fused=True):
+    """Let a network's batch norms train in TensorFlow's kernel; only for steps that XLA does not compile."""
+    for layer in network.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.fused = fused
 
 
 @register

@@ -19,6 +19,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
+from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import prepare_run
@@ -68,6 +69,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     keras.utils.set_random_seed(config.seed)
     with under_precision(runtime.precision):
         network = builder(config.model)(config.features.shape, task.num_outputs, **_builder_options(config, runtime))
+    fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     position = Position(**checkpoint.state) if checkpoint else Position()

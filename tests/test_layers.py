@@ -17,8 +17,10 @@ from kerasr.layers import (
     SubSpectralNorm,
     ZeroPadding,
     choose_kernel,
+    fuse_batch_norms,
     with_kernel,
 )
+from kerasr.registry import builder
 
 NUM_FRAMES = np.array([7, 1, 12, 5], "int32")
 
@@ -182,6 +184,7 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
     got, want = [], []
     for kind, values in ((BatchNormalization, got), (keras.layers.BatchNormalization, want)):
         norm = kind(momentum=0.9, epsilon=1e-5, trainable=trainable)
+        norm.fused = True
         norm(inputs)
         norm.gamma.assign(gamma), norm.beta.assign(beta)
         values += _with_gradients(lambda norm=norm: norm(inputs, training=True), [inputs, norm.gamma, norm.beta])
@@ -195,7 +198,26 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
 def test_batch_norm_with_any_option_is_that_of_keras(options, dtype, rng):
     inputs = rng.normal(1, 2, size=(4, 6, 5, 3)).astype("float32")
     ours, theirs = (kind(dtype=dtype, **options) for kind in (BatchNormalization, keras.layers.BatchNormalization))
+    ours.fused = True
     np.testing.assert_allclose(ours(inputs, training=True), theirs(inputs, training=True), rtol=1e-2, atol=1e-2)
+
+
+def test_a_network_trains_with_fused_batch_norms_as_without(rng):
+    """Through several layers, as a training does it; XLA still gets it wrong, and then they must not be fused."""
+    features, labels = rng.normal(size=(8, 24, 20)).astype("float32"), np.arange(8) % 3
+
+    def step(fused, xla):
+        keras.utils.set_random_seed(0)
+        network = builder("ResidualCNN")((24, 20), 3, width=0.25, dropout=0.0)
+        fuse_batch_norms(network, fused)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        network.compile(keras.optimizers.SGD(0.1), loss, jit_compile=xla)
+        network.train_on_batch(features, labels)
+        return np.concatenate([weight.ravel() for weight in network.get_weights()])
+
+    np.testing.assert_allclose(step(True, False), step(False, False), atol=1e-5)
+    np.testing.assert_allclose(step(False, True), step(False, False), atol=1e-5)
+    assert np.abs(step(True, True) - step(False, True)).max() > 1e-3, "TensorFlow has mended it: fuse under XLA, too"
 
 
 @pytest.mark.parametrize("widths", [[2, 2, 2, 2, 2], [2, 1, 2, 1, 1], [1, 1, 1]], ids=["even", "uneven", "few"])
