@@ -19,6 +19,7 @@ import numpy as np
 from _parts import RESULTS, write_result
 
 from kerasr import audio
+from kerasr.data.corpora.fsdd import DIGITS
 from kerasr.run_directory import load_run, provenance
 
 SAMPLE_RATE = 16000
@@ -26,7 +27,6 @@ FRAME = 160
 # Speech is what lies no more than this below the utterance's loudest frame.
 TOP_DB = 25
 PAUSE, SHORTEST, MARGIN = 1280, 1600, 800  # samples: parts two pieces, is a piece, is kept on either side of one
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def main() -> None:

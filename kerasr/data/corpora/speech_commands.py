@@ -38,6 +38,11 @@ TEST_LIST = "testing_list.txt"
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 WANTED = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+# The 25 words of the whole corpus that are `_unknown_` to the task of twelve.
+OTHERS = (
+    "backward", "bed", "bird", "cat", "dog", "eight", "five", "follow", "forward", "four", "happy", "house", "learn",
+    "marvin", "nine", "one", "seven", "sheila", "six", "three", "tree", "two", "visual", "wow", "zero",
+)  # fmt: skip
 # Number of words by the task's name, which stands behind the corpus's: `speech_commands:12`.
 TASKS = {"12": 12, "35": 35}
 
