@@ -108,6 +108,9 @@ class Augmentation:
 
     time_shift: float = 0.0
     """Shift the clip by up to this many seconds either way."""
+    silence: float = 0.0
+    """Put up to this many seconds of silence before the clip and after it, in half of the cases each: a recording made
+    to stand in for one that is not cut close around its word."""
     gain_db: float = 0.0
     """Turn the clip louder or softer by up to this many dB."""
     speed: Range = (1.0, 1.0)
@@ -201,6 +204,9 @@ class TrainConfig:
     """The architecture's own options."""
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
+    hear_at: tuple[float, ...] = (1.0,)
+    """Hear each clip at these speeds and average the logits: a voice of another pitch is nearer to those of the
+    training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
     """Changes made to training clips."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

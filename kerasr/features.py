@@ -6,7 +6,9 @@ with, and marks what lies beyond a clip's own samples with frames of exact zeros
 """
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -15,7 +17,7 @@ from keras import ops
 
 from kerasr.config import FeatureSpec, from_json, to_json
 
-__all__ = ["FeatureSpec", "Features", "log_mel", "measure_statistics", "mel_matrix", "mfcc"]
+__all__ = ["FeatureSpec", "Features", "change_speed", "log_mel", "measure_statistics", "mel_matrix", "mfcc"]
 
 # The floor that librosa.power_to_db puts under a power (-100 dB). It is fixed: a floor that follows the loudest band
 # of a clip (`top_db`) cannot be computed on a stream.
@@ -52,6 +54,33 @@ def mfcc(waveform: Any, spec: FeatureSpec) -> Any:
     return _cepstra(log_mel(waveform, spec), spec)
 
 
+def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, Any]:
+    """Play clips faster (above 1) or slower, as a tape: pitch and formants move along, as with another vocal tract.
+
+    Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974); frequencies that
+    a faster clip has no room for are not filtered out. `kerasr.data.augment.change_speed` does this to training clips.
+
+    Args:
+        waveform: float32 `(batch, samples)`, padded at the end.
+        num_samples: int32 `(batch,)` samples that are the clip's own.
+        speed: the rate; the nearest fraction with a denominator of 100 or less is taken.
+
+    Returns:
+        `waveform` `(batch, ceil(samples / speed))`, silent past the clip's own samples, and `num_samples` of it.
+    """
+    steps, parts = Fraction(speed).limit_denominator(100).as_integer_ratio()
+    size = ops.shape(waveform)[1]
+    # In whole numbers: a float32 would lose the place between samples of a long recording.
+    place = ops.arange((size * parts + steps - 1) // steps, dtype="int32") * steps
+    x = ops.cast(place % parts, "float32") / parts
+    a, b, c, d = (
+        ops.take(waveform, ops.clip(place // parts + offset, 0, size - 1), axis=1) for offset in (-1, 0, 1, 2)
+    )
+    cubic = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    num_samples = ops.maximum(num_samples * parts // steps, 1)
+    return ops.where(ops.arange(ops.shape(cubic)[1])[None, :] < num_samples[:, None], cubic, 0.0), num_samples
+
+
 @keras.saving.register_keras_serializable("kerasr")
 class Features(keras.layers.Layer):
     """Waveforms in, normalised features out.
@@ -64,6 +93,7 @@ class Features(keras.layers.Layer):
         spec: what to compute.
         mean: one value a feature, subtracted; zeros where None.
         std: one value a feature, divided by; ones where None.
+        speed: rate at which the clip is played first, as by `change_speed`.
     """
 
     def __init__(
@@ -71,6 +101,8 @@ class Features(keras.layers.Layer):
         spec: FeatureSpec,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        *,
+        speed: float = 1.0,
         **kwargs: Any,
     ):
         # The features stay float32 under a mixed precision policy: a dB in bfloat16 is half a dB off.
@@ -78,6 +110,7 @@ class Features(keras.layers.Layer):
         self.spec = spec
         self.mean: tuple[float, ...] = (0.0,) * spec.num_features if mean is None else tuple(mean)
         self.std: tuple[float, ...] = (1.0,) * spec.num_features if std is None else tuple(std)
+        self.speed = speed
         if not len(self.mean) == len(self.std) == spec.num_features:
             raise ValueError(
                 f"the spec gives {spec.num_features} features a frame, but there are {len(self.mean)} means "
@@ -97,7 +130,10 @@ class Features(keras.layers.Layer):
         waveform = ops.cast(waveform, "float32")
         if num_samples is None:
             num_samples = _count_samples(waveform)
-        waveform, num_samples = _fit(waveform, ops.cast(num_samples, "int32"), self.spec)
+        num_samples = ops.cast(num_samples, "int32")
+        if self.speed != 1:
+            waveform, num_samples = change_speed(waveform, num_samples, self.speed)
+        waveform, num_samples = _fit(waveform, num_samples, self.spec)
         return self.from_log_mel(log_mel(waveform, self.spec), _count_frames(num_samples, self.spec))
 
     def from_log_mel(self, energies: Any, num_frames: Any) -> Any:
@@ -112,6 +148,10 @@ class Features(keras.layers.Layer):
         """
         features = energies if self.spec.kind == "log_mel" else _cepstra(energies, self.spec)
         features = _append_deltas(features, num_frames, self.spec.num_deltas)
+        return self.normalise(features, num_frames)
+
+    def normalise(self, features: Any, num_frames: Any) -> Any:
+        """Features `(batch, time, feature)` to the training split's statistics, zeros past `num_frames` `(batch,)`."""
         features = (features - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
         own = ops.arange(ops.shape(features)[1])[None, :] < num_frames[:, None]
         return ops.where(own[..., None], features, 0.0)
@@ -120,12 +160,13 @@ class Features(keras.layers.Layer):
         """`(batch, time, feature)`; time is None where neither the spec nor the waveform fixes it."""
         time = self.spec.shape[0]
         if time is None and waveform.shape[1] is not None:
-            time = self.spec.num_frames(waveform.shape[1])
+            time = self.spec.num_frames(math.ceil(waveform.shape[1] / self.speed))
         return keras.KerasTensor((waveform.shape[0], time, self.spec.num_features), "float32")
 
     def get_config(self) -> dict[str, Any]:
         """The spec and the statistics, as plain JSON types."""
-        return {**super().get_config(), "spec": to_json(self.spec), "mean": list(self.mean), "std": list(self.std)}
+        own = {"spec": to_json(self.spec), "mean": list(self.mean), "std": list(self.std), "speed": self.speed}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Features":

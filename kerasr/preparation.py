@@ -132,6 +132,8 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
         )
+    if not config.hear_at or not all(0.5 <= speed <= 2 for speed in config.hear_at):
+        raise UserError(f"--hear-at {' '.join(map(str, config.hear_at))}: give one or more speeds from 0.5 to 2")
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "

@@ -102,9 +102,18 @@ class Run:
         return Features(self.config.features, **self.facts["statistics"], name="features")
 
     @property
+    def front_ends(self) -> list[Features]:
+        """The front-end at each speed at which the run hears a clip."""
+        front_end = self.features
+        return [
+            front_end if speed == 1 else Features(front_end.spec, front_end.mean, front_end.std, speed=speed)
+            for speed in self.config.hear_at
+        ]
+
+    @property
     def network(self) -> keras.Model:
         """Features `(batch, time, feature)` to logits."""
-        return self.model.layers[-1]
+        return next(layer for layer in self.model.layers if isinstance(layer, keras.Model))
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -152,11 +161,15 @@ class Run:
             "the folder that holds them, or name other recordings with --data"
         )
 
-    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""
+    def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own."""
         longest = max(len(waveform) for waveform in waveforms)
         batch = np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms])
-        return self._probs(batch, np.array([len(waveform) for waveform in waveforms]))
+        return self._logits(batch, np.array([len(waveform) for waveform in waveforms]))
+
+    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""
+        return self._probs(self.logits(waveforms))
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], notice: Notice | None = None) -> np.ndarray:
         """Probabilities `(files, labels)` of recordings of any format and rate.
@@ -170,20 +183,31 @@ class Run:
         """
         found = [np.zeros((0, len(self.labels)), np.float32)]
         for batch in waveform_batches([os.fspath(path) for path in paths], self.config.features):
-            found.append(self._probs(*batch))
+            found.append(self._probs(self._logits(*batch)))
             if notice is not None:
                 notice.advance(len(found[-1]))
         return np.concatenate(found)
 
-    def _probs(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
-        logits = self.network(self.features(waveform, num_samples), training=False)
-        return self.task.probs(keras.ops.convert_to_numpy(logits))
+    def _logits(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
+        return keras.ops.convert_to_numpy(hear(self.front_ends, self.network, waveform, num_samples))
+
+    def _probs(self, logits: np.ndarray) -> np.ndarray:
+        return keras.ops.convert_to_numpy(self.task.probs(logits))
 
 
-def join(features: Features, network: keras.Model) -> keras.Model:
-    """The front-end and a network as one model, from waveform to logits."""
+def hear(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
+    """Logits `(batch, outputs)` of `waveform` `(batch, samples)` and, where given, `num_samples` `(batch,)`.
+
+    With several front-ends, each at a speed of its own, the logits are averaged.
+    """
+    logits = [network(front_end(*clips), training=False) for front_end in front_ends]
+    return keras.layers.average(logits) if len(logits) > 1 else logits[0]
+
+
+def join(front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
+    """The front-ends and a network as one model, from waveform to logits."""
     waveform = keras.Input((None,), name="waveform")
-    return keras.Model(waveform, network(features(waveform)), name=f"{network.name}_from_waveform")
+    return keras.Model(waveform, hear(front_ends, network, waveform), name=f"{network.name}_from_waveform")
 
 
 def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance]) -> Run:

@@ -63,8 +63,8 @@ def under_precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
-    """What a run remembers of it, and what the network costs."""
+def runtime_facts(runtime: Runtime, network: keras.Model, num_passes: int) -> dict[str, Any]:
+    """What a run remembers of it, and what the network costs for a clip that it hears so many times."""
     return {
         "backend": runtime.backend,
         "device": runtime.device,
@@ -72,5 +72,5 @@ def runtime_facts(runtime: Runtime, network: keras.Model) -> dict[str, Any]:
         "xla": runtime.xla,
         "kernel": runtime.kernel,
         "parameters": network.count_params(),
-        "macs": count_macs(network) if network.input_shape[1] else None,
+        "macs": num_passes * count_macs(network) if network.input_shape[1] else None,
     }

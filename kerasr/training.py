@@ -64,7 +64,7 @@ def resume_run(path: str, *, console: Console | None = None, callbacks: Sequence
 
 def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:
     """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
-    config, task, features = run.config, run.task, run.features
+    config, task = run.config, run.task
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.seed)
     with under_precision(runtime.precision):
@@ -75,14 +75,14 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     position = Position(**checkpoint.state) if checkpoint else Position()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
-    update_facts(run, **runtime_facts(runtime, network))
+    update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))
     _print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
     phases = _phases(config)
     keeper = Keeper(
         run.path,
-        join(features, network),
+        join(run.front_ends, network),
         num_steps=train.num_steps,
         position=position,
         resume=checkpoint,

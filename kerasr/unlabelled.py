@@ -153,7 +153,7 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
         longest = max(map(len, clips))
         waveform = np.stack([np.pad(clip, (0, longest - len(clip))) for clip in clips])
         given, logits = network(features(waveform, np.array([len(clip) for clip in clips])), training=False)
-        return run.task.probs(ops.convert_to_numpy(logits)), ops.convert_to_numpy(given)
+        return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
 
     kept, bad, waiting, heard = [], [], [], []
     for path, clip in zip(paths, map_threaded(read, paths, "Hearing"), strict=True):

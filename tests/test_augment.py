@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment
-from kerasr.features import Features
+from kerasr.features import Features, change_speed
 
 SEED = tf.constant([3, 5], tf.int64)
 
@@ -19,7 +19,7 @@ def batch(rng):
     return tf.constant(waveform), tf.constant([4000, 2500])
 
 
-EVERYTHING = Augmentation(time_shift=0.05, gain_db=6.0, speed=(0.8, 1.2), noise=1.0, reverb=1.0, codec=1.0)
+EVERYTHING = Augmentation(time_shift=0.05, gain_db=6.0, speed=(0.8, 1.2), silence=0.1, noise=1.0, reverb=1.0, codec=1.0)
 LOG_MEL = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, clip_seconds=0.5)
 
 
@@ -63,6 +63,28 @@ def test_shift_moves_the_clip_whole_or_cuts_its_beginning():
         np.testing.assert_array_equal(moved.numpy()[0, max(0, shift) : 100 + shift], expected)
         assert not moved.numpy()[0, : max(0, shift)].any()
     assert seen >= {-1, 1}
+
+
+def test_silence_surrounds_the_whole_clip():
+    waveform = tf.reshape(tf.range(1, 101, dtype=tf.float32), [1, 100]) * tf.ones([200, 1])
+    moved, num_samples = augment.surround(waveform, tf.fill([200], 80), 30, SEED)
+    before = (moved.numpy() == 0).argmin(1)
+    after = num_samples.numpy() - before - 80
+    for clip, start in zip(moved.numpy(), before, strict=True):
+        np.testing.assert_array_equal(clip[start : start + 80], np.arange(1, 81))
+        assert not clip[:start].any()
+        assert not clip[start + 80 :].any()
+    for ends in (before, after):
+        assert 0 == ends.min() < ends.max() <= 30
+        assert 0.35 < (ends == 0).mean() < 0.65
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.25, 1.1])
+def test_the_front_end_changes_speed_as_the_augmentation_does(batch, speed):
+    expected = augment.change_speed(*batch, (speed, speed), SEED)
+    waveform, num_samples = change_speed(*batch, speed)
+    np.testing.assert_array_equal(num_samples, expected[1])
+    np.testing.assert_allclose(waveform, expected[0], atol=1e-3)
 
 
 @pytest.mark.parametrize("recorded", [True, False])

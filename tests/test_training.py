@@ -20,6 +20,8 @@ from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfi
 from kerasr.data.balance import class_weights
 from kerasr.data.manifest import write_manifest
 from kerasr.errors import UserError
+from kerasr.features import change_speed
+from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs
 from kerasr.run_directory import load_run
@@ -85,14 +87,26 @@ def test_a_run_holds_what_it_takes_to_tell_it_again(config):
     assert any(np.any(a != b) for a, b in zip(arrays(run.path), arrays(other.path), strict=True))
 
 
-def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng):
-    run = train_recipe(config, console=quiet())
+@pytest.mark.parametrize("speeds", [(1.0,), (0.8, 1.0, 1.25)])
+def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, speeds):
+    run = train_recipe(replace(config, hear_at=speeds), console=quiet())
     waveform = 0.1 * rng.standard_normal(2500).astype("float32")
     expected = run.probs([waveform])
     padded = np.pad(waveform, (0, 1000))[None]
     np.testing.assert_allclose(run.task.probs(run.model.predict(padded, verbose=0)), expected, atol=1e-5)
     beside = run.probs([waveform, 0.5 * rng.standard_normal(9000).astype("float32")])
     np.testing.assert_allclose(beside[:1], expected, atol=1e-5)
+
+
+def test_at_several_speeds_the_logits_are_averaged(config, rng):
+    run = train_recipe(replace(config, hear_at=(0.8, 1.0)), console=quiet())
+    waveform, num_samples = 0.1 * rng.standard_normal((1, 2500)).astype("float32"), np.array([2500], np.int32)
+    slow = run.network(run.features(*change_speed(waveform, num_samples, 0.8)))
+    expected = (slow + run.network(run.features(waveform, num_samples))) / 2
+    np.testing.assert_allclose(run.logits([waveform[0]]), expected, atol=1e-5)
+    assert run.facts["macs"] == 2 * count_macs(run.network)
+    with pytest.raises(UserError, match=r"speeds from 0\.5 to 2"):
+        train_recipe(replace(config, hear_at=(0.1,)))
 
 
 @pytest.mark.parametrize("between_epochs", [False, True], ids=["inside an epoch", "between epochs"])

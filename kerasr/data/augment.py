@@ -25,6 +25,7 @@ def changes_waveform(augment: Augmentation) -> bool:
     """Whether features must be computed anew in each epoch."""
     return bool(
         augment.time_shift
+        or augment.silence
         or augment.gain_db
         or augment.speed != (1.0, 1.0)
         or augment.noise
@@ -59,12 +60,14 @@ def augment_waveform(
     noise: tf.Tensor | None,
     seed: tf.Tensor,
 ) -> Batch:
-    """Speed, shift, room, gain, noise and codec: the order in which they happen to a voice on its way to a listener."""
+    """Speed, shift, silence, room, gain, noise, codec: the order in which they happen to a voice until it is heard."""
     if augment.speed != (1.0, 1.0):
         waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
     if augment.time_shift:
         most = round(augment.time_shift * sample_rate)
         waveform, num_samples = shift_time(waveform, num_samples, most, _fold(seed, 1))
+    if augment.silence:
+        waveform, num_samples = surround(waveform, num_samples, round(augment.silence * sample_rate), _fold(seed, 14))
     if augment.reverb:
         waveform = reverberate(waveform, num_samples, augment, sample_rate, _fold(seed, 8))
     if augment.gain_db:
@@ -131,6 +134,17 @@ def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.
     moved = tf.gather(waveform, tf.clip_by_value(position, 0, tf.shape(waveform)[1] - 1), batch_dims=1)
     num_samples += shift
     return _silence_padding(tf.where(position >= 0, moved, 0.0), num_samples), num_samples
+
+
+def surround(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
+    """Put up to `most` samples of silence before each clip and after it; at each end, half of the clips get none."""
+    ends = tf.random.stateless_uniform([2, tf.shape(num_samples)[0]], seed, -most, most + 1, dtype=tf.int32)
+    before, after = tf.unstack(tf.maximum(ends, 0))
+    size = tf.shape(waveform)[1]
+    position = tf.range(size + 2 * most)[None, :] - before[:, None]
+    moved = tf.gather(waveform, tf.clip_by_value(position, 0, size - 1), batch_dims=1)
+    inside = (position >= 0) & (position < num_samples[:, None])
+    return tf.where(inside, moved, 0.0), before + num_samples + after
 
 
 def add_noise(

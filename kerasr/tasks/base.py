@@ -39,8 +39,8 @@ class Task(Protocol):
         """Share of clips for which the logits point at the target; called `accuracy`."""
         ...
 
-    def probs(self, logits: np.ndarray) -> np.ndarray:
-        """`(batch, labels)` probabilities from logits `(batch, num_outputs)`."""
+    def probs(self, logits):
+        """Probabilities `(batch, labels)`, a tensor, from logits `(batch, num_outputs)`: in a graph, too."""
         ...
 
 

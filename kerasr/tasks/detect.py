@@ -52,7 +52,6 @@ class Detect:
         """Share of clips whose logit has the right sign."""
         return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
 
-    def probs(self, logits: np.ndarray) -> np.ndarray:
+    def probs(self, logits):
         """Sigmoid: `(batch, 1)` to `(batch, 2)`, the absence and the presence of the word."""
-        present = np.exp(-np.logaddexp(0, -logits))
-        return np.concatenate([1 - present, present], -1)
+        return keras.ops.sigmoid(keras.ops.concatenate([-logits, logits], -1))

@@ -1,0 +1,5 @@
+"""A run becomes something that others can call: TensorFlow Serving's SavedModel."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

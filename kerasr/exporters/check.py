@@ -1,0 +1,127 @@
+"""What an exported file answers against what the run answers, measured in a fresh process on the run's test clips."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from kerasr.data.pipeline import read_clip
+from kerasr.errors import UserError
+from kerasr.exporters import hear
+from kerasr.run_directory import Run
+
+# Clips made here where the run's recordings are not on this machine.
+NUM_MADE = 16
+# Recordings that a SavedModel hears as files, too.
+NUM_WAV = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """How near an exported file is to its run.
+
+    Attributes:
+        num_clips: clips that both heard.
+        real: whether they are the run's test recordings; else they are bursts of noise, for want of them.
+        agreement: share of the clips in which both hear the same word.
+        difference: largest difference between their logits.
+        accuracy_before: share of the clips in which the run hears the right word; None where they are made.
+        accuracy_after: the same of the file.
+        milliseconds: of one clip on one thread, from waveform to probabilities (median).
+        size: bytes of the file, or of all files of the folder.
+    """
+
+    num_clips: int
+    real: bool
+    agreement: float
+    difference: float
+    accuracy_before: float | None
+    accuracy_after: float | None
+    milliseconds: float
+    size: int
+
+    def to_json(self) -> str:
+        """As JSON, for what is written beside the file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def check_export(run: Run, kind: str, path: str) -> Check:
+    """Let the file at `path` hear the run's test clips in a process that cannot import Keras.
+
+    Args:
+        run: where the file comes from.
+        kind: `savedmodel`, `litert` or `onnx`.
+        path: the file or folder.
+
+    Raises:
+        UserError: the process failed; the message has its last line.
+    """
+    clips, truth, wav = _clips(run)
+    longest = max(map(len, clips))
+    waveform = np.stack([np.pad(clip, (0, longest - len(clip))) for clip in clips])
+    before = run.logits(clips)
+    answers = _hear(kind, path, waveform, wav)
+    difference = np.abs(answers["logits"] - before).max()
+    if wav:
+        difference = max(difference, np.abs(answers["wav_logits"] - before[: len(wav)]).max())
+    heard_before, heard_after = run.probs(clips).argmax(-1), answers["probs"].argmax(-1)
+    return Check(
+        num_clips=len(clips),
+        real=truth is not None,
+        agreement=float((heard_before == heard_after).mean()),
+        # A NaN is as far away as can be.
+        difference=float(np.nan_to_num(difference, nan=np.inf)),
+        accuracy_before=None if truth is None else float((heard_before == truth).mean()),
+        accuracy_after=None if truth is None else float((heard_after == truth).mean()),
+        milliseconds=float(answers["milliseconds"]),
+        size=size_of(path),
+    )
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = [path] if Path(path).is_file() else Path(path).rglob("*")
+    return sum(file.stat().st_size for file in map(Path, files) if file.is_file())
+
+
+def _clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]]:
+    """Waveforms, the index of what each says, and the first few as WAV files; made ones where the run's are missing."""
+    try:
+        items = run.utterances("test")
+        clips = [read_clip(item.path, run.config.features) for item in items]
+    except UserError:
+        items, clips = [], []
+    if not clips:
+        return _made_clips(run), None, []
+    leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])
+    return clips, run.task.label_index([item.label or "" for item in items]), list(leading)
+
+
+def _made_clips(run: Run) -> list[np.ndarray]:
+    """Bursts of noise of many lengths and levels."""
+    draw = np.random.default_rng(0)
+    most = round((run.config.features.clip_seconds or 1.0) * run.config.features.sample_rate)
+    sizes, levels = draw.integers(most // 4, most, NUM_MADE), 10 ** draw.uniform(-3, -1, NUM_MADE)
+    return [(level * draw.standard_normal(size)).astype("float32") for size, level in zip(sizes, levels, strict=True)]
+
+
+def _hear(kind: str, path: str, waveform: np.ndarray, wav: Sequence[str]) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as folder:
+        clips, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
+        np.savez(clips, waveform=waveform, wav=np.array(wav, dtype=str))
+        command = [sys.executable, "-P", hear.__file__, kind, path, str(clips), str(answers)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["it said nothing"]
+            raise UserError(
+                f"the exported file could not be used: a process that loaded it ended with code {done.returncode} "
+                f"({lines[-1]})"
+            )
+        with np.load(answers) as found:
+            return dict(found)

@@ -1,0 +1,78 @@
+"""A SavedModel for TensorFlow Serving: the front-end, the network and the words in one graph.
+
+Signatures, each with the outputs `logits`, `probs`, `label_index` and `label`:
+
+serving_default   `waveform` float32 (batch, samples) at the spec's rate; trailing exact zeros are padding
+with_num_samples  the same with `num_samples` int32 (batch,), for clips that end in true silence
+serve_wav         `wav` string (batch,): the files' bytes, of any width and common rate
+features          `features` float32 (batch, time, feature), as `kerasr.Features(spec)` or librosa gives them: in dB, no
+                  statistics applied; trailing frames of exact zeros are padding (a run that hears at several speeds
+                  hears these at their own alone)
+
+The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
+GPU is served on a CPU.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerasr.errors import UserError
+from kerasr.exporters.wav import decode_wavs
+from kerasr.layers import NumFrames, with_kernel
+from kerasr.run_directory import Run, hear
+
+SIGNATURES = ("serving_default", "with_num_samples", "serve_wav", "features")
+
+
+def write_saved_model(run: Run, folder: str) -> None:
+    """Write the run's SavedModel into a folder.
+
+    Raises:
+        UserError: Keras runs on another backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"a SavedModel is written by TensorFlow, and KERAS_BACKEND is {keras.backend.backend()}: "
+            "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)"
+        )
+    network = with_kernel(run.network, "fused")
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    for name, (function, signature) in _endpoints(run, network).items():
+        archive.add_endpoint(name, function, input_signature=signature)
+    archive.write_out(folder, verbose=False)
+
+
+def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., Any], list[tf.TensorSpec]]]:
+    """Each signature's function and inputs."""
+    front_ends, spec = run.front_ends, run.config.features
+    words = tf.constant(run.labels)
+
+    def answer(logits):
+        probs = run.task.probs(logits)
+        index = tf.argmax(probs, axis=-1, output_type=tf.int32)
+        return {"logits": logits, "probs": probs, "label_index": index, "label": tf.gather(words, index)}
+
+    def serving_default(waveform):
+        return answer(hear(front_ends, network, waveform))
+
+    def with_num_samples(waveform, num_samples):
+        return answer(hear(front_ends, network, waveform, num_samples))
+
+    def serve_wav(wav):
+        return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate)))
+
+    def from_features(features):
+        features = run.features.normalise(features, NumFrames()(features))
+        return answer(network(features, training=False))
+
+    waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
+    return {
+        "serving_default": (serving_default, [waveform]),
+        "with_num_samples": (with_num_samples, [waveform, tf.TensorSpec([None], tf.int32, "num_samples")]),
+        "serve_wav": (serve_wav, [tf.TensorSpec([None], tf.string, "wav")]),
+        "features": (from_features, [tf.TensorSpec([None, *spec.shape], tf.float32, "features")]),
+    }

@@ -1,0 +1,171 @@
+"""A folder that TensorFlow Serving watches: `NAME/VERSION/`, warm-up requests, and the server's own settings.
+
+serving/
+    models.config       the models there are: tensorflow_model_server --model_config_file
+    batching.config     --batching_parameters_file
+    digits/
+        1/              a SavedModel, whole from the moment it appears
+            assets.extra/tf_serving_warmup_requests     played by the server before it answers
+            assets.extra/kerasr.json                    words, front-end, scores, licence of the training data
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasr import atomic
+from kerasr.config import to_json
+from kerasr.data.pipeline import read_clip
+from kerasr.errors import UserError
+from kerasr.exporters.check import Check, check_export
+from kerasr.exporters.saved_model import write_saved_model
+from kerasr.rejection import threshold_of
+from kerasr.run_directory import Run
+
+# Largest difference between a logit of the run and of the exported graph, which sums in another order.
+TOLERANCE = 1e-4
+
+EXTRA, FACTS, WARM_UP = "assets.extra", "kerasr.json", "tf_serving_warmup_requests"
+
+# TensorFlow Serving pads clips of different lengths with the first sample of each when it is asked to
+# (`pad_variable_length_inputs`), which is not silence: clients send clips of one length, or `wav`.
+BATCHING = """\
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+pad_variable_length_inputs: false
+"""
+
+
+def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = TOLERANCE) -> tuple[Path, Check]:
+    """Export a run as the next version of a model that TensorFlow Serving serves.
+
+    Args:
+        run: a finished run, or a preset.
+        to: the model's folder, whose name is the model's: `serving/digits`.
+        tolerance: largest difference between the logits of the run and of the graph.
+
+    Returns:
+        The version's folder, and what was measured of it.
+
+    Raises:
+        UserError: the graph's logits are another's; nothing is left behind.
+        OSError: the folder cannot be written.
+    """
+    model = Path(os.path.abspath(to))
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
+        raise UserError(f"--to {to}: {model.name!r} becomes the model's name, part of URLs: use letters and -_.")
+    model.mkdir(parents=True, exist_ok=True)
+    # A server passes over what is no number.
+    beside = tempfile.mkdtemp(dir=model, prefix=".export-")
+    try:
+        write_saved_model(run, beside)
+        check = check_export(run, "savedmodel", beside)
+        if check.difference > tolerance:
+            raise UserError(
+                f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
+                f"clips, and {tolerance:g} is allowed: no version was made; please report this with {run.path}"
+            )
+        extra = Path(beside, EXTRA)
+        extra.mkdir()
+        (extra / FACTS).write_text(json.dumps(describe(run, check), indent=2, ensure_ascii=False) + "\n")
+        write_warm_up(run, model.name, extra / WARM_UP)
+        os.chmod(beside, 0o755)
+        version = _claim(beside, model)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    write_settings(model.parent)
+    return version, check
+
+
+def describe(run: Run, check: Check) -> dict[str, Any]:
+    """What whoever holds the exported file must know, as plain JSON types."""
+    corpus, metrics = run.facts["corpus"], run.metrics or {}
+    return {
+        "labels": list(run.labels),
+        "task": run.task.name,
+        "threshold": threshold_of(run) if run.config.wanted is None else 0.5,
+        "features": to_json(run.config.features),
+        "statistics": run.facts["statistics"],
+        "model": run.config.model,
+        "test": {key: metrics[key] for key in ("accuracy", "accuracy_interval", "num_clips") if key in metrics},
+        "split_rule": run.split_rule,
+        "data": {key: corpus[key] for key in ("name", "source", "licence", "fingerprint")},
+        "check": {**vars(check)},
+        "versions": run.facts["versions"],
+    }
+
+
+def write_warm_up(run: Run, name: str, path: Path) -> None:
+    """Requests that the server plays before it answers, one of each signature, so that no client waits for the first.
+
+    They are TFRecords of `PredictionLog` (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in _requests(run):
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name, request.model_spec.signature_name = name, signature
+            for key, value in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            writer.write(log.SerializeToString())
+
+
+def _requests(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One request of each signature, of a second of silence with a click in it."""
+    from kerasr import audio
+
+    spec = run.config.features
+    size = spec.clip_samples if spec.clip_seconds else spec.sample_rate
+    waveform = np.zeros((1, size), np.float32)
+    waveform[0, size // 2] = 0.5
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "click.wav")
+        audio.write(path, waveform[0], spec.sample_rate)
+        wav, clip = path.read_bytes(), read_clip(str(path), spec)
+    yield "serving_default", {"waveform": waveform}
+    yield "with_num_samples", {"waveform": waveform, "num_samples": np.array([len(clip)], np.int32)}
+    yield "serve_wav", {"wav": np.array([wav], dtype=object)}
+    yield "features", {"features": np.zeros((1, spec.num_frames(size), spec.num_features), np.float32)}
+
+
+def write_settings(folder: Path) -> None:
+    """The list of the models under a folder, and the batching, for the server that mounts it as /models."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and versions_of(path))
+    models = "".join(
+        f'  config {{ name: "{name}" base_path: "/models/{name}" model_platform: "tensorflow" }}\n' for name in names
+    )
+    atomic.write_bytes(folder / "models.config", f"model_config_list {{\n{models}}}\n".encode())
+    if not (folder / "batching.config").exists():
+        atomic.write_bytes(folder / "batching.config", BATCHING.encode())
+
+
+def versions_of(model: Path) -> list[int]:
+    """The versions in a model's folder, as the server counts them: sub-folders whose names are numbers."""
+    return sorted(int(path.name) for path in model.iterdir() if path.name.isdecimal() and path.is_dir())
+
+
+def _claim(beside: str, model: Path) -> Path:
+    """Rename a filled folder to the next version; the system lets only one process have each."""
+    version = max(versions_of(model), default=0) + 1
+    while True:
+        path = model / str(version)
+        try:
+            # Renaming onto a folder that has files fails.
+            os.rename(beside, path)
+            return path
+        except OSError:
+            if not path.exists():
+                raise
+            version += 1

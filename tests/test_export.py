@@ -1,0 +1,193 @@
+"""`python -m kerasr.export`: what a server, a C++ program and a shell get is what the run answers."""
+
+import ctypes
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from kerasr import cli, export
+from kerasr.data.pipeline import read_clip
+from kerasr.errors import UserError
+from kerasr.exporters import check_export, export_serving, serving
+from kerasr.exporters.saved_model import SIGNATURES
+from kerasr.features import Features
+from kerasr.run_directory import load_run
+
+
+@pytest.fixture(scope="module")
+def served(tone_run, tmp_path_factory):
+    """A folder that a server would watch, with the tones' model in it."""
+    folder = tmp_path_factory.mktemp("serving")
+    version, check = export_serving(load_run(tone_run), folder / "tones")
+    assert version == folder / "tones" / "1"
+    assert check.real
+    assert check.agreement == 1
+    assert check.difference < 1e-5
+    assert check.accuracy_after == check.accuracy_before > 0.8
+    return folder
+
+
+@pytest.fixture(scope="module")
+def signatures(served):
+    """The exported model's functions."""
+    return tf.saved_model.load(str(served / "tones" / "1")).signatures
+
+
+def listen(run):
+    """The run's test clips, as a padded batch with lengths, their paths, and the run's logits."""
+    paths = [item.path for item in run.utterances("test")]
+    clips = [read_clip(path, run.config.features) for path in paths]
+    longest = max(map(len, clips))
+    waveform = np.stack([np.pad(clip, (0, longest - len(clip))) for clip in clips])
+    return waveform, np.array([len(clip) for clip in clips], np.int32), paths, run.logits(clips)
+
+
+def test_every_signature_answers_as_the_run_does(signatures, tone_run):
+    run = load_run(tone_run)
+    waveform, num_samples, paths, logits = listen(run)
+    features = Features(run.config.features)(waveform, num_samples)
+    inputs = {
+        "serving_default": {"waveform": waveform},
+        "with_num_samples": {"waveform": waveform, "num_samples": num_samples},
+        "serve_wav": {"wav": [Path(path).read_bytes() for path in paths]},
+        "features": {"features": features},
+    }
+    assert set(SIGNATURES) == set(inputs) == set(signatures)
+    for name, given in inputs.items():
+        answer = signatures[name](**{key: tf.constant(value) for key, value in given.items()})
+        np.testing.assert_allclose(answer["logits"], logits, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(answer["probs"], run.task.probs(logits), atol=1e-5)
+        index = logits.argmax(-1)
+        np.testing.assert_array_equal(answer["label_index"], index)
+        assert [word.decode() for word in answer["label"].numpy()] == [run.labels[place] for place in index]
+
+
+def test_a_clips_answer_is_its_own(signatures, rng):
+    alone = 0.1 * rng.standard_normal((1, 2000)).astype("float32")
+    company = np.concatenate([np.pad(alone, ((0, 0), (0, 3000))), rng.standard_normal((3, 5000)).astype("float32")])
+    one, many = (signatures["serving_default"](waveform=tf.constant(clips))["logits"] for clips in (alone, company))
+    np.testing.assert_allclose(many[:1], one, atol=1e-5)
+    # What is no number stays in its own row.
+    company[1] = np.nan
+    np.testing.assert_allclose(
+        signatures["serving_default"](waveform=tf.constant(company))["logits"][:1], one, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 100_000])
+def test_clips_of_any_length_have_an_answer(signatures, size):
+    assert np.isfinite(signatures["serving_default"](waveform=tf.ones([2, size]))["probs"]).all()
+
+
+def test_nothing_in_the_graph_is_compiled_by_xla(served):
+    saved = saved_model_pb2.SavedModel.FromString((served / "tones" / "1" / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    assert functions
+    assert not [function.signature.name for function in functions if function.attr["_XlaMustCompile"].b]
+
+
+@pytest.fixture
+def quick(served, monkeypatch):
+    """Exports take no time: the graph is a copy, and is not checked again."""
+    graph = served / "tones" / "1"
+
+    def copy(run, folder):
+        shutil.copytree(graph, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("assets.extra"))
+
+    monkeypatch.setattr(serving, "write_saved_model", copy)
+
+
+def test_a_new_version_each_time_and_the_servers_files(quick, tone_run, tmp_path):
+    model = tmp_path / "tones"
+    assert export_serving(load_run(tone_run), model)[0].name == "1"
+    (model / "7").mkdir()
+    assert export_serving(load_run(tone_run), model)[0].name == "8"
+    assert sorted(path.name for path in model.iterdir()) == ["1", "7", "8"]
+    assert 'name: "tones" base_path: "/models/tones"' in (tmp_path / "models.config").read_text()
+    assert "pad_variable_length_inputs: false" in (tmp_path / "batching.config").read_text()
+
+
+def test_what_goes_along(served, tone_run):
+    run, extra = load_run(tone_run), served / "tones" / "1" / "assets.extra"
+    facts = json.loads((extra / "kerasr.json").read_text())
+    assert facts["labels"] == list(run.labels)
+    assert facts["features"]["sample_rate"] == 8000
+    assert facts["check"]["real"]
+    assert {"licence", "fingerprint"} <= set(facts["data"])
+    signatures = tf.saved_model.load(str(served / "tones" / "1")).signatures
+    for record in tf.data.TFRecordDataset(str(extra / "tf_serving_warmup_requests")):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        assert request.model_spec.name == "tones"
+        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+        assert np.isfinite(signatures[request.model_spec.signature_name](**inputs)["probs"]).all()
+
+
+def test_an_export_that_answers_otherwise_is_no_version(tone_run, tmp_path, monkeypatch):
+    run, other = load_run(tone_run), load_run(tone_run)
+    kernel = other.network.get_layer("logits").kernel
+    kernel.assign(kernel + 0.01)
+    write = serving.write_saved_model
+    monkeypatch.setattr(serving, "write_saved_model", lambda run, folder: write(other, folder))
+    with pytest.raises(UserError, match=r"logits are up to .* off the run's"):
+        export_serving(run, tmp_path / "tones")
+    assert list((tmp_path / "tones").iterdir()) == []
+    assert not (tmp_path / "models.config").exists()
+
+
+def test_a_file_that_crashes_its_process_is_told(tone_run, tmp_path):
+    with pytest.raises(UserError, match="could not be used: a process that loaded it ended with code 1"):
+        check_export(load_run(tone_run), "savedmodel", str(tmp_path))
+
+
+def test_the_command(quick, tone_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["export", str(tone_run), "--to", str(tmp_path / "a b")])
+    with pytest.raises(SystemExit) as end:
+        cli.run_command(export.main)
+    assert end.value.code == 2
+    assert "becomes the model's name" in capsys.readouterr().err
+    export.main([str(tone_run), "--to", str(tmp_path / "tones")])
+    out = capsys.readouterr().out
+    assert "same word" in out
+    assert str(tmp_path / "tones" / "1") in out.replace("\n", "")
+
+
+def test_without_the_recordings_noise_is_compared(quick, tone_run, tmp_path, capsys):
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    manifest = (run / "manifest.csv").read_text().replace(".wav", "-gone.wav")
+    (run / "manifest.csv").write_text(manifest)
+    export.main([str(run), "--to", str(tmp_path / "tones")])
+    assert "are not on this machine" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "tones" / "1" / "assets.extra" / "kerasr.json").read_text())
+    assert facts["check"]["real"] is False
+
+
+def test_saved_model_cli_runs_it(served, tone_run, tmp_path):
+    waveform, _, _, logits = listen(load_run(tone_run))
+    np.save(tmp_path / "waveform.npy", waveform)
+    command = ["saved_model_cli", "run", "--dir", served / "tones" / "1", "--tag_set", "serve", "--outdir", tmp_path]
+    command += ["--signature_def", "serving_default", "--inputs", f"waveform={tmp_path / 'waveform.npy'}"]
+    subprocess.run([Path(sys.executable).with_name("saved_model_cli"), *command[1:]], check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), logits, atol=1e-4)
+
+
+def test_the_c_api_loads_it(served):
+    """`TF_LoadSessionFromSavedModel` is what a C++ server calls."""
+    library = ctypes.CDLL(str(Path(tf.sysconfig.get_lib()) / "libtensorflow_cc.so.2"))
+    for name in ("TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions", "TF_LoadSessionFromSavedModel"):
+        getattr(library, name).restype = ctypes.c_void_p
+    library.TF_Message.restype = ctypes.c_char_p
+    status, graph = (ctypes.c_void_p(getattr(library, f"TF_New{name}")()) for name in ("Status", "Graph"))
+    options = ctypes.c_void_p(library.TF_NewSessionOptions())
+    tags = (ctypes.c_char_p * 1)(b"serve")
+    folder = str(served / "tones" / "1").encode()
+    session = library.TF_LoadSessionFromSavedModel(options, None, folder, tags, 1, graph, None, status)
+    assert library.TF_GetCode(status) == 0, library.TF_Message(status)
+    assert session
