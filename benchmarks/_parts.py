@@ -35,7 +35,7 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
     """Measure each part whose result is not there yet, and keep it with the command, the machine and the versions."""
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name, measure in parts.items():
-        path = arguments.results / f"{name}.json"
+        path = arguments.results / f"{name}-{arguments.epochs}-epochs.json"
         if not path.exists() and name in (arguments.parts or parts):
             print(name, flush=True)
             result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}

@@ -1,11 +1,12 @@
 """Make a run into something that others can call: `python -m kerasr.export`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
@@ -13,15 +14,17 @@ if TYPE_CHECKING:
     from kerasr.run_directory import Run
 
 DESCRIPTION = """
-Export a run for TensorFlow Serving, and check the export before anyone sees it.
+Export a run, and check the export before anyone sees it.
 
-  python -m kerasr.export runs/2026-11-21-digits-1 --to serving/digits      serving/digits/1/, then 2/, ...
+  python -m kerasr.export runs/2026-11-21-digits-1 --to serving/digits      TensorFlow Serving: serving/digits/1/, ...
+  python -m kerasr.export runs/2026-11-21-digits-1 --to digits.tflite --format litert      a phone (extra litert)
+  python -m kerasr.export runs/2026-11-21-digits-1 --to digits.tflite --format litert --quantize int8
   python -m kerasr.export PRESET --to serving/digits
   docker run -p 8501:8501 -v "$PWD/serving:/models" tensorflow/serving --model_config_file=/models/models.config
 
-The front-end and the words are inside: clients send waveforms, WAV files or features, and get logits, probabilities and
-words. The run's test clips go through the export in a fresh process that knows no Keras; where its logits are not the
-run's, there is no new version. docs/serving.md has clients and clusters.
+The front-end and the words are inside, or beside the file. The run's test clips go through the export in a process
+of its own that knows no Keras; where its answers are not the run's, nothing is written. docs/serving.md has clients
+and clusters.
 """
 
 
@@ -32,8 +35,15 @@ class ExportConfig:
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     to: str
-    """The model's folder under the one that the server watches; its name is the model's name. A new version each
-    time."""
+    """For a server, the model's folder under the one that it watches; its name is the model's name, and each export a
+    new version. For a phone, a file that ends in .tflite."""
+    format: Literal["serving", "litert"] = "serving"
+    """serving is a SavedModel that takes waveforms, WAV files or features; litert a file that takes one waveform."""
+    quantize: Literal["none", "dynamic", "int8"] = "none"
+    """litert only. dynamic stores the network in 8 bits; int8 computes in them, too, calibrated on validation clips."""
+    least_agreement: float | None = None
+    """litert only. Least share of the test clips in which the file must hear the run's word; 0.999 where not given, and
+    0.98 in 8 bits."""
     json: bool = False
     """Print what was measured as JSON, for programs."""
 
@@ -41,12 +51,17 @@ class ExportConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments, export, and say what was measured."""
     config = parse(ExportConfig, argv, command="export", description=DESCRIPTION + presets_line())
+    if config.format != "litert" and (config.quantize != "none" or config.least_agreement is not None):
+        raise UserError("--quantize and --least-agreement are for --format litert: add it")
     import_quietly()
-    from kerasr.exporters import export_serving
+    from kerasr.exporters import export_litert, export_serving
     from kerasr.run_directory import load_run
 
     run = load_run(config.run)
-    path, check = export_serving(run, config.to)
+    if config.format == "litert":
+        path, check = export_litert(run, config.to, quantize=config.quantize, least_agreement=config.least_agreement)
+    else:
+        path, check = export_serving(run, config.to)
     if config.json:
         print(check.to_json(), end="")
     else:

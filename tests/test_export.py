@@ -1,4 +1,4 @@
-"""`python -m kerasr.export`: what a server, a C++ program and a shell get is what the run answers."""
+"""`python -m kerasr.export`: what a server, a phone, a C++ program and a shell get is what the run answers."""
 
 import ctypes
 import json
@@ -10,16 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from kerasr import cli, export
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters import check_export, export_serving, serving
+from kerasr.exporters import check_export, export_litert, export_serving, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
-from kerasr.run_directory import load_run
+from kerasr.registry import builder, list_models
+from kerasr.run_directory import join, load_run
+
+# Options that make a model small, where it has them.
+NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +172,88 @@ def test_without_the_recordings_noise_is_compared(quick, tone_run, tmp_path, cap
     assert "are not on this machine" in capsys.readouterr().out
     facts = json.loads((tmp_path / "tones" / "1" / "assets.extra" / "kerasr.json").read_text())
     assert facts["check"]["real"] is False
+
+
+@pytest.mark.parametrize("quantize", ["none", "dynamic", "int8"])
+def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
+    run = load_run(tone_run)
+    path, check = export_litert(run, tmp_path / "tones.tflite", quantize=quantize)
+    assert check.agreement == 1
+    assert check.difference < {"none": 1e-4, "dynamic": 0.2, "int8": 2.0}[quantize]
+    assert check.size == path.stat().st_size
+    facts = json.loads((tmp_path / "tones.json").read_text())
+    assert (facts["labels"], facts["quantize"]) == (list(run.labels), quantize)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tones.json", "tones.tflite"]
+
+
+def test_eight_bits_are_of_the_network_alone(tone_run, tmp_path):
+    """A power spectrum in 8 bits would be 30 dB off."""
+    path, _ = export_litert(load_run(tone_run), tmp_path / "tones.tflite", quantize="int8")
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    small = {item["name"] for item in interpreter.get_tensor_details() if item["dtype"] == np.int8}
+    assert any("conv" in name for name in small)
+    # The front-end's last tensor is put into 8 bits where the network takes it.
+    inside = {name for name in small if "features" in name and "conv" not in name}
+    assert len(inside) == 1
+    assert inside.pop().endswith("_quantized")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"to": "tones.bin"}, r"ends in \.tflite"),
+        ({"least_agreement": 1.1}, "nothing was written"),
+    ],
+)
+def test_a_file_that_may_not_be_written_is_told(tone_run, tmp_path, change, words):
+    arguments = {"to": "tones.tflite", **change}
+    with pytest.raises(UserError, match=words):
+        export_litert(load_run(tone_run), tmp_path / arguments.pop("to"), **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_converter_that_dies_is_told(tone_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(UserError, match="converter ended with code 1"):
+        export_litert(load_run(tone_run), tmp_path / "tones.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_another_format_are_refused(tone_run, tmp_path):
+    with pytest.raises(UserError, match="add it"):
+        export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--quantize", "int8"])
+
+
+TABLE = [
+    pytest.param(facts, kind, id=f"{facts.name}-{kind}", marks=pytest.mark.full)
+    for facts in list_models()
+    for kind in ("serving", "none", "dynamic", "int8")
+    # Ranges cannot be calibrated through a loop.
+    if not (kind == "int8" and facts.recurrent)
+]
+
+
+@pytest.mark.parametrize(("facts", "kind"), TABLE)
+def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
+    run = untrained(facts, shutil.copytree(tone_run, tmp_path / "run"))
+    if kind == "serving":
+        _, check = export_serving(run, tmp_path / "model")
+    else:
+        _, check = export_litert(run, tmp_path / "model.tflite", quantize=kind, least_agreement=0.0)
+    assert check.difference < (1e-4 if kind in ("serving", "none") else 1.0)
+
+
+def untrained(facts, folder):
+    """A run of another, narrow model, with the weights that it begins with."""
+    config = json.loads((folder / "config.json").read_text())
+    options = {name: value for name, value in NARROW.items() if name in facts.options}
+    config |= {"model": facts.name, "model_options": options}
+    (folder / "config.json").write_text(json.dumps(config))
+    run = load_run(folder)
+    network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
+    join(run.front_ends, network).save(folder / "model.keras")
+    return run
 
 
 def test_saved_model_cli_runs_it(served, tone_run, tmp_path):

@@ -1,3 +1,4 @@
 from .check import Check as Check
 from .check import check_export as check_export
+from .litert import export_litert as export_litert
 from .serving import export_serving as export_serving

@@ -4,17 +4,16 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters import hear
-from kerasr.run_directory import Run
+from kerasr.run_directory import Run, hear
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16
@@ -56,29 +55,32 @@ def check_export(run: Run, kind: str, path: str) -> Check:
 
     Args:
         run: where the file comes from.
-        kind: `savedmodel`, `litert` or `onnx`.
+        kind: `savedmodel` or `litert`.
         path: the file or folder.
 
     Raises:
         UserError: the process failed; the message has its last line.
     """
     clips, truth, wav = _clips(run)
-    longest = max(map(len, clips))
-    waveform = np.stack([np.pad(clip, (0, longest - len(clip))) for clip in clips])
-    before = run.logits(clips)
-    answers = _hear(kind, path, waveform, wav)
-    difference = np.abs(answers["logits"] - before).max()
-    if wav:
-        difference = max(difference, np.abs(answers["wav_logits"] - before[: len(wav)]).max())
-    heard_before, heard_after = run.probs(clips).argmax(-1), answers["probs"].argmax(-1)
+    num_samples = np.array([len(clip) for clip in clips], np.int32)
+    waveform = np.stack([np.pad(clip, (0, max(num_samples) - len(clip))) for clip in clips])
+    answers = _hear(kind, path, {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)})
+    # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
+    padded = keras.ops.convert_to_numpy(hear(run.front_ends, run.network, waveform))
+    exact = run.logits(clips)
+    pairs = [("padded_logits", padded), ("logits", exact), ("wav_logits", exact[: len(wav)])]
+    differences = [np.abs(answers[name] - logits).max() for name, logits in pairs if name in answers]
+    expected, name = (exact, "probs") if "probs" in answers else (padded, "padded_probs")
+    before = keras.ops.convert_to_numpy(run.task.probs(expected)).argmax(-1)
+    after = answers[name].argmax(-1)
     return Check(
         num_clips=len(clips),
         real=truth is not None,
-        agreement=float((heard_before == heard_after).mean()),
+        agreement=float((before == after).mean()),
         # A NaN is as far away as can be.
-        difference=float(np.nan_to_num(difference, nan=np.inf)),
-        accuracy_before=None if truth is None else float((heard_before == truth).mean()),
-        accuracy_after=None if truth is None else float((heard_after == truth).mean()),
+        difference=float(np.nan_to_num(np.max(differences), nan=np.inf)),
+        accuracy_before=None if truth is None else float((before == truth).mean()),
+        accuracy_after=None if truth is None else float((after == truth).mean()),
         milliseconds=float(answers["milliseconds"]),
         size=size_of(path),
     )
@@ -111,11 +113,12 @@ def _made_clips(run: Run) -> list[np.ndarray]:
     return [(level * draw.standard_normal(size)).astype("float32") for size, level in zip(sizes, levels, strict=True)]
 
 
-def _hear(kind: str, path: str, waveform: np.ndarray, wav: Sequence[str]) -> dict[str, np.ndarray]:
+def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    script = Path(__file__).with_name("hear.py")
     with tempfile.TemporaryDirectory() as folder:
-        clips, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
-        np.savez(clips, waveform=waveform, wav=np.array(wav, dtype=str))
-        command = [sys.executable, "-P", hear.__file__, kind, path, str(clips), str(answers)]
+        given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
+        np.savez(given, **clips)
+        command = [sys.executable, "-P", str(script), kind, path, str(given), str(answers)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]

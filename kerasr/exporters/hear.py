@@ -1,8 +1,9 @@
 """Hear clips with an exported file, in a process of its own: `python -P hear.py FORMAT FILE CLIPS ANSWERS`.
 
 It imports nothing of kerasr, and importing Keras is made to fail: what it answers, a server or a phone will answer.
-CLIPS is an .npz of `waveform` (batch, samples) and `wav`, paths of WAV files, or none; ANSWERS an .npz of `logits` and
-`probs` for the waveforms, `wav_logits` for the files, and `milliseconds` for the first clip alone on one thread.
+CLIPS is an .npz of `waveform` (batch, samples), `num_samples` (batch,) and `wav`, paths of WAV files, or none. ANSWERS
+is an .npz of `padded_logits` and `padded_probs` for the waveforms, whose trailing zeros are padding, `logits` and
+`probs` where lengths can be given, `wav_logits` for the files, and `milliseconds` of the first clip on one thread.
 """
 
 import os
@@ -15,29 +16,44 @@ import numpy as np
 NUM_TIMED = 30
 
 
-def hear_saved_model(path, waveform, wav):
+def hear_saved_model(path, clips):
     """Through the signatures that a client of TensorFlow Serving calls."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     signatures = tf.saved_model.load(path).signatures
-    found = signatures["serving_default"](waveform=tf.constant(waveform))
+    waveform, num_samples = tf.constant(clips["waveform"]), tf.constant(clips["num_samples"])
+    padded = signatures["serving_default"](waveform=waveform)
+    found = signatures["with_num_samples"](waveform=waveform, num_samples=num_samples)
     answers = {name: found[name].numpy() for name in ("logits", "probs")}
-    if len(wav):
-        contents = tf.constant([tf.io.read_file(str(name)).numpy() for name in wav])
+    answers |= {f"padded_{name}": padded[name].numpy() for name in ("logits", "probs")}
+    if len(clips["wav"]):
+        contents = tf.constant([tf.io.read_file(str(name)).numpy() for name in clips["wav"]])
         answers["wav_logits"] = signatures["serve_wav"](wav=contents)["logits"].numpy()
-    one = tf.constant(waveform[:1])
-    return answers, lambda: signatures["serving_default"](waveform=one)["logits"].numpy()
+    return answers, lambda: signatures["serving_default"](waveform=waveform[:1])["logits"].numpy()
 
 
-HEAR = {"savedmodel": hear_saved_model}
+def hear_litert(path, clips):
+    """Clip by clip, each as long as the file takes it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(path, num_threads=1).get_signature_runner()
+    size = runner.get_input_details()["waveform"]["shape"][1]
+    waveform = clips["waveform"]
+    waveform = np.pad(waveform, ((0, 0), (0, max(size - waveform.shape[1], 0))))
+    found = [runner(waveform=clip[None]) for clip in waveform]
+    answers = {f"padded_{name}": np.concatenate([answer[name] for answer in found]) for name in ("logits", "probs")}
+    return answers, lambda: runner(waveform=waveform[:1])
+
+
+HEAR = {"savedmodel": hear_saved_model, "litert": hear_litert}
 
 
 def main(kind, path, clips, answers):
     """Hear, time, write."""
     with np.load(clips) as given:
-        found, once = HEAR[kind](path, given["waveform"], given["wav"])
+        found, once = HEAR[kind](path, dict(given))
     once()
     times = []
     for _ in range(NUM_TIMED):

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 
 from kerasr import atomic
-from kerasr.config import to_json
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
+from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.rejection import threshold_of
 from kerasr.run_directory import Run
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
@@ -84,24 +83,6 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         shutil.rmtree(beside, ignore_errors=True)
     write_settings(model.parent)
     return version, check
-
-
-def describe(run: Run, check: Check) -> dict[str, Any]:
-    """What whoever holds the exported file must know, as plain JSON types."""
-    corpus, metrics = run.facts["corpus"], run.metrics or {}
-    return {
-        "labels": list(run.labels),
-        "task": run.task.name,
-        "threshold": threshold_of(run) if run.config.wanted is None else 0.5,
-        "features": to_json(run.config.features),
-        "statistics": run.facts["statistics"],
-        "model": run.config.model,
-        "test": {key: metrics[key] for key in ("accuracy", "accuracy_interval", "num_clips") if key in metrics},
-        "split_rule": run.split_rule,
-        "data": {key: corpus[key] for key in ("name", "source", "licence", "fingerprint")},
-        "check": {**vars(check)},
-        "versions": run.facts["versions"],
-    }
 
 
 def write_warm_up(run: Run, name: str, path: Path) -> None:

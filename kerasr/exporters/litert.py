@@ -1,0 +1,140 @@
+"""A LiteRT file for phones: waveform in, probabilities out, with the front-end inside and built-in operations only.
+
+The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one. Quantised files keep
+the front-end in float32, for a power spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits
+and needs no recordings; `int8` computes in them, too, with ranges calibrated on the run's validation clips.
+
+The converters may take a whole process down with them, so they run in one of their own.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+from kerasr import atomic
+from kerasr.data.pipeline import read_clip
+from kerasr.errors import UserError
+from kerasr.exporters.check import Check, check_export
+from kerasr.exporters.describe import describe
+from kerasr.layers import with_kernel
+from kerasr.run_directory import Run, hear, load_run
+
+Quantize = Literal["none", "dynamic", "int8"]
+
+# Least share of clips in which the file hears the run's word.
+AGREEMENT: dict[Quantize, float] = {"none": 0.999, "dynamic": 0.98, "int8": 0.98}
+# Clips that int8's ranges are calibrated on.
+NUM_CALIBRATION = 200
+
+
+def export_litert(
+    run: Run, to: str | os.PathLike[str], *, quantize: Quantize = "none", least_agreement: float | None = None
+) -> tuple[Path, Check]:
+    """Export a run as a `.tflite` file, with a `.json` of its words, front-end and scores beside it.
+
+    Args:
+        run: a finished run, or a preset, of clips of a fixed length.
+        to: the file, whose name ends in `.tflite`.
+        quantize: `none` for float32, `dynamic`, or `int8`.
+        least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
+
+    Returns:
+        The file, and what was measured of it.
+
+    Raises:
+        UserError: it cannot be converted, or hears other words than the run; nothing is left behind.
+        OSError: the file cannot be written.
+    """
+    to = Path(to)
+    if to.suffix != ".tflite":
+        raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
+    if run.config.features.clip_seconds is None:
+        raise UserError(f"{run.path}: hears clips of any length, and a LiteRT file one: train with --clip-seconds")
+    if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
+        raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
+    least = AGREEMENT[quantize] if least_agreement is None else least_agreement
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, to.name)
+        _convert_apart(run, file, quantize)
+        check = check_export(run, "litert", str(file))
+        if check.agreement < least:
+            raise UserError(
+                f"the {quantize} file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
+                f"{least:.1%} is the least (--least-agreement): nothing was written"
+            )
+        content = file.read_bytes()
+    facts = json.dumps({**describe(run, check), "quantize": quantize}, indent=2, ensure_ascii=False)
+    atomic.write_bytes(to.with_suffix(".json"), f"{facts}\n".encode())
+    atomic.write_bytes(to, content)
+    return to, check
+
+
+def convert(run: Run, quantize: Quantize) -> bytes:
+    """The run as a LiteRT file's bytes."""
+    import tensorflow as tf
+
+    network = with_kernel(run.network, "fused")
+    waveform = keras.Input(batch_shape=(1, run.config.features.clip_samples), name="waveform")
+    logits = hear(run.front_ends, network, waveform)
+    model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    content = converter.convert()
+    return content if quantize == "none" else _quantized(content, run, network.name, quantize)
+
+
+def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> bytes:
+    """The same with the network in 8 bits, by AI Edge Quantizer."""
+    from ai_edge_quantizer import qtyping, quantizer
+
+    made = quantizer.Quantizer(content)
+    # Operations are named by the layers they come from: the front-end's are not the network's.
+    scope, every = f".*{re.escape(network)}.*", qtyping.TFLOperationName.ALL_SUPPORTED
+    ranges = None
+    if quantize == "dynamic":
+        made.add_dynamic_config(regex=scope, operation_name=every, num_bits=8)
+    else:
+        made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
+        ranges = made.calibrate({"serving_default": _calibration_clips(run)})
+    return bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+
+
+def _calibration_clips(run: Run) -> list[dict[str, np.ndarray]]:
+    spec = run.config.features
+    items = run.utterances("validation")
+    clips = [read_clip(item.path, spec) for item in items[:: max(1, len(items) // NUM_CALIBRATION)]]
+    return [{"waveform": np.pad(clip, (0, spec.clip_samples - len(clip)))[None]} for clip in clips]
+
+
+def _convert_apart(run: Run, file: Path, quantize: Quantize) -> None:
+    """Convert in another process; what it says is shown only where it fails."""
+    command = [sys.executable, "-m", "kerasr.exporters.litert", str(run.path), str(file), quantize]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise UserError(
+            f"{run.path}: LiteRT's converter ended with code {done.returncode} ({lines[-1]}); nothing was written"
+        )
+
+
+def main(path: str, file: str, quantize: Quantize) -> None:
+    """The process's part: convert, and write the file."""
+    with contextlib.redirect_stdout(sys.stderr):
+        Path(file).write_bytes(convert(load_run(path), quantize))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])  # type: ignore[arg-type]
