@@ -6,6 +6,7 @@ libsndfile decodes (WAV of any width, float WAV, FLAC, OGG, MP3, AIFF, ...) and 
 import io
 import math
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,33 @@ def read(
     if sample_rate is None or sample_rate == rate:
         return np.ascontiguousarray(waveform), rate
     return resample(waveform, rate, sample_rate), sample_rate
+
+
+def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> Iterator[np.ndarray]:
+    """The recording piece by piece, float32 `(samples,)` at `sample_rate`: a file of hours takes no more memory.
+
+    Raises:
+        UserError: as `read` does.
+    """
+    path = os.fspath(path)
+    with _open(path) as file:
+        convert = resampler(file.samplerate, sample_rate)
+        try:
+            for block in file.blocks(round(seconds * file.samplerate), dtype="float32", always_2d=True):
+                if not np.isfinite(block).all():
+                    raise UserError(f"{path}: has samples that are NaN or infinite; remove it or export it again")
+                yield convert(block.mean(axis=1), False)
+        except soundfile.LibsndfileError as error:
+            raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
+        yield convert(np.zeros(0, np.float32), True)
+
+
+def resampler(old_rate: int, new_rate: int) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """A function of the next samples of a stream, and of whether they are its last, to them at another rate."""
+    if old_rate == new_rate:
+        return lambda samples, _: samples
+    stream = soxr.ResampleStream(old_rate, new_rate, 1, dtype="float32", quality="HQ")
+    return stream.resample_chunk
 
 
 def resample(waveform: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:

@@ -36,8 +36,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "suspects",
         "unlabelled",
         "exporters",
+        "listening",
     ),
-    ("train", "evaluate", "predict", "export", "compare", "search", "record", "runs", "models.__main__"),
+    ("train", "evaluate", "predict", "export", "listen", "compare", "search", "record", "runs", "models.__main__"),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
 COMMANDS = FLOORS[5]

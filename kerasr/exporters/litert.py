@@ -58,7 +58,9 @@ def export_litert(
     if to.suffix != ".tflite":
         raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
     if run.config.features.clip_seconds is None:
-        raise UserError(f"{run.path}: hears clips of any length, and a LiteRT file one: train with --clip-seconds")
+        raise UserError(
+            f"{run.path}: hears clips of any length, and a LiteRT file those of one: train with --features.clip-seconds"
+        )
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
         raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
     least = AGREEMENT[quantize] if least_agreement is None else least_agreement

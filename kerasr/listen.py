@@ -1,0 +1,198 @@
+"""Hear words in a stream of sound: `python -m kerasr.listen`."""
+
+import json
+import math
+import queue
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from kerasr.cli import import_quietly, parse, run_command
+from kerasr.errors import UserError
+from kerasr.presets import presets_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kerasr.listening import Heard, Listener
+
+DESCRIPTION = """
+Hear words as they are spoken: from the microphone, from a recording, or from another program.
+
+  python -m kerasr.listen PRESET                              the microphone (extra `microphone`)
+  python -m kerasr.listen runs/2026-11-21-digits-1
+  python -m kerasr.listen digits.tflite --file long.wav       a recording, faster than real time
+  arecord -t raw -f S16_LE -r 16000 -c 1 | python -m kerasr.listen digits.tflite - --sample-rate 16000
+  python -m kerasr.listen PRESET --file long.wav --json       a line of JSON a word, for programs
+
+A window of the model's clip length moves over the sound. Train on clips with silence and noise around the word
+(--augment.silence 0.3 --augment.noise 0.8): a model that knows only clips cut close takes half of a word for another.
+"""
+
+# Sound is taken in pieces of this length.
+CHUNK_SECONDS = 0.1
+# The level that fills no bar, in dB of full scale.
+QUIET_DB = -60
+BAR_WIDTH = 24
+NUM_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class ListenConfig:
+    """What to hear, with what, and when a word counts."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """A run's folder, a preset's name, or a .tflite file with its .json beside it."""
+    source: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="-")] = None
+    """- reads the standard input: raw PCM, 16 bits, little-endian, one channel."""
+    file: str | None = None
+    """Hear this recording instead of the microphone."""
+    sample_rate: int | None = None
+    """Of the standard input or the microphone, in Hz; the model's where not given."""
+    hop_seconds: float = 0.1
+    """Time between two windows, in seconds."""
+    smooth_seconds: float = 0.3
+    """Time over which a word's probability is averaged, in seconds."""
+    threshold: float | None = None
+    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
+    refractory_seconds: float = 1.0
+    """Silence after a report, in seconds: the same sound stays in the window for a while."""
+    json: bool = False
+    """One JSON object a word, a line each."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, then listen until the sound ends or Ctrl-C."""
+    config = parse(ListenConfig, argv, command="listen", description=DESCRIPTION + presets_line())
+    if config.source not in (None, "-"):
+        raise UserError(f"{config.source}: a recording is named with --file; - is the standard input")
+    if config.source and config.file:
+        raise UserError("both --file and - are given: hear one of them")
+    import_quietly()
+    from kerasr.listening import Listener, ListenOptions, listen, open_ear
+
+    options = ListenOptions(config.hop_seconds, config.smooth_seconds, config.threshold, config.refractory_seconds)
+    listener = Listener(open_ear(config.model), options)
+    chunks = open_source(config, listener.ear.sample_rate)
+    started = time.perf_counter()
+    try:
+        show(config, listener, listen(listener, chunks))
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    took = time.perf_counter() - started
+    if config.file and not config.json and listener.seconds:
+        print(f"{listener.seconds:.1f} s heard in {took:.1f} s, {took / listener.seconds:.3f} of real time")
+
+
+def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
+    """Chunks of sound, float32 `(samples,)` at the model's rate."""
+    from kerasr import audio
+
+    if config.file:
+        return audio.blocks(config.file, sample_rate, CHUNK_SECONDS)
+    rate = config.sample_rate or sample_rate
+    raw = read_pcm(rate) if config.source else hear_microphone(rate)
+    convert = audio.resampler(rate, sample_rate)
+    return (convert(chunk, False) for chunk in raw)
+
+
+def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
+    """The standard input, as it comes: 16 bits, little-endian, one channel."""
+    import numpy as np
+
+    # What there is, up to a chunk: who speaks slowly is heard at once.
+    size, rest = 2 * round(CHUNK_SECONDS * sample_rate), b""
+    while data := sys.stdin.buffer.read1(size):
+        data = rest + data
+        whole = len(data) - len(data) % 2
+        rest = data[whole:]
+        yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 2**15
+
+
+def hear_microphone(sample_rate: int) -> Iterator["np.ndarray"]:
+    """The system's microphone, until the process is stopped.
+
+    Raises:
+        UserError: sounddevice or PortAudio is not installed, or there is no microphone.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise UserError(
+            f'the microphone needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on Linux '
+            "install libportaudio2; or hear a recording with --file"
+        ) from error
+    heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+    size = round(CHUNK_SECONDS * sample_rate)
+    try:
+        # PortAudio calls back from a thread of its own, which must not wait for the model.
+        with sounddevice.InputStream(
+            sample_rate, size, channels=1, dtype="float32", callback=lambda data, *_: heard.put(data[:, 0].copy())
+        ):
+            while True:
+                yield heard.get()
+    except sounddevice.PortAudioError as error:
+        raise UserError(
+            f"no microphone works at {sample_rate} Hz ({error}); plug one in, try --sample-rate 48000, or hear a "
+            "recording with --file"
+        ) from error
+
+
+def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Heard]]]") -> None:
+    """What is heard, line by line; on a terminal with the sound's level below."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from kerasr.listening import describe_heard
+
+    console = Console(highlight=False)
+    if config.json or not console.is_terminal:
+        for _, found in stream:
+            for heard in found:
+                print(json.dumps(describe_heard(heard), ensure_ascii=False) if config.json else line(heard), flush=True)
+        return
+    view = View(listener)
+    with Live(view.draw(), console=console, refresh_per_second=10) as live:
+        for chunk, found in stream:
+            view.hear(chunk, found)
+            live.update(view.draw())
+
+
+def line(heard: "Heard") -> str:
+    """`   1:02.3  seven  97%`."""
+    minutes, seconds = divmod(heard.seconds, 60)
+    return f"{minutes:5.0f}:{seconds:04.1f}  {heard.word}  {heard.probability:.0%}"
+
+
+@dataclass
+class View:
+    """The last words, and a bar for the sound's level."""
+
+    listener: "Listener"
+    last: "deque[Heard]" = field(default_factory=lambda: deque(maxlen=NUM_SHOWN))
+    level: float = QUIET_DB
+
+    def hear(self, chunk: "np.ndarray", found: "list[Heard]") -> None:
+        """Take in a chunk and what was heard in it."""
+        self.last.extend(found)
+        power = float((chunk**2).mean()) if len(chunk) else 0.0
+        self.level = max(QUIET_DB, 10 * math.log10(power + 1e-12))
+
+    def draw(self) -> str:
+        """As text."""
+        filled = round(BAR_WIDTH * (1 - self.level / QUIET_DB))
+        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        lines = [
+            *map(line, self.last),
+            f"{bar} {self.level:4.0f} dB   threshold {self.listener.threshold:.0%}   Ctrl-C",
+        ]
+        return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,210 @@
+"""Words in a stream of sound: a window of the model's clip length moves on by a hop, and its answers are smoothed.
+
+The windows stand at whole multiples of the hop, whatever chunks the sound comes in. A word is reported when the mean of
+its probabilities over the last few windows reaches the threshold; then nothing more is, until that sound has left the
+window (smoothing and suppression as in Chen, Parada and Heigold, "Small-footprint keyword spotting using deep neural
+networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's absence are never reported.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from kerasr.errors import UserError
+from kerasr.rejection import threshold_of
+from kerasr.run_directory import hear, load_run
+
+# Of a run that has no threshold of its own: most windows of a stream hold no word.
+LEAST_THRESHOLD = 0.5
+
+
+class Ear(Protocol):
+    """A model that hears one window at a time.
+
+    Attributes:
+        sample_rate: in Hz.
+        window: samples of a window.
+        labels: the words, in the order of `probs`.
+        threshold: least probability that the model's makers believe.
+    """
+
+    sample_rate: int
+    window: int
+    labels: Sequence[str]
+    threshold: float
+
+    def probs(self, waveform: np.ndarray) -> np.ndarray:
+        """Probabilities `(labels,)` of a window `(samples,)`."""
+        ...
+
+
+class RunEar:
+    """A run or preset, compiled for its window.
+
+    Raises:
+        UserError: there is no such run, or it hears clips of any length.
+    """
+
+    def __init__(self, path: str):
+        run = load_run(path)
+        spec = run.config.features
+        if spec.clip_seconds is None:
+            raise UserError(f"{path}: hears clips of any length; a stream is heard in windows of one length")
+        self.sample_rate, self.window = spec.sample_rate, spec.clip_samples
+        self.labels = run.labels
+        self.threshold = threshold_of(run) if run.config.wanted is None else 0.5
+        waveform = keras.Input(batch_shape=(1, self.window), name="waveform")
+        self._model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
+
+    def probs(self, waveform: np.ndarray) -> np.ndarray:
+        """Probabilities `(labels,)` of a window `(samples,)`."""
+        return keras.ops.convert_to_numpy(self._model.predict_on_batch(waveform[None]))[0]
+
+
+class LiteRtEar:
+    """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it.
+
+    Raises:
+        UserError: LiteRT is not installed, or one of the two files is missing or damaged.
+    """
+
+    def __init__(self, path: str):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
+        try:
+            facts = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+            self._interpreter = Interpreter(path, num_threads=1)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
+        self._run = self._interpreter.get_signature_runner()
+        self.sample_rate = facts["features"]["sample_rate"]
+        self.window = int(self._run.get_input_details()["waveform"]["shape"][1])
+        self.labels, self.threshold = facts["labels"], facts["threshold"]
+
+    def probs(self, waveform: np.ndarray) -> np.ndarray:
+        """Probabilities `(labels,)` of a window `(samples,)`."""
+        return self._run(waveform=waveform[None])["probs"][0]
+
+
+def open_ear(path: str) -> Ear:
+    """The model in a `.tflite` file, a run's folder, or the preset of that name."""
+    return LiteRtEar(path) if path.endswith(".tflite") else RunEar(path)
+
+
+@dataclass(frozen=True)
+class ListenOptions:
+    """When a word counts as heard."""
+
+    hop_seconds: float = 0.1
+    """Time between two windows, in seconds."""
+    smooth_seconds: float = 0.3
+    """Time over which a word's probability is averaged, in seconds."""
+    threshold: float | None = None
+    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
+    refractory_seconds: float = 1.0
+    """Silence after a report, in seconds: the same sound stays in the window for a while."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A word that was reported.
+
+    Attributes:
+        seconds: the end of the window in which it was, from the beginning of the stream.
+        word: what was heard.
+        probability: the mean over the last windows.
+    """
+
+    seconds: float
+    word: str
+    probability: float
+
+
+class Listener:
+    """Hears a stream chunk by chunk; its state is the last window of sound and the last few answers.
+
+    Args:
+        ear: the model.
+        options: when a word counts as heard.
+
+    Raises:
+        UserError: an option is out of its range.
+    """
+
+    def __init__(self, ear: Ear, options: ListenOptions | None = None):
+        options = options or ListenOptions()
+        _check(options)
+        self.ear = ear
+        self.threshold = options.threshold if options.threshold is not None else max(LEAST_THRESHOLD, ear.threshold)
+        self._hop = max(1, round(options.hop_seconds * ear.sample_rate))
+        self._refractory = options.refractory_seconds
+        self._answers: deque[np.ndarray] = deque(maxlen=max(1, round(options.smooth_seconds / options.hop_seconds)))
+        self._words = [number for number, label in enumerate(ear.labels) if _is_word(label)]
+        self._sound = np.zeros(0, np.float32)
+        self._position = 0
+        self._silent_until = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How much of the stream has been heard."""
+        return (self._position + len(self._sound)) / self.ear.sample_rate
+
+    def hear(self, chunk: np.ndarray) -> list[Heard]:
+        """Hear the next samples `(samples,)`, any number of them; what was heard in the windows that they complete."""
+        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
+        found = []
+        while len(self._sound) >= self.ear.window:
+            found += self._hear_window(self._sound[: self.ear.window])
+            self._sound = self._sound[self._hop :]
+            self._position += self._hop
+        return found
+
+    def finish(self) -> list[Heard]:
+        """The stream has ended: its last words are heard in silence after them."""
+        return self.hear(np.zeros(self.ear.window, np.float32))
+
+    def _hear_window(self, window: np.ndarray) -> list[Heard]:
+        self._answers.append(self.ear.probs(window))
+        end = (self._position + self.ear.window) / self.ear.sample_rate
+        mean = np.mean(self._answers, axis=0)
+        best = max(self._words, key=lambda number: mean[number])
+        full = len(self._answers) == self._answers.maxlen
+        if not full or mean[best] < self.threshold or end < self._silent_until:
+            return []
+        self._silent_until = end + self._refractory
+        return [Heard(round(end, 3), self.ear.labels[best], float(mean[best]))]
+
+
+def _is_word(label: str) -> bool:
+    """Whether a label is something to report: `_silence_`, `_unknown_` and a detector's `not WORD` are not."""
+    return not (label.startswith("_") and label.endswith("_")) and not label.startswith("not ")
+
+
+def _check(options: ListenOptions) -> None:
+    if not 0.01 <= options.hop_seconds <= 1:
+        raise UserError(f"--hop-seconds {options.hop_seconds:g}: give 0.01 to 1")
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise UserError(f"--threshold {options.threshold:g} is no probability: give a number from 0 to 1")
+    for name in ("smooth_seconds", "refractory_seconds"):
+        if getattr(options, name) < 0:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name):g}: give 0 or more")
+
+
+def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Heard]]]:
+    """Each chunk with what was heard in it, and at the stream's end what was heard last."""
+    for chunk in chunks:
+        yield chunk, listener.hear(chunk)
+    yield np.zeros(0, np.float32), listener.finish()
+
+
+def describe_heard(heard: Heard) -> dict[str, Any]:
+    """As plain JSON types."""
+    return {"seconds": heard.seconds, "word": heard.word, "probability": round(heard.probability, 4)}

@@ -1,0 +1,149 @@
+"""`python -m kerasr.listen`: the same words however the sound comes, each reported once, and what is no word never."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from kerasr import audio, listen
+from kerasr.errors import UserError
+from kerasr.exporters import export_litert
+from kerasr.listening import Listener, ListenOptions, open_ear
+from kerasr.run_directory import load_run
+
+
+class Loudness:
+    """An ear of windows of half a second that takes any sound in their middle for a word, by its level."""
+
+    sample_rate, window, labels, threshold = 1000, 500, ("low", "_silence_", "high"), 0.6
+
+    def probs(self, waveform):
+        level = np.abs(waveform[200:300]).max()
+        return np.array([0.9, 0.1, 0.0] if 0.1 < level < 0.5 else [0.0, 0.1, 0.9] if level >= 0.5 else [0.0, 1.0, 0.0])
+
+
+def sound():
+    """Four seconds with a soft burst at 1 s and a loud one at 2.5 s."""
+    waveform = np.zeros(4000, np.float32)
+    waveform[1000:1200], waveform[2500:2700] = 0.2, 0.8
+    return waveform
+
+
+def words(listener, waveform, size):
+    """What is heard where the sound comes in chunks of a size."""
+    found = [
+        heard for start in range(0, len(waveform), size) for heard in listener.hear(waveform[start : start + size])
+    ]
+    return found + listener.finish()
+
+
+def test_each_word_is_reported_once_and_silence_never():
+    found = words(Listener(Loudness()), sound(), 100)
+    assert [heard.word for heard in found] == ["low", "high"]
+    # Its window ends so long after the burst's beginning, and two more are averaged.
+    assert found[0].seconds == pytest.approx(1.5, abs=0.11)
+    assert found[0].probability >= 0.6
+
+
+def test_chunks_make_no_difference(rng):
+    whole = words(Listener(Loudness()), sound(), 4000)
+    assert len(whole) == 2
+    for size in (1, 37, 100, 999):
+        assert words(Listener(Loudness()), sound(), size) == whole
+
+
+def test_options_decide_what_counts():
+    def count(**options):
+        return len(words(Listener(Loudness(), ListenOptions(**options)), sound(), 100))
+
+    assert count(threshold=0.95) == 0
+    assert count(refractory_seconds=3.0) == 1
+    assert count(refractory_seconds=0.0) > 2
+    assert count(smooth_seconds=2.0) == 0
+    for wrong in ({"threshold": 2.0}, {"hop_seconds": 0.0}, {"smooth_seconds": -1.0}):
+        with pytest.raises(UserError, match="--"):
+            Listener(Loudness(), ListenOptions(**wrong))
+
+
+def test_the_last_word_is_heard_though_the_sound_ends():
+    assert [heard.word for heard in words(Listener(Loudness()), sound()[:2750], 100)] == ["low", "high"]
+
+
+@pytest.fixture(scope="module")
+def models(tone_run, tmp_path_factory):
+    """The tones' run, and the same for a phone."""
+    path, _ = export_litert(load_run(tone_run), tmp_path_factory.mktemp("phone") / "tones.tflite")
+    return {"run": str(tone_run), "litert": str(path)}
+
+
+@pytest.fixture(scope="module")
+def long_recording(tmp_path_factory):
+    """Three tones, each for over a second, 8 kHz: the model knows nothing else."""
+    pitch = np.repeat([300, 2500, 900], 10_000)
+    waveform = 0.3 * np.sin(2 * np.pi * pitch * np.arange(len(pitch)) / 8000)
+    waveform += 0.01 * np.random.default_rng(0).standard_normal(len(waveform))
+    path = tmp_path_factory.mktemp("long") / "tones.wav"
+    audio.write(path, waveform, 8000)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["run", "litert"])
+def test_a_recording_is_heard_in_order(models, long_recording, capsys, kind):
+    listen.main([models[kind], "--file", str(long_recording), "--json", "--refractory-seconds", "0.2"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for start, word in ((0.0, "low"), (1.25, "high"), (2.5, "middle")):
+        inside = {row["word"] for row in rows if start + 0.65 < row["seconds"] < start + 1.25}
+        assert inside == {word}
+
+
+def test_both_kinds_of_model_hear_alike(models, rng):
+    ears = [open_ear(path) for path in models.values()]
+    window = (0.1 * rng.standard_normal(ears[0].window)).astype("float32")
+    np.testing.assert_allclose(ears[0].probs(window), ears[1].probs(window), atol=1e-4)
+    assert {(ear.sample_rate, ear.window, tuple(ear.labels)) for ear in ears} == {
+        (8000, 3200, ("high", "low", "middle"))
+    }
+
+
+def test_the_standard_input_is_heard_as_the_file_is(models, long_recording, monkeypatch, capsys):
+    listen.main([models["run"], "--file", str(long_recording)])
+    *expected, last = capsys.readouterr().out.splitlines()
+    assert "of real time" in last
+    assert expected
+    pcm = (audio.read(long_recording)[0] * 2**15).astype("<i2").tobytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(pcm))))
+    listen.main([models["run"], "-"])
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["long.wav"], "named with --file"),
+        (["-", "--file", "long.wav"], "hear one of them"),
+        (["--file", "none.wav"], r"none\.wav: there is no such file"),
+        ([], "microphone"),
+    ],
+)
+def test_what_cannot_be_heard_is_told(models, monkeypatch, arguments, words):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(UserError, match=words):
+        listen.main([models["run"], *arguments])
+
+
+def test_a_file_without_its_facts_is_told(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(b"TFL3")
+    with pytest.raises(UserError, match="export it anew"):
+        open_ear(str(tmp_path / "a.tflite"))
+
+
+def test_blocks_are_the_recording(tmp_path, rng):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 0.1 * rng.standard_normal((9000, 2)), 8000)
+    for rate in (8000, 16000):
+        pieces = np.concatenate(list(audio.blocks(path, rate, 0.1)))
+        np.testing.assert_allclose(pieces, audio.read(path, rate)[0], atol=1e-3)
