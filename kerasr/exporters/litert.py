@@ -25,7 +25,7 @@ from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
-from kerasr.layers import with_kernel
+from kerasr.layers import MaskedRNN, with_kernel
 from kerasr.run_directory import Run, hear, load_run
 
 Quantize = Literal["none", "dynamic", "int8"]
@@ -63,6 +63,8 @@ def export_litert(
         )
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
         raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
+    if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
+        raise UserError(f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic")
     least = AGREEMENT[quantize] if least_agreement is None else least_agreement
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
