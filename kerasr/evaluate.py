@@ -23,6 +23,7 @@ Measure a run and write metrics.json, report.html and pictures/.
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
   python -m kerasr.evaluate PRESET --data elsewhere/                        a preset on your recordings
 
+  python -m kerasr.evaluate runs/2026-11-21-digits-1 --stream               misses and false alarms in long sound
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --suspects             training labels that may be wrong
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --unlabelled new/      recordings that are worth a label
 
@@ -48,6 +49,12 @@ class EvaluateConfig:
     """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
     unlabelled: str | None = None
     """Rank the recordings of this folder by what labelling them would teach, into the run's evaluations/."""
+    stream: bool = False
+    """Place the test clips in noise, hear them as kerasr.listen does, and choose the threshold that it takes."""
+    snr_db: tuple[float, ...] = (20.0, 10.0, 0.0)
+    """With --stream: speech over noise, in dB; a stream for each."""
+    false_alarms_per_hour: float = 10.0
+    """With --stream: most of them at the threshold, which is chosen on validation clips."""
     out: str | None = None
     """Write here instead."""
     max_bad: int = 10
@@ -61,7 +68,9 @@ def main(argv: list[str]) -> None:
     config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
     _check(config)
     import_quietly()
-    if config.suspects or config.unlabelled is not None:
+    if config.stream:
+        _stream(config)
+    elif config.suspects or config.unlabelled is not None:
         _rank(config)
     else:
         _measure(config)
@@ -74,6 +83,7 @@ def _check(config: EvaluateConfig) -> None:
     asked = [
         flag
         for flag, given in (
+            ("--stream", config.stream),
             ("--suspects", config.suspects),
             ("--unlabelled", config.unlabelled is not None),
             ("--data", config.data is not None),
@@ -81,10 +91,40 @@ def _check(config: EvaluateConfig) -> None:
         )
         if given
     ]
-    if len(asked) > 1 and asked[0] in ("--suspects", "--unlabelled"):
+    if len(asked) > 1 and asked[0] in ("--stream", "--suspects", "--unlabelled"):
         raise UserError(f"{asked[0]} does not go with {asked[1]}: it has recordings of its own to look at")
     if config.suspects and config.out:
         raise UserError("--suspects writes into the run, where it can go on after a kill: drop --out")
+
+
+def _stream(config: EvaluateConfig) -> None:
+    """Measure the run on streams, and say what a user of `kerasr.listen` may expect."""
+    import json
+
+    from rich.console import Console
+
+    from kerasr.detection import evaluate_stream
+    from kerasr.run_directory import load_run
+
+    run = load_run(config.run)
+    folder = Path(config.out) if config.out else run.evaluations / "stream"
+    result = evaluate_stream(
+        run, snrs_db=config.snr_db, false_alarms_per_hour=config.false_alarms_per_hour, folder=folder
+    )
+    if config.json:
+        print(json.dumps({key: result[key] for key in ("threshold", "test")}))
+        return
+    console = Console(highlight=False)
+    console.print(f"threshold {result['threshold']:.2f}, chosen on validation clips; on test clips:")
+    for row in result["test"]:
+        late = "" if row["delay"] is None else f", {row['delay']:.2f} s after the word"
+        alarms = f"{row['false_alarms_per_hour']:.1f} false alarms an hour"
+        console.print(
+            f"  {row['snr_db']:3g} dB: {1 - row['miss_rate']:.1%} of {row['num_words']} words found{late}, {alarms} "
+            f"({row['false_alarms']} in {60 * row['hours']:.0f} minutes)",
+            soft_wrap=True,
+        )
+    console.print(folder / "detection.png", soft_wrap=True)
 
 
 def _rank(config: EvaluateConfig) -> None:

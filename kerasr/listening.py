@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from kerasr.errors import UserError
-from kerasr.rejection import threshold_of
+from kerasr.rejection import stream_threshold
 from kerasr.run_directory import hear, load_run
 
 # Of a run that has no threshold of its own: most windows of a stream hold no word.
@@ -58,7 +58,7 @@ class RunEar:
             raise UserError(f"{path}: hears clips of any length; a stream is heard in windows of one length")
         self.sample_rate, self.window = spec.sample_rate, spec.clip_samples
         self.labels = run.labels
-        self.threshold = threshold_of(run) if run.config.wanted is None else 0.5
+        self.threshold = stream_threshold(run)
         waveform = keras.Input(batch_shape=(1, self.window), name="waveform")
         self._model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
 
@@ -87,7 +87,7 @@ class LiteRtEar:
         self._run = self._interpreter.get_signature_runner()
         self.sample_rate = facts["features"]["sample_rate"]
         self.window = int(self._run.get_input_details()["waveform"]["shape"][1])
-        self.labels, self.threshold = facts["labels"], facts["threshold"]
+        self.labels, self.threshold = facts["labels"], facts["stream_threshold"]
 
     def probs(self, waveform: np.ndarray) -> np.ndarray:
         """Probabilities `(labels,)` of a window `(samples,)`."""
@@ -128,6 +128,31 @@ class Heard:
     probability: float
 
 
+class Gate:
+    """Decides when a smoothed answer is a word that is reported.
+
+    Args:
+        labels: the words, in the order of the answers.
+        threshold: least mean probability.
+        refractory_seconds: silence after a report, in seconds.
+    """
+
+    def __init__(self, labels: Sequence[str], threshold: float, refractory_seconds: float):
+        self._labels = labels
+        self._words = [number for number, label in enumerate(labels) if is_word(label)]
+        self._threshold = threshold
+        self._refractory = refractory_seconds
+        self._silent_until = 0.0
+
+    def decide(self, seconds: float, mean: np.ndarray) -> Heard | None:
+        """The word that the mean of the probabilities `(labels,)` up to `seconds` reports, or None."""
+        best = max(self._words, key=lambda number: mean[number])
+        if mean[best] < self._threshold or seconds < self._silent_until:
+            return None
+        self._silent_until = seconds + self._refractory
+        return Heard(round(seconds, 3), self._labels[best], float(mean[best]))
+
+
 class Listener:
     """Hears a stream chunk by chunk; its state is the last window of sound and the last few answers.
 
@@ -144,13 +169,11 @@ class Listener:
         _check(options)
         self.ear = ear
         self.threshold = options.threshold if options.threshold is not None else max(LEAST_THRESHOLD, ear.threshold)
+        self._gate = Gate(ear.labels, self.threshold, options.refractory_seconds)
         self._hop = max(1, round(options.hop_seconds * ear.sample_rate))
-        self._refractory = options.refractory_seconds
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, round(options.smooth_seconds / options.hop_seconds)))
-        self._words = [number for number, label in enumerate(ear.labels) if _is_word(label)]
         self._sound = np.zeros(0, np.float32)
         self._position = 0
-        self._silent_until = 0.0
 
     @property
     def seconds(self) -> float:
@@ -159,31 +182,26 @@ class Listener:
 
     def hear(self, chunk: np.ndarray) -> list[Heard]:
         """Hear the next samples `(samples,)`, any number of them; what was heard in the windows that they complete."""
-        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
-        found = []
-        while len(self._sound) >= self.ear.window:
-            found += self._hear_window(self._sound[: self.ear.window])
-            self._sound = self._sound[self._hop :]
-            self._position += self._hop
-        return found
+        decided = (self._gate.decide(seconds, mean) for seconds, mean in self.answer(chunk))
+        return [heard for heard in decided if heard is not None]
 
     def finish(self) -> list[Heard]:
         """The stream has ended: its last words are heard in silence after them."""
         return self.hear(np.zeros(self.ear.window, np.float32))
 
-    def _hear_window(self, window: np.ndarray) -> list[Heard]:
-        self._answers.append(self.ear.probs(window))
-        end = (self._position + self.ear.window) / self.ear.sample_rate
-        mean = np.mean(self._answers, axis=0)
-        best = max(self._words, key=lambda number: mean[number])
-        full = len(self._answers) == self._answers.maxlen
-        if not full or mean[best] < self.threshold or end < self._silent_until:
-            return []
-        self._silent_until = end + self._refractory
-        return [Heard(round(end, 3), self.ear.labels[best], float(mean[best]))]
+    def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+        """The end in seconds of each window that the next samples complete, and the smoothed answer `(labels,)`."""
+        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
+        while len(self._sound) >= self.ear.window:
+            self._answers.append(self.ear.probs(self._sound[: self.ear.window]))
+            end = (self._position + self.ear.window) / self.ear.sample_rate
+            self._sound = self._sound[self._hop :]
+            self._position += self._hop
+            if len(self._answers) == self._answers.maxlen:
+                yield end, np.mean(self._answers, axis=0)
 
 
-def _is_word(label: str) -> bool:
+def is_word(label: str) -> bool:
     """Whether a label is something to report: `_silence_`, `_unknown_` and a detector's `not WORD` are not."""
     return not (label.startswith("_") and label.endswith("_")) and not label.startswith("not ")
 

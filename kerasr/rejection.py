@@ -51,6 +51,12 @@ def threshold_of(run: Run) -> float:
     return (run.facts.get("rejection") or {}).get("threshold", 0.0)
 
 
+def stream_threshold(run: Run) -> float:
+    """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it, else that of clips."""
+    chosen = (run.facts.get("stream") or {}).get("threshold")
+    return chosen or (threshold_of(run) if run.config.wanted is None else 0.5)
+
+
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:
     """How many answers are rejected, of those that are right and of those that are wrong."""
     right, rejected = probs.argmax(-1) == label_index, probs.max(-1) < threshold

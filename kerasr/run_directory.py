@@ -104,9 +104,10 @@ class Run:
     @property
     def front_ends(self) -> list[Features]:
         """The front-end at each speed at which the run hears a clip."""
-        front_end = self.features
+        spec, statistics = self.config.features, self.facts["statistics"]
+        # Named by their speeds: names that Keras makes up depend on what was built before.
         return [
-            front_end if speed == 1 else Features(front_end.spec, front_end.mean, front_end.std, speed=speed)
+            Features(spec, **statistics, speed=speed, name="features" if speed == 1 else f"features_at_{speed:g}")
             for speed in self.config.hear_at
         ]
 

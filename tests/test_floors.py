@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "unlabelled",
         "exporters",
         "listening",
+        "detection",
     ),
     ("train", "evaluate", "predict", "export", "listen", "compare", "search", "record", "runs", "models.__main__"),
 )

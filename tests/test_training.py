@@ -105,6 +105,7 @@ def test_at_several_speeds_the_logits_are_averaged(config, rng):
     expected = (slow + run.network(run.features(waveform, num_samples))) / 2
     np.testing.assert_allclose(run.logits([waveform[0]]), expected, atol=1e-5)
     assert run.facts["macs"] == 2 * count_macs(run.network)
+    assert [layer.name for layer in run.front_ends] == ["features_at_0.8", "features"]
     with pytest.raises(UserError, match=r"speeds from 0\.5 to 2"):
         train_recipe(replace(config, hear_at=(0.1,)))
 

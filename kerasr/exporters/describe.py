@@ -4,7 +4,7 @@ from typing import Any
 
 from kerasr.config import to_json
 from kerasr.exporters.check import Check
-from kerasr.rejection import threshold_of
+from kerasr.rejection import stream_threshold, threshold_of
 from kerasr.run_directory import Run
 
 
@@ -15,6 +15,7 @@ def describe(run: Run, check: Check) -> dict[str, Any]:
         "labels": list(run.labels),
         "task": run.task.name,
         "threshold": threshold_of(run) if run.config.wanted is None else 0.5,
+        "stream_threshold": stream_threshold(run),
         "features": to_json(run.config.features),
         "statistics": run.facts["statistics"],
         "hear_at": list(run.config.hear_at),

@@ -1,6 +1,7 @@
 from .clips import Clip as Clip
 from .clips import explain_clip as explain_clip
 from .clips import make_clip as make_clip
+from .detection import draw_detection as draw_detection
 from .explanation import write_explanation as write_explanation
 from .measure import Evaluation as Evaluation
 from .measure import evaluate_run as evaluate_run

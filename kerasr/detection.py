@@ -1,0 +1,225 @@
+"""How well words are found in a stream: misses against false alarms an hour, and how late they are reported.
+
+The stream is made of clips that the model has not learnt from, placed in noise at a known ratio, with pauses between
+them. A report is right where it names the word that is being said, in time; every other report is a false alarm, and a
+word without a right report is missed. The threshold is chosen on validation clips, and reported on test clips.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasr import atomic, audio
+from kerasr.data.manifest import Utterance
+from kerasr.data.pipeline import read_clip
+from kerasr.data.progress import Notice
+from kerasr.errors import UserError
+from kerasr.listening import Ear, Gate, Listener, ListenOptions, RunEar, is_word
+from kerasr.report import draw_detection
+from kerasr.run_directory import Run, update_facts
+
+SNRS_DB = (20.0, 10.0, 0.0)
+FALSE_ALARMS_PER_HOUR = 10.0
+
+# Seconds of noise alone between two clips, drawn between these.
+PAUSE_SECONDS = (1.5, 3.0)
+# The noise's level, as a share of full scale: -40 dB.
+NOISE_LEVEL = 0.01
+# Loudness of a clip is taken where it sounds: in frames of this many seconds, within so many dB of its loudest.
+FRAME_SECONDS, RANGE_DB = 0.02, 20.0
+THRESHOLDS = np.round(np.linspace(0.3, 0.99, 70), 4)
+CHUNK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stream and what is said in it.
+
+    Attributes:
+        waveform: float32 `(samples,)`.
+        words: start and end in seconds, and the word; None for a clip of something else.
+    """
+
+    waveform: np.ndarray
+    words: tuple[tuple[float, float, str | None], ...]
+
+
+def make_scene(
+    clips: Sequence[np.ndarray],
+    words: Sequence[str | None],
+    sample_rate: int,
+    *,
+    snr_db: float,
+    noise: np.ndarray | None = None,
+    seed: int = 0,
+) -> Scene:
+    """Clips in a drawn order in noise, each made as much louder than it as `snr_db` says.
+
+    Args:
+        clips: waveforms `(samples,)`.
+        words: what each says; None where it is nothing to report.
+        sample_rate: in Hz.
+        snr_db: power of a clip where it sounds over that of the noise, in dB.
+        noise: a recording to repeat; made between white and pink where None.
+        seed: draws order, pauses and noise.
+    """
+    draw = np.random.default_rng(seed)
+    pieces, said, position = [], [], 0
+    for number in draw.permutation(len(clips)):
+        pause = round(draw.uniform(*PAUSE_SECONDS) * sample_rate)
+        clip = clips[number] * NOISE_LEVEL * 10 ** (snr_db / 20) / max(_loudness(clips[number], sample_rate), 1e-6)
+        start, end = position + pause, position + pause + len(clip)
+        pieces += [np.zeros(pause, np.float32), clip]
+        said.append((start / sample_rate, end / sample_rate, words[number]))
+        position = end
+    speech = np.concatenate([*pieces, np.zeros(round(PAUSE_SECONDS[1] * sample_rate), np.float32)])
+    sound = _noise(len(speech), draw) if noise is None else np.resize(noise, len(speech))
+    sound = sound * NOISE_LEVEL / max(np.sqrt(np.mean(sound**2)), 1e-9)
+    return Scene((speech + sound).astype("float32"), tuple(said))
+
+
+def _loudness(clip: np.ndarray, sample_rate: int) -> float:
+    """Root mean square of the frames within `RANGE_DB` of the loudest."""
+    size = round(FRAME_SECONDS * sample_rate)
+    frames = clip[: max(1, len(clip) // size) * size]
+    power = (np.resize(frames, (max(1, len(frames) // size), size)) ** 2).mean(1)
+    return float(np.sqrt(power[power >= power.max() * 10 ** (-RANGE_DB / 10)].mean()))
+
+
+def _noise(size: int, draw: np.random.Generator) -> np.ndarray:
+    """Noise whose power falls with the square root of the frequency."""
+    spectrum = np.fft.rfft(draw.standard_normal(size))
+    return np.fft.irfft(spectrum * np.arange(1, len(spectrum) + 1) ** -0.25, size)
+
+
+def score(
+    answers: Sequence[tuple[float, np.ndarray]], scene: Scene, ear: Ear, threshold: float, refractory_seconds: float
+) -> dict[str, Any]:
+    """Misses, false alarms and delays at a threshold.
+
+    Args:
+        answers: end and smoothed answer of each window, of `Listener.answer`.
+        scene: what is said.
+        ear: the model.
+        threshold: least mean probability.
+        refractory_seconds: silence after a report.
+
+    Returns:
+        `threshold`, `miss_rate`, `false_alarms`, `false_alarms_per_hour`, `delay` (median seconds from a word's end to
+        its report; None without any), `num_words`.
+    """
+    gate = Gate(ear.labels, threshold, refractory_seconds)
+    heard = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
+    # A report counts for a word while its window still holds some of it.
+    late = ear.window / ear.sample_rate
+    open_words = [item for item in scene.words if item[2] is not None]
+    num_words, delays = len(open_words), []
+    for report in heard:
+        right = [item for item in open_words if item[0] < report.seconds <= item[1] + late and item[2] == report.word]
+        if right:
+            open_words.remove(right[0])
+            delays.append(report.seconds - right[0][1])
+    hours = len(scene.waveform) / ear.sample_rate / 3600
+    return {
+        "threshold": float(threshold),
+        "miss_rate": len(open_words) / num_words,
+        "false_alarms": len(heard) - len(delays),
+        "false_alarms_per_hour": (len(heard) - len(delays)) / hours,
+        "delay": float(np.median(delays)) if delays else None,
+        "num_words": num_words,
+    }
+
+
+def evaluate_stream(
+    run: Run,
+    *,
+    snrs_db: Sequence[float] = SNRS_DB,
+    false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Choose a run's threshold for streams on its validation clips, and measure it on its test clips.
+
+    Writes `stream.json` and `detection.png`, and the threshold into the run's facts, from which `kerasr.listen` and
+    `kerasr.export` take it.
+
+    Args:
+        run: a finished run of clips of a fixed length.
+        snrs_db: speech over noise, in dB; a stream for each.
+        false_alarms_per_hour: most of them, over all validation streams, at the threshold to choose.
+        folder: where to write; the run's `evaluations/stream` where None.
+
+    Returns:
+        What `stream.json` holds.
+
+    Raises:
+        UserError: it is a preset, has no validation clips, or no threshold keeps the rate.
+    """
+    if run.is_preset:
+        raise UserError(f"{run.path.name}: a preset brings no validation clips to choose a threshold on")
+    ear, options = RunEar(str(run.path)), ListenOptions()
+    curves = {}
+    for split in ("validation", "test"):
+        items = [item for item in run.utterances(split) if item.label]
+        if not any(_word(run, item) for item in items):
+            raise UserError(f"{run.path}: its {split} split has no recording of a word to place in a stream")
+        curves[split] = [_curve(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
+    threshold = choose_threshold(curves["validation"], false_alarms_per_hour)
+    place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
+    result = {
+        "threshold": threshold,
+        "false_alarms_per_hour_wanted": false_alarms_per_hour,
+        "test": [
+            {"snr_db": curve["snr_db"], "hours": curve["hours"], **curve["rows"][place]} for curve in curves["test"]
+        ],
+        "curves": curves,
+    }
+    folder = folder or run.evaluations / "stream"
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(folder / "stream.json", (json.dumps(result, indent=1) + "\n").encode())
+    atomic.write_bytes(folder / "detection.png", draw_detection(result).png())
+    update_facts(run, stream={key: result[key] for key in ("threshold", "false_alarms_per_hour_wanted", "test")})
+    return result
+
+
+def _curve(
+    run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str
+) -> dict[str, Any]:
+    """The scores at all thresholds of one stream."""
+    clips = [read_clip(item.path, run.config.features) for item in items]
+    noise = run.facts["corpus"]["noise"]
+    recorded = audio.read(noise[split == "test" and len(noise) > 1], ear.sample_rate)[0] if noise else None
+    words = [_word(run, item) for item in items]
+    scene = make_scene(clips, words, ear.sample_rate, snr_db=snr_db, noise=recorded, seed=run.config.seed)
+    listener, size = Listener(ear, options), round(CHUNK_SECONDS * ear.sample_rate)
+    chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
+    answers = []
+    with Notice(f"Hearing {split} words at {snr_db:g} dB", len(chunks)) as notice:
+        for chunk in chunks:
+            answers += listener.answer(chunk)
+            notice.advance(1)
+    rows = [score(answers, scene, ear, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
+    return {"snr_db": snr_db, "hours": len(scene.waveform) / ear.sample_rate / 3600, "rows": rows}
+
+
+def _word(run: Run, item: Utterance) -> str | None:
+    """What a recording should be reported as; None for what is no word, or not the detector's."""
+    label = run.labels[int(run.task.label_index([item.label or ""])[0])]
+    return label if is_word(label) else None
+
+
+def choose_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: float) -> float:
+    """The lowest threshold from which on all streams together keep the rate of false alarms."""
+    hours = sum(curve["hours"] for curve in curves)
+    rates = [sum(curve["rows"][place]["false_alarms"] for curve in curves) / hours for place in range(len(THRESHOLDS))]
+    kept = np.array(rates) <= false_alarms_per_hour
+    if not kept[-1]:
+        raise UserError(
+            f"even at a threshold of {THRESHOLDS[-1]:g} there are {rates[-1]:.0f} false alarms an hour, and "
+            f"{false_alarms_per_hour:g} are wanted: train with --augment.silence and noise, or allow more"
+        )
+    # Above the last threshold that does not keep it.
+    return float(THRESHOLDS[len(kept) - int(np.argmin(kept[::-1])) if not kept.all() else 0])
