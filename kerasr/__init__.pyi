@@ -11,6 +11,7 @@ from .data import make_datasets as make_datasets
 from .data import split_corpus as split_corpus
 from .errors import UserError as UserError
 from .exporters import export_litert as export_litert
+from .exporters import export_onnx as export_onnx
 from .exporters import export_serving as export_serving
 from .features import Features as Features
 from .presets import list_presets as list_presets

@@ -19,6 +19,7 @@ Export a run, and check the export before anyone sees it.
   python -m kerasr.export runs/2026-11-21-digits-1 --to serving/digits      TensorFlow Serving: serving/digits/1/, ...
   python -m kerasr.export runs/2026-11-21-digits-1 --to digits.tflite --format litert      a phone (extra litert)
   python -m kerasr.export runs/2026-11-21-digits-1 --to digits.tflite --format litert --quantize int8
+  python -m kerasr.export runs/2026-11-21-digits-1 --to digits.onnx --format onnx          ONNX Runtime (extra onnx)
   python -m kerasr.export PRESET --to serving/digits
   docker run -p 8501:8501 -v "$PWD/serving:/models" tensorflow/serving --model_config_file=/models/models.config
 
@@ -36,14 +37,15 @@ class ExportConfig:
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     to: str
     """For a server, the model's folder under the one that it watches; its name is the model's name, and each export a
-    new version. For a phone, a file that ends in .tflite."""
-    format: Literal["serving", "litert"] = "serving"
-    """serving is a SavedModel that takes waveforms, WAV files or features; litert a file that takes one waveform."""
+    new version. Else a file that ends in .tflite or .onnx."""
+    format: Literal["serving", "litert", "onnx"] = "serving"
+    """serving is a SavedModel that takes waveforms, WAV files or features; litert a file that takes one waveform, onnx
+    one that takes any number of any length."""
     quantize: Literal["none", "dynamic", "int8"] = "none"
     """litert only. dynamic stores the network in 8 bits; int8 computes in them, too, calibrated on validation clips."""
     least_agreement: float | None = None
-    """litert only. Least share of the test clips in which the file must hear the run's word; 0.999 where not given, and
-    0.98 in 8 bits."""
+    """litert and onnx. Least share of the test clips in which the file must hear the run's word; 0.999 where not given,
+    and 0.98 in 8 bits."""
     json: bool = False
     """Print what was measured as JSON, for programs."""
 
@@ -51,15 +53,21 @@ class ExportConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments, export, and say what was measured."""
     config = parse(ExportConfig, argv, command="export", description=DESCRIPTION + presets_line())
-    if config.format != "litert" and (config.quantize != "none" or config.least_agreement is not None):
-        raise UserError("--quantize and --least-agreement are for --format litert: add it")
+    if config.format != "litert" and config.quantize != "none":
+        raise UserError("--quantize is for --format litert: add it")
+    if config.format == "serving" and config.least_agreement is not None:
+        raise UserError(
+            "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals"
+        )
     import_quietly()
-    from kerasr.exporters import export_litert, export_serving
+    from kerasr.exporters import export_litert, export_onnx, export_serving
     from kerasr.run_directory import load_run
 
     run = load_run(config.run)
     if config.format == "litert":
         path, check = export_litert(run, config.to, quantize=config.quantize, least_agreement=config.least_agreement)
+    elif config.format == "onnx":
+        path, check = export_onnx(run, config.to, least_agreement=config.least_agreement)
     else:
         path, check = export_serving(run, config.to)
     if config.json:

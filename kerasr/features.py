@@ -27,17 +27,18 @@ MIN_POWER = 1e-10
 DELTA_WIDTH = 9
 
 
-def log_mel(waveform: Any, spec: FeatureSpec) -> Any:
+def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
     """Log-mel energies, in dB.
 
     Args:
         waveform: float32 `(batch, samples)` in [-1, 1] at `spec.sample_rate`.
         spec: sizes; `clip_seconds` and `num_deltas` play no part here.
+        fft: by a Fourier transform, or by a product with two matrices.
 
     Returns:
         float32 `(batch, spec.num_frames(samples), n_mels)`: `10 log10` of the power in each mel band, at least -100 dB.
     """
-    power = _power_spectrum(waveform, spec)
+    power = _power_spectrum(waveform, spec, fft)
     return 10.0 * ops.log10(ops.maximum(ops.matmul(power, mel_matrix(spec)), MIN_POWER))
 
 
@@ -94,6 +95,8 @@ class Features(keras.layers.Layer):
         mean: one value a feature, subtracted; zeros where None.
         std: one value a feature, divided by; ones where None.
         speed: rate at which the clip is played first, as by `change_speed`.
+        fft: compute spectra by a Fourier transform; False does it by a product with two matrices, which takes twice as
+            long and exports where no transform does.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Features(keras.layers.Layer):
         std: Sequence[float] | None = None,
         *,
         speed: float = 1.0,
+        fft: bool = True,
         **kwargs: Any,
     ):
         # The features stay float32 under a mixed precision policy: a dB in bfloat16 is half a dB off.
@@ -111,6 +115,7 @@ class Features(keras.layers.Layer):
         self.mean: tuple[float, ...] = (0.0,) * spec.num_features if mean is None else tuple(mean)
         self.std: tuple[float, ...] = (1.0,) * spec.num_features if std is None else tuple(std)
         self.speed = speed
+        self.fft = fft
         if not len(self.mean) == len(self.std) == spec.num_features:
             raise ValueError(
                 f"the spec gives {spec.num_features} features a frame, but there are {len(self.mean)} means "
@@ -134,7 +139,7 @@ class Features(keras.layers.Layer):
         if self.speed != 1:
             waveform, num_samples = change_speed(waveform, num_samples, self.speed)
         waveform, num_samples = _fit(waveform, num_samples, self.spec)
-        return self.from_log_mel(log_mel(waveform, self.spec), _count_frames(num_samples, self.spec))
+        return self.from_log_mel(log_mel(waveform, self.spec, fft=self.fft), _count_frames(num_samples, self.spec))
 
     def from_log_mel(self, energies: Any, num_frames: Any) -> Any:
         """What follows the log-mel energies: cepstra and differences where the spec has them, the statistics, zeros.
@@ -165,7 +170,8 @@ class Features(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The spec and the statistics, as plain JSON types."""
-        own = {"spec": to_json(self.spec), "mean": list(self.mean), "std": list(self.std), "speed": self.speed}
+        own = {"spec": to_json(self.spec), "mean": list(self.mean), "std": list(self.std)}
+        own |= {"speed": self.speed, "fft": self.fft}
         return {**super().get_config(), **own}
 
     @classmethod
@@ -237,6 +243,14 @@ def _window(spec: FeatureSpec) -> np.ndarray:
     return np.pad(hann, (left, spec.n_fft - spec.win_length - left)).astype("float32")
 
 
+@functools.lru_cache(maxsize=16)
+def _windowed_dft(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Window and real and imaginary part of the Fourier transform, each `(n_fft, 1 + n_fft // 2)`."""
+    angles = 2 * np.pi / spec.n_fft * np.outer(np.arange(spec.n_fft), np.arange(1 + spec.n_fft // 2))
+    window = _window(spec)[:, None]
+    return (window * np.cos(angles)).astype("float32"), (-window * np.sin(angles)).astype("float32")
+
+
 def _hz_to_htk(hz: np.ndarray) -> np.ndarray:
     return 2595 * np.log10(1 + hz / 700)
 
@@ -254,7 +268,7 @@ def _slaney_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) / 27 * np.log(6.4)))
 
 
-def _power_spectrum(waveform: Any, spec: FeatureSpec) -> Any:
+def _power_spectrum(waveform: Any, spec: FeatureSpec, fft: bool) -> Any:
     """`(batch, samples)` to the power of each frame, `(batch, time, 1 + n_fft // 2)`."""
     side = spec.n_fft // 2 if spec.center else 0
     num_frames = spec.num_frames(ops.shape(waveform)[1]) if _is_static(waveform) else None
@@ -266,7 +280,10 @@ def _power_spectrum(waveform: Any, spec: FeatureSpec) -> Any:
         samples = ops.full((1,), ops.shape(waveform)[1], dtype="int32")
         num_frames = _count_frames(samples, spec)[0]
     frames = frames[:, :num_frames]
-    real, imag = ops.rfft(frames * _window(spec), spec.n_fft)
+    if fft:
+        real, imag = ops.rfft(frames * _window(spec), spec.n_fft)
+    else:
+        real, imag = (ops.matmul(frames, matrix) for matrix in _windowed_dft(spec))
     return ops.square(real) + ops.square(imag)
 
 

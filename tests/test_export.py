@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import InferenceSession
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from kerasr import cli, export
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters import check_export, export_litert, export_serving, serving
+from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
 from kerasr.registry import builder, list_models
@@ -182,8 +183,20 @@ def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
     assert check.difference < {"none": 1e-4, "dynamic": 0.2, "int8": 2.0}[quantize]
     assert check.size == path.stat().st_size
     facts = json.loads((tmp_path / "tones.json").read_text())
-    assert (facts["labels"], facts["quantize"]) == (list(run.labels), quantize)
+    assert (facts["labels"], facts["format"]) == (list(run.labels), ["litert", quantize])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["tones.json", "tones.tflite"]
+
+
+def test_onnx_hears_the_same_words_of_any_number_and_length(tone_run, tmp_path):
+    run = load_run(tone_run)
+    path, check = export_onnx(run, tmp_path / "tones.onnx")
+    assert check.agreement == 1
+    assert check.difference < 1e-4
+    session = InferenceSession(str(path))
+    for count, size in ((1, 100), (3, 9000)):
+        waveform = 0.1 * np.random.default_rng(0).standard_normal((count, size)).astype("float32")
+        (logits,) = session.run(["logits"], {"waveform": waveform})
+        np.testing.assert_allclose(logits, run.logits(list(waveform)), atol=1e-4)
 
 
 def test_eight_bits_are_of_the_network_alone(tone_run, tmp_path):
@@ -215,7 +228,7 @@ def test_a_file_that_may_not_be_written_is_told(tone_run, tmp_path, change, word
 
 def test_a_converter_that_dies_is_told(tone_run, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(UserError, match="converter ended with code 1"):
+    with pytest.raises(UserError, match="the litert converter ended with code 1"):
         export_litert(load_run(tone_run), tmp_path / "tones.tflite")
     assert list(tmp_path.iterdir()) == []
 
@@ -229,7 +242,7 @@ LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
     pytest.param(facts, kind, id=f"{facts.name}-{kind}", marks=pytest.mark.full)
     for facts in list_models()
-    for kind in ("serving", "none", "dynamic" if facts.name in LOOPS else "int8")
+    for kind in ("serving", "onnx", "none", "dynamic" if facts.name in LOOPS else "int8")
 ]
 
 
@@ -238,9 +251,11 @@ def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
     run = untrained(facts, shutil.copytree(tone_run, tmp_path / "run"))
     if kind == "serving":
         _, check = export_serving(run, tmp_path / "model")
+    elif kind == "onnx":
+        _, check = export_onnx(run, tmp_path / "model.onnx", least_agreement=0.0)
     else:
         _, check = export_litert(run, tmp_path / "model.tflite", quantize=kind, least_agreement=0.0)
-    assert check.difference < (1e-4 if kind in ("serving", "none") else 1.0)
+    assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
 
 
 def test_a_loop_is_not_calibrated(tone_run, tmp_path):

@@ -1,4 +1,4 @@
-"""A run becomes something that others can call: TensorFlow Serving's SavedModel, a LiteRT file."""
+"""A run becomes something that others can call: TensorFlow Serving's SavedModel, a LiteRT or an ONNX file."""
 
 import lazy_loader
 

@@ -55,7 +55,7 @@ def check_export(run: Run, kind: str, path: str) -> Check:
 
     Args:
         run: where the file comes from.
-        kind: `savedmodel` or `litert`.
+        kind: `savedmodel`, `litert` or `onnx`.
         path: the file or folder.
 
     Raises:

@@ -47,7 +47,20 @@ def hear_litert(path, clips):
     return answers, lambda: runner(waveform=waveform[:1])
 
 
-HEAR = {"savedmodel": hear_saved_model, "litert": hear_litert}
+def hear_onnx(path, clips):
+    """As a batch."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    waveform, names = clips["waveform"], ["logits", "probs"]
+    found = session.run(names, {"waveform": waveform})
+    answers = {f"padded_{name}": values for name, values in zip(names, found, strict=True)}
+    return answers, lambda: session.run(names, {"waveform": waveform[:1]})
+
+
+HEAR = {"savedmodel": hear_saved_model, "litert": hear_litert, "onnx": hear_onnx}
 
 
 def main(kind, path, clips, answers):

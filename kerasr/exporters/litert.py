@@ -3,30 +3,22 @@
 The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one. Quantised files keep
 the front-end in float32, for a power spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits
 and needs no recordings; `int8` computes in them, too, with ranges calibrated on the run's validation clips.
-
-The converters may take a whole process down with them, so they run in one of their own.
 """
 
-import contextlib
-import json
 import os
 import re
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
 
-from kerasr import atomic
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters.check import Check, check_export
-from kerasr.exporters.describe import describe
+from kerasr.exporters.check import Check
+from kerasr.exporters.files import export_file
 from kerasr.layers import MaskedRNN, with_kernel
-from kerasr.run_directory import Run, hear, load_run
+from kerasr.run_directory import Run, hear
 
 Quantize = Literal["none", "dynamic", "int8"]
 
@@ -54,8 +46,7 @@ def export_litert(
         UserError: it cannot be converted, or hears other words than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
-    to = Path(to)
-    if to.suffix != ".tflite":
+    if Path(to).suffix != ".tflite":
         raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
     if run.config.features.clip_seconds is None:
         raise UserError(
@@ -65,22 +56,7 @@ def export_litert(
         raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
     if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
         raise UserError(f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic")
-    least = AGREEMENT[quantize] if least_agreement is None else least_agreement
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, to.name)
-        _convert_apart(run, file, quantize)
-        check = check_export(run, "litert", str(file))
-        if check.agreement < least:
-            raise UserError(
-                f"the {quantize} file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
-                f"{least:.1%} is the least (--least-agreement): nothing was written"
-            )
-        content = file.read_bytes()
-    facts = json.dumps({**describe(run, check), "quantize": quantize}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(to.with_suffix(".json"), f"{facts}\n".encode())
-    atomic.write_bytes(to, content)
-    return to, check
+    return export_file(run, to, "litert", AGREEMENT[quantize] if least_agreement is None else least_agreement, quantize)
 
 
 def convert(run: Run, quantize: Quantize) -> bytes:
@@ -118,27 +94,3 @@ def _calibration_clips(run: Run) -> list[dict[str, np.ndarray]]:
     items = run.utterances("validation")
     clips = [read_clip(item.path, spec) for item in items[:: max(1, len(items) // NUM_CALIBRATION)]]
     return [{"waveform": np.pad(clip, (0, spec.clip_samples - len(clip)))[None]} for clip in clips]
-
-
-def _convert_apart(run: Run, file: Path, quantize: Quantize) -> None:
-    """Convert in another process; what it says is shown only where it fails."""
-    command = [sys.executable, "-m", "kerasr.exporters.litert", str(run.path), str(file), quantize]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
-    )
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise UserError(
-            f"{run.path}: LiteRT's converter ended with code {done.returncode} ({lines[-1]}); nothing was written"
-        )
-
-
-def main(path: str, file: str, quantize: Quantize) -> None:
-    """The process's part: convert, and write the file."""
-    with contextlib.redirect_stdout(sys.stderr):
-        Path(file).write_bytes(convert(load_run(path), quantize))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])  # type: ignore[arg-type]

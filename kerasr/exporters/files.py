@@ -1,0 +1,76 @@
+"""An export that is one file: converted, checked, and only then written, with a `.json` of what it is beside it.
+
+Converters run in a process of their own: they may take it down with them, and say a great deal.
+`python -m kerasr.exporters.files FORMAT RUN FILE [OPTION...]` is that process.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from kerasr import atomic
+from kerasr.errors import UserError
+from kerasr.exporters.check import Check, check_export
+from kerasr.exporters.describe import describe
+from kerasr.run_directory import Run, load_run
+
+
+def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *options: str) -> tuple[Path, Check]:
+    """Let `convert` of the module `kerasr.exporters.KIND` make a file of a run.
+
+    Args:
+        run: a finished run, or a preset.
+        to: the file.
+        kind: `litert` or `onnx`.
+        least: share of the clips in which it must hear the run's word.
+        options: what `convert` takes beside the run.
+
+    Raises:
+        UserError: the converter failed, or the file hears other words than the run; nothing is left behind.
+        OSError: the file cannot be written.
+    """
+    to = Path(to)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, to.name)
+        _convert_apart(run, file, kind, *options)
+        check = check_export(run, kind, str(file))
+        if check.agreement < least:
+            raise UserError(
+                f"the file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
+                f"{least:.1%} is the least (--least-agreement): nothing was written"
+            )
+        content = file.read_bytes()
+    facts = json.dumps({**describe(run, check), "format": [kind, *options]}, indent=2, ensure_ascii=False)
+    atomic.write_bytes(to.with_suffix(".json"), f"{facts}\n".encode())
+    atomic.write_bytes(to, content)
+    return to, check
+
+
+def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
+    command = [sys.executable, "-m", "kerasr.exporters.files", kind, str(run.path), str(file), *options]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise UserError(
+            f"{run.path}: the {kind} converter ended with code {done.returncode} ({lines[-1]}); nothing was written"
+        )
+
+
+def main(kind: str, path: str, file: str, *options: str) -> None:
+    """The process's part."""
+    with contextlib.redirect_stdout(sys.stderr):
+        content = importlib.import_module(f"kerasr.exporters.{kind}").convert(load_run(path), *options)
+    Path(file).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,56 @@
+"""An ONNX file: waveforms in, probabilities out, any number of clips of any length, with the front-end inside.
+
+ONNX Runtime has no transform of real numbers that the converter knows, so the front-end's is written as a product with
+two matrices: the same numbers, to the last few bits.
+"""
+
+import os
+from pathlib import Path
+
+import keras
+
+from kerasr.errors import UserError
+from kerasr.exporters.check import Check
+from kerasr.exporters.files import export_file
+from kerasr.features import Features
+from kerasr.layers import with_kernel
+from kerasr.run_directory import Run, hear
+
+OPSET = 18
+# Least share of clips in which the file hears the run's word.
+AGREEMENT = 0.999
+
+
+def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float | None = None) -> tuple[Path, Check]:
+    """Export a run as an `.onnx` file, with a `.json` of its words, front-end and scores beside it.
+
+    Args:
+        run: a finished run, or a preset.
+        to: the file, whose name ends in `.onnx`.
+        least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
+
+    Returns:
+        The file, and what was measured of it.
+
+    Raises:
+        UserError: it cannot be converted, or hears other words than the run; nothing is left behind.
+        OSError: the file cannot be written.
+    """
+    if Path(to).suffix != ".onnx":
+        raise UserError(f"--to {to}: an ONNX file's name ends in .onnx")
+    return export_file(run, to, "onnx", AGREEMENT if least_agreement is None else least_agreement)
+
+
+def convert(run: Run) -> bytes:
+    """The run as an ONNX file's bytes."""
+    import tensorflow as tf
+    import tf2onnx
+
+    network = with_kernel(run.network, "fused")
+    front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
+    waveform = keras.Input((None,), name="waveform")
+    logits = hear(front_ends, network, waveform)
+    model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
+    signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
+    function = tf.function(lambda waveform: model(waveform, training=False), signature, autograph=False)
+    return tf2onnx.convert.from_function(function, signature, opset=OPSET)[0].SerializeToString()
