@@ -1,13 +1,15 @@
 """An ONNX file: waveforms in, probabilities out, any number of clips of any length, with the front-end inside.
 
-ONNX Runtime has no transform of real numbers that the converter knows, so the front-end's is written as a product with
-two matrices: the same numbers, to the last few bits.
+The converter knows no transform of real numbers, so the front-end's is written as a product with two matrices: the same
+numbers, to the last few bits. Of loops it knows Keras's own, and not kerasr's.
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check
@@ -46,11 +48,25 @@ def convert(run: Run) -> bytes:
     import tensorflow as tf
     import tf2onnx
 
-    network = with_kernel(run.network, "fused")
+    network = with_kernel(run.network, "plain")
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
     logits = hear(front_ends, network, waveform)
-    model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
+    heard = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
     signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
-    function = tf.function(lambda waveform: model(waveform, training=False), signature, autograph=False)
-    return tf2onnx.convert.from_function(function, signature, opset=OPSET)[0].SerializeToString()
+    function = tf.function(lambda waveform: heard(waveform, training=False), signature, autograph=False)
+    handlers = {"Erfc": (_convert_erfc, [])}
+    model, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, custom_op_handlers=handlers)
+    return model.SerializeToString()
+
+
+def _convert_erfc(context: Any, node: Any, name: str, _: Any) -> None:
+    """1 - erf(x), which ONNX has: it knows no complement, which the GELU of transformers is made of."""
+    given, output = node.input[0], node.output[0]
+    shape, dtype = context.get_shape(output), context.get_dtype(output)
+    context.remove_node(node.name)
+    one = context.make_const(f"{name}/one", np.ones((), np.float32))
+    erf = context.make_node("Erf", [given])
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], outputs=[output], name=name, shapes=[shape], dtypes=[dtype]
+    )
