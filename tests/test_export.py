@@ -18,7 +18,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from kerasr import cli, export
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, serving
+from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
 from kerasr.registry import builder, list_models
@@ -231,6 +231,13 @@ def test_a_converter_that_dies_is_told(tone_run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="the litert converter ended with code 1"):
         export_litert(load_run(tone_run), tmp_path / "tones.tflite")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("way", "name"), [(export_litert, "tones.tflite"), (export_onnx, "tones.onnx")])
+def test_a_missing_extra_is_named(tone_run, tmp_path, monkeypatch, way, name):
+    monkeypatch.setattr(files, "NEEDS", {"litert": ("no_such_package",), "onnx": ("no_such_package",)})
+    with pytest.raises(UserError, match=r"no_such_package, which is not installed: pip install"):
+        way(load_run(tone_run), tmp_path / name)
 
 
 def test_options_of_another_format_are_refused(tone_run, tmp_path):

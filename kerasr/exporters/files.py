@@ -6,6 +6,7 @@ Converters run in a process of their own: they may take it down with them, and s
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -19,6 +20,12 @@ from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.run_directory import Run, load_run
 
+# What a format's extra brings.
+NEEDS = {
+    "litert": ("ai_edge_litert", "ai_edge_quantizer"),
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+}
+
 
 def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *options: str) -> tuple[Path, Check]:
     """Let `convert` of the module `kerasr.exporters.KIND` make a file of a run.
@@ -31,9 +38,13 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         options: what `convert` takes beside the run.
 
     Raises:
-        UserError: the converter failed, or the file hears other words than the run; nothing is left behind.
+        UserError: the format's extra is not installed, the converter failed, or the file hears other words than the
+            run; nothing is left behind.
         OSError: the file cannot be written.
     """
+    missing = [name for name in NEEDS[kind] if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f'--format {kind} needs {missing[0]}, which is not installed: pip install -e ".[{kind}]"')
     to = Path(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
