@@ -4,7 +4,8 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -54,6 +55,19 @@ def place_folder(made: str, path: str) -> None:
     except OSError:
         if not os.path.isdir(path):
             raise
+
+
+def claim_folder(made: str | os.PathLike[str], paths: Iterable[Path]) -> Path:
+    """Rename the filled folder `made` to the first free one of `paths`; the system lets only one process have it."""
+    for path in paths:
+        try:
+            # Renaming onto a folder that has files fails.
+            os.rename(made, path)
+            return path
+        except OSError:
+            if not path.exists():
+                raise
+    raise FileExistsError(f"no path is left for {made}")
 
 
 def _umask() -> int:

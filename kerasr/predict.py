@@ -129,10 +129,10 @@ def hear_recordings(
     """What is heard in each recording, in order, or why it cannot be; the threshold is the run's own where None."""
     from kerasr.data.pipeline import read_clip
     from kerasr.data.progress import map_threaded
-    from kerasr.rejection import threshold_of
+    from kerasr.rejection import least_probability
 
     if threshold is None:
-        threshold = 0.5 if run.config.wanted is not None else threshold_of(run)
+        threshold = least_probability(run)
     run.model  # noqa: B018 (a damaged model is told before the recordings are read)
     spec = run.config.features
 

@@ -51,10 +51,15 @@ def threshold_of(run: Run) -> float:
     return (run.facts.get("rejection") or {}).get("threshold", 0.0)
 
 
+def least_probability(run: Run) -> float:
+    """Least probability of a word that is believed: the run's threshold, and an even chance for a detector."""
+    return threshold_of(run) if run.config.wanted is None else 0.5
+
+
 def stream_threshold(run: Run) -> float:
     """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it, else that of clips."""
     chosen = (run.facts.get("stream") or {}).get("threshold")
-    return chosen or (threshold_of(run) if run.config.wanted is None else 0.5)
+    return chosen or least_probability(run)
 
 
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -227,25 +228,11 @@ def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[
         (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n")
         (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         write_manifest(beside / MANIFEST, utterances)
-        path = _claim(beside, out / f"{now:%Y-%m-%d}-{config.recipe}")
+        # Every run's folder has files from the start, so that no other can be renamed onto it.
+        path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Run(path, config, facts)
-
-
-def _claim(beside: Path, stem: Path) -> Path:
-    """Rename a filled folder to the first free number; the system lets only one process have it."""
-    number = 1
-    while True:
-        path = stem.with_name(f"{stem.name}-{number}")
-        try:
-            # Renaming onto a folder that has files fails, and every run's folder has some from the start.
-            os.rename(beside, path)
-            return path
-        except OSError:
-            if not path.exists():
-                raise
-            number += 1
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kerasr.config import to_json
 from kerasr.exporters.check import Check
-from kerasr.rejection import stream_threshold, threshold_of
+from kerasr.rejection import least_probability, stream_threshold
 from kerasr.run_directory import Run
 
 
@@ -14,7 +14,7 @@ def describe(run: Run, check: Check) -> dict[str, Any]:
     return {
         "labels": list(run.labels),
         "task": run.task.name,
-        "threshold": threshold_of(run) if run.config.wanted is None else 0.5,
+        "threshold": least_probability(run),
         "stream_threshold": stream_threshold(run),
         "features": to_json(run.config.features),
         "statistics": run.facts["statistics"],

@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         (extra / FACTS).write_text(json.dumps(describe(run, check), indent=2, ensure_ascii=False) + "\n")
         write_warm_up(run, model.name, extra / WARM_UP)
         os.chmod(beside, 0o755)
-        version = _claim(beside, model)
+        first = max(versions_of(model), default=0) + 1
+        version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     write_settings(model.parent)
@@ -135,18 +137,3 @@ def write_settings(folder: Path) -> None:
 def versions_of(model: Path) -> list[int]:
     """The versions in a model's folder, as the server counts them: sub-folders whose names are numbers."""
     return sorted(int(path.name) for path in model.iterdir() if path.name.isdecimal() and path.is_dir())
-
-
-def _claim(beside: str, model: Path) -> Path:
-    """Rename a filled folder to the next version; the system lets only one process have each."""
-    version = max(versions_of(model), default=0) + 1
-    while True:
-        path = model / str(version)
-        try:
-            # Renaming onto a folder that has files fails.
-            os.rename(beside, path)
-            return path
-        except OSError:
-            if not path.exists():
-                raise
-            version += 1
