@@ -21,11 +21,8 @@ from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
-from kerasr.registry import builder, list_models
-from kerasr.run_directory import join, load_run
-
-# Options that make a model small, where it has them.
-NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
+from kerasr.registry import list_models
+from kerasr.run_directory import load_run
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +251,8 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("facts", "kind"), TABLE)
-def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
-    run = untrained(facts, shutil.copytree(tone_run, tmp_path / "run"))
+def test_every_model_in_every_format(facts, kind, untrained, tmp_path):
+    run = untrained(facts)
     if kind == "serving":
         _, check = export_serving(run, tmp_path / "model")
     elif kind == "onnx":
@@ -265,24 +262,12 @@ def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
     assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
 
 
-def test_a_loop_is_not_calibrated(tone_run, tmp_path):
+def test_a_loop_is_not_calibrated(untrained, tmp_path):
     for facts in list_models():
         if facts.name in LOOPS:
-            run = untrained(facts, shutil.copytree(tone_run, tmp_path / facts.name))
+            run = untrained(facts)
             with pytest.raises(UserError, match="use dynamic"):
                 export_litert(run, tmp_path / "model.tflite", quantize="int8")
-
-
-def untrained(facts, folder):
-    """A run of another, narrow model, with the weights that it begins with."""
-    config = json.loads((folder / "config.json").read_text())
-    options = {name: value for name, value in NARROW.items() if name in facts.options}
-    config |= {"model": facts.name, "model_options": options}
-    (folder / "config.json").write_text(json.dumps(config))
-    run = load_run(folder)
-    network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
-    join(run.front_ends, network).save(folder / "model.keras")
-    return run
 
 
 def test_saved_model_cli_runs_it(served, tone_run, tmp_path):
