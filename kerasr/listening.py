@@ -4,8 +4,8 @@ A model that carries its state (`kerasr.streaming`) answers after each of its st
 clip's length that moves on by a hop: the windows stand at whole multiples of it, whatever chunks the sound comes in. A
 word is reported when the mean of its probabilities over the last few answers reaches the threshold; then nothing more
 is, until that sound has left the window (smoothing and suppression as in Chen, Parada and Heigold, "Small-footprint
-keyword spotting using deep neural networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's absence
-are never reported.
+keyword spotting using deep neural networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's
+absence are never reported.
 """
 
 import json
