@@ -2,7 +2,6 @@
 
 import json
 import math
-import queue
 import sys
 import time
 from collections import deque
@@ -30,8 +29,7 @@ Hear words as they are spoken: from the microphone, from a recording, or from an
   arecord -t raw -f S16_LE -r 16000 -c 1 | python -m kerasr.listen digits.tflite - --sample-rate 16000
   python -m kerasr.listen PRESET --file long.wav --json       a line of JSON a word, for programs
 
-A window of the model's clip length moves over the sound; StackedLSTM, Conv1DLSTM and causal networks carry their state
-on instead (python -m kerasr.models says which). Train on clips with silence and noise around the word
+A window of the model's clip length moves over the sound. Train on clips with silence and noise around the word
 (--augment.silence 0.3 --augment.noise 0.8): a model that knows only clips cut close takes half of a word for another.
 """
 
@@ -57,8 +55,9 @@ class ListenConfig:
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     hop_seconds: float = 0.1
     """Time between two windows, in seconds; a model that carries its state has steps of its own."""
-    windows: bool = False
-    """Hear in windows, even with a model that can carry its state from chunk to chunk."""
+    carry_state: bool = False
+    """Carry the network's state from chunk to chunk instead of hearing windows, which is less work; docs/streaming.md
+    says when it hears as well."""
     smooth_seconds: float = 0.3
     """Time over which a word's probability is averaged, in seconds."""
     threshold: float | None = None
@@ -80,7 +79,7 @@ def main(argv: list[str]) -> None:
     from kerasr.listening import Listener, ListenOptions, listen, open_ear
 
     options = ListenOptions(config.hop_seconds, config.smooth_seconds, config.threshold, config.refractory_seconds)
-    listener = Listener(open_ear(config.model, windows=config.windows), options)
+    listener = Listener(open_ear(config.model, carry_state=config.carry_state), options)
     chunks = open_source(config, listener.ear.sample_rate)
     started = time.perf_counter()
     try:
@@ -95,11 +94,12 @@ def main(argv: list[str]) -> None:
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
     """Chunks of sound, float32 `(samples,)` at the model's rate."""
     from kerasr import audio
+    from kerasr.microphone import Microphone
 
     if config.file:
         return audio.blocks(config.file, sample_rate, CHUNK_SECONDS)
     rate = config.sample_rate or sample_rate
-    raw = read_pcm(rate) if config.source else hear_microphone(rate)
+    raw = read_pcm(rate) if config.source else Microphone(rate).chunks(CHUNK_SECONDS)
     convert = audio.resampler(rate, sample_rate)
     return (convert(chunk, False) for chunk in raw)
 
@@ -115,35 +115,6 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
         whole = len(data) - len(data) % 2
         rest = data[whole:]
         yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 2**15
-
-
-def hear_microphone(sample_rate: int) -> Iterator["np.ndarray"]:
-    """The system's microphone, until the process is stopped.
-
-    Raises:
-        UserError: sounddevice or PortAudio is not installed, or there is no microphone.
-    """
-    try:
-        import sounddevice
-    except (ImportError, OSError) as error:
-        raise UserError(
-            f'the microphone needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on Linux '
-            "install libportaudio2; or hear a recording with --file"
-        ) from error
-    heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
-    size = round(CHUNK_SECONDS * sample_rate)
-    try:
-        # PortAudio calls back from a thread of its own, which must not wait for the model.
-        with sounddevice.InputStream(
-            sample_rate, size, channels=1, dtype="float32", callback=lambda data, *_: heard.put(data[:, 0].copy())
-        ):
-            while True:
-                yield heard.get()
-    except sounddevice.PortAudioError as error:
-        raise UserError(
-            f"no microphone works at {sample_rate} Hz ({error}); plug one in, try --sample-rate 48000, or hear a "
-            "recording with --file"
-        ) from error
 
 
 def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Heard]]]") -> None:

@@ -1,11 +1,12 @@
 """Words in a stream of sound: a model's answers as the sound goes on are smoothed, and a word is reported once.
 
-A model that carries its state (`kerasr.streaming`) answers after each of its steps. Others hear a window of their
-clip's length that moves on by a hop: the windows stand at whole multiples of it, whatever chunks the sound comes in. A
-word is reported when the mean of its probabilities over the last few answers reaches the threshold; then nothing more
-is, until that sound has left the window (smoothing and suppression as in Chen, Parada and Heigold, "Small-footprint
-keyword spotting using deep neural networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's
-absence are never reported.
+A model hears a window of its clip's length that moves on by a hop: the windows stand at whole multiples of it,
+whatever chunks the sound comes in. Or, if it can, it carries its state from chunk to chunk (`kerasr.streaming`) and
+answers after each of its steps, which is less work; a recurrent model that has learnt from clips, though, is lost in a
+stream that does not end, as docs/streaming.md shows. A word is reported when the mean of its probabilities over the
+last few answers reaches the threshold; then nothing more is, until that sound has left the window (smoothing and
+suppression as in Chen, Parada and Heigold, "Small-footprint keyword spotting using deep neural networks", ICASSP 2014,
+section 2.3). `_silence_`, `_unknown_` and a detector's absence are never reported.
 """
 
 import json
@@ -22,7 +23,7 @@ from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, hear, load_run
 from kerasr.stream import Stream, StreamFacts
-from kerasr.streaming import streaming_step, why_not_streaming
+from kerasr.streaming import streaming_step
 
 # Of a run that has no threshold of its own: most of a stream is no word.
 LEAST_THRESHOLD = 0.5
@@ -111,23 +112,25 @@ class Ear:
     follow: Callable[[int], Hearing]
 
 
-def open_ear(path: str, *, windows: bool = False) -> Ear:
+def open_ear(path: str, *, carry_state: bool = False) -> Ear:
     """The model in a `.tflite` file, a run's folder, or the preset of that name.
 
     Args:
         path: where it is.
-        windows: hear in windows, even with a model that can carry its state.
+        carry_state: carry its state from chunk to chunk, instead of hearing windows.
 
     Raises:
-        UserError: it cannot be loaded; or it would hear windows, and its clips have any length.
+        UserError: it cannot be loaded, or heard so; the message says why.
     """
-    return _litert_ear(path, windows) if path.endswith(".tflite") else run_ear(load_run(path), windows=windows)
+    return (
+        _litert_ear(path, carry_state) if path.endswith(".tflite") else run_ear(load_run(path), carry_state=carry_state)
+    )
 
 
-def run_ear(run: Run, *, windows: bool = False) -> Ear:
+def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
     """A run or preset; arguments and errors as of `open_ear`."""
     spec = run.config.features
-    follow = _run_windows(run) if windows or why_not_streaming(run) else _run_steps(run)
+    follow = _run_steps(run) if carry_state else _run_windows(run)
     window = spec.sample_rate if spec.clip_seconds is None else spec.clip_samples
     return Ear(spec.sample_rate, window, run.labels, stream_threshold(run), follow)
 
@@ -150,7 +153,7 @@ def _run_steps(run: Run) -> Callable[[int], Hearing]:
     return lambda _: Steps(Stream(step.predict_on_batch, facts))
 
 
-def _litert_ear(path: str, windows: bool) -> Ear:
+def _litert_ear(path: str, carry_state: bool) -> Ear:
     """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -163,10 +166,12 @@ def _litert_ear(path: str, windows: bool) -> Ear:
         raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
     clip = interpreter.get_signature_runner("serving_default")
     window = int(clip.get_input_details()["waveform"]["shape"][1])
-    stream = None if windows else facts.get("stream")
+    stream = facts.get("stream")
+    if carry_state and not stream:
+        raise UserError(f"{path}: carries no state: export it anew with --stream, if its model can")
 
     def follow(hop: int) -> Hearing:
-        if stream:
+        if carry_state:
             step = interpreter.get_signature_runner("stream")
             return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
         return Windows(lambda sound: clip(waveform=sound[None])["probs"][0], window, hop)

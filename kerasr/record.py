@@ -5,7 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -72,54 +72,13 @@ def main(argv: list[str]) -> None:
     words = parse_words(config.words)
     from rich.console import Console
 
+    from kerasr.microphone import Microphone
+
     microphone = Microphone(config.sample_rate)
     # It takes seconds, for which nobody should wait between two words.
     import librosa.effects  # noqa: F401
 
     record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=Console())
-
-
-class Microphone:
-    """The system's microphone and loudspeaker.
-
-    Args:
-        sample_rate: in Hz, of what is recorded and played.
-
-    Raises:
-        UserError: sounddevice or PortAudio is not installed, or there is no microphone.
-    """
-
-    def __init__(self, sample_rate: int) -> None:
-        try:
-            import sounddevice
-        except (ImportError, OSError) as error:
-            raise UserError(
-                f'recording needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on Linux '
-                "install libportaudio2"
-            ) from error
-        self._device = sounddevice
-        self._sample_rate = sample_rate
-        self._guarded(lambda: sounddevice.check_input_settings(samplerate=sample_rate, channels=1))
-
-    def record(self, seconds: float) -> "np.ndarray":
-        """What is heard from now on, float32 `(samples,)`."""
-        frames = round(seconds * self._sample_rate)
-        return self._guarded(
-            lambda: self._device.rec(frames, samplerate=self._sample_rate, channels=1, dtype="float32", blocking=True)
-        )[:, 0]
-
-    def play(self, waveform: "np.ndarray") -> None:
-        """Let `waveform` `(samples,)` be heard."""
-        self._guarded(lambda: self._device.play(waveform, self._sample_rate, blocking=True))
-
-    def _guarded(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except self._device.PortAudioError as error:
-            raise UserError(
-                f"the sound device does not work at {self._sample_rate} Hz ({error}); plug in a microphone, or try "
-                "--sample-rate 44100"
-            ) from error
 
 
 def parse_words(listed: str) -> list[str]:

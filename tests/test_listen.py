@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,13 +115,13 @@ def test_both_kinds_of_model_hear_alike(models, rng):
 def test_a_model_that_carries_its_state_hears_in_steps(untrained, rng):
     run = untrained(model_facts("Conv1DLSTM"))
     clip = (0.1 * rng.standard_normal(run.config.features.clip_samples)).astype("float32")
-    steps, windows = (run_ear(run, windows=windows).follow(400) for windows in (False, True))
+    steps, windows = (run_ear(run, carry_state=carry).follow(400) for carry in (True, False))
     assert (type(steps), type(windows)) == (Steps, Windows)
     assert (steps.hop, windows.hop) == (800, 400)
     assert [samples for samples, _ in windows.hear(clip)] == [3200]
     assert [samples for piece in np.split(clip, 8) for samples, _ in steps.hear(piece)] == [976, 1776, 2576]
     # Three tenths of a second are three of its steps.
-    listener = Listener(run_ear(run), ListenOptions(smooth_seconds=0.3))
+    listener = Listener(run_ear(run, carry_state=True), ListenOptions(smooth_seconds=0.3))
     assert [seconds for seconds, _ in listener.answer(clip)] == [2576 / 8000]
 
 
@@ -133,6 +134,46 @@ def test_the_standard_input_is_heard_as_the_file_is(models, long_recording, monk
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(pcm))))
     listen.main([models["run"], "-"])
     assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_the_microphone_is_heard_as_the_file_is(models, long_recording, monkeypatch, capsys):
+    """A stand-in for sounddevice, which calls back from a thread of its own, as PortAudio does."""
+    listen.main([models["run"], "--file", str(long_recording)])
+    *expected, _ = capsys.readouterr().out.splitlines()
+    sound = np.append(audio.read(long_recording)[0], np.zeros(8000, np.float32))
+
+    class CtrlC:
+        """A chunk at which whoever takes it is interrupted."""
+
+        def __getitem__(self, place):
+            return self
+
+        def copy(self):
+            return self
+
+        def __len__(self):
+            raise KeyboardInterrupt
+
+    class InputStream:
+        def __init__(self, samplerate, blocksize, channels, dtype, callback):
+            assert (samplerate, blocksize, channels, dtype) == (8000, 800, 1, "float32")
+            self.callback = callback
+
+        def __enter__(self):
+            threading.Thread(target=self.talk, daemon=True).start()
+
+        def __exit__(self, *error):
+            pass
+
+        def talk(self):
+            for start in range(0, len(sound), 800):
+                self.callback(sound[start : start + 800, None], 800, None, None)
+            self.callback(CtrlC(), 800, None, None)
+
+    device = SimpleNamespace(check_input_settings=lambda **_: None, InputStream=InputStream, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    listen.main([models["run"]])
+    assert capsys.readouterr().out.splitlines()[: len(expected)] == expected
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def _print_table(scores: dict[str, Any]) -> None:
         f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options (--json lists "
         "them and the papers' addresses).",
         *([f"Score: {scores['what']} ({scores['command']})."] if scores["models"] else []),
-        "Stream: the model carries its state from chunk to chunk, or hears windows that move on by a hop. *: "
+        "Stream: the model can carry its state from chunk to chunk, or hears windows that move on by a hop. *: "
         f"{starred}.",
     ]
     table = Table(caption="\n".join(captions))
@@ -77,8 +77,8 @@ def _stream(facts: ModelFacts) -> str:
 
 def _to_stream(facts: ModelFacts) -> str:
     """The options with which a model carries its state, other than its defaults, as on the command line."""
-    options = (facts.stream_options or {}).items()
-    return " ".join(f"--model.{name} {value}" for name, value in options if facts.options[name] != value)
+    other = {name: on for name, on in (facts.stream_options or {}).items() if facts.options[name] != on}
+    return " ".join(f"--model.{'' if on else 'no-'}{name}" for name, on in other.items())
 
 
 def _score(score: dict[str, Any] | None) -> str:

@@ -1,0 +1,121 @@
+"""What listening costs: real-time factor and the time that 100 ms of sound take, on one thread, front-end included.
+
+    python benchmarks/streaming.py                           the default model, the preset, and all that carry a state
+    python benchmarks/streaming.py --models CRNN Conv1DLSTM  some of them
+
+Each model hears half a minute of noise at 8 kHz in chunks of 100 ms, as `python -m kerasr.listen` does: by TensorFlow,
+and by LiteRT as float32 and with its weights in 8 bits. A model that carries its state is measured so, and in windows
+that move on by 100 ms; others in windows. Weights are untrained but for the preset's: what they hold costs no time.
+Writes benchmarks/results/streaming.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from kerasr.exporters import export_litert
+from kerasr.listening import Ear, Listener, open_ear
+from kerasr.presets import preset_folder
+from kerasr.registry import builder, model_facts
+from kerasr.run_directory import Run, join, load_run, provenance
+
+RESULTS = Path(__file__).parent / "results" / "streaming.json"
+PRESET = "digits"
+# The default of `python -m kerasr.train`, then what carries a state.
+MODELS = ("ResidualCNN", "Conv1DLSTM", "StackedLSTM", "CRNN", "TCResNet8", "TCResNet14")
+SECONDS = 30.0
+CHUNK_SECONDS = 0.1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=(*MODELS, PRESET), help="which to measure")
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    rows = []
+    for name in arguments.models:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measure(load_run(PRESET) if name == PRESET else untrained(name, Path(folder)), name, Path(folder))
+    RESULTS.write_text(json.dumps({"rows": rows, **provenance()}, indent=2) + "\n")
+    print_table(rows)
+
+
+def untrained(name: str, folder: Path) -> Run:
+    """A run of the preset's words and front-end, with the weights that another model begins with."""
+    path = folder / "run"
+    shutil.copytree(preset_folder(PRESET) or "", path, ignore=shutil.ignore_patterns("card.md", "model.keras"))
+    facts = model_facts(name)
+    options = {**facts.options, **(facts.stream_options or {})}
+    config = json.loads((path / "config.json").read_text()) | {
+        "model": name,
+        "model_options": options,
+        "hear_at": [1.0],
+    }
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "manifest.csv").write_text((path / "manifest.csv").read_text().splitlines()[0] + "\n")
+    run = load_run(path)
+    network = builder(name)(run.config.features.shape, run.task.num_outputs, **options)
+    join(run.front_ends, network).save(path / "model.keras")
+    return run
+
+
+def measure(run: Run, name: str, folder: Path) -> list[dict[str, Any]]:
+    """A row for each way in which the run can be heard."""
+    paths = {"TensorFlow": str(run.path)}
+    streams = model_facts(run.config.model).stream_options is not None
+    for quantize in ("none", "dynamic"):
+        file, _ = export_litert(
+            run, folder / f"{quantize}.tflite", quantize=quantize, stream=streams, least_agreement=0
+        )
+        paths["LiteRT" if quantize == "none" else "LiteRT, 8-bit weights"] = str(file)
+    rows = []
+    for runtime, path in paths.items():
+        for carry_state in (False, True) if streams else (False,):
+            row = {"model": name, "runtime": runtime, "heard": "state" if carry_state else "windows"}
+            print(", ".join(row.values()), flush=True)
+            rows.append(row | listen(open_ear(path, carry_state=carry_state)))
+    return rows
+
+
+def listen(ear: Ear) -> dict[str, float]:
+    """Real-time factor over all chunks, and milliseconds of one that an answer came from."""
+    listener, size = Listener(ear), round(CHUNK_SECONDS * ear.sample_rate)
+    sound = 0.01 * np.random.default_rng(0).standard_normal(round(SECONDS * ear.sample_rate)).astype("float32")
+    # The first answers bring what is made once.
+    list(listener.answer(sound[: 2 * ear.window]))
+    times = []
+    for start in range(0, len(sound) - size + 1, size):
+        begun = time.perf_counter()
+        list(listener.answer(sound[start : start + size]))
+        times.append(time.perf_counter() - begun)
+    return {
+        "real_time_factor": sum(times) / (len(times) * CHUNK_SECONDS),
+        "median_ms": 1e3 * statistics.median(times),
+        "p95_ms": 1e3 * float(np.quantile(times, 0.95)),
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """As Markdown."""
+    print("| model | heard by | in | real-time factor | 100 ms, median | 95% of them within |\n" + "|---" * 6 + "|")
+    for row in rows:
+        print(
+            f"| {row['model']} | {row['runtime']} | {row['heard']} | {row['real_time_factor']:.4f} "
+            f"| {row['median_ms']:.2f} ms | {row['p95_ms']:.2f} ms |"
+        )
+
+
+if __name__ == "__main__":
+    main()

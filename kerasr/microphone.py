@@ -1,0 +1,69 @@
+"""The system's microphone and loudspeaker, by way of the extra `microphone`."""
+
+import queue
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from kerasr.errors import UserError
+
+
+class Microphone:
+    """Records a take, plays it, or listens on and on.
+
+    Args:
+        sample_rate: in Hz, of what is recorded and played.
+
+    Raises:
+        UserError: sounddevice or PortAudio is not installed, or there is no microphone.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        try:
+            import sounddevice
+        except (ImportError, OSError) as error:
+            raise UserError(
+                f'the microphone needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on '
+                "Linux install libportaudio2"
+            ) from error
+        self._device = sounddevice
+        self._sample_rate = sample_rate
+        self._guarded(lambda: sounddevice.check_input_settings(samplerate=sample_rate, channels=1))
+
+    def record(self, seconds: float) -> np.ndarray:
+        """What is heard from now on, float32 `(samples,)`."""
+        frames = round(seconds * self._sample_rate)
+        return self._guarded(
+            lambda: self._device.rec(frames, samplerate=self._sample_rate, channels=1, dtype="float32", blocking=True)
+        )[:, 0]
+
+    def play(self, waveform: np.ndarray) -> None:
+        """Let `waveform` `(samples,)` be heard."""
+        self._guarded(lambda: self._device.play(waveform, self._sample_rate, blocking=True))
+
+    def chunks(self, seconds: float) -> Iterator[np.ndarray]:
+        """What is heard, float32 `(samples,)`, in chunks of so many seconds until the process is stopped."""
+        heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        # PortAudio calls back from a thread of its own, which must not wait for who takes the chunks.
+        stream = self._guarded(
+            lambda: self._device.InputStream(
+                samplerate=self._sample_rate,
+                blocksize=round(seconds * self._sample_rate),
+                channels=1,
+                dtype="float32",
+                callback=lambda data, *_: heard.put(data[:, 0].copy()),
+            )
+        )
+        with stream:
+            while True:
+                yield heard.get()
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except self._device.PortAudioError as error:
+            raise UserError(
+                f"the sound device does not work at {self._sample_rate} Hz ({error}); plug in a microphone, or try "
+                "--sample-rate 44100"
+            ) from error
