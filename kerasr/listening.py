@@ -23,6 +23,10 @@ from kerasr.run_directory import hear, load_run
 # Of a run that has no threshold of its own: most windows of a stream hold no word.
 LEAST_THRESHOLD = 0.5
 
+_ANY_LENGTH = "{}: hears clips of any length, and a stream is heard in windows of one: train with --features.clip-seconds"
+    "{}: hears clips of any length; a stream is heard in windows of one length: train with --features.clip-seconds"
+)
+
 
 class Ear(Protocol):
     """A model that hears one window at a time.
@@ -55,7 +59,7 @@ class RunEar:
         run = load_run(path)
         spec = run.config.features
         if spec.clip_seconds is None:
-            raise UserError(f"{path}: hears clips of any length; a stream is heard in windows of one length")
+            raise UserError(_ANY_LENGTH.format(path))
         self.sample_rate, self.window = spec.sample_rate, spec.clip_samples
         self.labels = run.labels
         self.threshold = stream_threshold(run)
@@ -71,7 +75,7 @@ class LiteRtEar:
     """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it.
 
     Raises:
-        UserError: LiteRT is not installed, or one of the two files is missing or damaged.
+        UserError: LiteRT is not installed, one of the two files is missing or damaged, or it hears clips of any length.
     """
 
     def __init__(self, path: str):
@@ -84,6 +88,8 @@ class LiteRtEar:
             self._interpreter = Interpreter(path, num_threads=1)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
+        if facts["features"]["clip_seconds"] is None:
+            raise UserError(_ANY_LENGTH.format(path))
         self._run = self._interpreter.get_signature_runner()
         self.sample_rate = facts["features"]["sample_rate"]
         self.window = int(self._run.get_input_details()["waveform"]["shape"][1])

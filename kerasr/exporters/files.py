@@ -17,7 +17,7 @@ from pathlib import Path
 from kerasr import atomic
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
-from kerasr.exporters.describe import describe
+from kerasr.exporters.describe import describe, describe_input
 from kerasr.run_directory import Run, load_run
 
 # What a format's extra brings.
@@ -57,8 +57,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
                 f"{least:.1%} is the least (--least-agreement): nothing was written"
             )
         content = file.read_bytes()
-    facts = json.dumps({**describe(run, check), "format": [kind, *options]}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(to.with_suffix(".json"), f"{facts}\n".encode())
+    facts = {"input": describe_input(kind, run.config.features), **describe(run, check), "format": [kind, *options]}
+    atomic.write_bytes(to.with_suffix(".json"), f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
     atomic.write_bytes(to, content)
     return to, check
 

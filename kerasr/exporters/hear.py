@@ -35,16 +35,18 @@ def hear_saved_model(path, clips):
 
 
 def hear_litert(path, clips):
-    """Clip by clip, each as long as the file takes it."""
+    """Clip by clip: each of the file's one length, or of its own where the file takes any."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(path, num_threads=1).get_signature_runner()
-    size = runner.get_input_details()["waveform"]["shape"][1]
-    waveform = clips["waveform"]
-    waveform = np.pad(waveform, ((0, 0), (0, max(size - waveform.shape[1], 0))))
+    size = runner.get_input_details()["waveform"]["shape_signature"][1]
+    if size == -1:
+        waveform = [clip[:length] for clip, length in zip(clips["waveform"], clips["num_samples"], strict=True)]
+    else:
+        waveform = np.pad(clips["waveform"], ((0, 0), (0, max(size - clips["waveform"].shape[1], 0))))
     found = [runner(waveform=clip[None]) for clip in waveform]
     answers = {f"padded_{name}": np.concatenate([answer[name] for answer in found]) for name in ("logits", "probs")}
-    return answers, lambda: runner(waveform=waveform[:1])
+    return answers, lambda: runner(waveform=waveform[0][None])
 
 
 def hear_onnx(path, clips):

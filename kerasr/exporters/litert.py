@@ -1,12 +1,14 @@
 """A LiteRT file for phones: waveform in, probabilities out, with the front-end inside and built-in operations only.
 
-The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one. Quantised files keep
-the front-end in float32, for a power spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits
-and needs no recordings; `int8` computes in them, too, with ranges calibrated on the run's validation clips.
+The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one; or of any length, of
+a run that hears any: its input is then resized to each clip. Quantised files keep the front-end in float32, for a power
+spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits and needs no recordings; `int8`
+computes in them, too, with ranges calibrated on the run's validation clips.
 """
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +36,7 @@ def export_litert(
     """Export a run as a `.tflite` file, with a `.json` of its words, front-end and scores beside it.
 
     Args:
-        run: a finished run, or a preset, of clips of a fixed length.
+        run: a finished run, or a preset.
         to: the file, whose name ends in `.tflite`.
         quantize: `none` for float32, `dynamic`, or `int8`.
         least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
@@ -48,10 +50,6 @@ def export_litert(
     """
     if Path(to).suffix != ".tflite":
         raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
-    if run.config.features.clip_seconds is None:
-        raise UserError(
-            f"{run.path}: hears clips of any length, and a LiteRT file those of one: train with --features.clip-seconds"
-        )
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
         raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
     if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
@@ -63,13 +61,22 @@ def convert(run: Run, quantize: Quantize) -> bytes:
     """The run as a LiteRT file's bytes."""
     import tensorflow as tf
 
-    network = with_kernel(run.network, "fused")
-    waveform = keras.Input(batch_shape=(1, run.config.features.clip_samples), name="waveform")
+    network = with_kernel(run.network, "blocks")
+    spec = run.config.features
+    size = None if spec.clip_seconds is None else spec.clip_samples
+    waveform = keras.Input(batch_shape=(1, size), name="waveform")
     logits = hear(run.front_ends, network, waveform)
     model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    content = converter.convert()
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = [tf.TensorSpec([1, size], tf.float32, "waveform")]
+    archive.add_endpoint("serving_default", lambda waveform: model(waveform, training=False), input_signature=signature)
+    # Not `from_keras_model`, which refuses an input whose length is open.
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        content = converter.convert()
     return content if quantize == "none" else _quantized(content, run, network.name, quantize)
 
 
