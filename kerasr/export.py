@@ -43,6 +43,9 @@ class ExportConfig:
     one that takes any number of any length."""
     quantize: Literal["none", "dynamic", "int8"] = "none"
     """litert only. dynamic stores the network in 8 bits; int8 computes in them, too, calibrated on validation clips."""
+    stream: bool = False
+    """litert only. Also bring the step that carries a state from chunk to chunk, for kerasr.listen --carry-state; a
+    SavedModel always has it, where the model can (python -m kerasr.models)."""
     least_agreement: float | None = None
     """litert and onnx. Least share of the test clips in which the file must hear the run's word; 0.999 where not given,
     and 0.98 in 8 bits."""
@@ -55,6 +58,8 @@ def main(argv: list[str]) -> None:
     config = parse(ExportConfig, argv, command="export", description=DESCRIPTION + presets_line())
     if config.format != "litert" and config.quantize != "none":
         raise UserError("--quantize is for --format litert: add it")
+    if config.format != "litert" and config.stream:
+        raise UserError("--stream is for --format litert: a SavedModel has it already, where the model can")
     if config.format == "serving" and config.least_agreement is not None:
         raise UserError(
             "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals"
@@ -65,7 +70,13 @@ def main(argv: list[str]) -> None:
 
     run = load_run(config.run)
     if config.format == "litert":
-        path, check = export_litert(run, config.to, quantize=config.quantize, least_agreement=config.least_agreement)
+        path, check = export_litert(
+            run,
+            config.to,
+            quantize=config.quantize,
+            stream=config.stream,
+            least_agreement=config.least_agreement,
+        )
     elif config.format == "onnx":
         path, check = export_onnx(run, config.to, least_agreement=config.least_agreement)
     else:

@@ -13,8 +13,11 @@ from kerasr.kernels import fused_batch_norm
 
 CELLS = ("lstm", "gru")
 # "fused" is this file's loop, which runs on every backend, device and compiler; "cudnn" is Keras's choice of cuDNN
-# where there is a GPU for it; "plain" is the loop of Keras.
-KERNELS = ("fused", "cudnn", "plain")
+# where there is a GPU for it; "plain" is the loop of Keras; "blocks" is a loop over blocks of frames in which LiteRT,
+# whose loops copy at each step all that they have gathered, stays quick over many frames.
+KERNELS = ("fused", "cudnn", "plain", "blocks")
+# Frames of a block.
+BLOCK = 64
 
 register = keras.saving.register_keras_serializable(package="kerasr")
 
@@ -64,7 +67,7 @@ def _reversed(sequence, num_frames):
     """Each clip back to front within its own frames, so that the padding stays at the end."""
     time = ops.arange(ops.shape(sequence)[1], dtype="int32")[None]
     index = ops.where(time < num_frames[:, None], num_frames[:, None] - 1 - time, time)
-    return ops.take_along_axis(sequence, index[:, :, None], axis=1)
+    return ops.take_along_axis(sequence, ops.expand_dims(index, 2), axis=1)
 
 
 @register
@@ -102,20 +105,23 @@ class MaskedRNN(keras.layers.Layer):
     def call(self, sequences, num_frames):
         if self.reverse:
             sequences = _reversed(sequences, num_frames)
-        states = self._fused(sequences) if self.kernel == "fused" else self.rnn(sequences)
+        states = self._own(sequences) if self.kernel in ("fused", "blocks") else self.rnn(sequences)
         if not self.return_sequences:
             return ops.take_along_axis(states, (num_frames - 1)[:, None, None], axis=1)[:, 0]
         if self.reverse:
             states = _reversed(states, num_frames)
-        return ops.where(_inside(states, num_frames)[:, :, None], states, 0)
+        return ops.where(ops.expand_dims(_inside(states, num_frames), 2), states, 0)
 
-    def _fused(self, sequences):
+    def _own(self, sequences):
         # Copies, since TensorFlow's custom gradients take tensors and no variables.
         cell = self.rnn.cell
         kernel, recurrent, bias = ops.copy(cell.kernel), ops.copy(cell.recurrent_kernel), ops.copy(cell.bias)
         inputs = ops.matmul(ops.transpose(sequences, (1, 0, 2)), kernel)
-        lstm = self.cell == "lstm"
-        states = _lstm(inputs + bias, recurrent) if lstm else _gru(inputs + bias[0], recurrent, bias[1])
+        weights = (inputs + bias, recurrent) if self.cell == "lstm" else (inputs + bias[0], recurrent, bias[1])
+        if self.kernel == "blocks":
+            states = _lstm_in_blocks(*weights) if self.cell == "lstm" else _gru_in_blocks(*weights)
+        else:
+            states = _lstm(*weights) if self.cell == "lstm" else _gru(*weights)
         return ops.transpose(states, (1, 0, 2))
 
     def compute_output_shape(self, sequences_shape, num_frames_shape):
@@ -245,7 +251,7 @@ class FrameAttention(keras.layers.Layer):
 
     def call(self, queries, sequence, num_frames):
         scores = ops.matmul(queries, ops.transpose(sequence, (0, 2, 1)))
-        scores = ops.where(_inside(sequence, num_frames)[:, None], scores, -float("inf"))
+        scores = ops.where(ops.expand_dims(_inside(sequence, num_frames), 1), scores, -float("inf"))
         return ops.matmul(ops.softmax(scores), sequence)
 
     def compute_output_shape(self, queries_shape, sequence_shape, num_frames_shape):
@@ -393,7 +399,7 @@ def _lstm(inputs, recurrent):
             return (ops.matmul(dz, transposed), dc * f, dz), (dh, dc, dz)
 
         slopes = (upstream, to_c, to_i, to_f, to_g, to_o, f)
-        _, (_, _, dz) = ops.scan(back, (zero, zero, empty), slopes, reverse=True)
+        _, (_, _, dz) = _scan_back(back, (zero, zero, empty), slopes)
         return dz, _outer(_delayed(h), dz)
 
     return h, grad
@@ -436,11 +442,67 @@ def _gru(inputs, recurrent, bias):
             return (ops.matmul(d_inner, transposed) + dh * z, d_inner), (dh, d_inner)
 
         slopes = (upstream, to_z, to_r, to_h * r, z)
-        _, (dh, d_inner) = ops.scan(back, (zero, empty), slopes, reverse=True)
+        _, (dh, d_inner) = _scan_back(back, (zero, empty), slopes)
         dx = ops.concatenate([d_inner[:, :, : 2 * units], dh * to_h], axis=-1)
         return dx, _outer(_delayed(h), d_inner), ops.sum(d_inner, axis=(0, 1))
 
     return h, grad
+
+
+def _lstm_in_blocks(inputs, recurrent):
+    """`_lstm`, forwards, in blocks."""
+    zero = ops.zeros_like(inputs[0, :, : recurrent.shape[0]])
+
+    def step(carry, x):
+        h, c = carry
+        i, f, g, o = ops.split(x + ops.matmul(h, recurrent), 4, axis=-1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        carry = (ops.sigmoid(o) * ops.tanh(c), c)
+        return carry, carry
+
+    return _scan_in_blocks(step, (zero, zero), inputs)
+
+
+def _gru_in_blocks(inputs, recurrent, bias):
+    """`_gru`, forwards, in blocks."""
+    zero = ops.zeros_like(inputs[0, :, : recurrent.shape[0]])
+
+    def step(carry, x):
+        x_z, x_r, x_h = ops.split(x, 3, axis=-1)
+        inner_z, inner_r, inner_h = ops.split(ops.matmul(carry[0], recurrent) + bias, 3, axis=-1)
+        z = ops.sigmoid(x_z + inner_z)
+        carry = (z * carry[0] + (1 - z) * ops.tanh(x_h + ops.sigmoid(x_r + inner_r) * inner_h),)
+        return carry, carry
+
+    return _scan_in_blocks(step, (zero,), inputs)
+
+
+def _scan_in_blocks(step, carry, sequence):
+    """The first output of each step of a scan, (time, ...), by a loop over blocks and one over the frames of each."""
+    time = ops.shape(sequence)[0]
+    # What one block holds need not be made long.
+    size = -(-time // -(-time // BLOCK)) if isinstance(time, int) else BLOCK
+    count = (time + size - 1) // size
+    padded = ops.pad(sequence, ((0, size), *((0, 0),) * (len(sequence.shape) - 1)))[: count * size]
+    blocks = ops.reshape(padded, (-1, size, *ops.shape(sequence)[1:]))
+
+    def block(states, inputs):
+        _, states = ops.scan(step, tuple(part[-1] for part in states), inputs)
+        return states, states
+
+    # A scan hands on what has the shape of its outputs: all states of the block before, of which the last is read.
+    before = tuple(ops.broadcast_to(part[None], (size, *ops.shape(part))) for part in carry)
+    _, states = ops.scan(block, before, blocks)
+    return ops.reshape(states[0], (-1, *ops.shape(carry[0])))[:time]
+
+
+def _scan_back(step, carry, sequences):
+    """Scan sequences of one width from their end to their beginning."""
+    if isinstance(ops.shape(sequences[0])[0], int):
+        return ops.scan(step, carry, sequences, reverse=True)
+    # On TensorFlow, Keras (3.15) scans one sequence of an unknown length and no more: they go side by side.
+    joined = ops.concatenate(sequences, axis=-1)
+    return ops.scan(lambda carry, x: step(carry, ops.split(x, len(sequences), axis=-1)), carry, joined, reverse=True)
 
 
 def _delayed(states):

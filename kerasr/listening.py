@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from kerasr.config import FeatureSpec, from_json
 from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, hear, load_run
@@ -27,6 +28,10 @@ from kerasr.streaming import streaming_step
 
 # Of a run that has no threshold of its own: most of a stream is no word.
 LEAST_THRESHOLD = 0.5
+
+_ANY_LENGTH = (
+    "{}: hears clips of any length, and windows have one: train with --features.clip-seconds, or --carry-state"
+)
 
 
 class Hearing(Protocol):
@@ -131,14 +136,13 @@ def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
     """A run or preset; arguments and errors as of `open_ear`."""
     spec = run.config.features
     follow = _run_steps(run) if carry_state else _run_windows(run)
-    window = spec.sample_rate if spec.clip_seconds is None else spec.clip_samples
-    return Ear(spec.sample_rate, window, run.labels, stream_threshold(run), follow)
+    return Ear(spec.sample_rate, _window(spec), run.labels, stream_threshold(run), follow)
 
 
 def _run_windows(run: Run) -> Callable[[int], Hearing]:
     spec = run.config.features
     if spec.clip_seconds is None:
-        raise UserError(f"{run.path}: hears clips of any length; a stream is heard in windows of one length")
+        raise UserError(_ANY_LENGTH.format(run.path))
     waveform = keras.Input(batch_shape=(1, spec.clip_samples), name="waveform")
     model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
 
@@ -164,9 +168,9 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
         interpreter = Interpreter(path, num_threads=1)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
-    clip = interpreter.get_signature_runner("serving_default")
-    window = int(clip.get_input_details()["waveform"]["shape"][1])
-    stream = facts.get("stream")
+    spec, stream = from_json(FeatureSpec, facts["features"]), facts.get("stream")
+    if spec.clip_seconds is None and not carry_state:
+        raise UserError(_ANY_LENGTH.format(path))
     if carry_state and not stream:
         raise UserError(f"{path}: carries no state: export it anew with --stream, if its model can")
 
@@ -174,9 +178,14 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
         if carry_state:
             step = interpreter.get_signature_runner("stream")
             return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
-        return Windows(lambda sound: clip(waveform=sound[None])["probs"][0], window, hop)
+        clip = interpreter.get_signature_runner("serving_default")
+        return Windows(lambda sound: clip(waveform=sound[None])["probs"][0], spec.clip_samples, hop)
 
-    return Ear(facts["features"]["sample_rate"], window, facts["labels"], facts["stream_threshold"], follow)
+    return Ear(spec.sample_rate, _window(spec), facts["labels"], facts["stream_threshold"], follow)
+
+
+def _window(spec: FeatureSpec) -> int:
+    return spec.sample_rate if spec.clip_seconds is None else spec.clip_samples
 
 
 @dataclass(frozen=True)

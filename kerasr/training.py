@@ -301,7 +301,9 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
         "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(sizes)}",
         "split": run.split_rule,
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
-        "model": f"{config.model}, {network.count_params():,} parameters, {run.facts['macs'] / 1e6:.1f} M MACs",
+        # Clips of any length cost what they are long.
+        "model": f"{config.model}, {network.count_params():,} parameters"
+        + (f", {macs / 1e6:.1f} M MACs" if (macs := run.facts["macs"]) else ""),
         "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
         "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
         + (f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""),

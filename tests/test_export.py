@@ -21,7 +21,8 @@ from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
-from kerasr.registry import list_models
+from kerasr.listening import open_ear
+from kerasr.registry import list_models, model_facts
 from kerasr.run_directory import load_run
 
 
@@ -260,6 +261,46 @@ def test_every_model_in_every_format(facts, kind, untrained, tmp_path):
     else:
         _, check = export_litert(run, tmp_path / "model.tflite", quantize=kind, least_agreement=0.0)
     assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
+
+
+STREAMS = [pytest.param(facts, id=facts.name) for facts in list_models() if facts.stream_options is not None]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("quantize", ["none", "dynamic"])
+@pytest.mark.parametrize("facts", STREAMS)
+def test_every_state_in_a_file(facts, quantize, untrained, tmp_path):
+    run = untrained(facts, **facts.stream_options)
+    _, check = export_litert(run, tmp_path / "a.tflite", quantize=quantize, stream=True, least_agreement=0.0)
+    assert check.difference < (1e-4 if quantize == "none" else 1.0)
+
+
+def test_a_file_carries_a_state(untrained, tmp_path, rng):
+    run = untrained(model_facts("Conv1DLSTM"))
+    path, check = export_litert(run, tmp_path / "a.tflite", stream=True)
+    assert check.difference < 1e-4
+    sound = (0.1 * rng.standard_normal(5000)).astype("float32")
+    ears = [open_ear(name, carry_state=True) for name in (str(path), str(run.path))]
+    (ends, probs), (run_ends, run_probs) = (zip(*ear.follow(800).hear(sound), strict=True) for ear in ears)
+    assert ends == run_ends == (976, 1776, 2576, 3376, 4176, 4976)
+    np.testing.assert_allclose(probs, run_probs, atol=1e-4)
+    # Beside it there is the signature for whole clips.
+    (end, window), *_ = open_ear(str(path)).follow(800).hear(sound)
+    assert end == run.config.features.clip_samples
+    np.testing.assert_allclose(window, run.probs([sound[:end]])[0], atol=1e-4)
+
+
+def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):
+    with pytest.raises(UserError, match="reads a whole clip at once; leave out --stream"):
+        export_litert(load_run(tone_run), tmp_path / "a.tflite", stream=True)
+    causal = untrained(model_facts("TCResNet8"), causal=True)
+    with pytest.raises(UserError, match="carries no state"):
+        export_litert(causal, tmp_path / "a.tflite", stream=True, quantize="int8")
+    path, _ = export_litert(causal, tmp_path / "a.tflite")
+    with pytest.raises(UserError, match=r"a\.tflite: carries no state: export it anew with --stream"):
+        open_ear(str(path), carry_state=True)
+    with pytest.raises(UserError, match="a SavedModel has it already"):
+        export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--stream"])
 
 
 def test_a_loop_is_not_calibrated(untrained, tmp_path):

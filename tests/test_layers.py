@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasr import layers
 from kerasr.errors import UserError
 from kerasr.layers import (
     KERNELS,
@@ -89,7 +90,8 @@ def test_a_class_token_stands_first_and_each_frame_has_a_position(clips):
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_values_and_gradients_are_those_of_keras_under_a_mask(clips, cell, reverse, sequences, kernel):
+def test_values_and_gradients_are_those_of_keras_under_a_mask(clips, cell, reverse, sequences, kernel, monkeypatch):
+    monkeypatch.setattr(layers, "BLOCK", 5)
     ours = MaskedRNN(5, cell=cell, return_sequences=sequences, reverse=reverse, kernel=kernel)
     theirs = (keras.layers.LSTM if cell == "lstm" else keras.layers.GRU)(5, return_sequences=sequences)
     inside = np.arange(12)[None] < NUM_FRAMES[:, None]
@@ -121,6 +123,39 @@ def _with_gradients(call, sources):
         outputs = call()
         loss = tf.reduce_sum(tf.sin(3 * outputs))
     return [outputs.numpy(), *(gradient.numpy() for gradient in tape.gradient(loss, sources))]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_gradients_are_the_same_where_the_graph_does_not_know_the_length(clips, cell):
+    layer = MaskedRNN(5, cell=cell, return_sequences=True)
+    layer(clips, NUM_FRAMES)
+
+    def gradients(features):
+        return tf.stack([tf.norm(value) for value in _with_gradients_in_graph(layer, features)])
+
+    unknown = tf.function(gradients, input_signature=[tf.TensorSpec([4, None, 3])])
+    np.testing.assert_allclose(unknown(clips), gradients(tf.constant(clips)), rtol=1e-5)
+
+
+def _with_gradients_in_graph(layer, features):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(3 * layer(features, NUM_FRAMES)))
+    return tape.gradient(loss, [weight.value for weight in layer.trainable_variables])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("frames", [1, 63, 64, 65, 200])
+def test_blocks_of_frames_give_the_same_states(rng, cell, frames):
+    sequence = rng.normal(size=(2, frames, 4)).astype("float32")
+    count = np.array([frames, max(1, frames // 2)], "int32")
+    fused = MaskedRNN(5, cell=cell, return_sequences=True)
+    blocks = MaskedRNN(5, cell=cell, return_sequences=True, kernel="blocks")
+    want = fused(sequence, count)
+    blocks(sequence, count)
+    blocks.set_weights(fused.get_weights())
+    unknown = tf.function(blocks, input_signature=[tf.TensorSpec([2, None, 4]), tf.TensorSpec([2], tf.int32)])
+    for got in (blocks(sequence, count), unknown(sequence, count)):
+        np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 def test_gradients_are_the_same_compiled(clips):

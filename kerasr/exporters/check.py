@@ -1,6 +1,7 @@
 """What an exported file answers against what the run answers, measured in a fresh process on the run's test clips."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,15 @@ import numpy as np
 from kerasr.data.pipeline import pad_clips, read_clip
 from kerasr.errors import UserError
 from kerasr.run_directory import Run, hear
+from kerasr.stream import StreamFacts
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16
 # Recordings that a SavedModel hears as files, too.
 NUM_WAV = 8
+# Clips that a file with the signature `stream` hears in pieces, too, and the length of a piece.
+NUM_STREAMED = 64
+PIECE_SECONDS = 0.13
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Check:
     Attributes:
         num_clips: clips that both heard.
         real: whether they are the run's test recordings; else they are bursts of noise, for want of them.
-        agreement: share of the clips in which both hear the same word.
+        agreement: share of the clips in which both hear the same word; as a stream, where it is less.
         difference: largest difference between their logits.
         accuracy_before: share of the clips in which the run hears the right word; None where they are made.
         accuracy_after: the same of the file.
@@ -50,13 +55,14 @@ class Check:
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def check_export(run: Run, kind: str, path: str) -> Check:
+def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = None) -> Check:
     """Let the file at `path` hear the run's test clips in a process that cannot import Keras.
 
     Args:
         run: where the file comes from.
         kind: `savedmodel`, `litert` or `onnx`.
         path: the file or folder.
+        stream: of its signature `stream`, where it has one.
 
     Raises:
         UserError: the process failed; the message has its last line.
@@ -64,19 +70,32 @@ def check_export(run: Run, kind: str, path: str) -> Check:
     clips, truth, wav = _clips(run)
     num_samples = np.array([len(clip) for clip in clips], np.int32)
     waveform = pad_clips(clips)
-    answers = _hear(kind, path, {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)})
+    given = {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)}
+    streamed = [_heard_part(run, clip) for clip in clips[:NUM_STREAMED]] if stream else []
+    if stream:
+        given["stream"] = np.array(json.dumps(stream.to_json()))
+        given["piece"] = np.array(round(PIECE_SECONDS * stream.sample_rate))
+        given["streamed"], given["streamed_samples"] = pad_clips(streamed), np.array([len(clip) for clip in streamed])
+    answers = _hear(kind, path, given)
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
     padded = keras.ops.convert_to_numpy(hear(run.front_ends, run.network, waveform))
     exact = run.logits(clips)
     pairs = [("padded_logits", padded), ("logits", exact), ("wav_logits", exact[: len(wav)])]
+    in_pieces = run.logits(streamed) if streamed else None
+    if in_pieces is not None:
+        pairs.append(("stream_logits", in_pieces))
     differences = [np.abs(answers[name] - logits).max() for name, logits in pairs if name in answers]
     expected, name = (exact, "probs") if "probs" in answers else (padded, "padded_probs")
     before = keras.ops.convert_to_numpy(run.task.probs(expected)).argmax(-1)
     after = answers[name].argmax(-1)
+    agreement = float((before == after).mean())
+    if in_pieces is not None:
+        same = answers["stream_probs"].argmax(-1) == keras.ops.convert_to_numpy(run.task.probs(in_pieces)).argmax(-1)
+        agreement = min(agreement, float(same.mean()))
     return Check(
         num_clips=len(clips),
         real=truth is not None,
-        agreement=float((before == after).mean()),
+        agreement=agreement,
         # A NaN is as far away as can be.
         difference=float(np.nan_to_num(np.max(differences), nan=np.inf)),
         accuracy_before=None if truth is None else float((before == truth).mean()),
@@ -105,6 +124,15 @@ def _clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]]:
     return clips, run.task.label_index([item.label or "" for item in items]), list(leading)
 
 
+def _heard_part(run: Run, clip: np.ndarray) -> np.ndarray:
+    """What the front-end hears of a clip: its middle, where it is longer than the run's clips."""
+    spec = run.config.features
+    if spec.clip_seconds is None or len(clip) <= spec.clip_samples:
+        return clip
+    start = (len(clip) - spec.clip_samples) // 2
+    return clip[start : start + spec.clip_samples]
+
+
 def _made_clips(run: Run) -> list[np.ndarray]:
     """Bursts of noise of many lengths and levels."""
     draw = np.random.default_rng(0)
@@ -119,7 +147,9 @@ def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.nd
         given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
         np.savez(given, **clips)
         command = [sys.executable, "-P", str(script), kind, path, str(given), str(answers)]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
+        # Where this process found kerasr, that one shall too.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace")
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]
             raise UserError(

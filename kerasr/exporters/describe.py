@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from kerasr.config import to_json
+from kerasr.config import FeatureSpec, to_json
 from kerasr.exporters.check import Check
 from kerasr.rejection import least_probability, stream_threshold
 from kerasr.run_directory import Run
+from kerasr.stream import StreamFacts
 
 
-def describe(run: Run, check: Check) -> dict[str, Any]:
-    """The run's facts as plain JSON types, and what was measured of the export."""
+def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, Any]:
+    """The run's facts as plain JSON types, what was measured of the export, and how to call its signature `stream`."""
     corpus, metrics = run.facts["corpus"], run.metrics or {}
     return {
         "labels": list(run.labels),
@@ -24,5 +25,28 @@ def describe(run: Run, check: Check) -> dict[str, Any]:
         "split_rule": run.split_rule,
         "data": {key: corpus[key] for key in ("name", "source", "licence", "fingerprint")},
         "check": vars(check),
+        "stream": stream.to_json() if stream else None,
         "versions": run.facts["versions"],
+    }
+
+
+def describe_input(kind: str, spec: FeatureSpec) -> dict[str, Any]:
+    """What a file of that kind takes, and what becomes of clips of another length, for those who call it."""
+    alone = kind == "litert"
+    size = spec.clip_samples if alone and spec.clip_seconds else None
+    facts = {"name": "waveform", "dtype": "float32", "shape": [1 if alone else None, size]}
+    facts |= {"sample_rate": spec.sample_rate, "full_scale": 1.0}
+    if size is not None:
+        return {
+            **facts,
+            "shorter": f"add zeros at its end up to {size} samples: they are padding",
+            "longer": f"give the {size} samples in its middle: that is what the run hears of it",
+        }
+    return {
+        **facts,
+        "shorter": "any length; zeros at the end are padding"
+        + (": the input is resized to each clip (resize_tensor_input; a signature runner does it)" if alone else ""),
+        "longer": "any length"
+        if spec.clip_seconds is None
+        else f"the {spec.clip_samples} samples in its middle are heard",
     }

@@ -17,8 +17,9 @@ from pathlib import Path
 from kerasr import atomic
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
-from kerasr.exporters.describe import describe
+from kerasr.exporters.describe import describe, describe_input
 from kerasr.run_directory import Run, load_run
+from kerasr.streaming import StreamingStep
 
 # What a format's extra brings.
 NEEDS = {
@@ -50,15 +51,20 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, to.name)
         _convert_apart(run, file, kind, *options)
-        check = check_export(run, kind, str(file))
+        stream = StreamingStep(run, run.network).facts if "stream" in options else None
+        check = check_export(run, kind, str(file), stream)
         if check.agreement < least:
             raise UserError(
                 f"the file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
                 f"{least:.1%} is the least (--least-agreement): nothing was written"
             )
         content = file.read_bytes()
-    facts = json.dumps({**describe(run, check), "format": [kind, *options]}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(to.with_suffix(".json"), f"{facts}\n".encode())
+    facts = {
+        "input": describe_input(kind, run.config.features),
+        **describe(run, check, stream),
+        "format": [kind, *options],
+    }
+    atomic.write_bytes(to.with_suffix(".json"), f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
     atomic.write_bytes(to, content)
     return to, check
 

@@ -1,11 +1,14 @@
 """Hear clips with an exported file, in a process of its own: `python -P hear.py FORMAT FILE CLIPS ANSWERS`.
 
-It imports nothing of kerasr, and importing Keras is made to fail: what it answers, a server or a phone will answer.
-CLIPS is an .npz of `waveform` (batch, samples), `num_samples` (batch,) and `wav`, paths of WAV files, or none. ANSWERS
-is an .npz of `padded_logits` and `padded_probs` for the waveforms, whose trailing zeros are padding, `logits` and
-`probs` where lengths can be given, `wav_logits` for the files, and `milliseconds` of the first clip on one thread.
+Importing Keras is made to fail: what it answers, a server or a phone will answer. Of kerasr it imports the client of a
+streaming model alone, which knows no framework. CLIPS is an .npz of `waveform` (batch, samples), `num_samples`
+(batch,) and `wav`, paths of WAV files, or none; where there is a signature `stream`, its facts as JSON, the samples of
+a `piece`, and the clips that are `streamed` with their `streamed_samples`. ANSWERS is an .npz of `padded_logits` and
+`padded_probs` for the waveforms, whose trailing zeros are padding, `logits` and `probs` where lengths can be given,
+`wav_logits` for the files, `stream_logits` and `stream_probs`, and `milliseconds` of the first clip on one thread.
 """
 
+import json
 import os
 import statistics
 import sys
@@ -31,20 +34,32 @@ def hear_saved_model(path, clips):
     if len(clips["wav"]):
         contents = tf.constant([tf.io.read_file(str(name)).numpy() for name in clips["wav"]])
         answers["wav_logits"] = signatures["serve_wav"](wav=contents)["logits"].numpy()
+    if "stream" in clips:
+
+        def step(inputs):
+            return signatures["stream"](**{name: tf.constant(value) for name, value in inputs.items()})
+
+        answers |= hear_in_pieces(step, clips)
     return answers, lambda: signatures["serving_default"](waveform=waveform[:1])["logits"].numpy()
 
 
 def hear_litert(path, clips):
-    """Clip by clip, each as long as the file takes it."""
+    """Clip by clip: each of the file's one length, or of its own where the file takes any."""
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(path, num_threads=1).get_signature_runner()
-    size = runner.get_input_details()["waveform"]["shape"][1]
-    waveform = clips["waveform"]
-    waveform = np.pad(waveform, ((0, 0), (0, max(size - waveform.shape[1], 0))))
+    interpreter = Interpreter(path, num_threads=1)
+    runner = interpreter.get_signature_runner("serving_default")
+    size = runner.get_input_details()["waveform"]["shape_signature"][1]
+    if size == -1:
+        waveform = [clip[:length] for clip, length in zip(clips["waveform"], clips["num_samples"], strict=True)]
+    else:
+        waveform = np.pad(clips["waveform"], ((0, 0), (0, max(size - clips["waveform"].shape[1], 0))))
     found = [runner(waveform=clip[None]) for clip in waveform]
     answers = {f"padded_{name}": np.concatenate([answer[name] for answer in found]) for name in ("logits", "probs")}
-    return answers, lambda: runner(waveform=waveform[:1])
+    if "stream" in clips:
+        step = interpreter.get_signature_runner("stream")
+        answers |= hear_in_pieces(lambda inputs: step(**inputs), clips)
+    return answers, lambda: runner(waveform=waveform[0][None])
 
 
 def hear_onnx(path, clips):
@@ -58,6 +73,20 @@ def hear_onnx(path, clips):
     found = session.run(names, {"waveform": waveform})
     answers = {f"padded_{name}": values for name, values in zip(names, found, strict=True)}
     return answers, lambda: session.run(names, {"waveform": waveform[:1]})
+
+
+def hear_in_pieces(step, clips):
+    """Each clip as a stream of its own, through the signature that carries a state."""
+    from kerasr.stream import Stream, StreamFacts
+
+    facts, piece = StreamFacts.from_json(json.loads(str(clips["stream"]))), int(clips["piece"])
+    found = []
+    for clip, length in zip(clips["streamed"], clips["streamed_samples"], strict=True):
+        stream = Stream(step, facts)
+        for start in range(0, length, piece):
+            list(stream.hear(clip[start : min(start + piece, length)]))
+        found.append(stream.finish())
+    return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in ("logits", "probs")}
 
 
 HEAR = {"savedmodel": hear_saved_model, "litert": hear_litert, "onnx": hear_onnx}

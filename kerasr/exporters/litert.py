@@ -1,12 +1,14 @@
 """A LiteRT file for phones: waveform in, probabilities out, with the front-end inside and built-in operations only.
 
-The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one. Quantised files keep
-the front-end in float32, for a power spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits
-and needs no recordings; `int8` computes in them, too, with ranges calibrated on the run's validation clips.
+The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one; or of any length, of
+a run that hears any: its input is then resized to each clip. Quantised files keep the front-end in float32, for a power
+spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits and needs no recordings; `int8`
+computes in them, too, with ranges calibrated on the run's validation clips.
 """
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,7 @@ from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.layers import MaskedRNN, with_kernel
 from kerasr.run_directory import Run, hear
+from kerasr.streaming import StreamingStep, why_not_streaming
 
 Quantize = Literal["none", "dynamic", "int8"]
 
@@ -29,14 +32,20 @@ NUM_CALIBRATION = 200
 
 
 def export_litert(
-    run: Run, to: str | os.PathLike[str], *, quantize: Quantize = "none", least_agreement: float | None = None
+    run: Run,
+    to: str | os.PathLike[str],
+    *,
+    quantize: Quantize = "none",
+    stream: bool = False,
+    least_agreement: float | None = None,
 ) -> tuple[Path, Check]:
     """Export a run as a `.tflite` file, with a `.json` of its words, front-end and scores beside it.
 
     Args:
-        run: a finished run, or a preset, of clips of a fixed length.
+        run: a finished run, or a preset.
         to: the file, whose name ends in `.tflite`.
         quantize: `none` for float32, `dynamic`, or `int8`.
+        stream: also bring the signature `stream`, which carries a state from chunk to chunk (`kerasr.streaming`).
         least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
 
     Returns:
@@ -48,28 +57,43 @@ def export_litert(
     """
     if Path(to).suffix != ".tflite":
         raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
-    if run.config.features.clip_seconds is None:
-        raise UserError(
-            f"{run.path}: hears clips of any length, and a LiteRT file those of one: train with --features.clip-seconds"
-        )
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
         raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
     if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
         raise UserError(f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic")
-    return export_file(run, to, "litert", AGREEMENT[quantize] if least_agreement is None else least_agreement, quantize)
+    if stream and quantize == "int8":
+        raise UserError("--stream: what is calibrated on whole clips carries no state; use --quantize dynamic or none")
+    if stream and (why := why_not_streaming(run)):
+        raise UserError(f"{run.path}: {why}; leave out --stream")
+    least = AGREEMENT[quantize] if least_agreement is None else least_agreement
+    return export_file(run, to, "litert", least, quantize, *(["stream"] if stream else []))
 
 
-def convert(run: Run, quantize: Quantize) -> bytes:
-    """The run as a LiteRT file's bytes."""
+def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
+    """The run as a LiteRT file's bytes, with the signature `stream` where it is named."""
     import tensorflow as tf
 
-    network = with_kernel(run.network, "fused")
-    waveform = keras.Input(batch_shape=(1, run.config.features.clip_samples), name="waveform")
+    from kerasr.exporters.saved_model import stream_endpoint
+
+    network = with_kernel(run.network, "blocks")
+    spec = run.config.features
+    size = None if spec.clip_seconds is None else spec.clip_samples
+    waveform = keras.Input(batch_shape=(1, size), name="waveform")
     logits = hear(run.front_ends, network, waveform)
     model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    content = converter.convert()
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = [tf.TensorSpec([1, size], tf.float32, "waveform")]
+    archive.add_endpoint("serving_default", lambda waveform: model(waveform, training=False), input_signature=signature)
+    if signatures:
+        archive.add_endpoint("stream", *stream_endpoint(StreamingStep(run, network), batch=1))
+    # Not `from_keras_model`, which refuses an input whose length is open.
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        names = ["serving_default", *signatures]
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        content = converter.convert()
     return content if quantize == "none" else _quantized(content, run, network.name, quantize)
 
 

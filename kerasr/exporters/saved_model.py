@@ -49,7 +49,7 @@ def write_saved_model(run: Run, folder: str) -> None:
     for name, (function, signature) in _endpoints(run, network).items():
         archive.add_endpoint(name, function, input_signature=signature)
     if why_not_streaming(run) is None:
-        archive.add_endpoint("stream", *_stream_endpoint(StreamingStep(run, network)))
+        archive.add_endpoint("stream", *stream_endpoint(StreamingStep(run, network)))
     archive.write_out(folder, verbose=False)
 
 
@@ -85,15 +85,15 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
     }
 
 
-def _stream_endpoint(step: StreamingStep) -> tuple[Callable[..., Any], list[tf.TensorSpec]]:
-    """The signature that carries a state; its function and inputs."""
+def stream_endpoint(step: StreamingStep, batch: int | None = None) -> tuple[Callable[..., Any], list[tf.TensorSpec]]:
+    """The signature that carries a state: its function, and its inputs for so many streams (any number where None)."""
     facts = step.facts
     specs = [
-        tf.TensorSpec([None, facts.step_samples], tf.float32, "waveform"),
-        tf.TensorSpec([None], tf.int32, "num_frames"),
+        tf.TensorSpec([batch, facts.step_samples], tf.float32, "waveform"),
+        tf.TensorSpec([batch], tf.int32, "num_frames"),
     ]
     for name, shape in facts.states.items():
-        specs.append(tf.TensorSpec([None, *shape], tf.int32 if name == POSITION else tf.float32, name))
+        specs.append(tf.TensorSpec([batch, *shape], tf.int32 if name == POSITION else tf.float32, name))
 
     def stream(*values):
         return step.call({spec.name: value for spec, value in zip(specs, values, strict=True)})

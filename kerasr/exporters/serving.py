@@ -28,6 +28,7 @@ from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.run_directory import Run
+from kerasr.streaming import StreamingStep, why_not_streaming
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4
@@ -68,7 +69,8 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
     beside = tempfile.mkdtemp(dir=model, prefix=".export-")
     try:
         write_saved_model(run, beside)
-        check = check_export(run, "savedmodel", beside)
+        stream = None if why_not_streaming(run) else StreamingStep(run, run.network).facts
+        check = check_export(run, "savedmodel", beside, stream)
         if check.difference > tolerance:
             raise UserError(
                 f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
@@ -76,7 +78,7 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
             )
         extra = Path(beside, EXTRA)
         extra.mkdir()
-        (extra / FACTS).write_text(json.dumps(describe(run, check), indent=2, ensure_ascii=False) + "\n")
+        (extra / FACTS).write_text(json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False) + "\n")
         write_warm_up(run, model.name, extra / WARM_UP)
         os.chmod(beside, 0o755)
         first = max(versions_of(model), default=0) + 1
