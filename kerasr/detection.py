@@ -18,7 +18,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.listening import Ear, Gate, Listener, ListenOptions, RunEar, is_word
+from kerasr.listening import Ear, Gate, Listener, ListenOptions, is_word, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
 
@@ -160,7 +160,7 @@ def evaluate_stream(
     """
     if run.is_preset:
         raise UserError(f"{run.path.name}: a preset brings no validation clips to choose a threshold on")
-    ear, options = RunEar(str(run.path)), ListenOptions()
+    ear, options = run_ear(run), ListenOptions()
     curves = {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]

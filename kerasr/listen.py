@@ -30,7 +30,8 @@ Hear words as they are spoken: from the microphone, from a recording, or from an
   arecord -t raw -f S16_LE -r 16000 -c 1 | python -m kerasr.listen digits.tflite - --sample-rate 16000
   python -m kerasr.listen PRESET --file long.wav --json       a line of JSON a word, for programs
 
-A window of the model's clip length moves over the sound. Train on clips with silence and noise around the word
+A window of the model's clip length moves over the sound; StackedLSTM, Conv1DLSTM and causal networks carry their state
+on instead (python -m kerasr.models says which). Train on clips with silence and noise around the word
 (--augment.silence 0.3 --augment.noise 0.8): a model that knows only clips cut close takes half of a word for another.
 """
 
@@ -55,7 +56,9 @@ class ListenConfig:
     sample_rate: int | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     hop_seconds: float = 0.1
-    """Time between two windows, in seconds."""
+    """Time between two windows, in seconds; a model that carries its state has steps of its own."""
+    windows: bool = False
+    """Hear in windows, even with a model that can carry its state from chunk to chunk."""
     smooth_seconds: float = 0.3
     """Time over which a word's probability is averaged, in seconds."""
     threshold: float | None = None
@@ -77,7 +80,7 @@ def main(argv: list[str]) -> None:
     from kerasr.listening import Listener, ListenOptions, listen, open_ear
 
     options = ListenOptions(config.hop_seconds, config.smooth_seconds, config.threshold, config.refractory_seconds)
-    listener = Listener(open_ear(config.model), options)
+    listener = Listener(open_ear(config.model, windows=config.windows), options)
     chunks = open_source(config, listener.ear.sample_rate)
     started = time.perf_counter()
     try:

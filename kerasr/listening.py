@@ -1,14 +1,16 @@
-"""Words in a stream of sound: a window of the model's clip length moves on by a hop, and its answers are smoothed.
+"""Words in a stream of sound: a model's answers as the sound goes on are smoothed, and a word is reported once.
 
-The windows stand at whole multiples of the hop, whatever chunks the sound comes in. A word is reported when the mean of
-its probabilities over the last few windows reaches the threshold; then nothing more is, until that sound has left the
-window (smoothing and suppression as in Chen, Parada and Heigold, "Small-footprint keyword spotting using deep neural
-networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's absence are never reported.
+A model that carries its state (`kerasr.streaming`) answers after each of its steps. Others hear a window of their
+clip's length that moves on by a hop: the windows stand at whole multiples of it, whatever chunks the sound comes in. A
+word is reported when the mean of its probabilities over the last few answers reaches the threshold; then nothing more
+is, until that sound has left the window (smoothing and suppression as in Chen, Parada and Heigold, "Small-footprint
+keyword spotting using deep neural networks", ICASSP 2014, section 2.3). `_silence_`, `_unknown_` and a detector's
+absence are never reported.
 """
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,91 +20,165 @@ import numpy as np
 
 from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
-from kerasr.run_directory import hear, load_run
+from kerasr.run_directory import Run, hear, load_run
+from kerasr.stream import Stream, StreamFacts
+from kerasr.streaming import streaming_step, why_not_streaming
 
-# Of a run that has no threshold of its own: most windows of a stream hold no word.
+# Of a run that has no threshold of its own: most of a stream is no word.
 LEAST_THRESHOLD = 0.5
 
-_ANY_LENGTH = "{}: hears clips of any length, and a stream is heard in windows of one: train with --features.clip-seconds"
-    "{}: hears clips of any length; a stream is heard in windows of one length: train with --features.clip-seconds"
+_ANY_LENGTH = (
+    "{}: hears clips of any length, and a stream is heard in windows of one: train with --features.clip-seconds"
 )
 
 
-class Ear(Protocol):
-    """A model that hears one window at a time.
+class Hearing(Protocol):
+    """One stream, heard by a model.
+
+    Attributes:
+        hop: samples from one answer to the next.
+    """
+
+    hop: int
+
+    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Take in the next samples `(samples,)`, any number of them.
+
+        Yields:
+            For each answer that they complete, how many samples of the stream it has heard, and its probabilities
+            `(labels,)`.
+        """
+        ...
+
+
+class Windows:
+    """A stream heard in windows.
+
+    Args:
+        probs: probabilities `(labels,)` of a window `(samples,)`.
+        window: samples of a window.
+        hop: samples from one window to the next.
+    """
+
+    def __init__(self, probs: Callable[[np.ndarray], np.ndarray], window: int, hop: int):
+        self._probs = probs
+        self._window = window
+        self.hop = hop
+        self._sound = np.zeros(0, np.float32)
+        self._position = 0
+
+    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """As of `Hearing`."""
+        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
+        while len(self._sound) >= self._window:
+            probs = self._probs(self._sound[: self._window])
+            end = self._position + self._window
+            self._sound = self._sound[self.hop :]
+            self._position += self.hop
+            yield end, probs
+
+
+class Steps:
+    """A stream heard by a model that carries its state.
+
+    Args:
+        stream: a stream at its beginning.
+    """
+
+    def __init__(self, stream: Stream):
+        self._stream = stream
+        self.hop = stream.facts.step_samples
+
+    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """As of `Hearing`."""
+        for answer in self._stream.hear(chunk):
+            yield self._stream.samples, answer["probs"]
+
+
+@dataclass(frozen=True)
+class Ear:
+    """A model that hears streams.
 
     Attributes:
         sample_rate: in Hz.
-        window: samples of a window.
-        labels: the words, in the order of `probs`.
+        window: samples of a clip as it learnt from; a second's where they were of any length.
+        labels: the words, in the order of its answers.
         threshold: least probability that the model's makers believe.
+        follow: begins a stream, given the samples from one window to the next; a model that carries its state has a
+            hop of its own.
     """
 
     sample_rate: int
     window: int
     labels: Sequence[str]
     threshold: float
-
-    def probs(self, waveform: np.ndarray) -> np.ndarray:
-        """Probabilities `(labels,)` of a window `(samples,)`."""
-        ...
+    follow: Callable[[int], Hearing]
 
 
-class RunEar:
-    """A run or preset, compiled for its window.
+def open_ear(path: str, *, windows: bool = False) -> Ear:
+    """The model in a `.tflite` file, a run's folder, or the preset of that name.
 
-    Raises:
-        UserError: there is no such run, or it hears clips of any length.
-    """
-
-    def __init__(self, path: str):
-        run = load_run(path)
-        spec = run.config.features
-        if spec.clip_seconds is None:
-            raise UserError(_ANY_LENGTH.format(path))
-        self.sample_rate, self.window = spec.sample_rate, spec.clip_samples
-        self.labels = run.labels
-        self.threshold = stream_threshold(run)
-        waveform = keras.Input(batch_shape=(1, self.window), name="waveform")
-        self._model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
-
-    def probs(self, waveform: np.ndarray) -> np.ndarray:
-        """Probabilities `(labels,)` of a window `(samples,)`."""
-        return keras.ops.convert_to_numpy(self._model.predict_on_batch(waveform[None]))[0]
-
-
-class LiteRtEar:
-    """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it.
+    Args:
+        path: where it is.
+        windows: hear in windows, even with a model that can carry its state.
 
     Raises:
-        UserError: LiteRT is not installed, one of the two files is missing or damaged, or it hears clips of any length.
+        UserError: it cannot be loaded; or it would hear windows, and its clips have any length.
     """
-
-    def __init__(self, path: str):
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
-        try:
-            facts = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
-            self._interpreter = Interpreter(path, num_threads=1)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
-        if facts["features"]["clip_seconds"] is None:
-            raise UserError(_ANY_LENGTH.format(path))
-        self._run = self._interpreter.get_signature_runner()
-        self.sample_rate = facts["features"]["sample_rate"]
-        self.window = int(self._run.get_input_details()["waveform"]["shape"][1])
-        self.labels, self.threshold = facts["labels"], facts["stream_threshold"]
-
-    def probs(self, waveform: np.ndarray) -> np.ndarray:
-        """Probabilities `(labels,)` of a window `(samples,)`."""
-        return self._run(waveform=waveform[None])["probs"][0]
+    return _litert_ear(path, windows) if path.endswith(".tflite") else run_ear(load_run(path), windows=windows)
 
 
-def open_ear(path: str) -> Ear:
-    """The model in a `.tflite` file, a run's folder, or the preset of that name."""
-    return LiteRtEar(path) if path.endswith(".tflite") else RunEar(path)
+def run_ear(run: Run, *, windows: bool = False) -> Ear:
+    """A run or preset; arguments and errors as of `open_ear`."""
+    spec = run.config.features
+    follow = _run_windows(run) if windows or why_not_streaming(run) else _run_steps(run)
+    window = spec.sample_rate if spec.clip_seconds is None else spec.clip_samples
+    return Ear(spec.sample_rate, window, run.labels, stream_threshold(run), follow)
+
+
+def _run_windows(run: Run) -> Callable[[int], Hearing]:
+    spec = run.config.features
+    if spec.clip_seconds is None:
+        raise UserError(_ANY_LENGTH.format(run.path))
+    waveform = keras.Input(batch_shape=(1, spec.clip_samples), name="waveform")
+    model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
+
+    def probs(window: np.ndarray) -> np.ndarray:
+        return keras.ops.convert_to_numpy(model.predict_on_batch(window[None]))[0]
+
+    return lambda hop: Windows(probs, spec.clip_samples, hop)
+
+
+def _run_steps(run: Run) -> Callable[[int], Hearing]:
+    step, facts = streaming_step(run)
+    return lambda _: Steps(Stream(step.predict_on_batch, facts))
+
+
+def _litert_ear(path: str, windows: bool) -> Ear:
+    """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
+    try:
+        facts = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+        interpreter = Interpreter(path, num_threads=1)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
+    clip = interpreter.get_signature_runner("serving_default")
+    any_length = facts["features"]["clip_seconds"] is None
+    window = facts["features"]["sample_rate"] if any_length else int(clip.get_input_details()["waveform"]["shape"][1])
+    stream = None if windows else facts.get("stream")
+    if any_length and not stream:
+        raise UserError(_ANY_LENGTH.format(path))
+
+    def follow(hop: int) -> Hearing:
+        if stream:
+            step = interpreter.get_signature_runner("stream")
+            return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
+        return Windows(lambda sound: clip(waveform=sound[None])["probs"][0], window, hop)
+
+    return Ear(facts["features"]["sample_rate"], window, facts["labels"], facts["stream_threshold"], follow)
 
 
 @dataclass(frozen=True)
@@ -110,7 +186,7 @@ class ListenOptions:
     """When a word counts as heard."""
 
     hop_seconds: float = 0.1
-    """Time between two windows, in seconds."""
+    """Time between two windows, in seconds; a model that carries its state has steps of its own."""
     smooth_seconds: float = 0.3
     """Time over which a word's probability is averaged, in seconds."""
     threshold: float | None = None
@@ -124,7 +200,7 @@ class Heard:
     """A word that was reported.
 
     Attributes:
-        seconds: the end of the window in which it was, from the beginning of the stream.
+        seconds: the end of what had been heard when it was reported, from the beginning of the stream.
         word: what was heard.
         probability: the mean over the last windows.
     """
@@ -160,7 +236,7 @@ class Gate:
 
 
 class Listener:
-    """Hears a stream chunk by chunk; its state is the last window of sound and the last few answers.
+    """Hears a stream chunk by chunk, and remembers the last few answers.
 
     Args:
         ear: the model.
@@ -176,18 +252,18 @@ class Listener:
         self.ear = ear
         self.threshold = options.threshold if options.threshold is not None else max(LEAST_THRESHOLD, ear.threshold)
         self._gate = Gate(ear.labels, self.threshold, options.refractory_seconds)
-        self._hop = max(1, round(options.hop_seconds * ear.sample_rate))
-        self._answers: deque[np.ndarray] = deque(maxlen=max(1, round(options.smooth_seconds / options.hop_seconds)))
-        self._sound = np.zeros(0, np.float32)
-        self._position = 0
+        self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
+        num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)
+        self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
+        self._samples = 0
 
     @property
     def seconds(self) -> float:
         """How much of the stream has been heard."""
-        return (self._position + len(self._sound)) / self.ear.sample_rate
+        return self._samples / self.ear.sample_rate
 
     def hear(self, chunk: np.ndarray) -> list[Heard]:
-        """Hear the next samples `(samples,)`, any number of them; what was heard in the windows that they complete."""
+        """Hear the next samples `(samples,)`, any number of them; what was heard in them."""
         decided = (self._gate.decide(seconds, mean) for seconds, mean in self.answer(chunk))
         return [heard for heard in decided if heard is not None]
 
@@ -196,15 +272,12 @@ class Listener:
         return self.hear(np.zeros(self.ear.window, np.float32))
 
     def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-        """The end in seconds of each window that the next samples complete, and the smoothed answer `(labels,)`."""
-        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
-        while len(self._sound) >= self.ear.window:
-            self._answers.append(self.ear.probs(self._sound[: self.ear.window]))
-            end = (self._position + self.ear.window) / self.ear.sample_rate
-            self._sound = self._sound[self._hop :]
-            self._position += self._hop
+        """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard."""
+        self._samples += len(chunk)
+        for samples, probs in self._hearing.hear(chunk):
+            self._answers.append(probs)
             if len(self._answers) == self._answers.maxlen:
-                yield end, np.mean(self._answers, axis=0)
+                yield samples / self.ear.sample_rate, np.mean(self._answers, axis=0)
 
 
 def is_word(label: str) -> bool:

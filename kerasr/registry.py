@@ -24,7 +24,8 @@ class ModelFacts:
         macs: multiply-accumulates for one such clip.
         options: the builder's keyword options with their defaults.
         recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
-        streams: it can carry its state from chunk to chunk.
+        stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
+            reads a whole clip at once, and a stream in windows that move on by a hop.
     """
 
     name: str
@@ -35,7 +36,7 @@ class ModelFacts:
     macs: int
     options: dict[str, Any] = field(default_factory=dict)
     recurrent: bool = False
-    streams: bool = False
+    stream_options: dict[str, Any] | None = None
 
 
 # One second at 16 kHz as 40 log-mel bands every 10 ms (the default FeatureSpec), ten words.
@@ -93,6 +94,7 @@ for _facts in (
         macs=2_355_328,
         options={"filters": 64, "units": 64, "dropout": 0.5, "kernel": "auto"},
         recurrent=True,
+        stream_options={},
     ),
     ModelFacts(
         name="StackedLSTM",
@@ -110,6 +112,7 @@ for _facts in (
             "kernel": "auto",
         },
         recurrent=True,
+        stream_options={"bidirectional": False},
     ),
     ModelFacts(
         name="ResNet18",
@@ -172,7 +175,8 @@ for _facts in (
         tasks=_BOTH,
         parameters=65_072,
         macs=1_520_544,
-        options={"width": 1.0, "dropout": 0.5},
+        options={"width": 1.0, "dropout": 0.5, "causal": False},
+        stream_options={"causal": True},
     ),
     ModelFacts(
         name="TCResNet14",
@@ -181,7 +185,8 @@ for _facts in (
         tasks=_BOTH,
         parameters=135_760,
         macs=3_028_512,
-        options={"width": 1.0, "dropout": 0.5},
+        options={"width": 1.0, "dropout": 0.5, "causal": False},
+        stream_options={"causal": True},
     ),
     ModelFacts(
         name="DSCNN",
@@ -208,7 +213,8 @@ for _facts in (
         tasks=_BOTH,
         parameters=205_418,
         macs=2_802_816,
-        options={"filters": 32, "units": 32, "dropout": 0.0, "kernel": "auto"},
+        options={"filters": 32, "units": 32, "dropout": 0.0, "bidirectional": True, "kernel": "auto"},
+        stream_options={"bidirectional": False},
     ),
     ModelFacts(
         name="AttRNN",

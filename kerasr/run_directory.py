@@ -32,7 +32,7 @@ from kerasr import __version__, atomic
 from kerasr.config import TrainConfig, from_json, to_json
 from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
-from kerasr.data.pipeline import waveform_batches
+from kerasr.data.pipeline import pad_clips, waveform_batches
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -165,9 +165,7 @@ class Run:
 
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own."""
-        longest = max(len(waveform) for waveform in waveforms)
-        batch = np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms])
-        return self._logits(batch, np.array([len(waveform) for waveform in waveforms]))
+        return self._logits(pad_clips(waveforms), np.array([len(waveform) for waveform in waveforms]))
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""

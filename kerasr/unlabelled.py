@@ -18,7 +18,7 @@ from keras import ops
 
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
-from kerasr.data.pipeline import read_clip
+from kerasr.data.pipeline import pad_clips, read_clip
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
@@ -150,9 +150,8 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
             return error
 
     def hear(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        longest = max(map(len, clips))
-        waveform = np.stack([np.pad(clip, (0, longest - len(clip))) for clip in clips])
-        given, logits = network(features(waveform, np.array([len(clip) for clip in clips])), training=False)
+        lengths = np.array([len(clip) for clip in clips])
+        given, logits = network(features(pad_clips(clips), lengths), training=False)
         return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
 
     kept, bad, waiting, heard = [], [], [], []

@@ -1,7 +1,9 @@
 """What the tests share: quiet frameworks, recordings at hand, recordings made here."""
 
 import io
+import json
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -72,3 +74,31 @@ def tone_run(tones, tmp_path_factory) -> Path:
         batch_size=8,
     )
     return train_recipe(config, console=Console(file=io.StringIO())).path
+
+
+# Options that make a model small, where it has them.
+NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
+
+
+@pytest.fixture
+def untrained(tone_run, tmp_path):
+    """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
+    from kerasr.registry import builder
+    from kerasr.run_directory import join, load_run
+
+    def make(facts, *, features=None, **options):
+        folder = shutil.copytree(tone_run, tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}")
+        config = json.loads((folder / "config.json").read_text())
+        options = {**facts.options, **{key: NARROW[key] for key in NARROW if key in facts.options}, **options}
+        config |= {
+            "model": facts.name,
+            "model_options": options,
+            "features": {**config["features"], **(features or {})},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+        run = load_run(folder)
+        network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
+        join(run.front_ends, network).save(folder / "model.keras")
+        return run
+
+    return make

@@ -9,14 +9,11 @@ import pytest
 from kerasr import evaluate
 from kerasr.detection import choose_threshold, evaluate_stream, make_scene, score
 from kerasr.errors import UserError
-from kerasr.listening import Listener, RunEar
+from kerasr.listening import Ear, Listener, Windows, run_ear
 from kerasr.run_directory import from_preset, load_run
 
-
-class Silent:
-    """An ear of half a second that knows two words."""
-
-    sample_rate, window, labels, threshold = 1000, 500, ("a", "b", "_unknown_"), 0.5
+# An ear of half a second that knows two words, and is not asked to hear.
+SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), 0.5, lambda hop: Windows(np.zeros, 500, hop))
 
 
 def test_a_scene_has_each_clip_where_it_says_and_at_the_ratio(rng):
@@ -43,11 +40,11 @@ def test_misses_false_alarms_and_delays():
     say(times["a"][1] + 0.2, "a")  # right, in time
     say(times["b"][1] + 0.2, "a")  # the wrong word
     say(times[None][1], "b")  # no word
-    found = score(sorted(answers.items()), scene, Silent(), 0.5, 0.0)
+    found = score(sorted(answers.items()), scene, SILENT, 0.5, 0.0)
     assert (found["num_words"], found["miss_rate"], found["false_alarms"]) == (2, 0.5, 2)
     assert found["delay"] == pytest.approx(0.2, abs=0.06)
     assert found["false_alarms_per_hour"] == pytest.approx(2 * 3600 / (len(scene.waveform) / 1000))
-    deaf = score(sorted(answers.items()), scene, Silent(), 0.95, 0.0)
+    deaf = score(sorted(answers.items()), scene, SILENT, 0.95, 0.0)
     assert (deaf["miss_rate"], deaf["false_alarms"], deaf["delay"]) == (1.0, 0, None)
 
 
@@ -70,8 +67,9 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     assert (tmp_path / "detection.png").read_bytes().startswith(b"\x89PNG")
     result = json.loads((tmp_path / "stream.json").read_text())
     assert result["test"][0]["num_words"] == len(run.utterances("test"))
-    assert RunEar(str(run.path)).threshold == result["threshold"]
-    assert Listener(RunEar(str(run.path))).threshold == max(0.5, result["threshold"])
+    ear = run_ear(load_run(run.path))
+    assert ear.threshold == result["threshold"]
+    assert Listener(ear).threshold == max(0.5, result["threshold"])
 
 
 def test_a_preset_has_no_clips_to_choose_on():

@@ -21,11 +21,9 @@ from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
-from kerasr.registry import builder, list_models
-from kerasr.run_directory import join, load_run
-
-# Options that make a model small, where it has them.
-NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
+from kerasr.listening import open_ear
+from kerasr.registry import list_models, model_facts
+from kerasr.run_directory import load_run
 
 
 @pytest.fixture(scope="module")
@@ -247,15 +245,16 @@ def test_options_of_another_format_are_refused(tone_run, tmp_path):
 
 LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
-    pytest.param(facts, kind, id=f"{facts.name}-{kind}", marks=pytest.mark.full)
+    pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
     for facts in list_models()
     for kind in ("serving", "onnx", "none", "dynamic" if facts.name in LOOPS else "int8")
+    for seconds in ((0.4, None) if facts.recurrent else (0.4,))
 ]
 
 
-@pytest.mark.parametrize(("facts", "kind"), TABLE)
-def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
-    run = untrained(facts, shutil.copytree(tone_run, tmp_path / "run"))
+@pytest.mark.parametrize(("facts", "kind", "seconds"), TABLE)
+def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path):
+    run = untrained(facts, features={"clip_seconds": seconds})
     if kind == "serving":
         _, check = export_serving(run, tmp_path / "model")
     elif kind == "onnx":
@@ -265,24 +264,53 @@ def test_every_model_in_every_format(facts, kind, tone_run, tmp_path):
     assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
 
 
-def test_a_loop_is_not_calibrated(tone_run, tmp_path):
+@pytest.mark.parametrize("quantize", ["none", "dynamic"])
+def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
+    run = untrained(model_facts("Conv1DLSTM"), features={"clip_seconds": None})
+    path, _ = export_litert(run, tmp_path / "any.tflite", quantize=quantize, least_agreement=0.0)
+    interpreter = Interpreter(str(path))
+    place = interpreter.get_input_details()[0]["index"]
+    hear = Interpreter(str(path)).get_signature_runner()
+    # Shorter than a frame, longer than a block of frames, and the same length again: nothing stays from clip to clip.
+    for size in (100, 9000, 9000, 1, 40_000):
+        waveform = 0.1 * rng.standard_normal((1, size)).astype("float32")
+        interpreter.resize_tensor_input(place, waveform.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(place, waveform)
+        interpreter.invoke()
+        answer, expected = hear(waveform=waveform), run.logits(list(waveform))
+        np.testing.assert_allclose(answer["logits"], expected, atol=1e-4 if quantize == "none" else 0.2)
+        answers = [interpreter.get_tensor(item["index"]) for item in interpreter.get_output_details()]
+        assert any(np.array_equal(given, answer["probs"]) for given in answers)
+    facts = json.loads(path.with_suffix(".json").read_text())
+    assert facts["input"]["shape"] == [1, None]
+    with pytest.raises(UserError, match="clips of any length"):
+        open_ear(str(path))
+
+
+@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), (0.7, "longer")])
+def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_path, seconds, change, rng):
+    run = load_run(tone_run)
+    path, _ = export_litert(run, tmp_path / "tones.tflite")
+    facts = json.loads(path.with_suffix(".json").read_text())["input"]
+    _, size = facts["shape"]
+    clip = 0.1 * rng.standard_normal(round(seconds * facts["sample_rate"])).astype("float32")
+    if change == "shorter":
+        assert facts[change].startswith("add zeros at its end")
+        given = np.pad(clip, (0, size - len(clip)))
+    else:
+        assert facts[change].endswith("samples in its middle: that is what the run hears of it")
+        given = clip[(len(clip) - size) // 2 :][:size]
+    answer = Interpreter(str(path)).get_signature_runner()(waveform=given[None])
+    np.testing.assert_allclose(answer["logits"], run.logits([clip]), atol=1e-4)
+
+
+def test_a_loop_is_not_calibrated(untrained, tmp_path):
     for facts in list_models():
         if facts.name in LOOPS:
-            run = untrained(facts, shutil.copytree(tone_run, tmp_path / facts.name))
+            run = untrained(facts)
             with pytest.raises(UserError, match="use dynamic"):
                 export_litert(run, tmp_path / "model.tflite", quantize="int8")
-
-
-def untrained(facts, folder):
-    """A run of another, narrow model, with the weights that it begins with."""
-    config = json.loads((folder / "config.json").read_text())
-    options = {name: value for name, value in NARROW.items() if name in facts.options}
-    config |= {"model": facts.name, "model_options": options}
-    (folder / "config.json").write_text(json.dumps(config))
-    run = load_run(folder)
-    network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
-    join(run.front_ends, network).save(folder / "model.keras")
-    return run
 
 
 def test_saved_model_cli_runs_it(served, tone_run, tmp_path):

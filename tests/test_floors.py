@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parents[1] / "kerasr"
 # floors, and on its own floor from the rooms that stand before it. So no two rooms can import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "atomic", "config", "registry", "presets", "cli"),
-    ("audio", "features", "kernels", "layers"),
+    ("audio", "features", "kernels", "layers", "stream"),
     ("models", "data"),
     ("tasks",),
     (
@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tuning",
         "suspects",
         "unlabelled",
+        "streaming",
         "exporters",
         "listening",
         "detection",

@@ -12,18 +12,18 @@ import soundfile
 from kerasr import audio, listen
 from kerasr.errors import UserError
 from kerasr.exporters import export_litert
-from kerasr.listening import Listener, ListenOptions, open_ear
+from kerasr.listening import Ear, Listener, ListenOptions, Steps, Windows, open_ear, run_ear
+from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 
 
-class Loudness:
-    """An ear of windows of half a second that takes any sound in their middle for a word, by its level."""
+def loudness(waveform):
+    """Takes any sound in the middle of half a second for a word, by its level."""
+    level = np.abs(waveform[200:300]).max()
+    return np.array([0.9, 0.1, 0.0] if 0.1 < level < 0.5 else [0.0, 0.1, 0.9] if level >= 0.5 else [0.0, 1.0, 0.0])
 
-    sample_rate, window, labels, threshold = 1000, 500, ("low", "_silence_", "high"), 0.6
 
-    def probs(self, waveform):
-        level = np.abs(waveform[200:300]).max()
-        return np.array([0.9, 0.1, 0.0] if 0.1 < level < 0.5 else [0.0, 0.1, 0.9] if level >= 0.5 else [0.0, 1.0, 0.0])
+LOUDNESS = Ear(1000, 500, ("low", "_silence_", "high"), 0.6, lambda hop: Windows(loudness, 500, hop))
 
 
 def sound():
@@ -42,7 +42,7 @@ def words(listener, waveform, size):
 
 
 def test_each_word_is_reported_once_and_silence_never():
-    found = words(Listener(Loudness()), sound(), 100)
+    found = words(Listener(LOUDNESS), sound(), 100)
     assert [heard.word for heard in found] == ["low", "high"]
     # Its window ends so long after the burst's beginning, and two more are averaged.
     assert found[0].seconds == pytest.approx(1.5, abs=0.11)
@@ -50,15 +50,15 @@ def test_each_word_is_reported_once_and_silence_never():
 
 
 def test_chunks_make_no_difference(rng):
-    whole = words(Listener(Loudness()), sound(), 4000)
+    whole = words(Listener(LOUDNESS), sound(), 4000)
     assert len(whole) == 2
     for size in (1, 37, 100, 999):
-        assert words(Listener(Loudness()), sound(), size) == whole
+        assert words(Listener(LOUDNESS), sound(), size) == whole
 
 
 def test_options_decide_what_counts():
     def count(**options):
-        return len(words(Listener(Loudness(), ListenOptions(**options)), sound(), 100))
+        return len(words(Listener(LOUDNESS, ListenOptions(**options)), sound(), 100))
 
     assert count(threshold=0.95) == 0
     assert count(refractory_seconds=3.0) == 1
@@ -66,11 +66,11 @@ def test_options_decide_what_counts():
     assert count(smooth_seconds=2.0) == 0
     for wrong in ({"threshold": 2.0}, {"hop_seconds": 0.0}, {"smooth_seconds": -1.0}):
         with pytest.raises(UserError, match="--"):
-            Listener(Loudness(), ListenOptions(**wrong))
+            Listener(LOUDNESS, ListenOptions(**wrong))
 
 
 def test_the_last_word_is_heard_though_the_sound_ends():
-    assert [heard.word for heard in words(Listener(Loudness()), sound()[:2750], 100)] == ["low", "high"]
+    assert [heard.word for heard in words(Listener(LOUDNESS), sound()[:2750], 100)] == ["low", "high"]
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +103,25 @@ def test_a_recording_is_heard_in_order(models, long_recording, capsys, kind):
 def test_both_kinds_of_model_hear_alike(models, rng):
     ears = [open_ear(path) for path in models.values()]
     window = (0.1 * rng.standard_normal(ears[0].window)).astype("float32")
-    np.testing.assert_allclose(ears[0].probs(window), ears[1].probs(window), atol=1e-4)
+    answers = [list(ear.follow(800).hear(window)) for ear in ears]
+    assert [samples for samples, _ in answers[0]] == [samples for samples, _ in answers[1]] == [ears[0].window]
+    np.testing.assert_allclose(answers[0][0][1], answers[1][0][1], atol=1e-4)
     assert {(ear.sample_rate, ear.window, tuple(ear.labels)) for ear in ears} == {
         (8000, 3200, ("high", "low", "middle"))
     }
+
+
+def test_a_model_that_carries_its_state_hears_in_steps(untrained, rng):
+    run = untrained(model_facts("Conv1DLSTM"))
+    clip = (0.1 * rng.standard_normal(run.config.features.clip_samples)).astype("float32")
+    steps, windows = (run_ear(run, windows=windows).follow(400) for windows in (False, True))
+    assert (type(steps), type(windows)) == (Steps, Windows)
+    assert (steps.hop, windows.hop) == (800, 400)
+    assert [samples for samples, _ in windows.hear(clip)] == [3200]
+    assert [samples for piece in np.split(clip, 8) for samples, _ in steps.hear(piece)] == [976, 1776, 2576]
+    # Three tenths of a second are three of its steps.
+    listener = Listener(run_ear(run), ListenOptions(smooth_seconds=0.3))
+    assert [seconds for seconds, _ in listener.answer(clip)] == [2576 / 8000]
 
 
 def test_the_standard_input_is_heard_as_the_file_is(models, long_recording, monkeypatch, capsys):

@@ -209,7 +209,7 @@ class Pipeline:
     def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
         clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
-        return _stack(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+        return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     def _read(self, index: int) -> np.ndarray:
         keeps_waveform = self._cache is not None and not self._keeps_features
@@ -415,11 +415,19 @@ def _batched(clips: Iterable[np.ndarray], batch_size: int) -> Iterator[tuple[np.
     """Clips of different length as padded batches with their lengths."""
     clips = iter(clips)
     while batch := list(islice(clips, batch_size)):
-        yield _stack(batch), np.array([len(clip) for clip in batch], np.int32)
+        yield pad_clips(batch), np.array([len(clip) for clip in batch], np.int32)
 
 
-def _stack(clips: list[np.ndarray], width: int = 0) -> np.ndarray:
-    """Arrays of different length as one, zero-padded at the end to the longest, and to `width` at least."""
+def pad_clips(clips: Sequence[np.ndarray], width: int = 0) -> np.ndarray:
+    """Clips of different length as one batch.
+
+    Args:
+        clips: `(samples,)` or `(time, feature)` each.
+        width: least length of the batch.
+
+    Returns:
+        float32 `(batch, longest, ...)`, zero-padded at the end.
+    """
     longest = max(width, *(len(clip) for clip in clips))
     batch = np.zeros((len(clips), longest, *clips[0].shape[1:]), np.float32)
     for row, clip in zip(batch, clips, strict=True):

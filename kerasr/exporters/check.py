@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasr.data.pipeline import read_clip
+from kerasr.data.pipeline import pad_clips, read_clip
 from kerasr.errors import UserError
 from kerasr.run_directory import Run, hear
 
@@ -63,7 +63,7 @@ def check_export(run: Run, kind: str, path: str) -> Check:
     """
     clips, truth, wav = _clips(run)
     num_samples = np.array([len(clip) for clip in clips], np.int32)
-    waveform = np.stack([np.pad(clip, (0, max(num_samples) - len(clip))) for clip in clips])
+    waveform = pad_clips(clips)
     answers = _hear(kind, path, {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)})
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
     padded = keras.ops.convert_to_numpy(hear(run.front_ends, run.network, waveform))

@@ -8,6 +8,9 @@ serve_wav         `wav` string (batch,): the files' bytes, of any width and comm
 features          `features` float32 (batch, time, feature), as `kerasr.Features(spec)` or librosa gives them: in dB, no
                   statistics applied; trailing frames of exact zeros are padding (a run that hears at several speeds
                   hears these at their own alone)
+stream            where the run carries its state (`kerasr.streaming`): `waveform` float32 (batch, samples of a step),
+                  `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
+                  `kerasr.stream.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it must know
 
 The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
 GPU is served on a CPU.
@@ -23,6 +26,8 @@ from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
 from kerasr.layers import NumFrames, with_kernel
 from kerasr.run_directory import Run, hear
+from kerasr.stream import POSITION
+from kerasr.streaming import StreamingStep, why_not_streaming
 
 SIGNATURES = ("serving_default", "with_num_samples", "serve_wav", "features")
 
@@ -43,6 +48,8 @@ def write_saved_model(run: Run, folder: str) -> None:
     archive.track(network)
     for name, (function, signature) in _endpoints(run, network).items():
         archive.add_endpoint(name, function, input_signature=signature)
+    if why_not_streaming(run) is None:
+        archive.add_endpoint("stream", *_stream_endpoint(StreamingStep(run, network)))
     archive.write_out(folder, verbose=False)
 
 
@@ -76,3 +83,19 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         "serve_wav": (serve_wav, [tf.TensorSpec([None], tf.string, "wav")]),
         "features": (from_features, [tf.TensorSpec([None, *spec.shape], tf.float32, "features")]),
     }
+
+
+def _stream_endpoint(step: StreamingStep) -> tuple[Callable[..., Any], list[tf.TensorSpec]]:
+    """The signature that carries a state; its function and inputs."""
+    facts = step.facts
+    specs = [
+        tf.TensorSpec([None, facts.step_samples], tf.float32, "waveform"),
+        tf.TensorSpec([None], tf.int32, "num_frames"),
+    ]
+    for name, shape in facts.states.items():
+        specs.append(tf.TensorSpec([None, *shape], tf.int32 if name == POSITION else tf.float32, name))
+
+    def stream(*values):
+        return step.call({spec.name: value for spec, value in zip(specs, values, strict=True)})
+
+    return stream, specs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasr.cli import parse, run_command
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, list_models
+from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
 # Written by benchmarks/zoo.py.
 SCORES = Path(__file__).with_name("scores.json")
@@ -42,16 +42,21 @@ def _print_table(scores: dict[str, Any]) -> None:
     from rich.table import Table
 
     frames, bands = REFERENCE_SHAPE
-    table = Table(
-        caption=f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options "
-        "(--json lists them)." + (f"\nScore: {scores['what']} ({scores['command']})." if scores["models"] else "")
-    )
+    starred = ", ".join(f"{facts.name} with {options}" for facts in list_models() if (options := _to_stream(facts)))
+    captions = [
+        f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options (--json lists "
+        "them and the papers' addresses).",
+        *([f"Score: {scores['what']} ({scores['command']})."] if scores["models"] else []),
+        "Stream: the model carries its state from chunk to chunk, or hears windows that move on by a hop. *: "
+        f"{starred}.",
+    ]
+    table = Table(caption="\n".join(captions))
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "MACs"):
         table.add_column(heading, justify="right", no_wrap=True)
     if scores["models"]:
         table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("tasks", no_wrap=True)
+    table.add_column("stream", no_wrap=True)
     table.add_column("source", overflow="fold")
     for facts in list_models():
         table.add_row(
@@ -59,10 +64,21 @@ def _print_table(scores: dict[str, Any]) -> None:
             f"{facts.parameters:,}",
             f"{facts.macs / 1e6:,.1f} M",
             *([_score(scores["models"].get(facts.name))] if scores["models"] else []),
-            ", ".join(facts.tasks),
-            facts.source,
+            _stream(facts),
+            facts.source.split(", https")[0],
         )
     Console().print(table)
+
+
+def _stream(facts: ModelFacts) -> str:
+    """How a stream is heard; a star where an option has to be given for it."""
+    return "window" if facts.stream_options is None else "state*" if _to_stream(facts) else "state"
+
+
+def _to_stream(facts: ModelFacts) -> str:
+    """The options with which a model carries its state, other than its defaults, as on the command line."""
+    options = (facts.stream_options or {}).items()
+    return " ".join(f"--model.{name} {value}" for name, value in options if facts.options[name] != value)
 
 
 def _score(score: dict[str, Any] | None) -> str:

@@ -30,6 +30,7 @@ def CRNN(
     filters: int = 32,
     units: int = 32,
     dropout: float = 0.0,
+    bidirectional: bool = True,
     kernel: str = "auto",
     name: str = "crnn",
 ) -> keras.Model:
@@ -41,6 +42,8 @@ def CRNN(
         filters: filters of the convolution.
         units: units of each GRU in each direction.
         dropout: share of the dense layer's outputs dropped in training.
+        bidirectional: read the clip from its end as well. Without it, it carries its state through a stream
+            (`kerasr.streaming`).
         kernel: what computes the GRUs, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
         name: the model's name.
 
@@ -59,7 +62,11 @@ def CRNN(
     num_frames = (NumFrames(name="num_frames")(features) + STRIDES[0] - 1) // STRIDES[0]
     x = ZeroPadding(name="conv_mask")(x, num_frames)
     for index in range(1, NUM_LAYERS + 1):
-        x = both_ways(x, num_frames, units, cell="gru", kernel=choose_kernel(kernel), name=f"gru{index}")
+        layer, settings = f"gru{index}", {"cell": "gru", "kernel": choose_kernel(kernel)}
+        if bidirectional:
+            x = both_ways(x, num_frames, units, **settings, name=layer)
+        else:
+            x = MaskedRNN(units, return_sequences=True, **settings, name=layer)(x, num_frames)
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="dense")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)

@@ -32,6 +32,7 @@ def TCResNet8(
     *,
     width: float = 1.0,
     dropout: float = 0.5,
+    causal: bool = False,
     name: str = "tc_resnet8",
 ) -> keras.Model:
     """Build a temporal ResNet of 8 layers.
@@ -41,6 +42,8 @@ def TCResNet8(
         num_outputs: number of logits; one for a detector.
         width: factor on the number of filters, the paper's k.
         dropout: share of the pooled features dropped in training.
+        causal: convolutions see the frames before and never those to come, so that it carries its state through a
+            stream (`kerasr.streaming`). The paper's see as many on both sides.
         name: the model's name.
 
     Returns:
@@ -49,7 +52,7 @@ def TCResNet8(
     Raises:
         UserError: the time in `input_shape` is None.
     """
-    return _tc_resnet(input_shape, num_outputs, FILTERS["TCResNet8"], width, dropout, name)
+    return _tc_resnet(input_shape, num_outputs, FILTERS["TCResNet8"], width, dropout, causal, name)
 
 
 def TCResNet14(
@@ -58,41 +61,43 @@ def TCResNet14(
     *,
     width: float = 1.0,
     dropout: float = 0.5,
+    causal: bool = False,
     name: str = "tc_resnet14",
 ) -> keras.Model:
     """Build a temporal ResNet of 14 layers; arguments, result and errors as in `TCResNet8`."""
-    return _tc_resnet(input_shape, num_outputs, FILTERS["TCResNet14"], width, dropout, name)
+    return _tc_resnet(input_shape, num_outputs, FILTERS["TCResNet14"], width, dropout, causal, name)
 
 
-def _tc_resnet(input_shape, num_outputs, filters, width, dropout, name):
+def _tc_resnet(input_shape, num_outputs, filters, width, dropout, causal, name):
     features = clip_input(input_shape, name)
     # As in the authors' code: rounded down, and not to eights.
     stem, *blocks = (max(1, int(count * width)) for count in filters)
-    x = _conv_norm(features, stem, 3, name="stem")
+    x = _conv_norm(features, stem, 3, causal=causal, name="stem")
     x = keras.layers.ReLU(name="stem_relu")(x)
     widens = [after > before for before, after in itertools.pairwise(filters)]
     for index, (count, wider) in enumerate(zip(blocks, widens, strict=True), start=1):
-        x = _block(x, count, wider, f"block{index}")
+        x = _block(x, count, wider, causal, f"block{index}")
     x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     logits = keras.layers.Dense(num_outputs, use_bias=False, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)
 
 
-def _block(x, filters, wider, name):
+def _block(x, filters, wider, causal, name):
     strides = 2 if wider else 1
-    y = _conv_norm(x, filters, 9, strides=strides, name=f"{name}_conv1")
+    y = _conv_norm(x, filters, 9, strides=strides, causal=causal, name=f"{name}_conv1")
     y = keras.layers.ReLU(name=f"{name}_conv1_relu")(y)
-    y = _conv_norm(y, filters, 9, name=f"{name}_conv2")
+    y = _conv_norm(y, filters, 9, causal=causal, name=f"{name}_conv2")
     if wider:
         x = _conv_norm(x, filters, 1, strides=strides, name=f"{name}_shortcut")
         x = keras.layers.ReLU(name=f"{name}_shortcut_relu")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 
-def _conv_norm(x, filters, size, *, strides=1, name):
-    """Convolution and batch norm. Padded evenly on both sides: `same` shifts with the parity of the length."""
+def _conv_norm(x, filters, size, *, strides=1, causal=False, name):
+    """Convolution and batch norm. Not padded as `same`, which shifts with the parity of the length."""
     if size > 1:
-        x = keras.layers.ZeroPadding1D(size // 2, name=f"{name}_pad")(x)
+        padding = (size - 1, 0) if causal else size // 2
+        x = keras.layers.ZeroPadding1D(padding, name=f"{name}_pad")(x)
     x = keras.layers.Conv1D(filters, size, strides=strides, use_bias=False, name=f"{name}_conv")(x)
     return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)

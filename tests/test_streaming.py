@@ -1,0 +1,124 @@
+"""A run as a stream: pieces of any size give the logits of the whole clip, by Keras and by a SavedModel."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasr.errors import UserError
+from kerasr.exporters.saved_model import write_saved_model
+from kerasr.registry import list_models
+from kerasr.stream import Stream, StreamFacts
+from kerasr.streaming import streaming_step, why_not_streaming
+
+STREAMING = [facts for facts in list_models() if facts.stream_options is not None]
+# TCResNet14 is TCResNet8 with more blocks.
+TABLE = [
+    pytest.param(facts, id=facts.name, marks=[pytest.mark.full] if facts.name == "TCResNet14" else [])
+    for facts in STREAMING
+]
+# The clips of the tones' run: 0.4 s.
+CLIP = 3200
+
+
+def last_logits(stream, waveform, size):
+    """The logits after a clip that comes in pieces of a size."""
+    for start in range(0, len(waveform), size):
+        for answer in stream.hear(waveform[start : start + size]):
+            assert np.isfinite(answer["probs"]).all()
+    return stream.finish()["logits"]
+
+
+def noise(rng, size):
+    return (0.1 * rng.standard_normal(size)).astype("float32")
+
+
+def test_which_models_carry_their_state():
+    assert {facts.name for facts in STREAMING} == {"StackedLSTM", "Conv1DLSTM", "CRNN", "TCResNet8", "TCResNet14"}
+
+
+@pytest.mark.parametrize("facts", TABLE)
+def test_pieces_of_any_size_give_the_whole_clips_logits(facts, untrained, rng):
+    run = untrained(facts, **facts.stream_options)
+    step, stream = streaming_step(run)
+    # A clip of the whole length, shorter ones, one shorter than a frame, and nothing.
+    for length in (CLIP, 2511, 1600, 240, 100, 0):
+        waveform = noise(rng, length)
+        whole = run.logits([waveform if length else np.zeros(1, np.float32)])[0]
+        for size in (CLIP, 1000, 37):
+            found = last_logits(Stream(step.predict_on_batch, stream), waveform, size)
+            np.testing.assert_allclose(found, whole, atol=1e-4, err_msg=f"{length} samples in pieces of {size}")
+
+
+@pytest.mark.parametrize("facts", TABLE)
+def test_a_saved_model_carries_the_state(facts, untrained, rng, tmp_path):
+    run = untrained(facts, **facts.stream_options)
+    write_saved_model(run, str(tmp_path / "saved"))
+    signature = tf.saved_model.load(str(tmp_path / "saved")).signatures["stream"]
+    _, stream = streaming_step(run)
+
+    def step(inputs):
+        return signature(**{name: tf.constant(value) for name, value in inputs.items()})
+
+    waveform = noise(rng, 3000)
+    found = last_logits(Stream(step, stream), waveform, 500)
+    np.testing.assert_allclose(found, run.logits([waveform])[0], atol=1e-4)
+
+
+def test_streams_go_side_by_side(untrained, rng):
+    step, facts = streaming_step(untrained(STREAMING[0]))
+    inputs = {
+        "waveform": noise(rng, (3, facts.step_samples)),
+        "num_frames": np.array([facts.frames, 4, 0], np.int32),
+        **{name: noise(rng, (3, *shape)) for name, shape in facts.states.items()},
+        "state_position": np.array([0, 10, 20], np.int32),
+    }
+    together = step.predict_on_batch(inputs)
+    for row in range(3):
+        alone = step.predict_on_batch({name: value[row : row + 1] for name, value in inputs.items()})
+        for name, value in alone.items():
+            np.testing.assert_allclose(together[name][row : row + 1], value, atol=1e-5, err_msg=name)
+
+
+def test_an_answer_comes_with_each_step(untrained, rng):
+    run = untrained(STREAMING[0])
+    step, facts = streaming_step(run)
+    stream = Stream(step.predict_on_batch, facts)
+    first = facts.n_fft - facts.hop_length
+    assert facts.step_samples == 800
+    assert list(stream.hear(noise(rng, first + 799))) == []
+    assert len(list(stream.hear(noise(rng, 1)))) == 1
+    assert stream.samples == first + 800
+    assert len(list(stream.hear(noise(rng, 1700)))) == 2
+
+
+def test_facts_survive_as_json(untrained):
+    _, facts = streaming_step(untrained(STREAMING[0]))
+    assert StreamFacts.from_json(facts.to_json()) == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "features", "why"),
+    [
+        ("ResidualCNN", {}, {}, "reads a whole clip at once"),
+        ("TCResNet8", {}, {}, "only when trained with causal=True"),
+        ("StackedLSTM", {"bidirectional": True}, {}, "only when trained with bidirectional=False"),
+        ("Conv1DLSTM", {}, {"center": True}, "features look ahead"),
+    ],
+)
+def test_why_a_run_cannot_carry_its_state(untrained, name, options, features, why):
+    facts = next(facts for facts in list_models() if facts.name == name)
+    run = untrained(facts, features=features, **options)
+    assert why in (why_not_streaming(run) or "")
+    with pytest.raises(UserError, match="heard in windows"):
+        streaming_step(run)
+
+
+def test_a_layer_without_a_step_is_named(untrained):
+    """A model that is said to stream and cannot is found out when it is built."""
+    run = untrained(STREAMING[0])
+    inputs = keras.Input(run.config.features.shape)
+    outputs = keras.layers.Dense(run.task.num_outputs)(keras.layers.GlobalMaxPooling1D(name="loudest")(inputs))
+    run.__dict__["model"] = keras.Sequential([keras.Model(inputs, outputs)])
+    with pytest.raises(NotImplementedError, match=r"loudest \(GlobalMaxPooling1D\) has no step"):
+        streaming_step(run)
