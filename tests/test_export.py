@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -303,6 +304,22 @@ def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_pa
         given = clip[(len(clip) - size) // 2 :][:size]
     answer = Interpreter(str(path)).get_signature_runner()(waveform=given[None])
     np.testing.assert_allclose(answer["logits"], run.logits([clip]), atol=1e-4)
+
+
+def test_the_programs_in_the_documentation_hear_what_the_run_hears(tone_run, tmp_path, monkeypatch, capsys):
+    run = load_run(tone_run)
+    export_litert(run, tmp_path / "phone" / "digits.tflite")
+    export_onnx(run, tmp_path / "onnx" / "digits.onnx")
+    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 2
+    item = run.utterances("test")[0]
+    shutil.copy(item.path, tmp_path / "clip.wav")
+    monkeypatch.chdir(tmp_path)
+    for program in programs:
+        exec(program, {})
+        probs = run.predict_files([item.path])[0]
+        assert capsys.readouterr().out == f"{run.labels[probs.argmax()]} {probs.max():.0%}\n"
 
 
 def test_a_loop_is_not_calibrated(untrained, tmp_path):
