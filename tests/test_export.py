@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -245,15 +246,16 @@ def test_options_of_another_format_are_refused(tone_run, tmp_path):
 
 LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
-    pytest.param(facts, kind, id=f"{facts.name}-{kind}", marks=pytest.mark.full)
+    pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
     for facts in list_models()
     for kind in ("serving", "onnx", "none", "dynamic" if facts.name in LOOPS else "int8")
+    for seconds in ((0.4, None) if facts.recurrent else (0.4,))
 ]
 
 
-@pytest.mark.parametrize(("facts", "kind"), TABLE)
-def test_every_model_in_every_format(facts, kind, untrained, tmp_path):
-    run = untrained(facts)
+@pytest.mark.parametrize(("facts", "kind", "seconds"), TABLE)
+def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path):
+    run = untrained(facts, features={"clip_seconds": seconds})
     if kind == "serving":
         _, check = export_serving(run, tmp_path / "model")
     elif kind == "onnx":
@@ -301,6 +303,63 @@ def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):
         open_ear(str(path), carry_state=True)
     with pytest.raises(UserError, match="a SavedModel has it already"):
         export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--stream"])
+
+
+@pytest.mark.parametrize("quantize", ["none", "dynamic"])
+def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
+    run = untrained(model_facts("Conv1DLSTM"), features={"clip_seconds": None})
+    path, _ = export_litert(run, tmp_path / "any.tflite", quantize=quantize, least_agreement=0.0)
+    interpreter = Interpreter(str(path))
+    place = interpreter.get_input_details()[0]["index"]
+    hear = Interpreter(str(path)).get_signature_runner()
+    # Shorter than a frame, longer than a block of frames, and the same length again: nothing stays from clip to clip.
+    for size in (100, 9000, 9000, 1, 40_000):
+        waveform = 0.1 * rng.standard_normal((1, size)).astype("float32")
+        interpreter.resize_tensor_input(place, waveform.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(place, waveform)
+        interpreter.invoke()
+        answer, expected = hear(waveform=waveform), run.logits(list(waveform))
+        np.testing.assert_allclose(answer["logits"], expected, atol=1e-4 if quantize == "none" else 0.2)
+        answers = [interpreter.get_tensor(item["index"]) for item in interpreter.get_output_details()]
+        assert any(np.array_equal(given, answer["probs"]) for given in answers)
+    facts = json.loads(path.with_suffix(".json").read_text())
+    assert facts["input"]["shape"] == [1, None]
+    with pytest.raises(UserError, match="clips of any length"):
+        open_ear(str(path))
+
+
+@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), (0.7, "longer")])
+def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_path, seconds, change, rng):
+    run = load_run(tone_run)
+    path, _ = export_litert(run, tmp_path / "tones.tflite")
+    facts = json.loads(path.with_suffix(".json").read_text())["input"]
+    _, size = facts["shape"]
+    clip = 0.1 * rng.standard_normal(round(seconds * facts["sample_rate"])).astype("float32")
+    if change == "shorter":
+        assert facts[change].startswith("add zeros at its end")
+        given = np.pad(clip, (0, size - len(clip)))
+    else:
+        assert facts[change].endswith("samples in its middle: that is what the run hears of it")
+        given = clip[(len(clip) - size) // 2 :][:size]
+    answer = Interpreter(str(path)).get_signature_runner()(waveform=given[None])
+    np.testing.assert_allclose(answer["logits"], run.logits([clip]), atol=1e-4)
+
+
+def test_the_programs_in_the_documentation_hear_what_the_run_hears(tone_run, tmp_path, monkeypatch, capsys):
+    run = load_run(tone_run)
+    export_litert(run, tmp_path / "phone" / "digits.tflite")
+    export_onnx(run, tmp_path / "onnx" / "digits.onnx")
+    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 2
+    item = run.utterances("test")[0]
+    shutil.copy(item.path, tmp_path / "clip.wav")
+    monkeypatch.chdir(tmp_path)
+    for program in programs:
+        exec(program, {})
+        probs = run.predict_files([item.path])[0]
+        assert capsys.readouterr().out == f"{run.labels[probs.argmax()]} {probs.max():.0%}\n"
 
 
 def test_a_loop_is_not_calibrated(untrained, tmp_path):
