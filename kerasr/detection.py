@@ -139,6 +139,7 @@ def evaluate_stream(
     *,
     snrs_db: Sequence[float] = SNRS_DB,
     false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR,
+    carry_state: bool = False,
     folder: Path | None = None,
 ) -> dict[str, Any]:
     """Choose a run's threshold for streams on its validation clips, and measure it on its test clips.
@@ -147,20 +148,21 @@ def evaluate_stream(
     `kerasr.export` take it.
 
     Args:
-        run: a finished run of clips of a fixed length.
+        run: a finished run.
         snrs_db: speech over noise, in dB; a stream for each.
         false_alarms_per_hour: most of them, over all validation streams, at the threshold to choose.
+        carry_state: listen with the network's state carried on, as of `kerasr.listening.open_ear`.
         folder: where to write; the run's `evaluations/stream` where None.
 
     Returns:
         What `stream.json` holds.
 
     Raises:
-        UserError: it is a preset, has no validation clips, or no threshold keeps the rate.
+        UserError: it is a preset, has no validation clips, cannot listen so, or no threshold keeps the rate.
     """
     if run.is_preset:
         raise UserError(f"{run.path.name}: a preset brings no validation clips to choose a threshold on")
-    ear, options = run_ear(run), ListenOptions()
+    ear, options = run_ear(run, carry_state=carry_state), ListenOptions()
     curves = {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]

@@ -51,6 +51,8 @@ class EvaluateConfig:
     """Rank the recordings of this folder by what labelling them would teach, into the run's evaluations/."""
     stream: bool = False
     """Place the test clips in noise, hear them as kerasr.listen does, and choose the threshold that it takes."""
+    carry_state: bool = False
+    """With --stream: listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
     snr_db: tuple[float, ...] = (20.0, 10.0, 0.0)
     """With --stream: speech over noise, in dB; a stream for each."""
     false_alarms_per_hour: float = 10.0
@@ -109,7 +111,11 @@ def _stream(config: EvaluateConfig) -> None:
     run = load_run(config.run)
     folder = Path(config.out) if config.out else run.evaluations / "stream"
     result = evaluate_stream(
-        run, snrs_db=config.snr_db, false_alarms_per_hour=config.false_alarms_per_hour, folder=folder
+        run,
+        snrs_db=config.snr_db,
+        false_alarms_per_hour=config.false_alarms_per_hour,
+        carry_state=config.carry_state,
+        folder=folder,
     )
     if config.json:
         print(json.dumps({key: result[key] for key in ("threshold", "test")}))

@@ -10,6 +10,7 @@ from kerasr import evaluate
 from kerasr.detection import choose_threshold, evaluate_stream, make_scene, score
 from kerasr.errors import UserError
 from kerasr.listening import Ear, Listener, Windows, run_ear
+from kerasr.registry import model_facts
 from kerasr.run_directory import from_preset, load_run
 
 # An ear of half a second that knows two words, and is not asked to hear.
@@ -70,6 +71,20 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     ear = run_ear(load_run(run.path))
     assert ear.threshold == result["threshold"]
     assert Listener(ear).threshold == max(0.5, result["threshold"])
+
+
+def test_a_run_is_measured_as_it_carries_its_state(untrained, tone_run, tmp_path):
+    run = untrained(model_facts("Conv1DLSTM"))
+    settings = {"snrs_db": (30.0,), "false_alarms_per_hour": 1e6}
+    found = [
+        evaluate_stream(run, **settings, carry_state=carry, folder=tmp_path / f"stream-{carry}")
+        for carry in (True, False)
+    ]
+    # The same words, heard otherwise.
+    assert found[0]["test"][0]["num_words"] == found[1]["test"][0]["num_words"] > 0
+    assert found[0]["curves"] != found[1]["curves"]
+    with pytest.raises(UserError, match="reads a whole clip at once"):
+        evaluate.main([str(tone_run), "--stream", "--carry-state", "--out", str(tmp_path)])
 
 
 def test_a_preset_has_no_clips_to_choose_on():
