@@ -13,11 +13,13 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kerasr.config import FeatureSpec, from_json
 from kerasr.errors import UserError
@@ -28,6 +30,8 @@ from kerasr.streaming import streaming_step
 
 # Of a run that has no threshold of its own: most of a stream is no word.
 LEAST_THRESHOLD = 0.5
+# Windows that are heard side by side, where a chunk completes several.
+MAX_WINDOWS = 32
 
 _ANY_LENGTH = (
     "{}: hears clips of any length, and windows have one: train with --features.clip-seconds, or --carry-state"
@@ -57,7 +61,7 @@ class Windows:
     """A stream heard in windows.
 
     Args:
-        probs: probabilities `(labels,)` of a window `(samples,)`.
+        probs: probabilities `(batch, labels)` of windows `(batch, samples)`.
         window: samples of a window.
         hop: samples from one window to the next.
     """
@@ -73,11 +77,11 @@ class Windows:
         """As of `Hearing`."""
         self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
         while len(self._sound) >= self._window:
-            probs = self._probs(self._sound[: self._window])
-            end = self._position + self._window
-            self._sound = self._sound[self.hop :]
-            self._position += self.hop
-            yield end, probs
+            windows = sliding_window_view(self._sound, self._window)[:: self.hop][:MAX_WINDOWS]
+            first = self._position + self._window
+            self._sound = self._sound[len(windows) * self.hop :]
+            self._position += len(windows) * self.hop
+            yield from zip(count(first, self.hop), self._probs(windows), strict=False)
 
 
 class Steps:
@@ -143,11 +147,11 @@ def _run_windows(run: Run) -> Callable[[int], Hearing]:
     spec = run.config.features
     if spec.clip_seconds is None:
         raise UserError(_ANY_LENGTH.format(run.path))
-    waveform = keras.Input(batch_shape=(1, spec.clip_samples), name="waveform")
+    waveform = keras.Input((spec.clip_samples,), name="waveform")
     model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
 
-    def probs(window: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(model.predict_on_batch(window[None]))[0]
+    def probs(windows: np.ndarray) -> np.ndarray:
+        return keras.ops.convert_to_numpy(model.predict_on_batch(windows))
 
     return lambda hop: Windows(probs, spec.clip_samples, hop)
 
@@ -179,7 +183,11 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
             step = interpreter.get_signature_runner("stream")
             return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
         clip = interpreter.get_signature_runner("serving_default")
-        return Windows(lambda sound: clip(waveform=sound[None])["probs"][0], spec.clip_samples, hop)
+
+        def probs(windows: np.ndarray) -> np.ndarray:
+            return np.concatenate([clip(waveform=window[None])["probs"] for window in windows])
+
+        return Windows(probs, spec.clip_samples, hop)
 
     return Ear(spec.sample_rate, _window(spec), facts["labels"], facts["stream_threshold"], follow)
 
