@@ -1,6 +1,6 @@
 """Every architecture in every format that it can be exported to: its size, its time a clip, what of its score is lost.
 
-    python benchmarks/formats.py                              all models: two hours; stop it at will, start it again
+    python benchmarks/formats.py                              all models: three hours; stop it at will, start it again
     python benchmarks/formats.py --models ResidualCNN DSCNN   some of them
     python benchmarks/formats.py --again                      export the kept runs once more, train nothing
     python benchmarks/formats.py --time-again                 time the kept exports once more, on a quiet machine
@@ -94,7 +94,7 @@ def measure(model: str, folder: Path) -> dict[str, Any]:
         "accuracy": accuracy,
         **trained,
         "fingerprint": run.facts["corpus"]["fingerprint"],
-        "trained_by": run.facts["command"],
+        "trained_by": f"python -m kerasr.train digits --model {model} --epochs {run.config.epochs}",
         "formats": formats,
         "load": round(os.getloadavg()[0], 1),
         **provenance(),

@@ -50,6 +50,14 @@ def quiet():
     return Console(file=open(os.devnull, "w"))
 
 
+def test_clips_of_any_length_are_learnt_from(config):
+    features, options = replace(SPEC, clip_seconds=None), {"filters": 4, "units": 4}
+    config = replace(config, model="Conv1DLSTM", model_options=options, features=features, epochs=1)
+    run = train_recipe(config, console=quiet())
+    assert run.facts["macs"] is None
+    assert np.isfinite(run.logits([np.ones(100, np.float32), np.ones(9000, np.float32)])).all()
+
+
 def arrays(run_path):
     return load_checkpoint(Path(run_path) / "checkpoint.npz").arrays
 

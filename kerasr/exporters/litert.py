@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -29,6 +29,9 @@ Quantize = Literal["none", "dynamic", "int8"]
 AGREEMENT: dict[Quantize, float] = {"none": 0.999, "dynamic": 0.98, "int8": 0.98}
 # Clips that int8's ranges are calibrated on.
 NUM_CALIBRATION = 200
+# Operations, by the layers they come from, that int8 leaves in float32. No convolution absorbs BC-ResNet's norms, whose
+# scales differ from feature to feature, and its sums add what differs as much: one range for all is too coarse.
+IN_FLOAT = {"BCResNet": r".*(_feature_|_time_|_broadcast_|_add_|/Mean).*"}
 
 
 def export_litert(
@@ -99,7 +102,7 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
 
 def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> bytes:
     """The same with the network in 8 bits, by AI Edge Quantizer."""
-    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
     made = quantizer.Quantizer(content)
     # Operations are named by the layers they come from: the front-end's are not the network's.
@@ -109,8 +112,26 @@ def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> by
         made.add_dynamic_config(regex=scope, operation_name=every, num_bits=8)
     else:
         made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
-        ranges = made.calibrate({"serving_default": _calibration_clips(run)})
+        if run.config.model in IN_FLOAT:
+            without = algorithm_manager.AlgorithmName.NO_QUANTIZE
+            made.update_quantization_recipe(IN_FLOAT[run.config.model], every, algorithm_key=without)
+        ranges = _ranges(content, made.get_quantization_recipe(), _calibration_clips(run))
     return bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+
+
+def _ranges(content: bytes, recipe: Any, clips: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+    """The least and the largest value of each tensor over all clips.
+
+    The quantizer's own `calibrate` averages them with weights that fade: they are those of the last word in the list.
+    """
+    from ai_edge_quantizer import calibrator, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    measure = calibrator.Calibrator(content, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+    measure.calibrate({"serving_default": clips}, manager)
+    return measure.get_model_qsvs()
 
 
 def _calibration_clips(run: Run) -> list[dict[str, np.ndarray]]:
