@@ -16,6 +16,11 @@ def wakeword(model: str | None = None) -> TrainConfig:
     Every other folder is a counter-example. --negatives DIR trains against long recordings without the word (talk,
     music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
     --hard-negatives RUN: what the first run takes for the word in the training part is heard four times as often.
+
+    Expect, for "stop" against eleven other labels of Speech Commands (3,247 clips) and 16 speakers never heard, 351 of
+    351 clips right with five eighths of the filters, in 6 minutes of two cores (`python data_scripts/presets.py
+    wakeword_stop`, seed 0). Clips of single words are easy to tell apart; how a detector does on hours of other sound
+    only --negatives says.
     """
     name = model or "ResNet8"
     return TrainConfig(
