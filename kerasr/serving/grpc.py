@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
@@ -45,7 +46,9 @@ class GrpcServer:
             # Else a second server would share the port, and each get some of the requests.
             ("grpc.so_reuseport", 0),
         ]
-        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=max_requests)
+        self._server = grpc.aio.server(
+            options=options, maximum_concurrent_rpcs=max_requests, interceptors=[_DecodingInterceptor()]
+        )
         self._health = health.aio.HealthServicer()
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(predictor), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(predictor), self._server)
@@ -63,6 +66,28 @@ class GrpcServer:
         """Take no more requests, answer those that were taken, and end."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
+
+
+class _DecodingInterceptor(grpc.aio.ServerInterceptor):
+    """Answers what is no message as gRPC in C++ does, INTERNAL; here it would be UNKNOWN, and fill the log."""
+
+    async def intercept_service(self, continuation, handler_call_details):
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        def decode(content: bytes):
+            try:
+                return handler.request_deserializer(content)
+            except DecodeError as error:
+                return error
+
+        async def answer(request, context):
+            if isinstance(request, DecodeError):
+                await context.abort(grpc.StatusCode.INTERNAL, str(request))
+            return await handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(answer, decode, handler.response_serializer)
 
 
 @asynccontextmanager

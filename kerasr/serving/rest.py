@@ -16,7 +16,7 @@ from kerasr.serving.describe import NOT_HERE, SIGNATURE_DEF, model_metadata, mod
 from kerasr.serving.json_tensors import parse_body, read_inputs, signature_name, write_outputs
 from kerasr.serving.metrics import CONTENT_TYPE
 from kerasr.serving.predict import Asked, Predictor
-from kerasr.serving.servable import Signature
+from kerasr.serving.servable import DEFAULT_SIGNATURE, Signature
 from kerasr.serving.status import Code, ServingError, TooLargeError, invalid
 
 # model_servers/http_rest_api_util.cc, kPredictionApiGegex and kModelStatusApiRegex.
@@ -42,7 +42,7 @@ def make_app(predictor: Predictor, max_request_bytes: int) -> Starlette:
             Route("/metrics", api.metrics),
             # TensorFlow Serving's usual place for them.
             Route("/monitoring/prometheus/metrics", api.metrics),
-            Route("/v1/{path:path}", api.answer, methods=_METHODS),
+            Route("/{path:path}", api.answer, methods=_METHODS),
         ]
     )
 
@@ -58,8 +58,10 @@ class RestApi:
         return Response(self._predictor.metrics.page(), media_type=CONTENT_TYPE)
 
     async def answer(self, request: Request) -> Response:
-        """Anything under /v1/."""
+        """Anything under /v1/, in letters of any case."""
         path, headers, status = request.scope["path"], {}, 200
+        if not path.lower().startswith("/v1/"):
+            return Response(status_code=404)
         try:
             if request.method == "POST" and (match := _PREDICT.fullmatch(path)):
                 content = await self._post(request, *match.groups())
@@ -91,6 +93,11 @@ class RestApi:
     async def _predict(self, body: bytes, name: str, version: int | None, label: str) -> bytes:
         document = parse_body(body)
         asked = Asked(name, version, label, signature_name(document))
+        if (key := asked.signature or DEFAULT_SIGNATURE) not in self._predictor.models.find(
+            name, version, label
+        ).signatures:
+            # http_rest_api_handler.cc, GetInfoMap: another status than that of gRPC.
+            raise invalid(f'Serving signature name: "{key}" not found in signature def')
         as_rows = False
 
         def read(signature: Signature):

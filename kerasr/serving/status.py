@@ -1,9 +1,14 @@
 """What can go wrong with a request, in the words of both protocols."""
 
+import re
 from enum import IntEnum
 
 # TensorFlow Serving cuts its messages here (model_servers/grpc_status_util.cc, ToGRPCStatus).
 _MESSAGE_LIMIT = 1024
+
+
+# What TensorFlow's Python adds to the words of its graph.
+_PYTHONS_WORDS = re.compile(r"^Graph execution error:\s*(Detected at node.*\n.*unavailable>\n)?| \[Op:\w+\]$")
 
 
 class Code(IntEnum):
@@ -91,6 +96,5 @@ def as_serving_error(error: Exception) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, tf.errors.OpError):
-        # Python adds this line to what the graph says.
-        return ServingError(Code(error.error_code), error.message.removeprefix("Graph execution error:\n\n"))
+        return ServingError(Code(error.error_code), _PYTHONS_WORDS.sub("", error.message))
     return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
