@@ -31,7 +31,7 @@ deployment; docs/serving.md says what TensorFlow Serving does beyond it, and has
 """
 
 # What the extra brings.
-NEEDS = ("grpc", "grpc_health", "prometheus_client", "starlette", "uvicorn")
+NEEDS = ("grpc", "grpc_health", "orjson", "prometheus_client", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)

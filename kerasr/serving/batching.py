@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.servable import Servable, Signature
-from kerasr.serving.status import Code, ServingError, invalid
+from kerasr.serving.status import Code, ServingError, as_serving_error, invalid
 
 Arrays = dict[str, np.ndarray]
 Answers = list[Arrays | ServingError]
@@ -75,11 +75,17 @@ class Batcher:
         self.options, self._metrics = options, metrics
         self._executor = ThreadPoolExecutor(options.num_threads, thread_name_prefix="model")
         self._num_idle = options.num_threads
+        self._capacity = options.max_batch_size * options.max_enqueued_batches
         # By what their tasks have in common, in the order of their oldest tasks.
         self._groups: dict[tuple, Group] = {}
         self._num_waiting: Counter[tuple[str, str]] = Counter()
         self._running: set[asyncio.Task] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def max_held(self) -> int:
+        """Rows that can wait for a signature or run, which is also as many requests."""
+        return self._capacity + self.options.max_batch_size * self.options.num_threads
 
     async def run(self, servable: Servable, signature: Signature, inputs: Arrays) -> Arrays:
         """Run a signature on the inputs of one request, in company if there is some.
@@ -89,8 +95,7 @@ class Batcher:
         """
         pieces = self._pieces(inputs) if signature.is_batched else [(inputs, 1)]
         queue = (servable.model, signature.name)
-        room = self.options.max_batch_size * self.options.max_enqueued_batches - self._num_waiting[queue]
-        if sum(num_rows for _, num_rows in pieces) > room:
+        if self._num_waiting[queue] + sum(num_rows for _, num_rows in pieces) > self._capacity:
             raise ServingError(Code.UNAVAILABLE, FULL)
         tasks = [self._enqueue(servable, signature, *piece) for piece in pieces]
         self._dispatch()
@@ -187,7 +192,11 @@ class Batcher:
         work = asyncio.get_running_loop().run_in_executor(
             self._executor, run_together, group.signature, [task.inputs for task in tasks]
         )
-        answers = await work
+        try:
+            answers = await work
+        except Exception as error:
+            # There was no memory to join them, say.
+            answers: Answers = [as_serving_error(error)] * len(tasks)
         self._num_idle += 1
         for task, answer in zip(tasks, answers, strict=True):
             if task.answer.done():

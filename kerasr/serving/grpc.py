@@ -111,7 +111,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def Predict(self, request, context):
         """Answer tensors with tensors."""
         async with _answering(self._predictor, context, request, "Predict"):
-            with self._predictor.holding(request.ByteSize()):
+            with self._predictor.holding(request.model_spec.name, request.ByteSize()):
                 return await self._predict(request)
 
     async def _predict(self, request):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import orjson
 import tensorflow as tf
 
 from kerasr.serving.servable import Signature, Tensor
@@ -37,7 +38,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if not body:
         raise invalid("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body)
+        document = _loads(body)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deep") from None
     except ValueError as error:
@@ -45,6 +46,14 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_show(document)} Is not object")
     return document
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        # Ten times as fast, and stricter: Infinity and the like are left to Python's own.
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
 
 
 def signature_name(document: dict[str, Any]) -> str:
@@ -186,34 +195,34 @@ def _flatten(lists: list[Any], level: int) -> list[Any]:
 
 def _convert(leaves: list[Any], dtype: tf.DType, level: int) -> np.ndarray:
     """Values of JSON as those of a type; a text is no number, nor is a truth value."""
-    if any(kind is list for kind in map(type, leaves)):
+    kinds = set(map(type, leaves))
+    if list in kinds:
         raise invalid(f"Encountered list at unexpected level: {level} expected < {level}")
     if dtype == tf.string:
         # An array of objects keeps the zeros at a string's end.
         return np.array([_to_bytes(leaf) for leaf in leaves], object)
-    if dtype in _WHOLE:
-        return _to_floats(leaves, dtype)
-    if not (dtype.is_integer or dtype == tf.bool):
+    allowed = {int, float} if dtype in _WHOLE else {int} if dtype.is_integer else {bool}
+    if allowed == {bool} and dtype != tf.bool:
         raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {_show(leaves)} to type: {dtype.name}")
-    wrong = [leaf for leaf in leaves if type(leaf) is not (bool if dtype == tf.bool else int)]
-    wrong += [leaf for leaf in leaves if dtype.is_integer and not wrong and not dtype.min <= leaf <= dtype.max]
-    if wrong:
-        raise _type_error(wrong[0], dtype)
+    for leaf in leaves if not kinds <= allowed else ():
+        if type(leaf) not in allowed:
+            raise _type_error(leaf, dtype)
+    if dtype.is_floating:
+        _check_floats(leaves, int in kinds, dtype)
+    for leaf in leaves if dtype.is_integer else ():
+        if not dtype.min <= leaf <= dtype.max:
+            raise _type_error(leaf, dtype)
     return np.array(leaves, dtype.as_numpy_dtype)
 
 
-def _to_floats(leaves: list[Any], dtype: tf.DType) -> np.ndarray:
-    kinds = set(map(type, leaves))
-    if not kinds <= {int, float}:
-        raise _type_error(next(leaf for leaf in leaves if type(leaf) not in (int, float)), dtype)
-    too_large = [leaf for leaf in leaves if type(leaf) is int and abs(leaf) >= _WHOLE[dtype]] if int in kinds else []
-    if not too_large:
+def _check_floats(leaves: list[Any], has_whole: bool, dtype: tf.DType) -> None:
+    """Raise ServingError where a number has no room in a floating type."""
+    wrong = [leaf for leaf in leaves if type(leaf) is int and abs(leaf) >= _WHOLE[dtype]] if has_whole else []
+    if not wrong:
         values = np.array(leaves, np.float64)
-        beyond = np.isfinite(values) & (np.abs(values) > dtype.max)
-        too_large = values[beyond].tolist()
-    if too_large:
-        raise invalid(f"Cannot convert JSON value: {_show(too_large[0])} to {dtype.name} without loss of precision.")
-    return values.astype(dtype.as_numpy_dtype)
+        wrong = values[np.isfinite(values) & (np.abs(values) > dtype.max)].tolist()
+    if wrong:
+        raise invalid(f"Cannot convert JSON value: {_show(wrong[0])} to {dtype.name} without loss of precision.")
 
 
 def _to_bytes(value: Any) -> bytes:

@@ -1,6 +1,7 @@
 """A request from its checked inputs to its outputs, the same for both protocols."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,23 +51,29 @@ class Predictor:
     def __init__(self, models: Models, batcher: Batcher, metrics: Metrics, max_held_bytes: int):
         self.models, self.metrics = models, metrics
         self._batcher, self._max_held_bytes, self._held_bytes = batcher, max_held_bytes, 0
+        self._num_held: Counter[str] = Counter()
 
     @contextmanager
-    def holding(self, num_bytes: int) -> Iterator[None]:
-        """Account for a request's bytes until it is answered.
+    def holding(self, model: str, num_bytes: int) -> Iterator[None]:
+        """Account for a request to a model until it is answered.
 
         Raises:
-            ServingError: UNAVAILABLE, where too many are held already.
+            ServingError: UNAVAILABLE, where too many are held already. To say so before a request is read keeps the
+                server on its feet: JSON takes longer to read than the model to answer.
         """
-        if self._held_bytes + num_bytes > self._max_held_bytes:
+        if self._held_bytes + num_bytes > self._max_held_bytes or self._num_held[model] >= self._batcher.max_held:
             raise ServingError(Code.UNAVAILABLE, FULL)
-        self._hold(num_bytes)
+        self._hold(model, 1, num_bytes)
         try:
             yield
         finally:
-            self._hold(-num_bytes)
+            self._hold(model, -1, -num_bytes)
+            if not self._num_held[model]:
+                # Names that clients make up are not kept.
+                del self._num_held[model]
 
-    def _hold(self, num_bytes: int) -> None:
+    def _hold(self, model: str, num_requests: int, num_bytes: int) -> None:
+        self._num_held[model] += num_requests
         self._held_bytes += num_bytes
         self.metrics.held_bytes.set(self._held_bytes)
 

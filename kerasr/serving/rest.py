@@ -86,7 +86,7 @@ class RestApi:
             declared = _declared_bytes(request) or self._max_request_bytes
             if declared > self._max_request_bytes:
                 raise TooLargeError(declared, self._max_request_bytes)
-            with self._predictor.holding(declared):
+            with self._predictor.holding(name, declared):
                 body = await self._read_body(request)
                 return await self._predict(body, name, _to_version(version), label or "")
 
