@@ -22,6 +22,9 @@ from kerasr.serving.tensors import from_proto, to_proto, type_of
 
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
+# Calls of one connection that are under way.
+_MAX_STREAMS = 800
+
 
 class GrpcServer:
     """All services on one port.
@@ -43,6 +46,8 @@ class GrpcServer:
         options = [
             ("grpc.max_receive_message_length", max_request_bytes),
             ("grpc.max_send_message_length", -1),
+            # What waits beyond this waits with the client; past 1,000 that are not looked at, gRPC cancels some at random.
+            ("grpc.max_concurrent_streams", _MAX_STREAMS),
             # Else a second server would share the port, and each get some of the requests.
             ("grpc.so_reuseport", 0),
         ]
