@@ -73,8 +73,8 @@ def describe(error: Exception) -> str:
     return f"{where}{error.strerror or error}{advice}"
 
 
-def import_quietly() -> None:
-    """Import Keras and TensorFlow with their start-up messages off the screen; they return if the import fails.
+def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> None:
+    """Import frameworks with their start-up messages off the screen; they return if the import fails.
 
     Part of them is written by C++ before any setting is read, so the process's standard error is set aside meanwhile.
     """
@@ -85,7 +85,7 @@ def import_quietly() -> None:
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            for framework in ("keras", "tensorflow"):
+            for framework in frameworks:
                 importlib.import_module(framework)
         except BaseException:
             aside.seek(0)

@@ -36,11 +36,24 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "suspects",
         "unlabelled",
         "streaming",
+        "serving",
         "exporters",
         "listening",
         "detection",
     ),
-    ("train", "evaluate", "predict", "export", "listen", "compare", "search", "record", "runs", "models.__main__"),
+    (
+        "train",
+        "evaluate",
+        "predict",
+        "export",
+        "serve",
+        "listen",
+        "compare",
+        "search",
+        "record",
+        "runs",
+        "models.__main__",
+    ),
 )
 WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
 COMMANDS = FLOORS[5]

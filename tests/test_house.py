@@ -12,6 +12,7 @@ import subprocess
 import sys
 import types
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -28,6 +29,8 @@ COMMANDS = sorted(
     for path in [*(ROOT / "kerasr").glob("*.py"), *(ROOT / "kerasr").rglob("__main__.py")]
     if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
+# Rooms that are of no use without an extra, and may import what it brings at once.
+ROOMS_OF_EXTRAS = {"serving": "serve"}
 SLOW_TO_IMPORT = {"tensorflow", "keras", "jax", "torch", "librosa", "numba", "scipy", "sklearn", "matplotlib"}
 
 
@@ -41,6 +44,11 @@ def settings() -> configparser.ConfigParser:
 def requirements(section: str, option: str) -> list[Requirement]:
     """The requirements that one option of setup.cfg lists."""
     return [Requirement(line) for line in settings()[section][option].strip().splitlines()]
+
+
+def names_of(some: Iterable[Requirement]) -> set[str]:
+    """The distributions' names, spelt in one way."""
+    return {requirement.name.lower().replace("_", "-") for requirement in some}
 
 
 def run(*arguments: object, cwd: Path, **variables: str) -> str:
@@ -94,16 +102,16 @@ def test_no_name_of_the_api_is_a_modules(package):
 
 
 def test_every_import_is_a_requirement():
-    required = {
-        requirement.name.lower().replace("_", "-") for requirement in requirements("options", "install_requires")
-    }
-    extras = {
-        requirement.name.lower().replace("_", "-")
+    required = names_of(requirements("options", "install_requires"))
+    extras = names_of(
+        requirement
         for extra in settings()["options.extras_require"]
         for requirement in requirements("options.extras_require", extra)
-    }
+    )
     distributions = packages_distributions()
     for path in (ROOT / "kerasr").rglob("*.py"):
+        extra = ROOMS_OF_EXTRAS.get(path.relative_to(ROOT / "kerasr").parts[0])
+        at_once = required | names_of(requirements("options.extras_require", extra) if extra else [])
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -111,7 +119,7 @@ def test_every_import_is_a_requirement():
                 names = [node.module or ""]
             for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"kerasr"}:
                 known = {name.lower().replace("_", "-") for name in distributions.get(top, [top])}
-                allowed = required if node in tree.body else required | extras
+                allowed = at_once if node in tree.body else required | extras
                 assert known & allowed, f"{path} imports {top}, which setup.cfg does not require"
 
 

@@ -28,6 +28,7 @@ from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.run_directory import Run
+from kerasr.serving.folders import versions_of
 from kerasr.streaming import StreamingStep, why_not_streaming
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
@@ -134,8 +135,3 @@ def write_settings(folder: Path) -> None:
     atomic.write_bytes(folder / "models.config", f"model_config_list {{\n{models}}}\n".encode())
     if not (folder / "batching.config").exists():
         atomic.write_bytes(folder / "batching.config", BATCHING.encode())
-
-
-def versions_of(model: Path) -> list[int]:
-    """The versions in a model's folder, as the server counts them: sub-folders whose names are numbers."""
-    return sorted(int(path.name) for path in model.iterdir() if path.name.isdecimal() and path.is_dir())

@@ -1,0 +1,113 @@
+"""Serve exported models to clients of TensorFlow Serving: `python -m kerasr.serve`."""
+
+import asyncio
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from kerasr.cli import import_quietly, parse, run_command
+from kerasr.errors import UserError
+
+if TYPE_CHECKING:
+    from kerasr.serving import Server
+
+DESCRIPTION = """
+Serve exported models with TensorFlow Serving's protocol, gRPC and REST, without Docker (extra `serve`).
+
+  python -m kerasr.export PRESET --to serving/digits
+  python -m kerasr.serve serving/                            every model in the folder, and those that come
+  python -m kerasr.serve serving/digits                      one model
+  python -m kerasr.serve serving/models.config               labels and version policies, too
+  curl localhost:8501/v1/models/digits                       which versions there are
+  curl localhost:8501/metrics                                counters for Prometheus
+
+A new export is loaded, warmed up with its recorded requests, and takes over without a failed request. Clips of one
+length are answered together. Ctrl-C or SIGTERM answers what was taken, and ends. It is for a laptop, a test and a first
+deployment; docs/serving.md says what TensorFlow Serving does beyond it, and has clients.
+"""
+
+# What the extra brings.
+NEEDS = ("grpc", "grpc_health", "orjson", "prometheus_client", "starlette", "uvicorn")
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """What to serve, where, and how much to take."""
+
+    path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SERVING")]
+    """A folder of models, one model's folder (with 1/, 2/, ... in it), or a models.config."""
+    host: str = "127.0.0.1"
+    """Address to listen at. The default is this machine alone; 0.0.0.0 is whoever can reach it, and nothing is
+    encrypted or asks for a password."""
+    grpc_port: int = 8500
+    """Port of gRPC; 0 takes any free one."""
+    rest_port: int = 8501
+    """Port of REST and the counters; 0 takes any free one."""
+    poll_seconds: float = 1.0
+    """Time between two looks for new versions, in seconds."""
+    max_batch_size: int = 32
+    """Most clips that run together."""
+    batch_timeout_ms: float = 2.0
+    """How long a request waits for others while the processor is free, in milliseconds. 0 is quickest for a lone
+    client; more fills batches when many ask at once."""
+    max_enqueued_batches: int = 10
+    """Batches that may wait for each signature. What comes on top is refused at once (UNAVAILABLE, 503), so that those
+    who wait do not wait long."""
+    max_request_mb: int = 16
+    """Largest request, in MiB. JSON takes about 10 bytes a sample, gRPC 4, and a WAV file 2."""
+    max_held_mb: int = 256
+    """Most of all requests that are not answered yet, in MiB; what comes on top is refused."""
+
+
+def main(argv: list[str]) -> None:
+    """Parse the arguments, then serve until SIGINT or SIGTERM."""
+    config = parse(ServeConfig, argv, command="serve", description=DESCRIPTION)
+    check(config)
+    # TensorFlow imports Keras where it finds it, which takes seconds and memory; a SavedModel needs none.
+    sys.modules["keras"] = None  # pyright: ignore[reportArgumentType]
+    import_quietly(("tensorflow",))
+    from kerasr.serving.server import Server, ServerOptions, serve_until_signal
+
+    settings = {name: value for name, value in vars(config).items() if name != "path"}
+    server = Server(Path(config.path), ServerOptions(**settings), say)
+    asyncio.run(serve_until_signal(server, say_ready))
+
+
+def check(config: ServeConfig) -> None:
+    """Raise UserError for what no server can do."""
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f'kerasr.serve needs {missing[0]}, which is not installed: pip install -e ".[serve]"')
+    if not Path(config.path).exists():
+        raise UserError(
+            f"{config.path}: no such folder; `python -m kerasr.export RUN --to {config.path}/NAME` makes one"
+        )
+    for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):
+        if getattr(config, name) <= 0:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give more than 0")
+    if config.batch_timeout_ms < 0:
+        raise UserError(f"--batch-timeout-ms {config.batch_timeout_ms}: give 0 or more")
+
+
+def say(words: str) -> None:
+    """A line about what goes on."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def say_ready(server: "Server") -> None:
+    """The one line that says what is served, and where."""
+    models = ", ".join(
+        f"{name} ({', '.join(map(str, sorted(server.models.available(name))))})" for name in server.models.names()
+    )
+    print(
+        f"serving {models}: gRPC {server.host}:{server.grpc_port}, REST http://{server.host}:{server.rest_port}/v1/models/",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,96 @@
+"""Which models and versions there are to serve: a folder of models, one model's folder, or a `models.config`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kerasr.errors import UserError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model on disk.
+
+    Attributes:
+        name: under which it is asked for.
+        path: the folder of its versions.
+        policy: `latest`, `specific` or `all`, as in TensorFlow Serving's settings.
+        num_latest: how many versions `latest` serves.
+        specific: the versions that `specific` serves.
+        labels: names of versions.
+    """
+
+    name: str
+    path: Path
+    policy: str = "latest"
+    num_latest: int = 1
+    specific: tuple[int, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def wanted(self) -> list[int]:
+        """The versions that should be served now, oldest first."""
+        found = versions_of(self.path)
+        if self.policy == "all":
+            return found
+        if self.policy == "specific":
+            return [version for version in found if version in self.specific]
+        return found[-self.num_latest :]
+
+
+def versions_of(model: Path) -> list[int]:
+    """The versions in a model's folder, as the server counts them: sub-folders whose names are numbers."""
+    if not model.is_dir():
+        return []
+    return sorted(int(path.name) for path in model.iterdir() if path.name.isdecimal() and path.is_dir())
+
+
+def version_path(model: Path, version: int) -> Path:
+    """The folder of a version, whose name may begin with zeros."""
+    return next(path for path in model.iterdir() if path.name.isdecimal() and int(path.name) == version)
+
+
+def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes when a file in the folder does: a version that could not be loaded is tried again then."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+
+
+def find_sources(path: Path) -> list[Source]:
+    """The models under a path, by name.
+
+    Raises:
+        UserError: there is nothing there, or the settings cannot be read.
+    """
+    if path.is_file():
+        return _read_config(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder; `python -m kerasr.export RUN --to {path}/NAME` makes one")
+    if versions_of(path):
+        return [Source(path.resolve().name, path)]
+    return [Source(model.name, model) for model in sorted(path.iterdir()) if versions_of(model)]
+
+
+def _read_config(path: Path) -> list[Source]:
+    """The models of a `models.config`, as TensorFlow Serving reads it."""
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    try:
+        config = text_format.Parse(path.read_bytes(), model_server_config_pb2.ModelServerConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a models.config of TensorFlow Serving ({error})") from error
+    return [_from_config(model, path.parent) for model in config.model_config_list.config]
+
+
+def _from_config(config, folder: Path) -> Source:
+    # The exporter writes the paths that the Docker container sees; here the models stand beside the file.
+    base = Path(config.base_path)
+    base = base if base.is_dir() else folder / base.name
+    policy = config.model_version_policy
+    return Source(
+        config.name,
+        base,
+        policy.WhichOneof("policy_choice") or "latest",
+        policy.latest.num_versions or 1,
+        tuple(policy.specific.versions),
+        dict(config.version_labels),
+    )
