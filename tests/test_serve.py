@@ -943,6 +943,7 @@ def test_what_the_user_can_mend_is_one_line(folder, tmp_path, monkeypatch, capsy
     assert "no such folder" in say(tmp_path / "nowhere")
     assert "holds no model; `python -m kerasr.export" in say(tmp_path, "--rest-port", 0, "--grpc-port", 0)
     assert "--max-batch-size 0: give more than 0" in say(folder, "--max-batch-size", 0)
+    assert "--rest-port 70000: ports are 0" in say(folder, "--rest-port", 70000)
     (tmp_path / "models.config").write_text("no config")
     assert "not a models.config" in say(tmp_path / "models.config", "--rest-port", 0, "--grpc-port", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
