@@ -89,6 +89,9 @@ def check(config: ServeConfig) -> None:
     for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):
         if getattr(config, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give more than 0")
+    for name in ("grpc_port", "rest_port"):
+        if not 0 <= getattr(config, name) < 2**16:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: ports are 0 (any free one) to 65535")
     if config.batch_timeout_ms < 0:
         raise UserError(f"--batch-timeout-ms {config.batch_timeout_ms}: give 0 or more")
 

@@ -46,7 +46,7 @@ class GrpcServer:
         options = [
             ("grpc.max_receive_message_length", max_request_bytes),
             ("grpc.max_send_message_length", -1),
-            # What waits beyond this waits with the client; past 1,000 that are not looked at, gRPC cancels some at random.
+            # More wait with the client; of 1,000 that are not looked at, gRPC would cancel some at random.
             ("grpc.max_concurrent_streams", _MAX_STREAMS),
             # Else a second server would share the port, and each get some of the requests.
             ("grpc.so_reuseport", 0),
@@ -116,7 +116,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def Predict(self, request, context):
         """Answer tensors with tensors."""
         async with _answering(self._predictor, context, request, "Predict"):
-            with self._predictor.holding(request.model_spec.name, request.ByteSize()):
+            with self._predictor.holding(request.model_spec.name), self._predictor.holding_bytes() as hold:
+                hold(request.ByteSize())
                 return await self._predict(request)
 
     async def _predict(self, request):

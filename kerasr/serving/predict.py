@@ -53,29 +53,57 @@ class Predictor:
         self._batcher, self._max_held_bytes, self._held_bytes = batcher, max_held_bytes, 0
         self._num_held: Counter[str] = Counter()
 
-    @contextmanager
-    def holding(self, model: str, num_bytes: int) -> Iterator[None]:
-        """Account for a request to a model until it is answered.
+    def check_room(self, model: str) -> None:
+        """Refuse a request to a model that has its hands full.
+
+        To say so before a request is read keeps the server on its feet: JSON can take longer to read than the model to
+        answer.
 
         Raises:
-            ServingError: UNAVAILABLE, where too many are held already. To say so before a request is read keeps the
-                server on its feet: JSON takes longer to read than the model to answer.
+            ServingError: UNAVAILABLE.
         """
-        if self._held_bytes + num_bytes > self._max_held_bytes or self._num_held[model] >= self._batcher.max_held:
+        if self._num_held[model] >= self._batcher.max_held:
             raise ServingError(Code.UNAVAILABLE, FULL)
-        self._hold(model, 1, num_bytes)
+
+    @contextmanager
+    def holding(self, model: str) -> Iterator[None]:
+        """Count a request among those that are being answered.
+
+        Raises:
+            ServingError: UNAVAILABLE, where there are too many.
+        """
+        self.check_room(model)
+        self._num_held[model] += 1
         try:
             yield
         finally:
-            self._hold(model, -1, -num_bytes)
+            self._num_held[model] -= 1
             if not self._num_held[model]:
                 # Names that clients make up are not kept.
                 del self._num_held[model]
 
-    def _hold(self, model: str, num_requests: int, num_bytes: int) -> None:
-        self._num_held[model] += num_requests
-        self._held_bytes += num_bytes
-        self.metrics.held_bytes.set(self._held_bytes)
+    @contextmanager
+    def holding_bytes(self) -> Iterator[Callable[[int], None]]:
+        """Count a request's bytes, as they come, until it is answered.
+
+        Yields:
+            Takes how many came; raises ServingError, UNAVAILABLE, where too many are held.
+        """
+        mine = 0
+
+        def hold(num_bytes: int) -> None:
+            nonlocal mine
+            if self._held_bytes + num_bytes > self._max_held_bytes:
+                raise ServingError(Code.UNAVAILABLE, FULL)
+            mine += num_bytes
+            self._held_bytes += num_bytes
+            self.metrics.held_bytes.set(self._held_bytes)
+
+        try:
+            yield hold
+        finally:
+            self._held_bytes -= mine
+            self.metrics.held_bytes.set(self._held_bytes)
 
     @contextmanager
     def counting(self, model: str, method: str, protocol: str) -> Iterator[None]:

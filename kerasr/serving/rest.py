@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import zlib
+from collections.abc import Callable
 
 from google.protobuf import json_format
 from starlette.applications import Starlette
@@ -82,13 +83,14 @@ class RestApi:
         with self._predictor.counting(name, method.capitalize(), "rest"):
             if method.lower() != "predict":
                 raise ServingError(Code.UNIMPLEMENTED, NOT_HERE.format(method))
-            # Who does not say how much is to come may send as much as is taken.
-            declared = _declared_bytes(request) or self._max_request_bytes
+            declared = int(request.headers.get("content-length", 0))
             if declared > self._max_request_bytes:
                 raise TooLargeError(declared, self._max_request_bytes)
-            with self._predictor.holding(name, declared):
-                body = await self._read_body(request)
-                return await self._predict(body, name, _to_version(version), label or "")
+            self._predictor.check_room(name)
+            with self._predictor.holding_bytes() as hold:
+                body = await self._read_body(request, hold)
+                with self._predictor.holding(name):
+                    return await self._predict(body, name, _to_version(version), label or "")
 
     async def _predict(self, body: bytes, name: str, version: int | None, label: str) -> bytes:
         document = parse_body(body)
@@ -108,12 +110,13 @@ class RestApi:
         _, outputs = await self._predictor.predict(asked, read, "rest")
         return write_outputs(outputs, as_rows)
 
-    async def _read_body(self, request: Request) -> bytes:
-        """The body, unpacked, of no more bytes than are taken."""
+    async def _read_body(self, request: Request, hold: Callable[[int], None]) -> bytes:
+        """The body, unpacked, of no more bytes than are taken; `hold` is told of them as they come."""
         body = bytearray()
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 async for chunk in request.stream():
+                    hold(len(chunk))
                     body += chunk
                     if len(body) > self._max_request_bytes:
                         raise TooLargeError(len(body), self._max_request_bytes)
@@ -121,7 +124,11 @@ class RestApi:
             raise ServingError(
                 Code.DEADLINE_EXCEEDED, f"the request did not arrive within {_BODY_SECONDS} seconds"
             ) from None
-        return self._unzip(bytes(body)) if request.headers.get("content-encoding") == "gzip" else bytes(body)
+        if request.headers.get("content-encoding") != "gzip":
+            return bytes(body)
+        unpacked = self._unzip(bytes(body))
+        hold(len(unpacked))
+        return unpacked
 
     def _unzip(self, body: bytes) -> bytes:
         stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -140,11 +147,6 @@ class RestApi:
                 raise invalid("Missing model name in request.")
             asked = self._predictor.models, name, _to_version(version), label or ""
             return _metadata_json(model_metadata(*asked)) if what else _to_json(model_status(*asked))
-
-
-def _declared_bytes(request: Request) -> int:
-    """What the header says; 0 where it says nothing."""
-    return int(request.headers.get("content-length", 0))
 
 
 def _to_version(text: str | None) -> int | None:

@@ -22,7 +22,7 @@ from kerasr.serving.predict import Predictor
 from kerasr.serving.rest import make_app
 
 # Connections and calls beyond this are refused before they are read.
-_MAX_CONNECTIONS = 2048
+_MAX_CONNECTIONS = 768
 # How long a shutdown waits for what was taken.
 _GRACE_SECONDS = 30
 
