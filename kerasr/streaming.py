@@ -256,8 +256,9 @@ def _windows(layer: Any, signal: Signal, carry: _Carry, size: int, stride: int) 
     before, _ = signal.padding
     # Where the step's last window ends, past the step's end.
     ahead = max(0, size - before - stride)
-    if ahead and signal.delay:
-        raise NotImplementedError(f"layer {layer.name} looks ahead in what another layer is late with")
+    # Of what is late, the frames before the clip's own are no silence, nor are those after it.
+    if signal.delay and (ahead or before):
+        raise NotImplementedError(f"layer {layer.name} looks around in what another layer is late with")
     # Windows begin at whole strides from the stream's first frame on.
     delay = ahead + -(signal.delay + ahead) % stride
     frames = signal.values.shape[1]
