@@ -44,8 +44,15 @@ def versions_of(model: Path) -> list[int]:
 
 
 def version_path(model: Path, version: int) -> Path:
-    """The folder of a version, whose name may begin with zeros."""
-    return next(path for path in model.iterdir() if path.name.isdecimal() and int(path.name) == version)
+    """The folder of a version, whose name may begin with zeros.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
+    for path in model.iterdir():
+        if path.name.isdecimal() and int(path.name) == version:
+            return path
+    raise FileNotFoundError(f"{model}: version {version} is gone")
 
 
 def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:

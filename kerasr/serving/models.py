@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasr.errors import UserError
 from kerasr.serving.folders import Source, find_sources, fingerprint, version_path
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.servable import Servable
@@ -57,7 +56,8 @@ class Models:
             try:
                 await self.refresh()
                 self._complain("")
-            except (UserError, OSError) as error:
+            except Exception as error:
+                # Whatever is wrong with the files now, the next look may find them mended.
                 self._complain(f"cannot look for models: {error}; what is loaded is served on")
 
     def _complain(self, words: str) -> None:

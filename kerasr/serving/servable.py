@@ -170,7 +170,10 @@ class Servable:
 def _serve_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
     """The description of the graph that is for serving."""
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    return next(graph for graph in saved.meta_graphs if tf.saved_model.SERVING in graph.meta_info_def.tags)
+    for graph in saved.meta_graphs:
+        if tf.saved_model.SERVING in graph.meta_info_def.tags:
+            return graph
+    raise invalid(f"{path}: no graph with the tag {tf.saved_model.SERVING!r}")
 
 
 def _make_signature(name: str, description, function) -> Signature:
