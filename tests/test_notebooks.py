@@ -9,7 +9,14 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# The longest of them would make the suite's last minute: it runs in the full table.
+RUN = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.full] if path.stem.startswith("03") else [])
+    for path in NOTEBOOKS
+]
+
+
+@pytest.mark.parametrize("path", RUN)
 def test_notebook_runs(path, fsdd_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_QUICK", "1")
     notebook = nbformat.read(path, as_version=4)
