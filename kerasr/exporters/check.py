@@ -105,6 +105,11 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     )
 
 
+def child_environment() -> dict[str, str]:
+    """For a process that shall find kerasr where this one did."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def size_of(path: str) -> int:
     """Bytes of a file, or of all files in a folder."""
     files = [path] if Path(path).is_file() else Path(path).rglob("*")
@@ -147,9 +152,7 @@ def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.nd
         given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
         np.savez(given, **clips)
         command = [sys.executable, "-P", str(script), kind, path, str(given), str(answers)]
-        # Where this process found kerasr, that one shall too.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace")
+        done = subprocess.run(command, env=child_environment(), stderr=subprocess.PIPE, text=True, errors="replace")
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]
             raise UserError(

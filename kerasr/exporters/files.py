@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kerasr import atomic
 from kerasr.errors import UserError
-from kerasr.exporters.check import Check, check_export
+from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
 from kerasr.run_directory import Run, load_run
 from kerasr.streaming import StreamingStep
@@ -71,9 +71,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
 
 def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
     command = [sys.executable, "-m", "kerasr.exporters.files", kind, str(run.path), str(file), *options]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        command, env=child_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]

@@ -26,14 +26,17 @@ from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
 from kerasr.layers import NumFrames, with_kernel
 from kerasr.run_directory import Run, hear
-from kerasr.stream import POSITION
+from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
 
 SIGNATURES = ("serving_default", "with_num_samples", "serve_wav", "features")
 
 
-def write_saved_model(run: Run, folder: str) -> None:
+def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
     """Write the run's SavedModel into a folder.
+
+    Returns:
+        What clients of its signature `stream` must know; None where the run cannot carry its state.
 
     Raises:
         UserError: Keras runs on another backend than TensorFlow.
@@ -48,9 +51,11 @@ def write_saved_model(run: Run, folder: str) -> None:
     archive.track(network)
     for name, (function, signature) in _endpoints(run, network).items():
         archive.add_endpoint(name, function, input_signature=signature)
-    if why_not_streaming(run) is None:
-        archive.add_endpoint("stream", *stream_endpoint(StreamingStep(run, network)))
+    step = None if why_not_streaming(run) else StreamingStep(run, network)
+    if step:
+        archive.add_endpoint("stream", *stream_endpoint(step))
     archive.write_out(folder, verbose=False)
+    return step.facts if step else None
 
 
 def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., Any], list[tf.TensorSpec]]]:

@@ -29,7 +29,6 @@ from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.run_directory import Run
 from kerasr.serving.folders import versions_of
-from kerasr.streaming import StreamingStep, why_not_streaming
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4
@@ -69,8 +68,7 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
     # A server passes over what is no number.
     beside = tempfile.mkdtemp(dir=model, prefix=".export-")
     try:
-        write_saved_model(run, beside)
-        stream = None if why_not_streaming(run) else StreamingStep(run, run.network).facts
+        stream = write_saved_model(run, beside)
         check = check_export(run, "savedmodel", beside, stream)
         if check.difference > tolerance:
             raise UserError(
