@@ -24,9 +24,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# Before TensorFlow is imported, which asks once: one thread, as the exports are timed.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-os.environ.update(ONE_THREAD)
+if __name__ == "__main__":
+    # Before TensorFlow is imported, which asks once: one thread, as the exports are timed.
+    os.environ.update(ONE_THREAD)
 
 from _parts import write_result
 

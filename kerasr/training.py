@@ -53,6 +53,8 @@ def train_recipe(
 def resume_run(path: str, *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Go on with a run where its last checkpoint stands; it ends as if it had never stopped.
 
+    To the bit on the same machine with as many threads: sums over other parts round otherwise (1e-6 of a weight).
+
     Raises:
         UserError: there is no such run, it has ended, or its checkpoint is damaged.
     """
