@@ -35,6 +35,9 @@ from kerasr.run_directory import provenance
 RESULTS = Path(__file__).parent / "results" / "training.json"
 TIME, FEATURES = REFERENCE_SHAPE
 LEARNING_RATE = 1e-3
+# PyTorch's threads spin for some milliseconds after its step, on the next way's time; after a longer pause they would
+# sleep and PyTorch's own next step begin late (both seen: 0.77 without a pause, 0.90 with this, 1.5 with 0.2 s).
+PAUSE_SECONDS = 0.02
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -99,6 +102,7 @@ def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, A
     started = time.perf_counter()
     while len(times["torch"]) < rounds and (time.perf_counter() - started < seconds or len(times["torch"]) < 3):
         for way, step in ways.items():
+            time.sleep(PAUSE_SECONDS)
             begun = time.perf_counter()
             step()
             times[way].append(time.perf_counter() - begun)
@@ -232,6 +236,32 @@ class TorchBlock(nn.Module):
         self.body = nn.Sequential(*first, *last_conv)
         same = stride == 1 and channels == outputs
         self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(channels, outputs, 1, stride))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.body(x) + self.shortcut(x)).relu()
+
+
+class TorchResNet8(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        blocks = [TorchBlock8(before, after) for before, after in ((32, 32), (32, 64), (64, 96))]
+        self.body = nn.Sequential(*conv_norm(1, 32, 5, 2), nn.ReLU(), *blocks)
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(192, REFERENCE_OUTPUTS))
+
+    def forward(self, features: torch.Tensor, num_frames: torch.Tensor) -> torch.Tensor:
+        x = self.body(features[:, None])
+        return self.head(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+
+
+class TorchBlock8(nn.Module):
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        same = channels == filters
+        self.body = nn.Sequential(
+            *conv_norm(channels, filters, 3, 1 if same else 2), nn.ReLU(), *conv_norm(filters, filters, 3, 1)
+        )
+        pool = nn.AvgPool2d(2, ceil_mode=True)
+        self.shortcut = nn.Identity() if same else nn.Sequential(pool, *conv_norm(channels, filters, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (self.body(x) + self.shortcut(x)).relu()
@@ -428,6 +458,7 @@ TORCH: dict[str, Callable[[], nn.Module]] = {
     "ResNet34": lambda: TorchResNet((3, 4, 6, 3)),
     "ResNet50": lambda: TorchResNet((3, 4, 6, 3), bottleneck=True),
     "ResidualCNN": TorchResidualCNN,
+    "ResNet8": TorchResNet8,
     "BCResNet": TorchBCResNet,
     "TCResNet8": lambda: TorchTCResNet((16, 24, 32, 48)),
     "TCResNet14": lambda: TorchTCResNet((16, 24, 24, 32, 32, 48, 48)),
