@@ -93,8 +93,9 @@ def listen(ear: Ear) -> dict[str, float]:
     """Real-time factor over all chunks, and milliseconds of one that an answer came from."""
     listener, size = Listener(ear), round(CHUNK_SECONDS * ear.sample_rate)
     sound = 0.01 * np.random.default_rng(0).standard_normal(round(SECONDS * ear.sample_rate)).astype("float32")
-    # The first answers bring what is made once.
-    list(listener.answer(sound[: 2 * ear.window]))
+    # The first answers bring what is made once, for chunks of this size.
+    for start in range(0, 2 * ear.window, size):
+        list(listener.answer(sound[start : start + size]))
     times = []
     for start in range(0, len(sound) - size + 1, size):
         begun = time.perf_counter()
