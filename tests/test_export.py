@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -118,6 +119,12 @@ def test_a_new_version_each_time_and_the_servers_files(quick, tone_run, tmp_path
     assert sorted(path.name for path in model.iterdir()) == ["1", "7", "8"]
     assert 'name: "tones" base_path: "/models/tones"' in (tmp_path / "models.config").read_text()
     assert "pad_variable_length_inputs: false" in (tmp_path / "batching.config").read_text()
+
+
+def test_weights_are_stored_once(served, tone_run):
+    stored = tf.train.list_variables(str(served / "tones" / "1" / "variables" / "variables"))
+    values = sum(math.prod(shape) for name, shape in stored if name.endswith("VARIABLE_VALUE"))
+    assert values == load_run(tone_run).network.count_params()
 
 
 def test_what_goes_along(served, tone_run):

@@ -85,7 +85,6 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
     logits = hear(run.front_ends, network, waveform)
     model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
     archive = keras.export.ExportArchive()
-    archive.track(model)
     signature = [tf.TensorSpec([1, size], tf.float32, "waveform")]
     archive.add_endpoint("serving_default", lambda waveform: model(waveform, training=False), input_signature=signature)
     if signatures:

@@ -47,8 +47,9 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
             "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)"
         )
     network = with_kernel(run.network, "fused")
+    # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice
+    # (Keras 3.15, https://github.com/keras-team/keras/issues/23553).
     archive = keras.export.ExportArchive()
-    archive.track(network)
     for name, (function, signature) in _endpoints(run, network).items():
         archive.add_endpoint(name, function, input_signature=signature)
     step = None if why_not_streaming(run) else StreamingStep(run, network)
