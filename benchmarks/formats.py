@@ -3,6 +3,7 @@
     python benchmarks/formats.py                              all models: three hours; stop it at will, start it again
     python benchmarks/formats.py --models ResidualCNN DSCNN   some of them
     python benchmarks/formats.py --again                      export the kept runs once more, train nothing
+    python benchmarks/formats.py --again --formats ONNX       in one format, and keep what is known of the others
     python benchmarks/formats.py --time-again                 time the kept exports once more, on a quiet machine
     python benchmarks/formats.py --table                      measure nothing, show what there is
 
@@ -20,7 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to measure")
     parser.add_argument("--keep", type=Path, default=ROOT / "runs" / "formats", help="folder of the runs and exports")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, metavar="FORMAT", help="with --again")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--again", action="store_true", help="export the kept runs once more, train nothing")
     what.add_argument("--time-again", action="store_true", help="time the kept exports once more")
@@ -72,7 +74,7 @@ def main() -> None:
             time_again(model, folder)
         elif arguments.again or not result_path(model).exists():
             print(model, flush=True)
-            write_result(result_path(model), measure(model, folder))
+            write_result(result_path(model), measure(model, folder, arguments.formats))
     tables = make_tables([json.loads(result_path(name).read_text()) for name in names if result_path(name).exists()])
     print(tables)
     write_tables(tables)
@@ -82,12 +84,15 @@ def result_path(model: str) -> Path:
     return RESULTS / f"{model}.json"
 
 
-def measure(model: str, folder: Path) -> dict[str, Any]:
-    """Train a model where no run of it is kept, and export it in each format."""
+def measure(model: str, folder: Path, wanted: Iterable[str]) -> dict[str, Any]:
+    """Train a model where no run of it is kept, and export it in the wanted formats; others stay as they are known."""
     found = finished_run(folder) or train(model, folder)
     run = load_run(found)
     accuracy = run.metrics["accuracy"] if run.metrics else None
-    formats = {name: export(run, name, folder) for name in FORMATS}
+    known = json.loads(result_path(model).read_text())["formats"] if result_path(model).exists() else {}
+    formats = {
+        name: known[name] if name in known and name not in wanted else export(run, name, folder) for name in FORMATS
+    }
     trained = {key: run.facts[key] for key in ("parameters", "macs", "split_rule")}
     return {
         "model": model,

@@ -21,7 +21,7 @@ def formats(tmp_path, monkeypatch):
     monkeypatch.setitem(inside, "PAGE", page)
     measured = []
 
-    def measure(model, folder):
+    def measure(model, folder, wanted):
         measured.append(model)
         check = {"size": 123_456, "milliseconds": 1.26, "num_clips": 300, "agreement": 0.98}
         check |= {"accuracy_before": 0.95, "accuracy_after": 0.94}
