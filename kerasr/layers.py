@@ -63,11 +63,23 @@ def _inside(sequence, num_frames):
     return ops.arange(ops.shape(sequence)[1], dtype="int32")[None] < num_frames[:, None]
 
 
+@ops.custom_gradient
 def _reversed(sequence, num_frames):
     """Each clip back to front within its own frames, so that the padding stays at the end."""
-    time = ops.arange(ops.shape(sequence)[1], dtype="int32")[None]
+    batch, num_steps, width = ops.shape(sequence)
+    time = ops.arange(num_steps, dtype="int32")[None]
     index = ops.where(time < num_frames[:, None], num_frames[:, None] - 1 - time, time)
-    return ops.take_along_axis(sequence, ops.expand_dims(index, 2), axis=1)
+    # Whole frames, as rows of one matrix: `take_along_axis` moves number by number.
+    rows = ops.reshape(index + num_steps * ops.arange(batch, dtype="int32")[:, None], (-1,))
+
+    def turn(frames):
+        return ops.reshape(ops.take(ops.reshape(frames, (-1, width)), rows, axis=0), ops.shape(frames))
+
+    def grad(*args, upstream=None):
+        # What turns back is the same turn; TensorFlow would add up, number by number.
+        return turn(args[0] if upstream is None else upstream), None
+
+    return turn(sequence), grad
 
 
 @register
