@@ -1,13 +1,15 @@
 """Digits by a model that has heard only synthetic voices, and what each change to the clips is worth to it.
 
-    python benchmarks/voices.py --parts all --epochs 30     the recipe `voices`, for FSDD's 8 kHz
-    python benchmarks/voices.py                             every part: shorter trainings, an hour of one core in all
-    python benchmarks/voices.py --table                     print what has been measured
+    python benchmarks/voices.py --parts and-flite --epochs 30   the recipe `voices` with --flite-clips, for 8 kHz
+    python benchmarks/voices.py                                 every part: shorter trainings, four hours of one core
+    python benchmarks/voices.py --table                         print what has been measured
 
 A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of
-FSDD, which it has never heard. The recipe was chosen on other words and other people: the ten commands of Speech
-Commands. `all` is the recipe, `no ...` lacks one of its changes, `and ...` has one more. Parts are written to
-benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while that file is there.
+FSDD, which it has never heard. `all` is the recipe, `no ...` lacks one of its changes, `and ...` has one more; `and
+flite` has clips by the program flite beside those of espeak-ng. FSDD chose none of it: that was done on other words and
+other people, the parts `commands ...`, which are the ten commands of Speech Commands and its 2,866 recordings of them.
+Parts are written to benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while
+that file is there.
 """
 
 import tempfile
@@ -15,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from _parts import accuracy_by_speaker, is_right, measure_parts, parse_arguments, read_parts
 
 from kerasr.config import Augmentation, TrainConfig
@@ -22,7 +25,8 @@ from kerasr.data import load_corpus
 from kerasr.recipes import get_recipe
 from kerasr.training import train_recipe
 
-WORDS = "zero,one,two,three,four,five,six,seven,eight,nine"
+DIGITS = "zero,one,two,three,four,five,six,seven,eight,nine"
+COMMANDS = "yes,no,up,down,left,right,on,off,stop,go"
 EPOCHS = 10
 
 # What each part has otherwise than the recipe: fields of its augmentation.
@@ -42,48 +46,79 @@ PARTS: dict[str, dict[str, Any]] = {
     "and rooms": {"reverb": 0.3},
     "and telephones": {"codec": 0.3},
     "and cutmix": {"cutmix": 0.25},
+    "and flite": {},
 }
+# Clips of each word that the part `and flite` has beside the recipe's.
+FLITE_CLIPS = 300
+# Parts that are measured on the people of Speech Commands.
+CHOICES = ("all", "no mixup", "and flite")
+ON_COMMANDS = "commands "
 
 
 def main() -> None:
     arguments = parse_arguments(__doc__, "voices", EPOCHS)
     if not arguments.table:
-        parts = {name.replace(" ", "-"): partial(measure, name, arguments.epochs) for name in PARTS}
+        names = [*PARTS, *(ON_COMMANDS + name for name in CHOICES)]
+        parts = {name.replace(" ", "-"): partial(measure, name, arguments.epochs) for name in names}
         measure_parts(arguments, parts)
-    print_table(read_parts(arguments))
+    results = sorted(read_parts(arguments), key=lambda result: -result["epochs"])
+    prefix = ON_COMMANDS.replace(" ", "-")
+    print_digits([result for result in results if not result["part"].startswith(prefix)])
+    print_commands([result for result in results if result["part"].startswith(prefix)])
 
 
 def settings(name: str, epochs: int) -> TrainConfig:
-    """The recipe for recordings at 8 kHz, with what the part has otherwise."""
+    """The recipe with what the part has otherwise, for FSDD's 8 kHz or for the ten commands."""
     config = get_recipe("voices")
-    augment = replace(config.augment, **PARTS[name])
-    return replace(config, words=WORDS, features=get_recipe("digits").features, augment=augment, epochs=epochs)
+    change = name.removeprefix(ON_COMMANDS)
+    words, features = (COMMANDS, "commands") if name.startswith(ON_COMMANDS) else (DIGITS, "digits")
+    return replace(
+        config,
+        words=words,
+        features=get_recipe(features).features,
+        augment=replace(config.augment, **PARTS[change]),
+        flite_clips=FLITE_CLIPS if change == "and flite" else 0,
+        epochs=epochs,
+    )
 
 
 def measure(name: str, epochs: int) -> dict[str, Any]:
     """Train on voices, and score people."""
+    config = settings(name, epochs)
+    corpus = load_corpus("speech_commands" if name.startswith(ON_COMMANDS) else "fsdd")
+    words = (config.words or "").split(",")
     with tempfile.TemporaryDirectory() as out:
-        run = train_recipe(replace(settings(name, epochs), out=out))
-        people, right = is_right(run, load_corpus("fsdd").utterances)
+        run = train_recipe(replace(config, out=out))
+        people, right = is_right(run, [item for item in corpus.utterances if item.label in words])
         seconds = run.facts["train_seconds"]
+    labels = np.array([item.label for item in people])
     return {
-        "changes": PARTS[name],
+        "changes": PARTS[name.removeprefix(ON_COMMANDS)],
+        "flite_clips": config.flite_clips,
         "accuracy": float(right.mean()),
+        "num_clips": len(people),
         "by_speaker": accuracy_by_speaker(people, right),
+        "by_word": {word: float(right[labels == word].mean()) for word in words},
         "train_seconds": seconds,
     }
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
-    """Each part's score on people."""
-    if not results:
-        return
-    order = {name.replace(" ", "-"): name for name in PARTS}
-    speakers = sorted(results[0]["by_speaker"])
-    print(f"| changes | FSDD | {' | '.join(speakers)} | epochs |\n|{'---|' * (len(speakers) + 3)}")
-    for result in sorted(results, key=lambda result: (-result["epochs"], list(order).index(result["part"]))):
+def print_digits(results: list[dict[str, Any]]) -> None:
+    """Each part's score on the speakers of FSDD."""
+    speakers = sorted({speaker for result in results for speaker in result["by_speaker"]})
+    print(f"| changes | epochs | FSDD | {' | '.join(speakers)} |\n|{'---|' * (len(speakers) + 3)}")
+    for result in results:
         each = " | ".join(f"{result['by_speaker'][speaker]:.1%}" for speaker in speakers)
-        print(f"| {order[result['part']]} | {result['accuracy']:.1%} | {each} | {result['epochs']} |")
+        print(f"| {result['part'].replace('-', ' ')} | {result['epochs']} | {result['accuracy']:.1%} | {each} |")
+
+
+def print_commands(results: list[dict[str, Any]]) -> None:
+    """Each part's score on Speech Commands, word by word."""
+    words = COMMANDS.split(",")
+    print(f"\n| changes | epochs | commands | {' | '.join(words)} |\n|{'---|' * (len(words) + 3)}")
+    for result in results:
+        each = " | ".join(f"{result['by_word'][word]:.0%}" for word in words)
+        print(f"| {result['part'].replace('-', ' ')} | {result['epochs']} | {result['accuracy']:.1%} | {each} |")
 
 
 if __name__ == "__main__":

@@ -182,6 +182,8 @@ class TrainConfig:
     """The language of the synthetic voices, by its code; all its accents are heard."""
     synthetic_voices: int = 0
     """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
+    flite_clips: int = 0
+    """Further training clips of each word by flite (apt install flite): English voices that sound more like people."""
     split: Literal["auto", "official", "speaker", "file"] = "auto"
     """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
     leave_out: str | None = None

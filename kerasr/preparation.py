@@ -104,14 +104,22 @@ def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
 
 
 def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
-    """Training clips in synthetic voices, where they are asked for beside recordings.
+    """Training clips in synthetic voices, where they are asked for beside the corpus.
 
-    The front-end's statistics are those of the recordings.
+    The front-end's statistics are those of the corpus.
     """
-    if not config.synthetic_voices or (_data_of(config) or "").startswith(PREFIX):
+    data = _data_of(config) or ""
+    is_spoken = data.startswith(PREFIX)
+    espeak_clips = 0 if is_spoken else config.synthetic_voices
+    if not espeak_clips and not config.flite_clips:
         return None
     return speak_training_clips(
-        corpus, config.words, language=config.language, clips_per_word=config.synthetic_voices, seed=config.seed
+        corpus,
+        data if is_spoken else config.words,
+        language=config.language,
+        espeak_clips=espeak_clips,
+        flite_clips=config.flite_clips,
+        seed=config.seed,
     )
 
 

@@ -23,7 +23,7 @@ Train a recogniser, from recordings to a run's folder with weights, scores and a
   python -m kerasr.train --data my_recordings/                   your own words, a sub-folder each
   python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
   python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
-  python -m kerasr.train --words "lights on,stop" --language en-gb    words that nobody has recorded
+  python -m kerasr.train --words "lights on,stop" --flite-clips 300    words that nobody has recorded
   python -m kerasr.train wakeword --data my_recordings/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
   python -m kerasr.train --data my_recordings/ --init-from runs/2026-11-21-digits-1
                                                                  few recordings: begin with what a run has learnt
@@ -100,7 +100,7 @@ def print_result(console: Console, run: "Run") -> None:
             f"heard), {1 - metrics['detector']['recall']:.1%} of the words missed"
         )
     if run.facts["corpus"]["name"] == NAME:
-        console.print(expect_of_people(), style="yellow")
+        console.print(expect_of_people(run.config), style="yellow")
     console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)
     clip = Path(run.utterances("test")[0].path)
     console.print(f"next    python -m kerasr.predict {run.path} {clip}", soft_wrap=True, highlight=False)

@@ -315,7 +315,7 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
         rows["note"] = "masks, tilt and mixup need the TensorFlow backend; they are not applied"
     if voices := run.facts.get("voices"):
         rows["voices"] = (
-            f"{voices['clips']:,} of the training clips are spoken by espeak-ng ({voices['language']}): "
+            f"{voices['clips']:,} of the training clips are in synthetic voices ({voices['language']}): "
             f"{', '.join(voices['labels'])}"
         )
     if negatives := run.facts.get("negatives"):

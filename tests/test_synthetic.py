@@ -20,7 +20,7 @@ from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import parse_words, read_synthetic
 from kerasr.data.manifest import SPLITS
-from kerasr.recipes.voices import expect_of_people
+from kerasr.recipes.voices import REAL_ACCURACY, REAL_ACCURACY_WITH_FLITE, expect_of_people
 from kerasr.report import evaluate_run
 from kerasr.training import train_recipe
 
@@ -221,20 +221,26 @@ def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     longest = max(item.duration or 0 for split in SPLITS for item in run.utterances(split))
     assert 1 < longest <= run.config.features.clip_seconds < longest + 0.1
     assert sum(len(run.utterances(split)) for split in SPLITS) == 12
-    # Once a figure is known it stands in the report and on the screen.
-    module = sys.modules["kerasr.recipes.voices"]
-    monkeypatch.setattr(module, "REAL_ACCURACY", 0.85)
-    assert "85% of real recordings" in evaluate_run(run).notes[-1]
+    # What that says of people stands in the report and on the screen.
+    assert expect_of_people(run.config) in evaluate_run(run).notes
     train.print_result(Console(), run)
-    assert "85% of real recordings" in " ".join(capsys.readouterr().out.split())
-    monkeypatch.setattr(module, "REAL_ACCURACY", None)
-    assert "not measured" in expect_of_people()
+    assert "of real recordings" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_would_help_is_said_to_those_whom_it_would_help():
+    english = TrainConfig(words="yes,no")
+    assert f"{REAL_ACCURACY:.0%} of real recordings" in expect_of_people(english)
+    assert "--flite-clips 300" in expect_of_people(english)
+    assert "--flite-clips" not in expect_of_people(replace(english, language="de"))
+    with_flite = expect_of_people(replace(english, flite_clips=100))
+    assert f"{REAL_ACCURACY_WITH_FLITE:.0%} of real recordings" in with_flite
+    assert "--flite-clips" not in with_flite
 
 
 def test_labels_that_are_no_words_are_not_spoken(monkeypatch):
     said = {}
     monkeypatch.setattr(synthetic, "read_synthetic", lambda words, *_, **__: said.update(words) or Corpus("made", ()))
-    speak_training_clips(Corpus("mine", (), labels=("_silence_", "turn_left", "7")), clips_per_word=1)
+    speak_training_clips(Corpus("mine", (), labels=("_silence_", "turn_left", "7")), espeak_clips=1)
     assert said == {"turn_left": "turn left", "7": "7"}
 
 

@@ -106,7 +106,7 @@ def evaluate_run(
         metrics["rejection"] = count_rejected(probs, label_index, threshold)
     notes = _notes(run, utterances, metrics, corpus)
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
-        notes.append(expect_of_people())
+        notes.append(expect_of_people(run.config))
     if folder is None:
         own = corpus is None and split == "test"
         folder = run.path if own and not run.is_preset else run.evaluations / _folder_name(split, corpus)

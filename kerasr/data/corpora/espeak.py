@@ -27,7 +27,7 @@ _REPORT_EVERY = 50
 # What lies below this share of the peak, before the word and after it, is silence; so much of it, in seconds, is kept.
 _SILENCE = 0.01
 _MARGIN_SECONDS = 0.02
-_SHORTEST_SECONDS = 0.05
+_SHORTEST_SECONDS = 0.03
 # A command or a name is over long before; what takes longer is a text, or a word read out letter by letter.
 _LONGEST_SECONDS = 10.0
 
@@ -79,15 +79,17 @@ class Speaker:
         code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, flags, None, None)
         if code != 0:
             raise RuntimeError(f"espeak-ng cannot say {text!r} (error {code})")
-        return self._trim(np.frombuffer(b"".join(self._blocks), np.int16))
+        return trim(np.frombuffer(b"".join(self._blocks), np.int16), self.sample_rate)
 
-    def _trim(self, samples: np.ndarray) -> np.ndarray:
-        level = np.abs(samples.astype(np.int32))
-        loud = np.flatnonzero(level > _SILENCE * level.max(initial=0))
-        if len(loud) < _SHORTEST_SECONDS * self.sample_rate:
-            return samples[:0]
-        margin = round(_MARGIN_SECONDS * self.sample_rate)
-        return samples[max(0, loud[0] - margin) : loud[-1] + margin]
+
+def trim(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """int16 `(samples,)` without the silence around the word; empty where there is no word."""
+    level = np.abs(samples.astype(np.int32))
+    loud = np.flatnonzero(level > _SILENCE * level.max(initial=0))
+    if not len(loud) or loud[-1] - loud[0] < _SHORTEST_SECONDS * sample_rate:
+        return samples[:0]
+    margin = round(_MARGIN_SECONDS * sample_rate)
+    return samples[max(0, loud[0] - margin) : loud[-1] + margin]
 
 
 def main() -> None:

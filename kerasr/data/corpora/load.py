@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import platformdirs
 
-from kerasr.data.corpora import fsdd, speech_commands, synthetic
+from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
@@ -80,19 +80,26 @@ def load_corpus(
 
 
 def speak_training_clips(
-    corpus: Corpus, words: str | None = None, *, language: str = synthetic.LANGUAGE, clips_per_word: int, seed: int = 0
+    corpus: Corpus,
+    words: str | None = None,
+    *,
+    language: str = synthetic.LANGUAGE,
+    espeak_clips: int = 0,
+    flite_clips: int = 0,
+    seed: int = 0,
 ) -> Corpus:
-    """The corpus's words in synthetic voices, all of them training clips, to train on beside its recordings.
+    """The corpus's words in synthetic voices, all of them training clips, to train on beside its own.
 
     Args:
         corpus: its labels are spoken; those that begin with an underscore, as `_silence_` does, are no words.
         words: speak only these labels, and how (`stop=[[st'0p]],go`).
         language: code of a language that espeak-ng speaks.
-        clips_per_word: clips of each word.
+        espeak_clips: clips of each word by espeak-ng; none for 0.
+        flite_clips: clips of each word by flite, which speaks English alone; none for 0.
         seed: draws the voices.
 
     Returns:
-        A corpus whose speakers are called `espeak:` and the voice's variant.
+        A corpus whose speakers are called `espeak:` and the voice's variant, or `flite:` and the voice.
 
     Raises:
         UserError: a word is not one of the corpus's, or cannot be spoken.
@@ -101,11 +108,23 @@ def speak_training_clips(
     spoken = labels if words is None else synthetic.parse_words(words)
     if unknown := sorted(set(spoken) - set(corpus.labels)):
         raise UserError(f"--words {unknown[0]}: {corpus.name} has no such word; it has {', '.join(corpus.labels)}")
-    made = synthetic.read_synthetic(
-        spoken, _writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+    cache = _writable_cache()
+    made = []
+    if espeak_clips:
+        voices = synthetic.read_synthetic(spoken, cache, language=language, seed=seed, clips_per_word=espeak_clips)
+        utterances = (replace(item, speaker=f"espeak:{item.speaker}", split="train") for item in voices.utterances)
+        made.append(replace(voices, utterances=tuple(utterances)))
+    if flite_clips:
+        if language.lower().split("-")[0] != "en":
+            raise UserError(f"--language {language}: flite speaks English alone; leave out --flite-clips")
+        texts = {label: synthetic.choices(text) for label, text in spoken.items()}
+        made.append(flite.read_flite(texts, cache, seed=seed, clips_per_word=flite_clips))
+    return replace(
+        made[0],
+        utterances=tuple(item for part in made for item in part.utterances),
+        licence="; ".join(part.licence for part in made),
+        source="; ".join(part.source for part in made),
     )
-    utterances = tuple(replace(item, speaker=f"espeak:{item.speaker}", split="train") for item in made.utterances)
-    return replace(made, utterances=utterances)
 
 
 def fetch_corpus(name: str, folder: str | None = None) -> Corpus:

@@ -69,6 +69,11 @@ def spoken_form(label: str) -> str:
     return label.replace("_", " ")
 
 
+def choices(text: str) -> list[str]:
+    """The texts of which a clip has one: `stop|halt` has two."""
+    return [choice.strip() for choice in _BAR.split(text)]
+
+
 def read_synthetic(
     words: Mapping[str, str],
     cache: str,
@@ -178,7 +183,6 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
         os.mkdir(os.path.join(folder, str(number)))
         for clip in range(clips_per_word):
             draw = random.Random(f"{seed} {clip} {word}")
-            choices = _BAR.split(text)
             variant, accent = variants[clip % len(variants)], draw.choice(list(accents))
             path = os.path.join(folder, str(number), f"{clip:04d}_{accent}+{variant.replace(' ', '_')}.wav")
             jobs.append({
@@ -187,7 +191,7 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
                 "rate": draw.randint(*_RATES),
                 "pitch": draw.randint(*_PITCHES),
                 "pitch_range": draw.randint(*_PITCH_RANGES),
-                "text": draw.choice(choices).strip(),
+                "text": draw.choice(choices(text)),
             })  # fmt: skip
             utterances.append(Utterance(path, label=word, speaker=variant))
     _speak(library, data, jobs)

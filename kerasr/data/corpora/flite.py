@@ -1,0 +1,133 @@
+"""Training clips spoken by flite, whose few voices are built from recordings of people: English words alone.
+
+flite is a program of its own, under a licence like BSD's: `apt install flite` or `brew install flite`. Its voices are
+far fewer than espeak-ng's and sound like people, so each brings what the other lacks (docs/studies.md has the figures).
+Pace, pitch and the melody are drawn for each clip. With four voices none is left for a test: all clips train.
+
+Source: Black and Lenzo, "Flite: a small fast run-time synthesis engine", SSW4, 2001, http://cmuflite.org.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kerasr import atomic, audio
+from kerasr.data.corpora.espeak import trim
+from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
+from kerasr.data.progress import map_threaded
+from kerasr.errors import UserError
+
+# The voices by name, with their own mean pitch in Hz: men from the US, from Scotland and from the US, a woman from the
+# US. `rms` keeps to its own pitch, whatever is asked. (`kal` is `kal16` at 8 kHz; `awb_time` knows times of day alone.)
+VOICES = {"kal16": 95.0, "awb": 137.0, "rms": 99.0, "slt": 180.0}
+# Bounds for each clip: length of the sounds, octaves to either side of the voice's own pitch, the pitch's spread in Hz.
+_STRETCHES = (0.75, 1.5)
+_OCTAVES = 0.45
+_SPREADS = (5.0, 30.0)
+# What may follow the word: it changes the melody.
+_ENDINGS = ("", ".", ",", "?", "!")
+# Part of the cache's key: count it up when the same words and seed would give other clips.
+_VERSION = 1
+_MANIFEST = "manifest.csv"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One clip: where it goes and how it is spoken."""
+
+    path: str
+    label: str
+    text: str
+    voice: str
+    features: dict[str, float]
+
+
+def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, clips_per_word: int) -> Corpus:
+    """A corpus of `words`, spoken on the first call and read from `cache` from then on.
+
+    Args:
+        words: for each label the texts that may be said for it, in English.
+        cache: folder that keeps what was spoken.
+        seed: the same seed and words give the same clips with the same version of flite.
+        clips_per_word: clips of each word, by the voices in turn.
+
+    Returns:
+        Training clips, whose speakers are called `flite:` and the voice.
+
+    Raises:
+        UserError: flite is not installed, or a word is given by espeak-ng's phonemes or cannot be spoken.
+        OSError: the cache cannot be written.
+    """
+    if clips_per_word < 1:
+        raise UserError(f"--flite-clips {clips_per_word}: give a whole number of at least 1")
+    for label, texts in words.items():
+        if any("[[" in text for text in texts):
+            raise UserError(f"{label}: flite cannot read espeak-ng's phonemes; leave out --flite-clips, or spell it")
+    key = json.dumps([_VERSION, list(words.items()), seed, clips_per_word])
+    folder = os.path.join(cache, f"flite-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    if not os.path.isdir(folder):
+        with atomic.new_folder(folder) as beside:
+            _render(words, beside, seed, clips_per_word)
+    listed = read_manifest(os.path.join(folder, _MANIFEST))
+    return Corpus(
+        name="flite",
+        utterances=tuple(replace(item, split="train") for item in listed.utterances),
+        licence="made with flite, a program under a licence like BSD's",
+        source="http://cmuflite.org",
+        root=folder,
+        labels=tuple(words),
+    )
+
+
+def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_word: int) -> None:
+    """Speak every clip into `folder` and list them in a manifest there."""
+    program = shutil.which("flite")
+    if program is None:
+        raise UserError("--flite-clips needs the program flite: apt install flite, or brew install flite")
+    jobs = []
+    # Words may hold what no file name may: folders are numbered, and the manifest has the label.
+    for number, (label, texts) in enumerate(words.items()):
+        os.mkdir(os.path.join(folder, str(number)))
+        for clip in range(clips_per_word):
+            draw = random.Random(f"{seed} {clip} {label}")
+            voice = list(VOICES)[clip % len(VOICES)]
+            features = {
+                "duration_stretch": draw.uniform(*_STRETCHES),
+                "int_f0_target_mean": VOICES[voice] * 2 ** draw.uniform(-_OCTAVES, _OCTAVES),
+                "int_f0_target_stddev": draw.uniform(*_SPREADS),
+            }
+            path = os.path.join(folder, str(number), f"{clip:04d}_{voice}.wav")
+            jobs.append(_Job(path, label, draw.choice(texts) + draw.choice(_ENDINGS), voice, features))
+    for _ in map_threaded(lambda job: _speak(program, job), jobs, "Speaking"):
+        pass
+    utterances = [
+        Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}", duration=audio.facts(job.path).duration)
+        for job in jobs
+    ]
+    write_manifest(os.path.join(folder, _MANIFEST), utterances)
+
+
+def _speak(program: str, job: _Job) -> None:
+    """Write one clip, without the silence around it."""
+    settings = [part for name, value in job.features.items() for part in ("--setf", f"{name}={value:.3f}")]
+    command = [program, "-voice", job.voice, *settings, "-t", job.text, "-o", job.path]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0 or not os.path.isfile(job.path):
+        said = done.stderr.strip() or f"it ended with code {done.returncode}"
+        raise UserError(f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
+    with wave.open(job.path, "rb") as file:
+        settings, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    samples = trim(samples, settings.framerate)
+    if not len(samples):
+        raise UserError(f"flite has no sound for {job.text!r}; it reads English")
+    with wave.open(job.path, "wb") as file:
+        file.setparams(settings)
+        file.writeframes(samples.tobytes())

@@ -1,0 +1,143 @@
+"""Training clips by the program flite: its four voices in turn, trimmed, kept, and clear words where it fails."""
+
+import io
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasr import UserError, audio
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.data import Corpus
+from kerasr.data.corpora import synthetic
+from kerasr.data.corpora.flite import VOICES, read_flite
+from kerasr.data.corpora.load import speak_training_clips
+from kerasr.training import train_recipe
+
+WORDS = {"yes": ["yes"], "go on": ["go on", "carry on"]}
+
+# Stands in for flite: notes how it was called, and writes a tone between two silences.
+PROGRAM = """#!{python} -S
+import json, math, os, struct, sys, wave
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+features = dict(part.split("=") for flag, part in zip(sys.argv[1::2], sys.argv[2::2]) if flag == "--setf")
+with open(os.path.join(os.path.dirname(__file__), "calls"), "a") as calls:
+    calls.write(json.dumps([arguments["-t"], arguments["-voice"], features]) + "\\n")
+if "unheard of" in arguments["-t"]:
+    sys.exit("no such word")
+loud = 0 if "..." in arguments["-t"] else 8000
+length = int(2000 * float(features["duration_stretch"]))
+tone = [int(loud * math.sin(0.1 * step)) for step in range(length)]
+with wave.open(arguments["-o"], "wb") as file:
+    file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+    file.writeframes(b"".join(struct.pack("<h", value) for value in [0] * 1600 + tone + [0] * 1600))
+"""
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """What the stand-in on the path has been asked to say so far."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "flite").write_text(PROGRAM.format(python=sys.executable))
+    (folder / "flite").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return lambda: [json.loads(line) for line in (folder / "calls").read_text().splitlines()]
+
+
+def test_the_voices_take_turns_and_all_clips_train(calls, tmp_path):
+    corpus = read_flite(WORDS, str(tmp_path / "cache"), clips_per_word=8)
+    assert [item.label for item in corpus.utterances] == ["yes"] * 8 + ["go on"] * 8
+    assert [item.speaker for item in corpus.utterances] == [f"flite:{voice}" for voice in VOICES] * 4
+    assert {item.split for item in corpus.utterances} == {"train"}
+    assert len(calls()) == 16
+    assert {text.rstrip(".,?!") for text, _, _ in calls()} == {"yes", "go on", "carry on"}
+    for _, voice, features in calls():
+        assert 0.75 <= float(features["duration_stretch"]) <= 1.5
+        assert abs(np.log2(float(features["int_f0_target_mean"]) / VOICES[voice])) < 0.46
+    assert len({json.dumps(features) for *_, features in calls()}) == 16
+
+
+def test_the_silence_around_a_word_is_cut(calls, tmp_path):
+    corpus = read_flite({"yes": ["yes"]}, str(tmp_path / "cache"), clips_per_word=1)
+    waveform, rate = audio.read(corpus.utterances[0].path)
+    spoken = 2000 * float(calls()[0][2]["duration_stretch"])
+    assert spoken < len(waveform) < spoken + 0.05 * rate
+    assert corpus.utterances[0].duration == pytest.approx(len(waveform) / rate)
+
+
+def test_what_was_spoken_is_kept(calls, tmp_path, monkeypatch):
+    first = read_flite(WORDS, str(tmp_path / "cache"), seed=3, clips_per_word=2)
+    monkeypatch.setenv("PATH", "")
+    assert read_flite(WORDS, str(tmp_path / "cache"), seed=3, clips_per_word=2) == first
+    assert len(calls()) == 4
+    with pytest.raises(UserError, match="apt install flite, or brew install flite"):
+        read_flite(WORDS, str(tmp_path / "cache"), seed=4, clips_per_word=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "clips", "message"),
+    [
+        ({"yes": ["yes"]}, 0, "--flite-clips 0: give a whole number"),
+        ({"stop": ["[[st'0p]]"]}, 1, "stop: flite cannot read espeak-ng's phonemes"),
+        ({"so": ["unheard of"]}, 1, "flite could not say 'unheard of.*' in its voice kal16: no such word"),
+        ({"dots": ["..."]}, 1, r"flite has no sound for '\.\.\."),
+    ],
+)
+def test_what_flite_cannot_say(words, clips, message, calls, tmp_path):
+    with pytest.raises(UserError, match=message):
+        read_flite(words, str(tmp_path / "cache"), clips_per_word=clips)
+    assert not list(tmp_path.glob("cache/*"))
+
+
+def test_another_language(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match="--language de: flite speaks English alone"):
+        speak_training_clips(Corpus("mine", (), labels=("ja",)), language="de", flite_clips=1)
+
+
+def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    item = Corpus("spoken", read_flite(WORDS, str(tmp_path / "other"), clips_per_word=1).utterances, licence="GPL")
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda *_, **__: item)
+    both = speak_training_clips(Corpus("mine", (), labels=("yes", "no")), espeak_clips=1, flite_clips=4)
+    assert len(both.utterances) == 2 + 8
+    assert both.licence.startswith("GPL; made with flite")
+
+
+def test_training_beside_recordings(calls, tones, tmp_path, monkeypatch):
+    """More training clips, and neither the other splits nor the front-end's statistics change."""
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    config = TrainConfig(
+        data=str(tones),
+        flite_clips=4,
+        out=str(tmp_path / "runs"),
+        model_options={"width": 0.25},
+        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=160, n_mels=20, clip_seconds=0.4),
+        epochs=1,
+        batch_size=8,
+    )
+    run = train_recipe(config, console=Console(file=io.StringIO()))
+    spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("flite:")]
+    assert len(spoken) == 4 * len(run.labels) == run.facts["voices"]["clips"]
+    assert not any((item.speaker or "").startswith("flite:") for item in run.utterances("test"))
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="the program flite is not installed: apt install flite")
+def test_the_program_speaks_the_same_for_a_seed(tmp_path):
+    def spoken(folder, seed):
+        return read_flite(WORDS, str(tmp_path / folder), seed=seed, clips_per_word=4).utterances
+
+    def content(utterances):
+        return [Path(item.path).read_bytes() for item in utterances]
+
+    first = spoken("first", 1)
+    assert content(first) == content(spoken("second", 1))
+    assert not set(content(first)) & set(content(spoken("first", 2)))
+    assert len(set(content(first))) == 8
+    assert all(0.2 < item.duration < 2 for item in first)
