@@ -43,7 +43,7 @@ PAGE = ROOT / "docs" / "formats.md"
 BEGIN, END = "<!-- python benchmarks/formats.py writes from here -->", "<!-- to here -->"
 
 # Passes of the training: ten, and fewer where one takes long.
-EPOCHS = {"ResNet18": 4, "ResNet34": 3, "ResNet50": 3, "AttRNN": 8, "MHAttRNN": 6, "KWT2": 5, "KWT3": 3}
+EPOCHS = {"ResNet18": 4, "ResNet34": 3, "ResNet50": 3, "AttRNN": 8, "MHAttRNN": 6, "KWT2": 8, "KWT3": 6}
 USUAL_EPOCHS = 10
 
 # A format's column, what the check calls it, and the file or folder.
@@ -61,12 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to measure")
     parser.add_argument("--keep", type=Path, default=ROOT / "runs" / "formats", help="folder of the runs and exports")
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, metavar="FORMAT", help="with --again")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, metavar="FORMAT", help="with --again: these alone")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--again", action="store_true", help="export the kept runs once more, train nothing")
     what.add_argument("--time-again", action="store_true", help="time the kept exports once more")
     what.add_argument("--table", action="store_true", help="measure nothing, show what there is")
     arguments = parser.parse_args()
+    if arguments.formats and not arguments.again:
+        parser.error("--formats goes with --again: what is measured for the first time is measured in every format")
     RESULTS.mkdir(parents=True, exist_ok=True)
     for model in [] if arguments.table else arguments.models:
         folder = arguments.keep / model
@@ -74,7 +76,7 @@ def main() -> None:
             time_again(model, folder)
         elif arguments.again or not result_path(model).exists():
             print(model, flush=True)
-            write_result(result_path(model), measure(model, folder, arguments.formats))
+            write_result(result_path(model), measure(model, folder, arguments.formats or FORMATS))
     tables = make_tables([json.loads(result_path(name).read_text()) for name in names if result_path(name).exists()])
     print(tables)
     write_tables(tables)

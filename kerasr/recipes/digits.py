@@ -23,6 +23,8 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "ResNet18": {"epochs": 12, "features": COARSE},
     "ResNet34": {"epochs": 10, "features": COARSE},
     "ResNet50": {"epochs": 10, "features": COARSE},
+    # Transformers learn nothing at the convolutions' rate.
+    **dict.fromkeys(("KWT1", "KWT2", "KWT3"), {"optimizer": OptimizerConfig(learning_rate=5e-4)}),
 }
 
 
