@@ -308,7 +308,8 @@ def _processor() -> str:
 
 def _import_layers() -> None:
     """Loading a `.keras` file needs the classes of its layers to be registered."""
-    import kerasr.layers  # noqa: F401
+    import kerasr.layers
+    import kerasr.recurrent  # noqa: F401
 
 
 def _read_json(path: Path) -> dict[str, Any]:

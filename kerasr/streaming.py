@@ -19,7 +19,8 @@ from keras import layers, ops
 
 from kerasr.errors import UserError
 from kerasr.features import log_mel
-from kerasr.layers import BatchNormalization, MaskedRNN, NumFrames, ZeroPadding
+from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
+from kerasr.recurrent import MaskedRNN
 from kerasr.registry import model_facts
 from kerasr.run_directory import Run
 from kerasr.stream import POSITION, SOUND, STATE, StreamFacts

@@ -4,35 +4,24 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _padding import NUM_FRAMES, padded_clips, with_gradients
 
-from kerasr import layers
-from kerasr.errors import UserError
 from kerasr.layers import (
-    KERNELS,
     BatchNormalization,
     ClassToken,
     FrameAttention,
-    MaskedRNN,
     NumFrames,
     SelfAttention,
     SubSpectralNorm,
     ZeroPadding,
-    choose_kernel,
     fuse_batch_norms,
-    with_kernel,
 )
 from kerasr.registry import builder
-
-NUM_FRAMES = np.array([7, 1, 12, 5], "int32")
 
 
 @pytest.fixture
 def clips():
-    """Four clips of 7, 1, 12 and 5 frames, padded to 12; the last one has a silent frame inside."""
-    values = np.random.default_rng(0).normal(size=(4, 12, 3)).astype("float32")
-    values[np.arange(12)[None] >= NUM_FRAMES[:, None]] = 0
-    values[3, 2] = 0
-    return values
+    return padded_clips()
 
 
 def test_only_zeros_at_the_end_are_padding(clips):
@@ -86,130 +75,6 @@ def test_a_class_token_stands_first_and_each_frame_has_a_position(clips):
     np.testing.assert_allclose(tokens[:, 1:], clips + positions[:, 1:])
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_values_and_gradients_are_those_of_keras_under_a_mask(clips, cell, reverse, sequences, kernel, monkeypatch):
-    monkeypatch.setattr(layers, "BLOCK", 5)
-    ours = MaskedRNN(5, cell=cell, return_sequences=sequences, reverse=reverse, kernel=kernel)
-    theirs = (keras.layers.LSTM if cell == "lstm" else keras.layers.GRU)(5, return_sequences=sequences)
-    inside = np.arange(12)[None] < NUM_FRAMES[:, None]
-    features = tf.constant(clips)
-
-    def expected():
-        source = tf.reverse_sequence(features, NUM_FRAMES, seq_axis=1) if reverse else features
-        outputs = theirs(source, mask=inside)
-        if sequences and reverse:
-            outputs = tf.reverse_sequence(outputs, NUM_FRAMES, seq_axis=1)
-        return tf.where(inside[:, :, None], outputs, 0) if sequences else outputs
-
-    expected(), ours(features, NUM_FRAMES)
-    rng = np.random.default_rng(1)
-    weights = [rng.normal(size=weight.shape, scale=0.5) for weight in theirs.get_weights()]
-    theirs.set_weights(weights), ours.set_weights(weights)
-    got, want = (
-        _with_gradients(call, [features, *layer.trainable_variables])
-        for call, layer in ((lambda: ours(features, NUM_FRAMES), ours), (expected, theirs))
-    )
-    for ours_value, theirs_value in zip(got, want, strict=True):
-        np.testing.assert_allclose(ours_value, theirs_value, rtol=1e-5, atol=1e-5)
-
-
-def _with_gradients(call, sources):
-    sources = [getattr(source, "value", source) for source in sources]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        outputs = call()
-        loss = tf.reduce_sum(tf.sin(3 * outputs))
-    return [outputs.numpy(), *(gradient.numpy() for gradient in tape.gradient(loss, sources))]
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_gradients_are_the_same_where_the_graph_does_not_know_the_length(clips, cell):
-    layer = MaskedRNN(5, cell=cell, return_sequences=True)
-    layer(clips, NUM_FRAMES)
-
-    def gradients(features):
-        return tf.stack([tf.norm(value) for value in _with_gradients_in_graph(layer, features)])
-
-    unknown = tf.function(gradients, input_signature=[tf.TensorSpec([4, None, 3])])
-    np.testing.assert_allclose(unknown(clips), gradients(tf.constant(clips)), rtol=1e-5)
-
-
-def _with_gradients_in_graph(layer, features):
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(tf.sin(3 * layer(features, NUM_FRAMES)))
-    return tape.gradient(loss, [weight.value for weight in layer.trainable_variables])
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("frames", [1, 63, 64, 65, 200])
-def test_blocks_of_frames_give_the_same_states(rng, cell, frames):
-    sequence = rng.normal(size=(2, frames, 4)).astype("float32")
-    count = np.array([frames, max(1, frames // 2)], "int32")
-    fused = MaskedRNN(5, cell=cell, return_sequences=True)
-    blocks = MaskedRNN(5, cell=cell, return_sequences=True, kernel="blocks")
-    want = fused(sequence, count)
-    blocks(sequence, count)
-    blocks.set_weights(fused.get_weights())
-    unknown = tf.function(blocks, input_signature=[tf.TensorSpec([2, None, 4]), tf.TensorSpec([2], tf.int32)])
-    for got in (blocks(sequence, count), unknown(sequence, count)):
-        np.testing.assert_allclose(got, want, atol=1e-6)
-
-
-def test_gradients_are_the_same_compiled(clips):
-    layer = MaskedRNN(5, return_sequences=True)
-    layer(clips, NUM_FRAMES)
-
-    def gradients():
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(tf.sin(layer(clips, NUM_FRAMES)))
-        return tape.gradient(loss, [weight.value for weight in layer.trainable_variables])
-
-    for plain, compiled in zip(gradients(), tf.function(gradients, jit_compile=True)(), strict=True):
-        np.testing.assert_allclose(plain, compiled, atol=1e-5)
-
-
-def test_a_frozen_layer_still_runs(clips):
-    layer = MaskedRNN(5, trainable=False)
-    assert layer(clips, NUM_FRAMES).shape == (4, 5)
-
-
-def test_a_model_keeps_its_weights_when_its_kernel_changes(clips):
-    features = keras.Input((None, 3))
-    model = keras.Model(features, MaskedRNN(5, kernel="plain", name="rnn")(features, NumFrames()(features)))
-    fused = with_kernel(model, "fused")
-    assert (model.get_layer("rnn").kernel, fused.get_layer("rnn").kernel) == ("plain", "fused")
-    np.testing.assert_allclose(model(clips), fused(clips), atol=1e-6)
-
-
-def test_without_a_gpu_the_fused_kernel_is_chosen():
-    assert choose_kernel() == choose_kernel(xla=True) == "fused"
-    assert choose_kernel("plain") == "plain"
-    with pytest.raises(UserError, match="needs a GPU"):
-        choose_kernel("cudnn")
-
-
-@pytest.mark.parametrize("policy", ["auto", "cudnn"])
-def test_cudnn_is_chosen_where_it_runs(monkeypatch, policy):
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
-    assert choose_kernel(policy) == "cudnn"
-
-
-def test_cudnn_is_not_compiled_by_xla(monkeypatch):
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
-    assert choose_kernel(xla=True) == "fused"
-    with pytest.raises(UserError, match="XLA"):
-        choose_kernel("cudnn", xla=True)
-
-
-@pytest.mark.parametrize("option", [{"cell": "rnn"}, {"kernel": "quick"}])
-def test_unknown_options_are_named(option):
-    with pytest.raises(UserError, match="choose one of"):
-        MaskedRNN(4, **option)
-
-
 @pytest.mark.parametrize("shape", [(4, 6, 5, 3), (4, 6, 3)])
 @pytest.mark.parametrize("trainable", [True, False])
 def test_batch_norm_is_that_of_keras(shape, trainable, rng):
@@ -222,7 +87,7 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
         norm.fused = True
         norm(inputs)
         norm.gamma.assign(gamma), norm.beta.assign(beta)
-        values += _with_gradients(lambda norm=norm: norm(inputs, training=True), [inputs, norm.gamma, norm.beta])
+        values += with_gradients(lambda norm=norm: norm(inputs, training=True), [inputs, norm.gamma, norm.beta])
         values += [norm.moving_mean.numpy(), norm.moving_variance.numpy(), norm(inputs)]
     for ours, theirs in zip(got, want, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
@@ -272,8 +137,8 @@ def test_sub_bands_are_batch_norms_side_by_side(widths):
         norm.gamma.assign(rng.normal(size=3)), norm.beta.assign(rng.normal(size=3))
         ours.gamma.assign(tf.tensor_scatter_nd_update(ours.gamma.value, [[band]], [norm.gamma.value]))
         ours.beta.assign(tf.tensor_scatter_nd_update(ours.beta.value, [[band]], [norm.beta.value]))
-    got = _with_gradients(lambda: ours(images, training=True), [images, ours.gamma, ours.beta])
-    want = _with_gradients(lambda: expected(True), [images, *(w for norm in theirs for w in (norm.gamma, norm.beta))])
+    got = with_gradients(lambda: ours(images, training=True), [images, ours.gamma, ours.beta])
+    want = with_gradients(lambda: expected(True), [images, *(w for norm in theirs for w in (norm.gamma, norm.beta))])
     want = [*want[:2], np.stack(want[2::2]), np.stack(want[3::2])]
     for ours_value, theirs_value in zip(got, want, strict=True):
         np.testing.assert_allclose(ours_value, theirs_value, rtol=1e-4, atol=1e-4)

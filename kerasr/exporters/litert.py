@@ -19,7 +19,7 @@ from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
-from kerasr.layers import MaskedRNN, with_kernel
+from kerasr.recurrent import MaskedRNN, with_kernel
 from kerasr.run_directory import Run, hear
 from kerasr.streaming import StreamingStep, why_not_streaming
 

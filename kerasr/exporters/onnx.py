@@ -15,7 +15,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.features import Features
-from kerasr.layers import with_kernel
+from kerasr.recurrent import with_kernel
 from kerasr.run_directory import Run, hear
 
 OPSET = 18

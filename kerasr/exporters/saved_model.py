@@ -24,7 +24,8 @@ import tensorflow as tf
 
 from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
-from kerasr.layers import NumFrames, with_kernel
+from kerasr.layers import NumFrames
+from kerasr.recurrent import with_kernel
 from kerasr.run_directory import Run, hear
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming

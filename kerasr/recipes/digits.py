@@ -24,7 +24,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "ResNet34": {"epochs": 10, "features": COARSE},
     "ResNet50": {"epochs": 10, "features": COARSE},
     # Transformers learn nothing at the convolutions' rate.
-    **dict.fromkeys(("KWT1", "KWT2", "KWT3"), {"optimizer": OptimizerConfig(learning_rate=5e-4)}),
+    **{name: {"optimizer": OptimizerConfig(learning_rate=5e-4)} for name in ("KWT1", "KWT2", "KWT3")},
 }
 
 
