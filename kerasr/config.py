@@ -1,4 +1,4 @@
-"""Every setting of a training as a frozen dataclass: plain data, known to no framework.
+"""Every setting of a training, and when a listener reports a word, as frozen dataclasses known to no framework.
 
 The field docstrings are the command line's help, so they say what a value means and in what unit. A config turns into
 JSON and back (`to_json`, `from_json`), which is how a run directory remembers it.
@@ -262,6 +262,20 @@ class TrainConfig:
     """Write TensorBoard logs into the run."""
     wandb: bool = False
     """Log to Weights & Biases."""
+
+
+@dataclass(frozen=True)
+class ListenOptions:
+    """When a word counts as heard."""
+
+    hop_seconds: float = 0.1
+    """Time between two windows, in seconds; a model that carries its state has steps of its own."""
+    smooth_seconds: float = 0.3
+    """Time over which a word's probability is averaged, in seconds."""
+    threshold: float | None = None
+    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
+    refractory_seconds: float = 1.0
+    """Silence after a report, in seconds: the same sound stays in the window for a while."""
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from kerasr import atomic, audio
+from kerasr.config import ListenOptions
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.listening import Ear, Gate, Listener, ListenOptions, is_word, run_ear
+from kerasr.listening import Ear, Gate, Listener, is_word, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.config import ListenOptions
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -53,17 +54,10 @@ class ListenConfig:
     """Hear this recording instead of the microphone."""
     sample_rate: int | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
-    hop_seconds: float = 0.1
-    """Time between two windows, in seconds; a model that carries its state has steps of its own."""
     carry_state: bool = False
     """Carry the network's state from chunk to chunk instead of hearing windows, which is less work; docs/streaming.md
     says when it hears as well."""
-    smooth_seconds: float = 0.3
-    """Time over which a word's probability is averaged, in seconds."""
-    threshold: float | None = None
-    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
-    refractory_seconds: float = 1.0
-    """Silence after a report, in seconds: the same sound stays in the window for a while."""
+    options: Annotated[ListenOptions, tyro.conf.arg(name="")] = field(default_factory=ListenOptions)
     json: bool = False
     """One JSON object a word, a line each."""
 
@@ -76,10 +70,9 @@ def main(argv: list[str]) -> None:
     if config.source and config.file:
         raise UserError("both --file and - are given: hear one of them")
     import_quietly()
-    from kerasr.listening import Listener, ListenOptions, listen, open_ear
+    from kerasr.listening import Listener, listen, open_ear
 
-    options = ListenOptions(config.hop_seconds, config.smooth_seconds, config.threshold, config.refractory_seconds)
-    listener = Listener(open_ear(config.model, carry_state=config.carry_state), options)
+    listener = Listener(open_ear(config.model, carry_state=config.carry_state), config.options)
     chunks = open_source(config, listener.ear.sample_rate)
     started = time.perf_counter()
     try:

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from kerasr.config import FeatureSpec, from_json
+from kerasr.config import FeatureSpec, ListenOptions, from_json
 from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, hear, load_run
@@ -194,20 +194,6 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
 
 def _window(spec: FeatureSpec) -> int:
     return spec.sample_rate if spec.clip_seconds is None else spec.clip_samples
-
-
-@dataclass(frozen=True)
-class ListenOptions:
-    """When a word counts as heard."""
-
-    hop_seconds: float = 0.1
-    """Time between two windows, in seconds; a model that carries its state has steps of its own."""
-    smooth_seconds: float = 0.3
-    """Time over which a word's probability is averaged, in seconds."""
-    threshold: float | None = None
-    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
-    refractory_seconds: float = 1.0
-    """Silence after a report, in seconds: the same sound stays in the window for a while."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.errors import UserError
+from kerasr.serving.options import ServerOptions
 
 if TYPE_CHECKING:
     from kerasr.serving import Server
@@ -40,27 +41,7 @@ class ServeConfig:
 
     path: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SERVING")]
     """A folder of models, one model's folder (with 1/, 2/, ... in it), or a models.config."""
-    host: str = "127.0.0.1"
-    """Address to listen at. The default is this machine alone; 0.0.0.0 is whoever can reach it, and nothing is
-    encrypted or asks for a password."""
-    grpc_port: int = 8500
-    """Port of gRPC; 0 takes any free one."""
-    rest_port: int = 8501
-    """Port of REST and the counters; 0 takes any free one."""
-    poll_seconds: float = 1.0
-    """Time between two looks for new versions, in seconds."""
-    max_batch_size: int = 32
-    """Most clips that run together."""
-    batch_timeout_ms: float = 2.0
-    """How long a request waits for others while the processor is free, in milliseconds. 0 is quickest for a lone
-    client; more fills batches when many ask at once."""
-    max_enqueued_batches: int = 10
-    """Batches that may wait for each signature. What comes on top is refused at once (UNAVAILABLE, 503), so that those
-    who wait do not wait long."""
-    max_request_mb: int = 16
-    """Largest request, in MiB. JSON takes about 10 bytes a sample, gRPC 4, and a WAV file 2."""
-    max_held_mb: int = 256
-    """Most of all requests that are not answered yet, in MiB; what comes on top is refused."""
+    options: Annotated[ServerOptions, tyro.conf.arg(name="")] = field(default_factory=ServerOptions)
 
 
 def main(argv: list[str]) -> None:
@@ -70,10 +51,9 @@ def main(argv: list[str]) -> None:
     # TensorFlow imports Keras where it finds it, which takes seconds and memory; a SavedModel needs none.
     sys.modules["keras"] = None  # pyright: ignore[reportArgumentType]
     import_quietly(("tensorflow",))
-    from kerasr.serving.server import Server, ServerOptions, serve_until_signal
+    from kerasr.serving.server import Server, serve_until_signal
 
-    settings = {name: value for name, value in vars(config).items() if name != "path"}
-    server = Server(Path(config.path), ServerOptions(**settings), say)
+    server = Server(Path(config.path), config.options, say)
     asyncio.run(serve_until_signal(server, say_ready))
 
 
@@ -86,14 +66,15 @@ def check(config: ServeConfig) -> None:
         raise UserError(
             f"{config.path}: no such folder; `python -m kerasr.export RUN --to {config.path}/NAME` makes one"
         )
+    options = config.options
     for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):
-        if getattr(config, name) <= 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give more than 0")
+        if getattr(options, name) <= 0:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: give more than 0")
     for name in ("grpc_port", "rest_port"):
-        if not 0 <= getattr(config, name) < 2**16:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: ports are 0 (any free one) to 65535")
-    if config.batch_timeout_ms < 0:
-        raise UserError(f"--batch-timeout-ms {config.batch_timeout_ms}: give 0 or more")
+        if not 0 <= getattr(options, name) < 2**16:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: ports are 0 (any free one) to 65535")
+    if options.batch_timeout_ms < 0:
+        raise UserError(f"--batch-timeout-ms {options.batch_timeout_ms}: give 0 or more")
 
 
 def say(words: str) -> None:

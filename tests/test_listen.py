@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from kerasr import audio, listen
+from kerasr.config import ListenOptions
 from kerasr.errors import UserError
 from kerasr.exporters import export_litert
-from kerasr.listening import Ear, Listener, ListenOptions, Steps, Windows, open_ear, run_ear
+from kerasr.listening import Ear, Listener, Steps, Windows, open_ear, run_ear
 from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 

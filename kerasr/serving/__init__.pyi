@@ -1,4 +1,4 @@
+from .options import ServerOptions as ServerOptions
 from .server import Server as Server
-from .server import ServerOptions as ServerOptions
 from .status import Code as Code
 from .status import ServingError as ServingError

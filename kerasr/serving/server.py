@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -18,6 +17,7 @@ from kerasr.serving.batching import Batcher, BatchOptions
 from kerasr.serving.grpc import GrpcServer
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.models import Models
+from kerasr.serving.options import ServerOptions
 from kerasr.serving.predict import Predictor
 from kerasr.serving.rest import make_app
 
@@ -25,33 +25,6 @@ from kerasr.serving.rest import make_app
 _MAX_CONNECTIONS = 768
 # How long a shutdown waits for what was taken.
 _GRACE_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """Where to listen, and how much to take.
-
-    Attributes:
-        host: address to listen at.
-        grpc_port: 0 is any free one.
-        rest_port: likewise.
-        poll_seconds: time between two looks at the folder.
-        max_batch_size: most clips that run together.
-        batch_timeout_ms: how long a clip waits for others while the processor is free.
-        max_enqueued_batches: batches that may wait; more is refused.
-        max_request_mb: largest request.
-        max_held_mb: most of all requests that are not answered yet.
-    """
-
-    host: str = "127.0.0.1"
-    grpc_port: int = 8500
-    rest_port: int = 8501
-    poll_seconds: float = 1.0
-    max_batch_size: int = 32
-    batch_timeout_ms: float = 2.0
-    max_enqueued_batches: int = 10
-    max_request_mb: int = 16
-    max_held_mb: int = 256
 
 
 class Server:
