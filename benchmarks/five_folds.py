@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="architecture; the recipe's own where not given")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="passes: the clips are few (default: %(default)s)")
-    parser.add_argument("--voices", type=int, default=0, help="synthetic clips of each word beside the recordings")
+    parser.add_argument("--voices", type=int, default=0, help="of each word, by espeak-ng and as many by flite")
     parser.add_argument("--folds", type=int, nargs="+", default=range(NUM_FOLDS), help="leave out these, in turn")
     parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
     arguments = parser.parse_args()
@@ -59,7 +59,8 @@ def main() -> None:
 def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
     """Train without one fold and keep the score on it."""
     config = get_recipe("commands", model)
-    config = replace(config, keep="last", epochs=epochs, synthetic_voices=voices, words=SPOKEN if voices else None)
+    config = replace(config, keep="last", epochs=epochs, words=SPOKEN if voices else None)
+    config = replace(config, synthetic_voices=voices, flite_clips=voices)
     path = RESULTS / f"{config.model}-{config.epochs}-{f'voices{voices}-' if voices else ''}{fold}.json"
     if path.exists():
         return

@@ -50,7 +50,7 @@ def candidates() -> dict[str, TrainConfig]:
         "coarse": replace(best, features=coarse),
         "coarse-adamw": replace(adamw, features=coarse),
         "rooms": replace(best, augment=replace(best.augment, **rooms)),
-        "voices": replace(best, synthetic_voices=100),
+        "voices": replace(best, synthetic_voices=100, flite_clips=100),
     }
 
 
