@@ -3,8 +3,8 @@
     python data_scripts/presets.py              all of them: the better part of an hour on two cores
     python data_scripts/presets.py digits       some of them
 
-Some words are spoken by the program flite (apt install flite). The runs stay in runs/presets/; one that was killed goes
-on, and a preset whose run has ended is made anew without training. Another machine's arithmetic gives other weights.
+The runs stay in runs/presets/; one that was killed goes on, and a preset whose run has ended is made anew without
+training. Another machine's arithmetic gives other weights.
 """
 
 import subprocess
@@ -46,10 +46,9 @@ COMMANDS = f"{','.join(WANTED)},{UNKNOWN}={'|'.join(OTHERS)}|{MORE}"
 
 # The arguments of `python -m kerasr.train`.
 TRAININGS = {
-    "digits": ["digits-best", *NARROW, *ANY_MICROPHONE, "--epochs", "60",
-               "--synthetic-voices", "100", "--flite-clips", "100"],
-    "commands": ["commands", *NARROW, "--data", "speech_commands", "--split", "speaker", "--epochs", "30",
-                 "--synthetic-voices", "200", "--flite-clips", "200", "--words", COMMANDS],
+    "digits": ["digits-best", *NARROW, *ANY_MICROPHONE, "--synthetic-voices", "100", "--epochs", "60"],
+    "commands": ["commands", *NARROW, "--data", "speech_commands", "--split", "speaker", "--epochs", "40",
+                 "--synthetic-voices", "100", "--words", COMMANDS],
     "wakeword_stop": ["wakeword", *NARROW, "--data", "speech_commands", "--wanted", "stop", "--split", "speaker"],
 }  # fmt: skip
 
