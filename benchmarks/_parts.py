@@ -33,6 +33,8 @@ def parse_arguments(description: str | None, name: str, epochs: int) -> argparse
 
 def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], dict[str, Any]]]) -> None:
     """Measure each part whose result is not there yet, and keep it with the command, the machine and the versions."""
+    if unknown := sorted(set(arguments.parts or ()) - set(parts)):
+        raise SystemExit(f"--parts {unknown[0]}: there is no such part; there are {', '.join(parts)}")
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name, measure in parts.items():
         path = arguments.results / f"{name}-{arguments.epochs}-epochs.json"

@@ -5,10 +5,10 @@
     python benchmarks/voices.py --table                         print what has been measured
 
 A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of
-FSDD, which it has never heard. `all` is the recipe, `no ...` lacks one of its changes, `and ...` has one more; `and
-flite` has clips by the program flite beside those of espeak-ng. FSDD chose none of it: that was done on other words and
-other people, the parts `commands ...`, which are the ten commands of Speech Commands and its 2,866 recordings of them.
-Parts are written to benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while
+FSDD, which it has never heard. `all` is the recipe, `no-...` lacks one of its changes, `and-...` has one more;
+`and-flite` has clips by the program flite beside those of espeak-ng. The recipe was chosen on other words and other
+people: the ten commands of Speech Commands and its 2,866 recordings of them, the parts `commands-...`. Parts are
+written to benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while
 that file is there.
 """
 
@@ -23,33 +23,34 @@ from _parts import accuracy_by_speaker, is_right, measure_parts, parse_arguments
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
 from kerasr.recipes import get_recipe
+from kerasr.recipes.voices import FLITE_CLIPS
 from kerasr.training import train_recipe
 
 DIGITS = "zero,one,two,three,four,five,six,seven,eight,nine"
 COMMANDS = "yes,no,up,down,left,right,on,off,stop,go"
 EPOCHS = 10
 
-# What each part has otherwise than the recipe: fields of its augmentation.
+# What each part has otherwise than the recipe: settings, or fields of its changes to clips and of its optimizer.
 PLAIN = Augmentation()
 PARTS: dict[str, dict[str, Any]] = {
     "all": {},
-    "no speed": {"speed": PLAIN.speed},
-    "no silence": {"silence": 0.0},
-    "no level": {"gain_db": 0.0},
-    "no microphone": {"tilt_db": 0.0},
-    "no noise": {"noise": 0.0},
-    "no masks": {"time_masks": 0, "frequency_masks": 0},
-    "no mixup": {"mixup": 0.0},
-    "and tempo": {"tempo": (0.85, 1.2)},
-    "and vocal tract": {"vtlp": (0.85, 1.15)},
-    "and equaliser": {"eq_db": 4.0},
-    "and rooms": {"reverb": 0.3},
-    "and telephones": {"codec": 0.3},
-    "and cutmix": {"cutmix": 0.25},
-    "and flite": {},
+    "no speed": {"augment": {"speed": PLAIN.speed}},
+    "no silence": {"augment": {"silence": 0.0}},
+    "no level": {"augment": {"gain_db": 0.0}},
+    "no microphone": {"augment": {"tilt_db": 0.0}},
+    "no noise": {"augment": {"noise": 0.0}},
+    "no masks": {"augment": {"time_masks": 0, "frequency_masks": 0}},
+    "no mixup": {"augment": {"mixup": 0.0}},
+    "no average": {"optimizer": {"ema": 0.0}},
+    "no cosine": {"optimizer": {"schedule": "constant"}},
+    "and tempo": {"augment": {"tempo": (0.85, 1.2)}},
+    "and vocal tract": {"augment": {"vtlp": (0.85, 1.15)}},
+    "and equaliser": {"augment": {"eq_db": 4.0}},
+    "and rooms": {"augment": {"reverb": 0.3}},
+    "and telephones": {"augment": {"codec": 0.3}},
+    "and cutmix": {"augment": {"cutmix": 0.25}},
+    "and flite": {"flite_clips": FLITE_CLIPS},
 }
-# Clips of each word that the part `and flite` has beside the recipe's.
-FLITE_CLIPS = 300
 # Parts that are measured on the people of Speech Commands.
 CHOICES = ("all", "no mixup", "and flite")
 ON_COMMANDS = "commands "
@@ -70,16 +71,13 @@ def main() -> None:
 def settings(name: str, epochs: int) -> TrainConfig:
     """The recipe with what the part has otherwise, for FSDD's 8 kHz or for the ten commands."""
     config = get_recipe("voices")
-    change = name.removeprefix(ON_COMMANDS)
     words, features = (COMMANDS, "commands") if name.startswith(ON_COMMANDS) else (DIGITS, "digits")
-    return replace(
-        config,
-        words=words,
-        features=get_recipe(features).features,
-        augment=replace(config.augment, **PARTS[change]),
-        flite_clips=FLITE_CLIPS if change == "and flite" else 0,
-        epochs=epochs,
-    )
+    changes = {
+        # A dictionary changes fields of the setting, anything else is the setting.
+        setting: replace(getattr(config, setting), **value) if isinstance(value, dict) else value
+        for setting, value in PARTS[name.removeprefix(ON_COMMANDS)].items()
+    }
+    return replace(config, words=words, features=get_recipe(features).features, epochs=epochs, **changes)
 
 
 def measure(name: str, epochs: int) -> dict[str, Any]:
@@ -94,7 +92,6 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
     labels = np.array([item.label for item in people])
     return {
         "changes": PARTS[name.removeprefix(ON_COMMANDS)],
-        "flite_clips": config.flite_clips,
         "accuracy": float(right.mean()),
         "num_clips": len(people),
         "by_speaker": accuracy_by_speaker(people, right),
@@ -105,6 +102,8 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
 
 def print_digits(results: list[dict[str, Any]]) -> None:
     """Each part's score on the speakers of FSDD."""
+    if not results:
+        return
     speakers = sorted({speaker for result in results for speaker in result["by_speaker"]})
     print(f"| changes | epochs | FSDD | {' | '.join(speakers)} |\n|{'---|' * (len(speakers) + 3)}")
     for result in results:
@@ -114,6 +113,8 @@ def print_digits(results: list[dict[str, Any]]) -> None:
 
 def print_commands(results: list[dict[str, Any]]) -> None:
     """Each part's score on Speech Commands, word by word."""
+    if not results:
+        return
     words = COMMANDS.split(",")
     print(f"\n| changes | epochs | commands | {' | '.join(words)} |\n|{'---|' * (len(words) + 3)}")
     for result in results:

@@ -8,10 +8,10 @@
 FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B --hear-at
 1`), the other four train, and the last weights are kept: each speaker is tested once, by a network that never heard
 them. (With five to learn from, more time and a clip heard at three speeds, a network does better:
-`benchmarks/unseen_speakers.py`.) A training gets --minutes of one processor,
-its start included: a model's epochs are timed once, and it gets those that fit, with the cosine over them. So a quick
-network makes many passes and a slow one few. Processor time hardly depends on what else the machine does: two of these
-may share the work, each on models of its own.
+`benchmarks/unseen_speakers.py`.) A training gets --minutes of one processor, its start included: a model's epochs are
+timed once, and it gets those that fit, two at least, with the cosine over them. So a quick network makes many passes
+and a slow one few. Processor time hardly depends on what else the machine does: two of these may share the work, each
+on models of its own.
 
 Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table, docs/zoo.png
 and kerasr/models/scores.json, which `python -m kerasr.models` shows.
@@ -216,7 +216,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 def write_picture(rows: list[dict[str, Any]]) -> None:
     from kerasr.report import draw_cost
 
-    budget = f"{rows[0]['minutes']:g} processor minutes a training"
+    budget = f"{rows[0]['minutes']:g} processor minutes a training, two passes at least"
     note = f"FSDD, two of six speakers left out at a time, {budget}. Lines: 95% over speakers."
     atomic.write_bytes(PICTURE, draw_cost(rows, note=note, name="zoo").png())
 
@@ -229,8 +229,8 @@ def write_scores(rows: list[dict[str, Any]]) -> None:
         for row in whole
     }
     what = (
-        f"mean accuracy on FSDD's {NUM_SPEAKERS} speakers, left out two at a time of trainings of at most "
-        f"{rows[0]['minutes']:g} processor minutes; in brackets, the worst speaker's"
+        f"mean accuracy on FSDD's {NUM_SPEAKERS} speakers, left out two at a time of trainings of about "
+        f"{rows[0]['minutes']:g} processor minutes, two passes at least; in brackets, the worst speaker's"
     )
     if whole:
         write_json(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})

@@ -44,6 +44,12 @@ def value_of(flag: str, argv: list[str]) -> str | None:
     return None
 
 
+def usual_recipe(argv: list[str]) -> str:
+    """The recipe of arguments that name none: for recordings, for words that nobody has recorded, else for digits."""
+    flags = {argument.split("=")[0] for argument in argv}
+    return "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
+
+
 def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments; what the user can mend ends it with one line and code 2."""
     argv = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]

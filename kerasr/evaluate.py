@@ -82,6 +82,9 @@ def _check(config: EvaluateConfig) -> None:
     """Say what does not go together."""
     if config.folds is not None and not config.suspects:
         raise UserError("--folds is the number of models that --suspects trains: add --suspects")
+    for name in ("carry_state", "snr_db", "false_alarms_per_hour"):
+        if getattr(config, name) != EvaluateConfig.__dataclass_fields__[name].default and not config.stream:
+            raise UserError(f"--{name.replace('_', '-')} goes with --stream: add it")
     asked = [
         flag
         for flag, given in (

@@ -60,6 +60,11 @@ def main(argv: list[str]) -> None:
         raise UserError("--quantize is for --format litert: add it")
     if config.format != "litert" and config.stream:
         raise UserError("--stream is for --format litert: a SavedModel has it already, where the model can")
+    if config.format == "serving" and config.to.endswith((".tflite", ".onnx")):
+        kind = "litert" if config.to.endswith(".tflite") else "onnx"
+        raise UserError(f"--to {config.to} names a file: add --format {kind}, or name a folder for a SavedModel")
+    if config.least_agreement is not None and not 0 <= config.least_agreement <= 1:
+        raise UserError(f"--least-agreement {config.least_agreement:g}: give a share from 0 to 1, as 0.999")
     if config.format == "serving" and config.least_agreement is not None:
         raise UserError(
             "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals"

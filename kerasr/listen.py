@@ -69,6 +69,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{config.source}: a recording is named with --file; - is the standard input")
     if config.source and config.file:
         raise UserError("both --file and - are given: hear one of them")
+    if config.file and config.sample_rate:
+        raise UserError("--sample-rate is of the standard input or the microphone: a file says its own")
     import_quietly()
     from kerasr.listening import Listener, listen, open_ear
 

@@ -28,8 +28,6 @@ from kerasr.run_directory import Run, hear, load_run
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step
 
-# Of a run that has no threshold of its own: most of a stream is no word.
-LEAST_THRESHOLD = 0.5
 # Windows that are heard side by side, where a chunk completes several.
 MAX_WINDOWS = 32
 
@@ -131,9 +129,11 @@ def open_ear(path: str, *, carry_state: bool = False) -> Ear:
     Raises:
         UserError: it cannot be loaded, or heard so; the message says why.
     """
-    return (
-        _litert_ear(path, carry_state) if path.endswith(".tflite") else run_ear(load_run(path), carry_state=carry_state)
-    )
+    if path.endswith(".tflite"):
+        return _litert_ear(path, carry_state)
+    if path.endswith(".onnx") or any(Path(path).glob("*/saved_model.pb")) or Path(path, "saved_model.pb").exists():
+        raise UserError(f"{path}: give the run, a preset's name or a .tflite file; other exports are not listened with")
+    return run_ear(load_run(path), carry_state=carry_state)
 
 
 def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
@@ -168,7 +168,7 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
     except ImportError as error:
         raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
     try:
-        facts = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+        facts = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
         interpreter = Interpreter(path, num_threads=1)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
@@ -251,7 +251,7 @@ class Listener:
         options = options or ListenOptions()
         _check(options)
         self.ear = ear
-        self.threshold = options.threshold if options.threshold is not None else max(LEAST_THRESHOLD, ear.threshold)
+        self.threshold = options.threshold if options.threshold is not None else ear.threshold
         self._gate = Gate(ear.labels, self.threshold, options.refractory_seconds)
         self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
         num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)

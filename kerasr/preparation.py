@@ -10,6 +10,7 @@ from kerasr.config import TrainConfig
 from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.balance import find_groups
+from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.pipeline import measure_front_end
@@ -38,6 +39,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         UserError: the recordings or the settings have a fault that the message explains.
     """
     config = inherit(config)
+    _check_voices(config)
     config, corpus = _load(config, console)
     config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
@@ -89,6 +91,19 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
 def _data_of(config: TrainConfig) -> str | None:
     """What to train on: words alone are a synthetic corpus."""
     return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
+
+
+def _check_voices(config: TrainConfig) -> None:
+    """Say what the synthetic voices cannot do before any of them speaks."""
+    if config.synthetic_voices < 0:
+        raise UserError(f"--synthetic-voices {config.synthetic_voices}: give a whole number of at least 0")
+    if config.flite_clips:
+        check_flite(config.language, config.flite_clips)
+    if config.words is not None and config.data is not None and not (config.synthetic_voices or config.flite_clips):
+        raise UserError(
+            f"--words {config.words}: beside recordings ({config.data}) it is what synthetic voices say: add "
+            "--synthetic-voices 100, or train words alone with the recipe voices"
+        )
 
 
 def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:

@@ -57,9 +57,12 @@ def least_probability(run: Run) -> float:
 
 
 def stream_threshold(run: Run) -> float:
-    """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it, else that of clips."""
+    """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it.
+
+    Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
+    """
     chosen = (run.facts.get("stream") or {}).get("threshold")
-    return chosen or least_probability(run)
+    return chosen or max(0.5, least_probability(run))
 
 
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:

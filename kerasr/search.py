@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 
-from kerasr.cli import import_quietly, parse, run_command, value_of
+from kerasr.cli import import_quietly, parse, run_command, usual_recipe, value_of
 from kerasr.config import TrainConfig
 from kerasr.recipes import get_recipe
 
@@ -42,7 +42,7 @@ class SearchConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, search, and say what was found."""
-    recipe = "words" if value_of("--data", argv) else "digits"
+    recipe = usual_recipe(argv)
     if argv and not argv[0].startswith("-"):
         recipe, argv = argv[0], argv[1:]
     default = SearchConfig(tyro.MISSING, get_recipe(recipe, value_of("--model", argv)))

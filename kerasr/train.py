@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from kerasr.cli import import_quietly, parse, run_command, value_of
+from kerasr.cli import import_quietly, parse, run_command, usual_recipe, value_of
 from kerasr.config import TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
 def parse_config(argv: list[str]) -> TrainConfig:
     """The settings: a recipe's, with what the command line says instead."""
     flags = {argument.split("=")[0] for argument in argv}
-    recipe = "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
+    recipe = usual_recipe(argv)
     if argv and not argv[0].startswith("-"):
         recipe, argv = argv[0], argv[1:]
     # A model's own options and a recipe's settings for it are known once the model is.

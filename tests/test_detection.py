@@ -70,7 +70,7 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     assert result["test"][0]["num_words"] == len(run.utterances("test"))
     ear = run_ear(load_run(run.path))
     assert ear.threshold == result["threshold"]
-    assert Listener(ear).threshold == max(0.5, result["threshold"])
+    assert Listener(ear).threshold == result["threshold"]
 
 
 def test_a_run_is_measured_as_it_carries_its_state(untrained, tone_run, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
@@ -18,10 +19,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from kerasr import cli, export
+from kerasr.audio import resample
 from kerasr.data.pipeline import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
-from kerasr.exporters.saved_model import SIGNATURES
 from kerasr.features import Features
 from kerasr.listening import open_ear
 from kerasr.registry import list_models, model_facts
@@ -66,7 +67,7 @@ def test_every_signature_answers_as_the_run_does(signatures, tone_run):
         "serve_wav": {"wav": [Path(path).read_bytes() for path in paths]},
         "features": {"features": features},
     }
-    assert set(SIGNATURES) == set(inputs) == set(signatures)
+    assert set(inputs) == set(signatures)
     for name, given in inputs.items():
         answer = signatures[name](**{key: tf.constant(value) for key, value in given.items()})
         np.testing.assert_allclose(answer["logits"], logits, atol=1e-4, err_msg=name)
@@ -188,9 +189,9 @@ def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
     assert check.agreement == 1
     assert check.difference < {"none": 1e-4, "dynamic": 0.2, "int8": 2.0}[quantize]
     assert check.size == path.stat().st_size
-    facts = json.loads((tmp_path / "tones.json").read_text())
+    facts = json.loads((tmp_path / "tones.tflite.json").read_text())
     assert (facts["labels"], facts["format"]) == (list(run.labels), ["litert", quantize])
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["tones.json", "tones.tflite"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tones.tflite", "tones.tflite.json"]
 
 
 def test_onnx_hears_the_same_words_of_any_number_and_length(tone_run, tmp_path):
@@ -330,7 +331,7 @@ def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
         np.testing.assert_allclose(answer["logits"], expected, atol=1e-4 if quantize == "none" else 0.2)
         answers = [interpreter.get_tensor(item["index"]) for item in interpreter.get_output_details()]
         assert any(np.array_equal(given, answer["probs"]) for given in answers)
-    facts = json.loads(path.with_suffix(".json").read_text())
+    facts = json.loads(Path(f"{path}.json").read_text())
     assert facts["input"]["shape"] == [1, None]
     with pytest.raises(UserError, match="clips of any length"):
         open_ear(str(path))
@@ -340,7 +341,7 @@ def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
 def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_path, seconds, change, rng):
     run = load_run(tone_run)
     path, _ = export_litert(run, tmp_path / "tones.tflite")
-    facts = json.loads(path.with_suffix(".json").read_text())["input"]
+    facts = json.loads(Path(f"{path}.json").read_text())["input"]
     _, size = facts["shape"]
     clip = 0.1 * rng.standard_normal(round(seconds * facts["sample_rate"])).astype("float32")
     if change == "shorter":
@@ -386,16 +387,90 @@ def test_saved_model_cli_runs_it(served, tone_run, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), logits, atol=1e-4)
 
 
-def test_the_c_api_loads_it(served):
-    """`TF_LoadSessionFromSavedModel` is what a C++ server calls."""
+class _Place(ctypes.Structure):
+    """C's `TF_Output`: one of an operation's tensors."""
+
+    _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
+
+
+def test_the_c_api_runs_it(served, tone_run):
+    """`TF_LoadSessionFromSavedModel` and `TF_SessionRun` are what a C++ server calls."""
     library = ctypes.CDLL(str(Path(tf.sysconfig.get_lib()) / "libtensorflow_cc.so.2"))
-    for name in ("TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions", "TF_LoadSessionFromSavedModel"):
-        getattr(library, name).restype = ctypes.c_void_p
-    library.TF_Message.restype = ctypes.c_char_p
-    status, graph = (ctypes.c_void_p(getattr(library, f"TF_New{name}")()) for name in ("Status", "Graph"))
-    options = ctypes.c_void_p(library.TF_NewSessionOptions())
-    tags = (ctypes.c_char_p * 1)(b"serve")
-    folder = str(served / "tones" / "1").encode()
-    session = library.TF_LoadSessionFromSavedModel(options, None, folder, tags, 1, graph, None, status)
-    assert library.TF_GetCode(status) == 0, library.TF_Message(status)
-    assert session
+    pointer = ctypes.c_void_p
+
+    def call(name, *arguments, returns=pointer):
+        function = getattr(library, name)
+        function.restype = returns
+        return function(*arguments)
+
+    def place(graph, name):
+        operation, _, index = name.partition(":")
+        return _Place(call("TF_GraphOperationByName", graph, operation.encode()), int(index))
+
+    waveform, _, _, logits = listen(load_run(tone_run))
+    folder = served / "tones" / "1"
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    signature = saved.meta_graphs[0].signature_def["serving_default"]
+    status, graph = (pointer(call(f"TF_New{name}")) for name in ("Status", "Graph"))
+    options, tags = pointer(call("TF_NewSessionOptions")), (ctypes.c_char_p * 1)(b"serve")
+    session = pointer(
+        call("TF_LoadSessionFromSavedModel", options, None, str(folder).encode(), tags, 1, graph, None, status)
+    )
+    assert call("TF_GetCode", status, returns=ctypes.c_int) == 0, call("TF_Message", status, returns=ctypes.c_char_p)
+    shape = (ctypes.c_int64 * 2)(*waveform.shape)
+    given = pointer(
+        call("TF_AllocateTensor", int(tf.float32.as_datatype_enum), shape, 2, ctypes.c_size_t(waveform.nbytes))
+    )
+    ctypes.memmove(call("TF_TensorData", given), waveform.tobytes(), waveform.nbytes)
+    inputs, outputs = (
+        (_Place * 1)(place(graph, signature.inputs["waveform"].name)),
+        (_Place * 1)(place(graph, signature.outputs["logits"].name)),
+    )
+    values, answers = (pointer * 1)(given.value), (pointer * 1)()
+    call("TF_SessionRun", session, None, inputs, values, 1, outputs, answers, 1, None, 0, None, status)
+    assert call("TF_GetCode", status, returns=ctypes.c_int) == 0, call("TF_Message", status, returns=ctypes.c_char_p)
+    size = call("TF_TensorByteSize", pointer(answers[0]), returns=ctypes.c_size_t)
+    answer = np.frombuffer(ctypes.string_at(call("TF_TensorData", pointer(answers[0])), size), np.float32)
+    np.testing.assert_allclose(answer.reshape(logits.shape), logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("sample_rate", [11025, 16000, 22050, 24000, 32000, 44100, 48000])
+def test_a_file_of_any_common_rate_is_heard_as_the_run_hears_it(signatures, tone_run, tmp_path, rng, sample_rate):
+    run = load_run(tone_run)
+    paths = []
+    for number, path in enumerate(listen(run)[2]):
+        clip, rate = soundfile.read(path)
+        waveform = resample(clip.astype("float32"), rate, sample_rate)
+        paths.append(str(tmp_path / f"{number}.wav"))
+        soundfile.write(paths[-1], waveform + 0.01 * rng.standard_normal(len(waveform)), sample_rate, subtype="FLOAT")
+    answer = signatures["serve_wav"](wav=tf.constant([Path(path).read_bytes() for path in paths]))
+    np.testing.assert_allclose(answer["probs"], run.predict_files(paths), atol=1e-3)
+
+
+def test_a_list_of_models_that_someone_changed_is_left_alone(quick, tone_run, tmp_path):
+    export_serving(load_run(tone_run), tmp_path / "one")
+    export_serving(load_run(tone_run), tmp_path / "two")
+    listed = tmp_path / "models.config"
+    assert listed.read_text().count("config {") == 2
+    mine = listed.read_text().split("\n", 1)[1].replace('"one"', '"one" model_version_policy { all {} }')
+    listed.write_text(mine)
+    export_serving(load_run(tone_run), tmp_path / "three")
+    assert listed.read_text() == mine
+
+
+def test_a_file_name_wants_a_files_format(tone_run, tmp_path):
+    with pytest.raises(UserError, match="names a file: add --format litert"):
+        export.main([str(tone_run), "--to", str(tmp_path / "a.tflite")])
+    with pytest.raises(UserError, match=r"--least-agreement 99\.9: give a share"):
+        export.main([str(tone_run), "--to", str(tmp_path / "a.onnx"), "--format", "onnx", "--least-agreement", "99.9"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_formats_share_a_folder(tone_run, tmp_path):
+    run = load_run(tone_run)
+    export_litert(run, tmp_path / "tones.tflite")
+    export_onnx(run, tmp_path / "tones.onnx")
+    kinds = {path.name: json.loads(path.read_text())["format"] for path in tmp_path.glob("*.json")}
+    assert kinds == {"tones.tflite.json": ["litert", "none"], "tones.onnx.json": ["onnx"]}
+    with pytest.raises(UserError, match="other exports are not listened with"):
+        open_ear(str(tmp_path / "tones.onnx"))

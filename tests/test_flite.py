@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from kerasr import UserError, audio
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.data import Corpus
 from kerasr.data.corpora import synthetic
-from kerasr.data.corpora.flite import VOICES, read_flite
+from kerasr.data.corpora.flite import VOICES, check_flite, read_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.training import train_recipe
 
@@ -76,35 +77,37 @@ def test_what_was_spoken_is_kept(calls, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert read_flite(WORDS, str(tmp_path / "cache"), seed=3, clips_per_word=2) == first
     assert len(calls()) == 4
+
+
+def test_what_cannot_be_is_said_before_anything_is_spoken(calls, monkeypatch):
+    check_flite("EN_gb ", 1)
+    with pytest.raises(UserError, match="--flite-clips 0: give a whole number"):
+        check_flite("en", 0)
+    with pytest.raises(UserError, match="--language de: flite speaks English alone"):
+        check_flite("de", 1)
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="apt install flite, or brew install flite"):
-        read_flite(WORDS, str(tmp_path / "cache"), seed=4, clips_per_word=2)
+        check_flite("en", 1)
 
 
 @pytest.mark.parametrize(
-    ("words", "clips", "message"),
+    ("words", "message"),
     [
-        ({"yes": ["yes"]}, 0, "--flite-clips 0: give a whole number"),
-        ({"stop": ["[[st'0p]]"]}, 1, "stop: flite cannot read espeak-ng's phonemes"),
-        ({"so": ["unheard of"]}, 1, "flite could not say 'unheard of.*' in its voice kal16: no such word"),
-        ({"dots": ["..."]}, 1, r"flite has no sound for '\.\.\."),
+        ({"stop": ["[[st'0p]]"]}, "stop: flite cannot read espeak-ng's phonemes"),
+        ({"so": ["unheard of"]}, "flite could not say 'unheard of.*' in its voice kal16: no such word"),
+        ({"dots": ["..."]}, r"flite has no sound for '\.\.\."),
     ],
 )
-def test_what_flite_cannot_say(words, clips, message, calls, tmp_path):
+def test_what_flite_cannot_say(words, message, calls, tmp_path):
     with pytest.raises(UserError, match=message):
-        read_flite(words, str(tmp_path / "cache"), clips_per_word=clips)
+        read_flite(words, str(tmp_path / "cache"), clips_per_word=1)
     assert not list(tmp_path.glob("cache/*"))
-
-
-def test_another_language(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERASR_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="--language de: flite speaks English alone"):
-        speak_training_clips(Corpus("mine", (), labels=("ja",)), language="de", flite_clips=1)
 
 
 def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    item = Corpus("spoken", read_flite(WORDS, str(tmp_path / "other"), clips_per_word=1).utterances, licence="GPL")
-    monkeypatch.setattr(synthetic, "read_synthetic", lambda *_, **__: item)
+    spoken = Corpus("spoken", read_flite(WORDS, str(tmp_path / "other"), clips_per_word=1).utterances, licence="GPL")
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda *_, **__: spoken)
     both = speak_training_clips(Corpus("mine", (), labels=("yes", "no")), espeak_clips=1, flite_clips=4)
     assert len(both.utterances) == 2 + 8
     assert both.licence.startswith("GPL; made with flite")
@@ -122,10 +125,13 @@ def test_training_beside_recordings(calls, tones, tmp_path, monkeypatch):
         epochs=1,
         batch_size=8,
     )
-    run = train_recipe(config, console=Console(file=io.StringIO()))
+    quiet = Console(file=io.StringIO())
+    alone, run = (train_recipe(replace(config, flite_clips=number), console=quiet) for number in (0, 4))
     spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("flite:")]
     assert len(spoken) == 4 * len(run.labels) == run.facts["voices"]["clips"]
-    assert not any((item.speaker or "").startswith("flite:") for item in run.utterances("test"))
+    for split in ("validation", "test"):
+        assert run.utterances(split) == alone.utterances(split)
+    assert run.facts["statistics"] == alone.facts["statistics"]
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="the program flite is not installed: apt install flite")

@@ -616,6 +616,13 @@ def test_clients_that_dawdle_take_no_place(client, model):
     wait_until(lambda: client.metric("kerasr_serve_held_bytes") == 0)
 
 
+def test_a_connection_without_a_request_is_closed(client, monkeypatch):
+    monkeypatch.setattr("kerasr.serving.server._FIRST_REQUEST_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", client.rest_port), timeout=10) as raw:
+        assert raw.recv(1) == b""
+    assert client.get("/metrics").status_code == 200
+
+
 def test_clips_run_together_and_answer_as_alone(client, model, gate, wavs):
     """A bad WAV file in their midst fails by itself."""
     inputs = [{"waveform": clips(count, 2500, seed=count)} for count in (1, 2, 1, 3)]

@@ -205,6 +205,10 @@ def test_training_clips_beside_recordings(tones, tmp_path, monkeypatch):
     assert beside.facts["corpus"] == alone.facts["corpus"]
     assert beside.facts["voices"]["clips"] == 8
     assert "voices" not in alone.facts
+    with pytest.raises(UserError, match=r"--words low: beside recordings .* add --synthetic-voices 100"):
+        train_recipe(replace(config, words="low", synthetic_voices=0), console=quiet)
+    with pytest.raises(UserError, match="--synthetic-voices -1: give a whole number"):
+        train_recipe(replace(config, synthetic_voices=-1), console=quiet)
     with pytest.raises(UserError, match=r"--words stop: .* has no such word"):
         train_recipe(replace(config, words="low,stop"), console=quiet)
 

@@ -76,7 +76,7 @@ def test_every_rate_becomes_the_models(decode, rng, sample_rate):
         waveform, num_samples = decode([wav_bytes(clip, rate, "FLOAT")], sample_rate)
         expected = audio.resample(clip, rate, sample_rate)
         assert num_samples.tolist() == [len(expected)]
-        np.testing.assert_allclose(waveform[0], expected, atol=2e-3)
+        np.testing.assert_allclose(waveform[0], expected, atol=1e-4)
 
 
 def test_a_file_is_read_alike_in_any_company(decode, rng):

@@ -64,7 +64,7 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         **describe(run, check, stream),
         "format": [kind, *options],
     }
-    atomic.write_bytes(to.with_suffix(".json"), f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
+    atomic.write_bytes(Path(f"{to}.json"), f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
     atomic.write_bytes(to, content)
     return to, check
 

@@ -42,7 +42,7 @@ def export_litert(
     stream: bool = False,
     least_agreement: float | None = None,
 ) -> tuple[Path, Check]:
-    """Export a run as a `.tflite` file, with a `.json` of its words, front-end and scores beside it.
+    """Export a run as a `.tflite` file, with its words, front-end and scores in a `.json` beside it.
 
     Args:
         run: a finished run, or a preset.

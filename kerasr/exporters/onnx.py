@@ -24,7 +24,7 @@ AGREEMENT = 0.999
 
 
 def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float | None = None) -> tuple[Path, Check]:
-    """Export a run as an `.onnx` file, with a `.json` of its words, front-end and scores beside it.
+    """Export a run as an `.onnx` file, with its words, front-end and scores in a `.json` beside it.
 
     Args:
         run: a finished run, or a preset.

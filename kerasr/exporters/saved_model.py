@@ -30,8 +30,6 @@ from kerasr.run_directory import Run, hear
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
 
-SIGNATURES = ("serving_default", "with_num_samples", "serve_wav", "features")
-
 
 def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
     """Write the run's SavedModel into a folder.

@@ -32,6 +32,8 @@ from kerasr.serving.folders import versions_of
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4
+# The first line of a list of models that the next export may replace.
+OURS = "# Written by kerasr.export at each export; without this line it stays as you change it.\n"
 
 EXTRA, FACTS, WARM_UP = "assets.extra", "kerasr.json", "tf_serving_warmup_requests"
 
@@ -89,9 +91,10 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
 
 
 def write_warm_up(run: Run, name: str, path: Path) -> None:
-    """Requests that the server plays before it answers, one of each signature, so that no client waits for the first.
+    """Requests that the server plays before it answers, so that no client waits for the first.
 
-    They are TFRecords of `PredictionLog` (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
+    One of each signature that hears clips, as TFRecords of `PredictionLog`
+    (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
@@ -125,11 +128,16 @@ def _requests(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def write_settings(folder: Path) -> None:
-    """The list of the models under a folder, and the batching, for the server that mounts it as /models."""
+    """The list of the models under a folder, and the batching, for the server that mounts it as /models.
+
+    What someone has written there himself, version policies or labels, stays as it is.
+    """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and versions_of(path))
     models = "".join(
         f'  config {{ name: "{name}" base_path: "/models/{name}" model_platform: "tensorflow" }}\n' for name in names
     )
-    atomic.write_bytes(folder / "models.config", f"model_config_list {{\n{models}}}\n".encode())
+    listed = folder / "models.config"
+    if not listed.exists() or listed.read_text(encoding="utf-8", errors="replace").startswith(OURS):
+        atomic.write_bytes(listed, f"{OURS}model_config_list {{\n{models}}}\n".encode())
     if not (folder / "batching.config").exists():
         atomic.write_bytes(folder / "batching.config", BATCHING.encode())

@@ -7,6 +7,8 @@ so that a served model hears what `kerasr.predict` hears. What it cannot read is
 import functools
 import math
 
+import numpy as np
+import soxr
 import tensorflow as tf
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -20,8 +22,10 @@ _MOST_FIELDS = 40
 # A size that a writer to a pipe could not know: the samples go on to the end of the file.
 _UNKNOWN_SIZE = 0xFFFFFFFF
 
-# soxr at its high quality passes everything up to here, as a share of the lower rate's half, and nothing beyond it.
-_PASSBAND = 0.913
+# soxr at its high quality passes everything up to here, as a share of the lower rate's half, and nothing beyond that
+# half; between the two the slope is kept at so many points.
+_PASSBAND = 0.9
+_SLOPE_POINTS = 513
 # Seconds of silence after the clip, in which its echo through the filter ends before the Fourier transform wraps round.
 _TAIL_SECONDS = 0.05
 
@@ -80,7 +84,7 @@ def decode_wav(content: tf.Tensor, sample_rate: int) -> tf.Tensor:
 def resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
     """`waveform` `(samples,)` from `rate`, an int64 scalar of `RATES`, to `sample_rate`: `ceil(samples * new / old)`.
 
-    The spectrum is cut where soxr cuts it, with a linear-phase slope as wide: the low-pass of `kerasr.audio.resample`.
+    The spectrum is cut as soxr cuts it, with linear phase: `kerasr.audio.resample` with its filter in the spectrum.
     """
     rates = sorted({*RATES, sample_rate})
     readable = ", ".join(map(str, rates))
@@ -104,12 +108,29 @@ def _resample(waveform: tf.Tensor, old: tf.Tensor, new: tf.Tensor, rate: tf.Tens
     # Frequencies up to the half of the lower rate, as a share of it.
     bins = 1 + units * tf.minimum(old, new) // 2
     share = tf.range(bins, dtype=tf.float32) / tf.cast(bins - 1, tf.float32)
-    slope = tf.clip_by_value((share - _PASSBAND) / (1 - _PASSBAND), 0.0, 1.0)
-    low_pass = tf.square(tf.cos(math.pi / 2 * slope)) * tf.cast(new, tf.float32) / tf.cast(old, tf.float32)
+    slope = measure_slope()
+    position = tf.clip_by_value((share - _PASSBAND) / (1 - _PASSBAND), 0.0, 1.0) * (len(slope) - 1)
+    below = tf.minimum(tf.cast(position, tf.int32), len(slope) - 2)
+    part = position - tf.cast(below, tf.float32)
+    low_pass = (1 - part) * tf.gather(slope, below) + part * tf.gather(slope, below + 1)
+    low_pass *= tf.cast(new, tf.float32) / tf.cast(old, tf.float32)
     kept = spectrum[:bins] * tf.cast(low_pass, tf.complex64)
     kept = tf.pad(kept, [[0, 1 + units * new // 2 - bins]])
     resampled = tf.signal.irfft(kept[None], [units * new])[0]
     return resampled[: -(-size * new // old)]
+
+
+@functools.cache
+def measure_slope() -> np.ndarray:
+    """soxr's low-pass, float32 `(points,)` from `_PASSBAND` of the lower rate's half up to the whole, from an impulse.
+
+    It is the same for all rates.
+    """
+    impulse = np.zeros(2**15)
+    impulse[len(impulse) // 2] = 1
+    response = np.abs(np.fft.rfft(soxr.resample(impulse, 2, 1, quality="HQ")))
+    wanted = np.linspace(_PASSBAND, 1, _SLOPE_POINTS)
+    return np.interp(wanted, np.linspace(0, 1, len(response)), response / response[0]).astype(np.float32)
 
 
 def _find_chunks(content: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -4,7 +4,7 @@ The ResNet that He et al. made for small pictures (section 4.2, n = 1), at 32, 6
 and feature, the second and third block do so again; where a block halves, its shortcut averages the cells that it
 leaves out instead of dropping three of four (ResNet-D). The pooling puts the average over the whole picture beside the
 maximum. So the network knows sounds of about a quarter of a second, and not where in the word or on the frequency axis
-they were: with speakers left out, networks that read the word in order, or each band for itself, did worse.
+they were.
 
 Expect 94.0% on FSDD's speakers, each left out in turn, and 90.8% on the worst of them, where each clip is heard at
 three speeds (`python benchmarks/unseen_speakers.py --candidate digits-best`, one seed).

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from kerasr.config import TrainConfig
+from kerasr.data.corpora.flite import is_english
 from kerasr.recipes.digits_best import AUGMENT as FOR_UNHEARD_VOICES
 from kerasr.recipes.optimizer import MUON
 from kerasr.registry import model_facts
@@ -30,6 +31,9 @@ def voices(model: str | None = None) -> TrainConfig:
     phrase takes, one second at least. The test speaks with voices that training has not heard, yet they are synthetic:
     people are understood less well, and the command says what is known of that. For English, --flite-clips 300 adds the
     few voices of another program, which sound more like people and help much.
+
+    Of 3,000 recordings of people a model of the ten digits hears 77.1%, and 85.1% with --flite-clips 300
+    (`python benchmarks/voices.py --parts all and-flite --epochs 30`, seed 0; 15 and 25 minutes of one core).
     """
     name = model or "ResNet8"
     return TrainConfig(
@@ -52,7 +56,7 @@ def expect_of_people(config: TrainConfig) -> str:
     """What a model that has heard only synthetic voices does with real ones, and what helps, in a few sentences."""
     accuracy = REAL_ACCURACY_WITH_FLITE if config.flite_clips else REAL_ACCURACY
     advice = f"--flite-clips {FLITE_CLIPS} made it {REAL_ACCURACY_WITH_FLITE:.0%} (the program flite, English); "
-    if config.flite_clips or config.language.split("-")[0] != "en":
+    if config.flite_clips or not is_english(config.language):
         advice = ""
     return (
         "These voices are synthetic. How people fare: a model of the ten English digits that was trained this way got "

@@ -19,7 +19,7 @@ class Version:
     """What is known of a version of a model.
 
     Attributes:
-        state: START, LOADING, AVAILABLE, UNLOADING or END, as in TensorFlow Serving.
+        state: LOADING, AVAILABLE, UNLOADING or END, as in TensorFlow Serving.
         error: why it could not be loaded.
         servable: it itself, while it is available.
         tried: the files from which it could not be loaded.
@@ -128,11 +128,13 @@ class Models:
 
     async def _unload(self, version: Version, servable: Servable) -> None:
         loop, name = asyncio.get_running_loop(), f"{servable.model} {servable.version}"
+        servable_model = servable.model
         await loop.run_in_executor(None, servable.wait_until_unused)
         del servable
         # Functions and their graphs refer to each other.
         await loop.run_in_executor(None, gc.collect)
         version.state = "END"
+        self._metrics.version.labels(servable_model).set(max(self.available(servable_model), default=0))
         self._say(f"{name} is unloaded")
 
     def find(self, name: str, version: int | None = None, label: str = "") -> Servable:

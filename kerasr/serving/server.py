@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kerasr.errors import UserError
 from kerasr.serving.batching import Batcher, BatchOptions
@@ -25,6 +26,8 @@ from kerasr.serving.rest import make_app
 _MAX_CONNECTIONS = 768
 # How long a shutdown waits for what was taken.
 _GRACE_SECONDS = 30
+# How long a connection may be open without a request's head.
+_FIRST_REQUEST_SECONDS = 10.0
 
 
 class Server:
@@ -129,11 +132,23 @@ class _RestServer(uvicorn.Server):
         return contextlib.nullcontext()
 
 
+class _ImpatientProtocol(H11Protocol):
+    """Closes a connection on which no request begins: uvicorn would wait, and such clients would take every place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self.loop.call_later(_FIRST_REQUEST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
+
+
 def _rest_config(predictor: Predictor, options: ServerOptions) -> uvicorn.Config:
     return uvicorn.Config(
         make_app(predictor, options.max_request_mb * 2**20),
         # h11 bounds the headers, too.
-        http="h11",
+        http=_ImpatientProtocol,
         ws="none",
         lifespan="off",
         log_level="error",

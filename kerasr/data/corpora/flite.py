@@ -25,6 +25,7 @@ from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifes
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 
+PROGRAM = "flite"
 # The voices by name, with their own mean pitch in Hz: men from the US, from Scotland and from the US, a woman from the
 # US. `rms` keeps to its own pitch, whatever is asked. (`kal` is `kal16` at 8 kHz; `awb_time` knows times of day alone.)
 VOICES = {"kal16": 95.0, "awb": 137.0, "rms": 99.0, "slt": 180.0}
@@ -50,6 +51,21 @@ class _Job:
     features: dict[str, float]
 
 
+def check_flite(language: str, clips_per_word: int) -> None:
+    """Raise UserError where flite cannot speak: before anything else is spoken."""
+    if clips_per_word < 1:
+        raise UserError(f"--flite-clips {clips_per_word}: give a whole number of at least 1")
+    if not is_english(language):
+        raise UserError(f"--language {language}: flite speaks English alone; leave out --flite-clips")
+    if shutil.which(PROGRAM) is None:
+        raise UserError("--flite-clips needs the program flite: apt install flite, or brew install flite")
+
+
+def is_english(language: str) -> bool:
+    """Whether a code is one of English: `en`, `en-gb`, `EN_US`."""
+    return language.strip().lower().replace("_", "-").split("-")[0] == "en"
+
+
 def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, clips_per_word: int) -> Corpus:
     """A corpus of `words`, spoken on the first call and read from `cache` from then on.
 
@@ -63,11 +79,9 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
         Training clips, whose speakers are called `flite:` and the voice.
 
     Raises:
-        UserError: flite is not installed, or a word is given by espeak-ng's phonemes or cannot be spoken.
+        UserError: a word is given by espeak-ng's phonemes or cannot be spoken.
         OSError: the cache cannot be written.
     """
-    if clips_per_word < 1:
-        raise UserError(f"--flite-clips {clips_per_word}: give a whole number of at least 1")
     for label, texts in words.items():
         if any("[[" in text for text in texts):
             raise UserError(f"{label}: flite cannot read espeak-ng's phonemes; leave out --flite-clips, or spell it")
@@ -89,9 +103,6 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
 
 def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_word: int) -> None:
     """Speak every clip into `folder` and list them in a manifest there."""
-    program = shutil.which("flite")
-    if program is None:
-        raise UserError("--flite-clips needs the program flite: apt install flite, or brew install flite")
     jobs = []
     # Words may hold what no file name may: folders are numbered, and the manifest has the label.
     for number, (label, texts) in enumerate(words.items()):
@@ -106,7 +117,7 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
             }
             path = os.path.join(folder, str(number), f"{clip:04d}_{voice}.wav")
             jobs.append(_Job(path, label, draw.choice(texts) + draw.choice(_ENDINGS), voice, features))
-    for _ in map_threaded(lambda job: _speak(program, job), jobs, "Speaking"):
+    for _ in map_threaded(_speak, jobs, "Speaking"):
         pass
     utterances = [
         Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}", duration=audio.facts(job.path).duration)
@@ -115,19 +126,19 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
     write_manifest(os.path.join(folder, _MANIFEST), utterances)
 
 
-def _speak(program: str, job: _Job) -> None:
+def _speak(job: _Job) -> None:
     """Write one clip, without the silence around it."""
-    settings = [part for name, value in job.features.items() for part in ("--setf", f"{name}={value:.3f}")]
-    command = [program, "-voice", job.voice, *settings, "-t", job.text, "-o", job.path]
+    features = [part for name, value in job.features.items() for part in ("--setf", f"{name}={value:.3f}")]
+    command = [PROGRAM, "-voice", job.voice, *features, "-t", job.text, "-o", job.path]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0 or not os.path.isfile(job.path):
         said = done.stderr.strip() or f"it ended with code {done.returncode}"
         raise UserError(f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
     with wave.open(job.path, "rb") as file:
-        settings, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    samples = trim(samples, settings.framerate)
+        kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    samples = trim(samples, kind.framerate)
     if not len(samples):
         raise UserError(f"flite has no sound for {job.text!r}; it reads English")
     with wave.open(job.path, "wb") as file:
-        file.setparams(settings)
+        file.setparams(kind)
         file.writeframes(samples.tobytes())

@@ -115,8 +115,7 @@ def speak_training_clips(
         utterances = (replace(item, speaker=f"espeak:{item.speaker}", split="train") for item in voices.utterances)
         made.append(replace(voices, utterances=tuple(utterances)))
     if flite_clips:
-        if language.lower().split("-")[0] != "en":
-            raise UserError(f"--language {language}: flite speaks English alone; leave out --flite-clips")
+        flite.check_flite(language, flite_clips)
         texts = {label: synthetic.choices(text) for label, text in spoken.items()}
         made.append(flite.read_flite(texts, cache, seed=seed, clips_per_word=flite_clips))
     return replace(
