@@ -256,7 +256,7 @@ LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
     pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
     for facts in list_models()
-    for kind in ("serving", "onnx", "none", "dynamic" if facts.name in LOOPS else "int8")
+    for kind in ("serving", "onnx", "none", "dynamic", *(() if facts.name in LOOPS else ("int8",)))
     for seconds in ((0.4, None) if facts.recurrent else (0.4,))
 ]
 
@@ -445,6 +445,19 @@ def test_a_file_of_any_common_rate_is_heard_as_the_run_hears_it(signatures, tone
         soundfile.write(paths[-1], waveform + 0.01 * rng.standard_normal(len(waveform)), sample_rate, subtype="FLOAT")
     answer = signatures["serve_wav"](wav=tf.constant([Path(path).read_bytes() for path in paths]))
     np.testing.assert_allclose(answer["probs"], run.predict_files(paths), atol=1e-3)
+
+
+def test_every_signature_is_warmed_up(untrained, tmp_path):
+    version, _ = export_serving(untrained(model_facts("Conv1DLSTM")), tmp_path / "tones")
+    signatures = tf.saved_model.load(version).signatures
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        for record in tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
+    ]
+    assert {log.model_spec.signature_name for log in logs} == set(signatures) >= {"serving_default", "stream"}
+    for log in logs:
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in log.inputs.items()}
+        assert np.isfinite(signatures[log.model_spec.signature_name](**inputs)["logits"]).all()
 
 
 def test_a_list_of_models_that_someone_changed_is_left_alone(quick, tone_run, tmp_path):

@@ -14,7 +14,8 @@ from kerasr import audio, listen
 from kerasr.config import ListenOptions
 from kerasr.errors import UserError
 from kerasr.exporters import export_litert
-from kerasr.listening import Ear, Listener, Steps, Windows, open_ear, run_ear
+from kerasr.listen import View
+from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, run_ear
 from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 
@@ -205,3 +206,16 @@ def test_blocks_are_the_recording(tmp_path, rng):
     for rate in (8000, 16000):
         pieces = np.concatenate(list(audio.blocks(path, rate, 0.1)))
         np.testing.assert_allclose(pieces, audio.read(path, rate)[0], atol=1e-3)
+
+
+def test_the_view_shows_the_level_and_the_last_words():
+    view = View(Listener(LOUDNESS, ListenOptions(threshold=0.7)))
+    view.hear(np.full(800, 0.5, np.float32), [])
+    loud = view.draw()
+    view.hear(np.zeros(800, np.float32), [Heard(0.1 * number, f"word{number}", 0.9) for number in range(50)])
+    quiet = view.draw()
+    assert loud.count("█") > quiet.count("█") == 0
+    assert "threshold 70%" in quiet
+    assert "word49" in quiet
+    assert "word0 " not in quiet
+    assert quiet.count("\n") < 20

@@ -29,6 +29,7 @@ from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.run_directory import Run
 from kerasr.serving.folders import versions_of
+from kerasr.stream import Stream, StreamFacts
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4
@@ -80,7 +81,7 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         extra = Path(beside, EXTRA)
         extra.mkdir()
         (extra / FACTS).write_text(json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False) + "\n")
-        write_warm_up(run, model.name, extra / WARM_UP)
+        write_warm_up(run, model.name, extra / WARM_UP, stream)
         os.chmod(beside, 0o755)
         first = max(versions_of(model), default=0) + 1
         version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
@@ -90,17 +91,17 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
     return version, check
 
 
-def write_warm_up(run: Run, name: str, path: Path) -> None:
+def write_warm_up(run: Run, name: str, path: Path, stream: StreamFacts | None = None) -> None:
     """Requests that the server plays before it answers, so that no client waits for the first.
 
-    One of each signature that hears clips, as TFRecords of `PredictionLog`
+    One of each signature, as TFRecords of `PredictionLog`
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in _requests(run):
+        for signature, inputs in _requests(run, stream):
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
             request.model_spec.name, request.model_spec.signature_name = name, signature
@@ -109,7 +110,7 @@ def write_warm_up(run: Run, name: str, path: Path) -> None:
             writer.write(log.SerializeToString())
 
 
-def _requests(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+def _requests(run: Run, stream: StreamFacts | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """One request of each signature, of a second of silence with a click in it."""
     from kerasr import audio
 
@@ -125,6 +126,20 @@ def _requests(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "with_num_samples", {"waveform": waveform, "num_samples": np.array([len(clip)], np.int32)}
     yield "serve_wav", {"wav": np.array([wav], dtype=object)}
     yield "features", {"features": np.zeros((1, spec.num_frames(size), spec.num_features), np.float32)}
+    if stream:
+        yield "stream", _first_step(stream)
+
+
+def _first_step(facts: StreamFacts) -> dict[str, np.ndarray]:
+    """What a client's first step of a stream sends."""
+    sent = []
+
+    def step(inputs):
+        sent.append(inputs)
+        return {**inputs, "logits": np.zeros((1, 1)), "probs": np.zeros((1, 1))}
+
+    next(Stream(step, facts).hear(np.zeros(facts.n_fft + facts.step_samples, np.float32)))
+    return sent[0]
 
 
 def write_settings(folder: Path) -> None:
