@@ -9,7 +9,8 @@ import pytest
 from kerasr import evaluate
 from kerasr.detection import choose_threshold, evaluate_stream, make_scene, score
 from kerasr.errors import UserError
-from kerasr.listening import Ear, Listener, Windows, run_ear
+from kerasr.exporters import export_litert
+from kerasr.listening import Ear, Listener, Windows, open_ear, run_ear
 from kerasr.registry import model_facts
 from kerasr.run_directory import from_preset, load_run
 
@@ -71,6 +72,9 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     ear = run_ear(load_run(run.path))
     assert ear.threshold == result["threshold"]
     assert Listener(ear).threshold == result["threshold"]
+    # Its exports carry the threshold, and are heard with it.
+    file, _ = export_litert(load_run(run.path), tmp_path / "tones.tflite", least_agreement=0.0)
+    assert open_ear(str(file)).threshold == result["threshold"]
 
 
 def test_a_run_is_measured_as_it_carries_its_state(untrained, tone_run, tmp_path):

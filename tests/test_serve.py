@@ -616,6 +616,14 @@ def test_clients_that_dawdle_take_no_place(client, model):
     wait_until(lambda: client.metric("kerasr_serve_held_bytes") == 0)
 
 
+def test_a_body_that_does_not_come_is_given_up(client, monkeypatch):
+    monkeypatch.setattr("kerasr.serving.rest._BODY_SECONDS", 0.2)
+    head = b"POST /v1/models/tones:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", client.rest_port), timeout=10) as raw:
+        raw.sendall(head)
+        assert raw.recv(100).startswith(b"HTTP/1.1 504 ")
+
+
 def test_a_connection_without_a_request_is_closed(client, monkeypatch):
     monkeypatch.setattr("kerasr.serving.server._FIRST_REQUEST_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", client.rest_port), timeout=10) as raw:
