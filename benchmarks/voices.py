@@ -1,7 +1,7 @@
 """Digits by a model that has heard only synthetic voices, and what each change to the clips is worth to it.
 
     python benchmarks/voices.py --parts and-flite --epochs 30   the recipe `voices` with --flite-clips, for 8 kHz
-    python benchmarks/voices.py                                 every part: shorter trainings, four hours of one core
+    python benchmarks/voices.py                                 every part: shorter trainings, two hours of one core
     python benchmarks/voices.py --table                         print what has been measured
 
 A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of

@@ -273,7 +273,8 @@ class ListenOptions:
     smooth_seconds: float = 0.3
     """Time over which a word's probability is averaged, in seconds."""
     threshold: float | None = None
-    """Least mean probability of a word that is reported. Where not given, the model's own, and 0.5 at least."""
+    """Least mean probability of a word that is reported. Where not given, the model's own: `evaluate --stream`
+    chooses it; else that of clips, and 0.5 at least."""
     refractory_seconds: float = 1.0
     """Silence after a report, in seconds: the same sound stays in the window for a while."""
 

@@ -76,6 +76,21 @@ def tone_run(tones, tmp_path_factory) -> Path:
     return train_recipe(config, console=Console(file=io.StringIO())).path
 
 
+@pytest.fixture
+def short_config(tones, tmp_path):
+    """A training of a few seconds on the tones, to its end."""
+    from kerasr.config import FeatureSpec, TrainConfig
+
+    return TrainConfig(
+        data=str(tones),
+        out=str(tmp_path / "runs"),
+        model_options={"width": 0.25},
+        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=160, n_mels=20, clip_seconds=0.4),
+        epochs=1,
+        batch_size=8,
+    )
+
+
 # Options that make a model small, where it has them.
 NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
 

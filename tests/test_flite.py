@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from kerasr import UserError, audio
-from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.data import Corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.flite import VOICES, check_flite, read_flite
@@ -113,20 +112,11 @@ def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
     assert both.licence.startswith("GPL; made with flite")
 
 
-def test_training_beside_recordings(calls, tones, tmp_path, monkeypatch):
+def test_training_beside_recordings(calls, short_config, tmp_path, monkeypatch):
     """More training clips, and neither the other splits nor the front-end's statistics change."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    config = TrainConfig(
-        data=str(tones),
-        flite_clips=4,
-        out=str(tmp_path / "runs"),
-        model_options={"width": 0.25},
-        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=160, n_mels=20, clip_seconds=0.4),
-        epochs=1,
-        batch_size=8,
-    )
     quiet = Console(file=io.StringIO())
-    alone, run = (train_recipe(replace(config, flite_clips=number), console=quiet) for number in (0, 4))
+    alone, run = (train_recipe(replace(short_config, flite_clips=number), console=quiet) for number in (0, 4))
     spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("flite:")]
     assert len(spoken) == 4 * len(run.labels) == run.facts["voices"]["clips"]
     for split in ("validation", "test"):

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from kerasr import UserError, audio, train
-from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.config import TrainConfig
 from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.load import speak_training_clips
@@ -179,19 +179,10 @@ def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
 
 
 @needs_voices
-def test_training_clips_beside_recordings(tones, tmp_path, monkeypatch):
+def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     """In the training split alone, by speakers of their own, and none of what the recordings decide changes."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    config = TrainConfig(
-        data=str(tones),
-        words="low,high=[[h'aI]]",
-        synthetic_voices=4,
-        out=str(tmp_path / "runs"),
-        model_options={"width": 0.25},
-        features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=160, n_mels=20, clip_seconds=0.4),
-        epochs=1,
-        batch_size=8,
-    )
+    config = replace(short_config, words="low,high=[[h'aI]]", synthetic_voices=4)
     quiet = Console(file=io.StringIO())
     alone = train_recipe(replace(config, synthetic_voices=0, words=None), console=quiet)
     beside = train_recipe(config, console=quiet)

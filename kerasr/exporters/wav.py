@@ -108,7 +108,7 @@ def _resample(waveform: tf.Tensor, old: tf.Tensor, new: tf.Tensor, rate: tf.Tens
     # Frequencies up to the half of the lower rate, as a share of it.
     bins = 1 + units * tf.minimum(old, new) // 2
     share = tf.range(bins, dtype=tf.float32) / tf.cast(bins - 1, tf.float32)
-    slope = measure_slope()
+    slope = _measure_slope()
     position = tf.clip_by_value((share - _PASSBAND) / (1 - _PASSBAND), 0.0, 1.0) * (len(slope) - 1)
     below = tf.minimum(tf.cast(position, tf.int32), len(slope) - 2)
     part = position - tf.cast(below, tf.float32)
@@ -121,7 +121,7 @@ def _resample(waveform: tf.Tensor, old: tf.Tensor, new: tf.Tensor, rate: tf.Tens
 
 
 @functools.cache
-def measure_slope() -> np.ndarray:
+def _measure_slope() -> np.ndarray:
     """soxr's low-pass, float32 `(points,)` from `_PASSBAND` of the lower rate's half up to the whole, from an impulse.
 
     It is the same for all rates.

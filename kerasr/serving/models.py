@@ -127,14 +127,13 @@ class Models:
                 unloading.add_done_callback(self._unloading.discard)
 
     async def _unload(self, version: Version, servable: Servable) -> None:
-        loop, name = asyncio.get_running_loop(), f"{servable.model} {servable.version}"
-        servable_model = servable.model
+        loop, model, name = asyncio.get_running_loop(), servable.model, f"{servable.model} {servable.version}"
         await loop.run_in_executor(None, servable.wait_until_unused)
         del servable
         # Functions and their graphs refer to each other.
         await loop.run_in_executor(None, gc.collect)
         version.state = "END"
-        self._metrics.version.labels(servable_model).set(max(self.available(servable_model), default=0))
+        self._metrics.version.labels(model).set(max(self.available(model), default=0))
         self._say(f"{name} is unloaded")
 
     def find(self, name: str, version: int | None = None, label: str = "") -> Servable:

@@ -7,21 +7,19 @@ Pace, pitch and the melody are drawn for each clip. With four voices none is lef
 Source: Black and Lenzo, "Flite: a small fast run-time synthesis engine", SSW4, 2001, http://cmuflite.org.
 """
 
-import hashlib
-import json
 import os
 import random
 import shutil
 import subprocess
 import wave
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from kerasr import atomic, audio
 from kerasr.data.corpora.espeak import trim
-from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
+from kerasr.data.corpora.spoken import read_spoken
+from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 
@@ -37,7 +35,6 @@ _SPREADS = (5.0, 30.0)
 _ENDINGS = ("", ".", ",", "?", "!")
 # Part of the cache's key: count it up when the same words and seed would give other clips.
 _VERSION = 1
-_MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -85,24 +82,19 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
     for label, texts in words.items():
         if any("[[" in text for text in texts):
             raise UserError(f"{label}: flite cannot read espeak-ng's phonemes; leave out --flite-clips, or spell it")
-    key = json.dumps([_VERSION, list(words.items()), seed, clips_per_word])
-    folder = os.path.join(cache, f"flite-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
-    if not os.path.isdir(folder):
-        with atomic.new_folder(folder) as beside:
-            _render(words, beside, seed, clips_per_word)
-    listed = read_manifest(os.path.join(folder, _MANIFEST))
-    return Corpus(
-        name="flite",
-        utterances=tuple(replace(item, split="train") for item in listed.utterances),
+    return read_spoken(
+        PROGRAM,
+        [_VERSION, list(words.items()), seed, clips_per_word],
+        cache,
+        lambda folder: _render(words, folder, seed, clips_per_word),
         licence="made with flite, a program under a licence like BSD's",
         source="http://cmuflite.org",
-        root=folder,
         labels=tuple(words),
     )
 
 
-def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_word: int) -> None:
-    """Speak every clip into `folder` and list them in a manifest there."""
+def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_word: int) -> list[Utterance]:
+    """Speak every clip into `folder`."""
     jobs = []
     # Words may hold what no file name may: folders are numbered, and the manifest has the label.
     for number, (label, texts) in enumerate(words.items()):
@@ -119,11 +111,7 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
             jobs.append(_Job(path, label, draw.choice(texts) + draw.choice(_ENDINGS), voice, features))
     for _ in map_threaded(_speak, jobs, "Speaking"):
         pass
-    utterances = [
-        Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}", duration=audio.facts(job.path).duration)
-        for job in jobs
-    ]
-    write_manifest(os.path.join(folder, _MANIFEST), utterances)
+    return [Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}", split="train") for job in jobs]
 
 
 def _speak(job: _Job) -> None:

@@ -7,7 +7,6 @@ how words sound, not how people do (docs/studies.md says what that gives).
 """
 
 import difflib
-import hashlib
 import importlib.util
 import json
 import os
@@ -16,11 +15,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from kerasr import atomic, audio
 from kerasr.data.corpora import espeak
-from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
+from kerasr.data.corpora.spoken import read_spoken
+from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 
@@ -35,7 +34,6 @@ _PITCHES = (10, 90)
 _PITCH_RANGES = (20, 90)
 # Part of the cache's key: count it up when the same words and seed would give other clips.
 _VERSION = 2
-_MANIFEST = "manifest.csv"
 # Voices that read a language in another script than its usual one: taken only where they are named in full.
 _OTHER_SCRIPT = re.compile("-(shaw|latn)")
 # Commas part words, but not within [[phonemes]], where a comma is secondary stress.
@@ -97,18 +95,13 @@ def read_synthetic(
     """
     if clips_per_word < 1:
         raise UserError(f"clips_per_word is {clips_per_word}: give a whole number of at least 1")
-    key = json.dumps([_VERSION, list(words.items()), language, seed, clips_per_word])
-    folder = os.path.join(cache, f"synthetic-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
-    if not os.path.isdir(folder):
-        with atomic.new_folder(folder) as beside:
-            _render(words, beside, language, seed, clips_per_word)
-    listed = read_manifest(os.path.join(folder, _MANIFEST))
-    return Corpus(
-        name=NAME,
-        utterances=listed.utterances,
+    return read_spoken(
+        NAME,
+        [_VERSION, list(words.items()), language, seed, clips_per_word],
+        cache,
+        lambda folder: _render(words, folder, language, seed, clips_per_word),
         licence="made with espeak-ng, a GPL-3 program",
         source="https://github.com/espeak-ng/espeak-ng, by way of espeakng-loader",
-        root=folder,
         labels=tuple(words),
     )
 
@@ -171,8 +164,8 @@ def _read_voices(data: str) -> dict[str, _Voice]:
     return found
 
 
-def _render(words: Mapping[str, str], folder: str, language: str, seed: int, clips_per_word: int) -> None:
-    """Speak every clip into `folder` and list them in a manifest there."""
+def _render(words: Mapping[str, str], folder: str, language: str, seed: int, clips_per_word: int) -> list[Utterance]:
+    """Speak every clip into `folder`."""
     library, data = _find_espeak()
     accents = find_accents(language, data)
     variants = sorted(os.listdir(os.path.join(data, "voices", "!v")))
@@ -195,8 +188,7 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
             })  # fmt: skip
             utterances.append(Utterance(path, label=word, speaker=variant))
     _speak(library, data, jobs)
-    timed = [replace(item, duration=audio.facts(item.path).duration) for item in utterances]
-    write_manifest(os.path.join(folder, _MANIFEST), timed)
+    return utterances
 
 
 def _find_espeak() -> tuple[str, str]:
