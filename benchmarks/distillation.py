@@ -1,0 +1,78 @@
+"""What a small network gains from a larger one that teaches it: the preset `commands` and TCResNet8.
+
+    python benchmarks/distillation.py                             every part, twenty minutes of one core
+    python benchmarks/distillation.py --parts alone-0 taught-0    some of them
+    python benchmarks/distillation.py --table                     print what has been measured
+
+A part is one training of the recipe `commands` on Speech Commands' clips at hand, split by speaker as the preset's
+was: neither has heard the test's speakers. `alone` learns from the labels; `taught` hears the same clips and learns
+half from the labels and half from what the preset says of them (`--teacher commands`, which costs the preset's pass
+over each batch). The last weights are kept. Each is written to benchmarks/results/distillation/ at once, and not
+trained again while that file is there.
+"""
+
+import statistics
+import tempfile
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from _parts import is_right, measure_parts, parse_arguments, processor_seconds, read_parts
+
+import kerasr
+from kerasr.training import train_recipe
+
+TEACHER = "commands"
+STUDENT = "TCResNet8"
+WAYS: dict[str, dict[str, Any]] = {"alone": {}, "taught": {"teacher": TEACHER}}
+SEEDS = 3
+EPOCHS = 60
+
+
+def main() -> None:
+    arguments = parse_arguments(__doc__, "distillation", EPOCHS)
+    if not arguments.table:
+        parts = {
+            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(SEEDS) for way in WAYS
+        }
+        measure_parts(arguments, parts)
+    print_table(read_parts(arguments))
+
+
+def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
+    """Train a student, and score it and its teacher on speakers whom neither has heard."""
+    config = kerasr.get_recipe("commands", STUDENT)
+    config = replace(config, data="speech_commands", split="speaker", keep="last", epochs=epochs, seed=seed)
+    busy = processor_seconds()
+    with tempfile.TemporaryDirectory() as out:
+        run = train_recipe(replace(config, out=out, **WAYS[way]))
+        busy = processor_seconds() - busy
+        tested, right = is_right(run)
+        _, teacher_right = is_right(kerasr.from_preset(TEACHER), tested)
+    return {
+        "way": way,
+        "seed": seed,
+        "accuracy": float(right.mean()),
+        "teacher_accuracy": float(teacher_right.mean()),
+        "num_clips": len(right),
+        "parameters": run.facts["parameters"],
+        "split_rule": run.split_rule,
+        "processor_seconds": round(busy, 1),
+    }
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    """Means over the seeds that have been measured."""
+    print("| way | accuracy | of each seed | the teacher | clips | processor seconds |\n|---|---|---|---|---|---|")
+    for way in WAYS:
+        if found := [result for result in results if result["way"] == way]:
+            scores = [result["accuracy"] for result in found]
+            print(
+                f"| {way} | {statistics.mean(scores):.1%} | {', '.join(f'{score:.1%}' for score in scores)} "
+                f"| {found[0]['teacher_accuracy']:.1%} | {found[0]['num_clips']} "
+                f"| {statistics.mean(result['processor_seconds'] for result in found):.0f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
