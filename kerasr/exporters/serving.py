@@ -67,6 +67,7 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
     model = Path(os.path.abspath(to))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
         raise UserError(f"--to {to}: {model.name!r} becomes the model's name, part of URLs: use letters and -_.")
+    is_new = not model.exists()
     model.mkdir(parents=True, exist_ok=True)
     # A server passes over what is no number.
     beside = tempfile.mkdtemp(dir=model, prefix=".export-")
@@ -87,6 +88,8 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        if is_new and not versions_of(model):
+            model.rmdir()
     write_settings(model.parent)
     return version, check
 
