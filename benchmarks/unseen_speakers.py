@@ -5,10 +5,11 @@
     python benchmarks/unseen_speakers.py --table      print what has been measured
 
 Nested validation: the candidate for a speaker is the one that did best on other speakers in trainings that heard
-neither of them, at a third of the steps. A speaker's own recordings have no part in the choice, nor in when to stop:
-every training keeps its last weights. Each training is one file under benchmarks/results/unseen_speakers/, written when
-it ends, and not trained again while that file is there. --candidate trains one candidate for all speakers instead, and
---speakers some of the speakers, so that several processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
+neither of them, at a third of the steps, each clip heard once; only candidates that every pair has tried are a choice.
+A speaker's own recordings have no part in the choice, nor in when to stop: every training keeps its last weights. Each
+training is one file under benchmarks/results/unseen_speakers/, written when it ends, and not trained again while that
+file is there. --candidate trains one candidate for all speakers instead, and --speakers some of the speakers, so that
+several processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
 import argparse
@@ -82,11 +83,12 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
     path = result_path(name, left_out, seed, inner)
     if path.exists():
         return
-    config = candidates()[name]
-    epochs = INNER_EPOCHS if inner else config.epochs
+    config = replace(candidates()[name], leave_out=",".join(left_out), seed=seed)
+    if inner:
+        config = replace(config, epochs=INNER_EPOCHS, hear_at=(1.0,))
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        run = train_recipe(replace(config, leave_out=",".join(left_out), epochs=epochs, seed=seed, out=out))
+        run = train_recipe(replace(config, out=out))
         scores = {name: round(score, 4) for name, score in accuracy_by_speaker(*is_right(run)).items()}
         result = {
             "command": f"benchmarks/unseen_speakers.py {'--choose ' if inner else ''}--candidate {name}",
@@ -94,7 +96,7 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
             "left_out": left_out,
             "seed": seed,
             "accuracy": scores,
-            "epochs": epochs,
+            "epochs": config.epochs,
             "seconds": round(time.perf_counter() - started, 1),
             "processor_seconds": round(processor_seconds() - busy, 1),
             "parameters": run.facts["parameters"],
@@ -113,21 +115,15 @@ def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) ->
 
 
 def chosen(speaker: str) -> str:
-    """The candidate that did best on the speakers that were left out together with this one."""
-    pairs = [pair for pair in PAIRS if speaker in pair]
-    others = [(pair, other) for pair in pairs for other in pair if other != speaker]
-    scores = {}
-    for name in candidates().keys() - NOT_ALONE:
-        paths = [result_path(name, pair, 0, True) for pair, _ in others]
-        if all(path.exists() for path in paths):
-            results = [json.loads(path.read_text()) for path in paths]
-            pairs_of_results = zip(results, others, strict=True)
-            scores[name] = statistics.mean(result["accuracy"][other] for result, (_, other) in pairs_of_results)
-    if not scores:
-        raise SystemExit(
-            f"nothing has been measured to choose for {speaker} by: run with --choose, or give --candidate"
-        )
-    return max(sorted(scores), key=lambda name: scores[name])
+    """The candidate that did best on the speaker that was left out together with this one."""
+    tried = [name for name in candidates() if all(result_path(name, pair, 0, True).exists() for pair in PAIRS)]
+    names = [name for name in tried if name not in NOT_ALONE]
+    if not names:
+        raise SystemExit("no candidate has been tried on every pair: run with --choose, or give --candidate")
+    pair = next(pair for pair in PAIRS if speaker in pair)
+    other = next(name for name in pair if name != speaker)
+    scores = {name: json.loads(result_path(name, pair, 0, True).read_text())["accuracy"][other] for name in names}
+    return max(scores, key=lambda name: scores[name])
 
 
 def print_tables() -> None:
@@ -150,17 +146,25 @@ def print_inner(results: list[dict[str, Any]]) -> None:
 
 
 def print_outer(results: list[dict[str, Any]]) -> None:
-    """Each candidate and seed on the speaker that each training left out."""
+    """Each candidate and seed on the speaker that each training left out, and what the choice for each gives."""
     print(f"| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
     for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in results):
-        mine = [result for result in results if (result["candidate"], result["seed"]) == (name, seed)]
-        scores = {speaker: score for result in mine for speaker, score in result["accuracy"].items()}
-        row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
-        minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
-        print(
-            f"| {name} | {seed} | {row} | {statistics.mean(scores.values()):.1%} | {min(scores.values()):.1%} "
-            f"| {minutes:.1f} |"
-        )
+        print_row(name, [result for result in results if (result["candidate"], result["seed"]) == (name, seed)])
+    choice = [(chosen(speaker), [speaker], 0) for speaker in SPEAKERS]
+    mine = [result for result in results if (result["candidate"], result["left_out"], result["seed"]) in choice]
+    if len(mine) == len(SPEAKERS):
+        print_row("as chosen", mine)
+
+
+def print_row(name: str, results: list[dict[str, Any]]) -> None:
+    """One row of the table of full trainings."""
+    scores = {speaker: score for result in results for speaker, score in result["accuracy"].items()}
+    row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
+    minutes = statistics.mean(result["processor_seconds"] for result in results) / 60
+    print(
+        f"| {name} | {results[0]['seed']} | {row} | {statistics.mean(scores.values()):.1%} "
+        f"| {min(scores.values()):.1%} | {minutes:.1f} |"
+    )
 
 
 if __name__ == "__main__":

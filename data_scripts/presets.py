@@ -56,7 +56,8 @@ LIMITS = {
     "digits": [
         "Six people recorded the clips, each word alone: it has never heard a digit within a sentence.",
         "Of voices that were never heard expect less than its score: on FSDD's, each left out in turn, the recipe "
-        "digits-best as it stands, at full width, gets 94.0% (python benchmarks/unseen_speakers.py).",
+        "digits-best as it stands, at full width, gets 94.0% (python benchmarks/unseen_speakers.py "
+        "--candidate digits-best).",
     ],
     "commands": ["What is none of its ten words should come out as `_unknown_`, and often does not: see the table."],
     "wakeword_stop": ["Its counter-examples are single words and noises, not hours of talk: it may ring falsely."],

@@ -22,12 +22,25 @@ from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
 
 @dataclass
 class Position:
-    """Where a training stands, and what was the best so far; goes into the checkpoint."""
+    """Where a training stands, and what was the best so far; goes into the checkpoint.
+
+    Attributes:
+        epoch: the epoch that is trained, from 0.
+        step: steps of it that are done.
+        best_epoch: the epoch whose weights are kept.
+        top_epoch: the epoch of the best score, for patience.
+        top_score: its validation accuracy, and its validation loss below 0.
+        stopped: patience has ended the training.
+        seconds: time spent.
+        history: a row of numbers an epoch.
+    """
 
     epoch: int = 0
     step: int = 0
     best_epoch: int = -1
-    best_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
+    top_epoch: int = -1
+    top_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
+    stopped: bool = False
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -45,7 +58,7 @@ class Keeper(keras.callbacks.Callback):
         position: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
-        patience: epochs without a better one before the training stops; None never stops it.
+        patience: epochs without a better score before the training stops; None never stops it.
         patience_from: the epoch from which they count.
         checkpoint_seconds: time between checkpoints inside an epoch.
     """
@@ -102,15 +115,20 @@ class Keeper(keras.callbacks.Callback):
         self._stop_at_nan(logs)
         position = self.position
         score = [round(logs["val_accuracy"], 6), -logs["val_loss"]]
-        if self._keep == "last" or score > position.best_score:
-            position.best_epoch, position.best_score = epoch, score
+        is_top = score > position.top_score
+        if is_top:
+            position.top_epoch, position.top_score = epoch, score
+        if is_top or self._keep == "last":
+            position.best_epoch = epoch
             self._save_model()
         position.epoch, position.step = epoch + 1, 0
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         position.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
         self._write_history()
+        waited = epoch - max(position.top_epoch, self._patience_from)
+        position.stopped = self._patience is not None and waited >= self._patience
         self._save()
-        if self._patience is not None and epoch - max(position.best_epoch, self._patience_from) >= self._patience:
+        if position.stopped:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -139,7 +157,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _save_model(self) -> None:
         beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
-        with self._average():
+        with self._average(), _thawed(self._joined):
             self._joined.save(beside)
         beside.replace(self._folder / MODEL)
 
@@ -163,6 +181,27 @@ class Keeper(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self.position.history)
         atomic.write_bytes(self._folder / HISTORY, text.getvalue().encode())
+
+
+@contextlib.contextmanager
+def _thawed(model: keras.Model) -> Iterator[None]:
+    """All layers trainable: whoever loads a model does not expect some to be frozen, as they are for a new head."""
+    frozen = list(_frozen_layers(model))
+    for layer in frozen:
+        layer.trainable = True
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            layer.trainable = False
+
+
+def _frozen_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _frozen_layers(layer)
+        elif not layer.trainable:
+            yield layer
 
 
 class ProgressLine(keras.callbacks.Callback):

@@ -30,7 +30,6 @@ def parse(kind: type[T], argv: list[str], *, command: str, description: str | No
         default=tyro.MISSING_NONPROP if default is None else default,
         prog=f"python -m kerasr.{command}",
         description=description,
-        config=(tyro.conf.FlagCreatePairsOff,),
     )
 
 
@@ -44,10 +43,21 @@ def value_of(flag: str, argv: list[str]) -> str | None:
     return None
 
 
-def usual_recipe(argv: list[str]) -> str:
-    """The recipe of arguments that name none: for recordings, for words that nobody has recorded, else for digits."""
+def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
+    """The recipe that a training's arguments begin with, and the others.
+
+    Where they name none, it is that for recordings, for words that nobody has recorded, or else for digits.
+
+    Raises:
+        UserError: the recipe is for a detector, and no word is wanted.
+    """
     flags = {argument.split("=")[0] for argument in argv}
-    return "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
+    recipe = "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
+    if argv and not argv[0].startswith("-"):
+        recipe, argv = argv[0], argv[1:]
+    if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
+        raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
+    return recipe, argv
 
 
 def run_command(main: Callable[[list[str]], None]) -> None:

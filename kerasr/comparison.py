@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import BOOTSTRAP_ROUNDS, CONFIDENCE, compute_metrics
+from kerasr.evaluation import CONFIDENCE, bootstrap, compute_metrics, speaker_units
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
 
@@ -71,7 +71,7 @@ def paired_test(
 
     McNemar's exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes
     clips for independent. Clips of one speaker are not, so the interval of the difference draws whole speakers, where
-    there are at least two.
+    there are at least two (a clip without one stands for itself).
 
     Args:
         first: `(clips,)`, whether the first heard each clip rightly.
@@ -86,21 +86,11 @@ def paired_test(
     gain = second.astype(int) - first.astype(int)
     only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
     p_value = binomtest(only_second, only_first + only_second).pvalue if only_first + only_second else 1.0
-    known = sorted({*speakers} - {None})
-    if len(known) > 1 and None not in speakers:
-        over = f"{len(known)} speakers"
-        _, units = np.unique(np.array(speakers), return_inverse=True)
-    else:
-        over, units = f"{len(gain):,} clips", np.arange(len(gain))
-    clips, gains = np.bincount(units), np.bincount(units, gain)
-    # Single clips come in three kinds, however many there are: units with the same numbers are drawn as one.
-    (clips, gains), kind = np.unique(np.stack([clips, gains]), axis=1, return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
-    tail = (1 - CONFIDENCE) / 2
+    units, over = speaker_units(speakers)
     return {
         "difference": float(gain.mean()),
-        "interval": np.quantile(draws @ gains / (draws @ clips), (tail, 1 - tail)).tolist(),
-        "interval_method": f"bootstrap over {over}",
+        "interval": bootstrap(gain, units, seed),
+        "interval_method": f"bootstrap over {units.max() + 1:,} {over}",
         "only_first": only_first,
         "only_second": only_second,
         "p_value": float(p_value),
@@ -136,7 +126,7 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     if any(len(test) > len(shared) for test in tests):
         own = ", ".join(f"{len(test):,} of {name}" for name, test in zip(names, tests, strict=True))
         notes.append(f"The test splits differ ({own}): compared on the {len(shared):,} clips that are in all of them.")
-    if len({item.speaker for item in shared}) == 1:
+    if len({item.speaker for item in shared} - {None}) == 1:
         notes.append("One speaker: another may turn the order round.")
     return shared, notes
 

@@ -11,10 +11,22 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import tyro
 
+from kerasr.bounds import (
+    Bounds,
+    Count,
+    Factors,
+    NotNegative,
+    Number,
+    Positive,
+    Range,
+    Share,
+    ShareBelowOne,
+    Speeds,
+    check_bounds,
+)
 from kerasr.errors import UserError
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-Range = tuple[float, float]
 T = TypeVar("T")
 
 
@@ -24,17 +36,17 @@ class FeatureSpec:
 
     kind: Literal["log_mel", "mfcc"] = "log_mel"
     """Log-mel energies in dB, or the cepstral coefficients made from them."""
-    sample_rate: int = 16000
+    sample_rate: Count = 16000
     """Rate of the waveform in Hz; recordings at another rate are resampled to it."""
-    n_fft: int = 512
+    n_fft: Count = 512
     """Length of the FFT, in samples."""
-    win_length: int = 400
+    win_length: Count = 400
     """Length of the Hann window, in samples, centred in the FFT."""
-    hop_length: int = 160
+    hop_length: Count = 160
     """Samples from one frame to the next."""
-    n_mels: int = 40
+    n_mels: Count = 40
     """Mel bands."""
-    n_mfcc: int = 13
+    n_mfcc: Count = 13
     """Cepstral coefficients kept (`kind="mfcc"` only)."""
     fmin: float = 20.0
     """Lower edge of the lowest mel band, in Hz."""
@@ -50,9 +62,7 @@ class FeatureSpec:
     """Crop or pad every clip to this long, in seconds; None keeps each clip's own length."""
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels", "n_mfcc"):
-            if getattr(self, name) < 1:
-                raise UserError(f"features.{name} is {getattr(self, name)}: give a whole number of at least 1")
+        check_bounds(self, "features.")
         if self.win_length > self.n_fft:
             raise UserError(
                 f"features.win_length {self.win_length} does not fit into features.n_fft {self.n_fft}: "
@@ -106,46 +116,49 @@ class FeatureSpec:
 class Augmentation:
     """Changes made to training clips, drawn anew for each clip and each epoch. The defaults change nothing."""
 
-    time_shift: float = 0.0
+    time_shift: NotNegative = 0.0
     """Shift the clip by up to this many seconds either way."""
-    silence: float = 0.0
+    silence: NotNegative = 0.0
     """Put up to this many seconds of silence before the clip and after it, in half of the cases each: a recording made
     to stand in for one that is not cut close around its word."""
-    gain_db: float = 0.0
+    gain_db: NotNegative = 0.0
     """Turn the clip louder or softer by up to this many dB."""
-    speed: Range = (1.0, 1.0)
+    speed: Factors = (1.0, 1.0)
     """Play the clip at a rate drawn between these two; pitch moves along, as with another vocal tract."""
-    tempo: Range = (1.0, 1.0)
+    tempo: Factors = (1.0, 1.0)
     """Stretch the frames in time by a factor drawn between these two; pitch stays. With `speed` it frees one of the
     other: a voice of another pitch may speak at any pace."""
-    vtlp: Range = (1.0, 1.0)
+    vtlp: Factors = (1.0, 1.0)
     """Warp the mel axis by a factor drawn between these two: a longer or shorter vocal tract (log-mel only)."""
-    tilt_db: float = 0.0
+    tilt_db: NotNegative = 0.0
     """Tilt the spectrum by up to this many dB from lowest to highest band: another microphone (log-mel only)."""
-    eq_db: float = 0.0
+    eq_db: NotNegative = 0.0
     """Bend the spectrum by a smooth curve of about this many dB over the bands: another room (log-mel only)."""
-    reverb: float = 0.0
+    reverb: Share = 0.0
     """Share of clips that sound in a made room: a drawn echo that dies away."""
-    reverb_seconds: Range = (0.1, 0.6)
+    reverb_seconds: Factors = (0.1, 0.6)
     """Time in which the echo falls by 60 dB, in seconds, drawn between these two."""
-    codec: float = 0.0
+    codec: Share = 0.0
     """Share of clips that pass a telephone: band limits drawn around 300 to 3,400 Hz, 8 bits of mu-law."""
-    noise: float = 0.0
+    noise: Share = 0.0
     """Share of clips that get noise: the corpus's background recordings, else white to pink noise."""
     noise_snr_db: Range = (5.0, 30.0)
     """Signal-to-noise ratio, in dB, drawn between these two."""
-    time_masks: int = 0
+    time_masks: Number = 0
     """SpecAugment: stretches of time blanked in each clip."""
-    time_mask_seconds: float = 0.1
+    time_mask_seconds: NotNegative = 0.1
     """SpecAugment: longest stretch, in seconds."""
-    frequency_masks: int = 0
+    frequency_masks: Number = 0
     """SpecAugment: groups of feature columns blanked in each clip."""
-    frequency_mask_width: int = 6
+    frequency_mask_width: Number = 6
     """SpecAugment: widest group, in columns."""
-    mixup: float = 0.0
+    mixup: NotNegative = 0.0
     """Mix pairs of clips with a weight from Beta(mixup, mixup); 0 mixes none."""
-    cutmix: float = 0.0
+    cutmix: Share = 0.0
     """Share of clips in which a stretch of time comes from another clip, and as much of the target."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "augment.")
 
 
 @dataclass(frozen=True)
@@ -154,18 +167,21 @@ class OptimizerConfig:
 
     name: Literal["adamw", "adam", "sgd", "muon"] = "adamw"
     """The update rule; sgd has Nesterov momentum 0.9, muon makes kernels' steps orthogonal (fewer epochs)."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Highest learning rate."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after the warm-up; cosine ends at 0 with the last step."""
-    warmup_epochs: float = 1.0
+    warmup_epochs: NotNegative = 1.0
     """Epochs over which the learning rate rises from 0."""
-    weight_decay: float = 1e-4
+    weight_decay: NotNegative = 1e-4
     """Decoupled weight decay (adamw and muon only)."""
-    clip_norm: float | None = 1.0
+    clip_norm: Positive | None = 1.0
     """Gradients of a larger global norm are scaled down to it; None leaves them."""
-    ema: float = 0.0
+    ema: ShareBelowOne = 0.0
     """Judge and keep a running average of the weights instead of the last ones: its momentum a step, as 0.995."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "optimizer.")
 
 
 @dataclass(frozen=True)
@@ -180,9 +196,9 @@ class TrainConfig:
     """What synthetic voices say (extra `voices`): yes,no; by phonemes, stop=[[st'0p]]; in two ways, stop=stop|halt."""
     language: str = "en"
     """The language of the synthetic voices, by its code; all its accents are heard."""
-    synthetic_voices: int = 0
+    synthetic_voices: Number = 0
     """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
-    flite_clips: int = 0
+    flite_clips: Number = 0
     """Further training clips of each word by flite (apt install flite): English voices that sound more like people."""
     split: Literal["auto", "official", "speaker", "file"] = "auto"
     """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
@@ -196,7 +212,7 @@ class TrainConfig:
     """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
     hard_negatives: str | None = None
     """With wanted: an earlier run; what it takes for the word in the training part is heard more often in this one."""
-    max_bad: int = 10
+    max_bad: Number = 10
     """Unreadable recordings that are listed and skipped; one more stops the run."""
     cache: bool = False
     """Keep decoded recordings (or features, where no augmentation needs the sound) in one file while training."""
@@ -206,21 +222,21 @@ class TrainConfig:
     """The architecture's own options."""
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
-    hear_at: tuple[float, ...] = (1.0,)
+    hear_at: Speeds = (1.0,)
     """Hear each clip at these speeds and average the logits: a voice of another pitch is nearer to those of the
     training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
     """Changes made to training clips."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
-    epochs: int | None = 30
+    epochs: Count | None = 30
     """Passes over the training split; None is 30, or what makes 1,500 steps of a few recordings."""
-    batch_size: int = 64
+    batch_size: Count = 64
     """Clips a step."""
-    label_smoothing: float = 0.0
+    label_smoothing: ShareBelowOne = 0.0
     """Share of each target spread over all words."""
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    """What is minimised; focal counts a clip the less, the surer it is got right already."""
+    """What is minimised; focal counts a clip the less, the surer it is got right already (and smooths no label)."""
     class_weights: bool = False
     """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
     sampling: Literal["natural", "balanced"] = "natural"
@@ -229,24 +245,24 @@ class TrainConfig:
     """Train for the group that does worst: speaker, accent or another column of the manifest."""
     init_from: str | None = None
     """Begin with the encoder of this run or preset: its front-end, its architecture, all its weights but the last."""
-    head_share: float = 0.25
+    head_share: Share = 0.25
     """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
-    finetune_rate: float = 0.1
+    finetune_rate: Positive = 0.1
     """With init_from: factor on the learning rate once everything learns."""
     teacher: str | None = None
     """Learn from the probabilities that this run or preset gives the same clips, beside the labels."""
-    teacher_weight: float = 0.5
+    teacher_weight: Share = 0.5
     """With a teacher: its share of the loss; the labels have the rest."""
-    temperature: float = 2.0
+    temperature: Positive = 2.0
     """With a teacher: its logits and the network's are divided by this before they are compared."""
     pseudo_labels: str | None = None
     """A folder of unlabelled recordings: those that the teacher (or else init_from's run) is sure of join the training.
     Their speakers are not known: keep test speakers out of it."""
-    pseudo_threshold: float = 0.95
+    pseudo_threshold: Share = 0.95
     """With pseudo_labels: the least probability that makes a label."""
     keep: Literal["best", "last"] = "best"
     """Weights that the run keeps: of the epoch with the best validation score, or of the last epoch."""
-    patience: int | None = None
+    patience: Count | None = None
     """Stop after this many epochs without a better validation score; None never does."""
     precision: Precision = "auto"
     """Arithmetic of the network; auto is mixed_bfloat16 on a GPU that has it, else float32."""
@@ -256,27 +272,33 @@ class TrainConfig:
     """Fixes weights, order, augmentation and splits."""
     out: str = "runs"
     """Folder that receives the run's own folder."""
-    checkpoint_seconds: float = 30.0
+    checkpoint_seconds: NotNegative = 30.0
     """Write a checkpoint to resume from this often inside an epoch (and after each epoch)."""
     tensorboard: bool = False
     """Write TensorBoard logs into the run."""
     wandb: bool = False
     """Log to Weights & Biases."""
 
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
 
 @dataclass(frozen=True)
 class ListenOptions:
     """When a word counts as heard."""
 
-    hop_seconds: float = 0.1
+    hop_seconds: Annotated[float, Bounds("a time from 0.01 to 1", lambda seconds: 0.01 <= seconds <= 1)] = 0.1
     """Time between two windows, in seconds; a model that carries its state has steps of its own."""
-    smooth_seconds: float = 0.3
+    smooth_seconds: NotNegative = 0.3
     """Time over which a word's probability is averaged, in seconds."""
-    threshold: float | None = None
+    threshold: Share | None = None
     """Least mean probability of a word that is reported. Where not given, the model's own: `evaluate --stream`
     chooses it; else that of clips, and 0.5 at least."""
-    refractory_seconds: float = 1.0
+    refractory_seconds: NotNegative = 1.0
     """Silence after a report, in seconds: the same sound stays in the window for a while."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.listening import Ear, Gate, Listener, is_word, run_ear
+from kerasr.listening import Ear, Gate, Listener, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
 
@@ -113,7 +113,7 @@ def score(
         `threshold`, `miss_rate`, `false_alarms`, `false_alarms_per_hour`, `delay` (median seconds from a word's end to
         its report; None without any), `num_words`.
     """
-    gate = Gate(ear.labels, threshold, refractory_seconds)
+    gate = Gate(ear.labels, ear.words, threshold, refractory_seconds)
     heard = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
     # A report counts for a word while its window still holds some of it.
     late = ear.window / ear.sample_rate
@@ -167,7 +167,7 @@ def evaluate_stream(
     curves = {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]
-        if not any(_word(run, item) for item in items):
+        if not any(_word(run, ear, item) for item in items):
             raise UserError(f"{run.path}: its {split} split has no recording of a word to place in a stream")
         curves[split] = [_curve(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
     threshold = choose_threshold(curves["validation"], false_alarms_per_hour)
@@ -195,7 +195,7 @@ def _curve(
     clips = [read_clip(item.path, run.config.features) for item in items]
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], ear.sample_rate)[0] if noise else None
-    words = [_word(run, item) for item in items]
+    words = [_word(run, ear, item) for item in items]
     scene = make_scene(clips, words, ear.sample_rate, snr_db=snr_db, noise=recorded, seed=run.config.seed)
     listener, size = Listener(ear, options), round(CHUNK_SECONDS * ear.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
@@ -208,10 +208,10 @@ def _curve(
     return {"snr_db": snr_db, "hours": len(scene.waveform) / ear.sample_rate / 3600, "rows": rows}
 
 
-def _word(run: Run, item: Utterance) -> str | None:
+def _word(run: Run, ear: Ear, item: Utterance) -> str | None:
     """What a recording should be reported as; None for what is no word, or not the detector's."""
     label = run.labels[int(run.task.label_index([item.label or ""])[0])]
-    return label if is_word(label) else None
+    return label if label in ear.words else None
 
 
 def choose_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: float) -> float:

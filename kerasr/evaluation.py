@@ -130,19 +130,34 @@ def _interval(correct: np.ndarray, speakers: Sequence[str | None], seed: int) ->
         edge = tail ** (1 / len(correct))
         interval, all_are = ([edge, 1.0], "right") if correct.all() else ([0.0, 1 - edge], "wrong")
         return interval, f"exact binomial over {len(correct):,} clips, as all are {all_are}"
+    units, over = speaker_units(speakers)
+    if np.ptp(np.bincount(units, correct) / np.bincount(units)) == 0:
+        units, over = np.arange(len(correct)), "clips"
+    return bootstrap(correct, units, seed), f"bootstrap over {units.max() + 1:,} {over}"
+
+
+def speaker_units(speakers: Sequence[str | None]) -> tuple[np.ndarray, str]:
+    """What a bootstrap draws: whole speakers, and clips without one singly; clips, where fewer than two are known.
+
+    Returns:
+        `(clips,)` index of each clip's unit, and what the units are called.
+    """
     known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
+    if len(known) < 2:
+        return np.arange(len(speakers)), "clips"
     units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
-    over = "speakers and clips without one" if None in speakers else "speakers"
     _, units = np.unique(units, return_inverse=True)
-    clips, right = np.bincount(units), np.bincount(units, correct)
-    if len(known) < 2 or np.ptp(right / clips) == 0:
-        over, clips, right = "clips", np.ones(len(correct)), correct.astype(np.float64)
-    # Units with the same numbers are drawn as one kind: single clips come in two kinds, however many there are.
-    (clips, right), kind = np.unique(np.stack([clips, right]), axis=1, return_counts=True)
+    return units, "speakers and clips without one" if None in speakers else "speakers"
+
+
+def bootstrap(values: np.ndarray, units: np.ndarray, seed: int) -> list[float]:
+    """The two ends of the 95% interval of a mean over clips `(clips,)` whose units `(clips,)` are drawn anew."""
+    sizes, sums = np.bincount(units), np.bincount(units, values)
+    # Units with the same numbers are drawn as one kind: single clips come in a few kinds, however many there are.
+    (sizes, sums), kind = np.unique(np.stack([sizes, sums]), axis=1, return_counts=True)
     draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
-    accuracies = draws @ right / (draws @ clips)
-    interval = np.quantile(accuracies, (tail, 1 - tail)).tolist()
-    return interval, f"bootstrap over {kind.sum():,} {over}"
+    tail = (1 - CONFIDENCE) / 2
+    return np.quantile(draws @ sums / (draws @ sizes), (tail, 1 - tail)).tolist()
 
 
 def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:

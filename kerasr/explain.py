@@ -7,6 +7,7 @@ al. 2017, https://arxiv.org/abs/1610.02391, equations 1 and 2).
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -29,7 +30,8 @@ BACKGROUND_QUANTILE = 0.05
 class Explainer:
     """Tells what in a clip spoke for a word, for one run.
 
-    Its answers are float32 `(time, n_mels)`, in step with the clip's log-mel energies, and 0 beyond the clip's end.
+    Its answers are float32 `(time, n_mels)`, in step with the clip's log-mel energies, and 0 beyond the clip's end. Of
+    a run that hears a clip at several speeds, they are the mean over these, each laid upon the clip as it is.
 
     Args:
         run: whose network is asked.
@@ -42,10 +44,9 @@ class Explainer:
         backend = keras.backend.backend()
         if backend != "tensorflow":
             raise UserError(f"explanations need the TensorFlow backend, and this is {backend}: set KERAS_BACKEND")
-        self._features = run.features
+        self._front_ends = run.front_ends
         self._network = run.network
-        spec = run.config.features
-        self._log_mel = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
+        self._spec = spec = run.config.features
         # The map's axes are the picture's only where the network is given the picture itself.
         layer = last_picture(run.network) if spec.kind == "log_mel" and not spec.num_deltas else None
         self._inside = keras.Model(run.network.input, [layer.output, run.network.output]) if layer else None
@@ -60,15 +61,25 @@ class Explainer:
             waveform: `(samples,)` at the rate of the run's front-end.
             label_index: the label, as a column of `Run.probs`.
         """
+
+        def at_speed(front_end: Features) -> np.ndarray:
+            energies, num_frames = self._energies(waveform, front_end.speed)
+            return self._shares(front_end, energies, num_frames, label_index)[: num_frames[0]]
+
+        return self._mean(waveform, at_speed)
+
+    def _shares(
+        self, front_end: Features, energies: np.ndarray, num_frames: np.ndarray, label_index: int
+    ) -> np.ndarray:
+        """Integrated gradients `(time, n_mels)` of energies `(1, time, n_mels)`."""
         import tensorflow as tf
 
-        energies, num_frames = self._energies(waveform)
         background, difference = self._background(energies, num_frames)
         share = ((np.arange(NUM_STEPS) + 0.5) / NUM_STEPS).astype("float32")
         path = ops.convert_to_tensor(background + share[:, None, None] * difference)
         with tf.GradientTape() as tape:
             tape.watch(path)
-            features = self._features.from_log_mel(path, np.repeat(num_frames, NUM_STEPS))
+            features = front_end.from_log_mel(path, np.repeat(num_frames, NUM_STEPS))
             logit = _logit(self._network(features, training=False), label_index)
         return ops.convert_to_numpy(ops.mean(tape.gradient(logit, path), axis=0)) * difference
 
@@ -81,12 +92,22 @@ class Explainer:
             waveform: `(samples,)` at the rate of the run's front-end.
             label_index: the label, as a column of `Run.probs`.
         """
-        import tensorflow as tf
-
         if self._inside is None:
             return None
-        energies, num_frames = self._energies(waveform)
-        features = ops.convert_to_tensor(self._features.from_log_mel(energies, num_frames))
+
+        def at_speed(front_end: Features) -> np.ndarray:
+            energies, num_frames = self._energies(waveform, front_end.speed)
+            found = self._picture(front_end.from_log_mel(energies, num_frames), label_index)
+            # A clip played faster has fewer frames, and `_stretch` keeps sums: what counts here is each frame's value.
+            return found[: num_frames[0]] * front_end.speed
+
+        return self._mean(waveform, at_speed)
+
+    def _picture(self, features: np.ndarray, label_index: int) -> np.ndarray:
+        """Grad-CAM `(time, n_mels)` of features `(1, time, n_mels)`."""
+        import tensorflow as tf
+
+        features = ops.convert_to_tensor(features)
         with tf.GradientTape() as tape:
             # Frozen layers are not recorded unless their input is watched.
             tape.watch(features)
@@ -94,14 +115,25 @@ class Explainer:
             logit = _logit(logits, label_index)
         weights = ops.mean(ops.cast(tape.gradient(logit, picture), "float32"), axis=(1, 2), keepdims=True)
         found = ops.relu(ops.sum(weights * ops.cast(picture, "float32"), axis=-1, keepdims=True))
-        found = ops.image.resize(found, energies.shape[1:], data_format="channels_last")
-        values = np.array(ops.convert_to_numpy(found))[0, ..., 0]
-        values[num_frames[0] :] = 0
-        return values
+        found = ops.image.resize(found, features.shape[1:], data_format="channels_last")
+        return ops.convert_to_numpy(found)[0, ..., 0]
 
-    def _energies(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _mean(self, waveform: np.ndarray, at_speed: Callable[[Features], np.ndarray]) -> np.ndarray:
+        """The mean of what each speed's own frames tell, laid upon the frames of the clip as it is."""
+        energies, num_frames = self._energies(waveform, 1.0)
+        result = np.zeros(energies.shape[1:], np.float32)
+        for front_end in self._front_ends:
+            values = at_speed(front_end)
+            # A slower clip may not fit, and its middle was heard.
+            size = min(int(num_frames[0]), round(len(values) * front_end.speed))
+            start = (int(num_frames[0]) - size) // 2
+            result[start : start + size] += _stretch(values, size) / len(self._front_ends)
+        return result
+
+    def _energies(self, waveform: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:
         """Log-mel energies `(1, time, n_mels)` of a clip, zeros beyond its end, and its number of frames `(1,)`."""
-        energies = ops.convert_to_numpy(self._log_mel(waveform[None], np.array([len(waveform)])))
+        log_mel = Features(dataclasses.replace(self._spec, kind="log_mel", num_deltas=0), speed=speed)
+        energies = ops.convert_to_numpy(log_mel(waveform[None], np.array([len(waveform)])))
         return energies, np.any(energies != 0, axis=-1).sum(-1)
 
     def _background(self, energies: np.ndarray, num_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +144,16 @@ class Explainer:
         return background, energies[0] - background
 
 
+def _stretch(values: np.ndarray, size: int) -> np.ndarray:
+    """Values `(time, n_mels)` over so many frames, with the same sums."""
+    if len(values) == size:
+        return values
+    sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
+    edges = np.linspace(0, len(values), size + 1)
+    at_edges = np.stack([np.interp(edges, np.arange(len(sums)), band) for band in sums.T], axis=1)
+    return np.diff(at_edges, axis=0)
+
+
 def last_picture(network: keras.Model) -> keras.layers.Layer | None:
     """The last layer of a network whose output is still a picture `(batch, time, feature, channels)` to look at.
 
@@ -119,7 +161,7 @@ def last_picture(network: keras.Model) -> keras.layers.Layer | None:
     their inputs before it: what follows an early one, as the recurrent layers of a CRNN, is most of the network. None
     where there is no such layer.
     """
-    weighing = [any(len(weight.shape) > 1 for weight in layer.trainable_variables) for layer in network.layers]
+    weighing = [any(len(weight.shape) > 1 for weight in layer.weights) for layer in network.layers]
     half = sum(weighing) / 2
     found = None
     for layer, before in zip(network.layers, np.cumsum(weighing), strict=True):

@@ -3,8 +3,8 @@
 Long recordings without the word (`TrainConfig.negatives`) are looked at in stretches of a clip's length, each half a
 clip after the last. The first four fifths of each recording train and the last fifth is measured, so that no second is
 in both. Hard negatives are the clips and stretches of the training part that an earlier run takes for the word: the
-manifest marks them in its column `hard`, with that run's probability, and the training hears them several times as
-often as others.
+manifest marks them in its column `kerasr_hard`, with that run's probability, and the training hears them several times
+as often as others.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from kerasr.evaluation import THRESHOLDS
 from kerasr.run_directory import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
-NEGATIVE, HARD = "_negative_", "hard"
+NEGATIVE, HARD = "_negative_", "kerasr_hard"
 
 # Times that a hard negative is heard for each time that another clip is.
 HARD_REPEATS = 4

@@ -106,7 +106,8 @@ class Ear:
     Attributes:
         sample_rate: in Hz.
         window: samples of a clip as it learnt from; a second's where they were of any length.
-        labels: the words, in the order of its answers.
+        labels: in the order of its answers.
+        words: the labels that are reported when they are heard.
         threshold: least probability that the model's makers believe.
         follow: begins a stream, given the samples from one window to the next; a model that carries its state has a
             hop of its own.
@@ -115,6 +116,7 @@ class Ear:
     sample_rate: int
     window: int
     labels: Sequence[str]
+    words: Sequence[str]
     threshold: float
     follow: Callable[[int], Hearing]
 
@@ -140,7 +142,8 @@ def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
     """A run or preset; arguments and errors as of `open_ear`."""
     spec = run.config.features
     follow = _run_steps(run) if carry_state else _run_windows(run)
-    return Ear(spec.sample_rate, _window(spec), run.labels, stream_threshold(run), follow)
+    words = reported_words(run.labels, run.task.name)
+    return Ear(spec.sample_rate, _window(spec), run.labels, words, stream_threshold(run), follow)
 
 
 def _run_windows(run: Run) -> Callable[[int], Hearing]:
@@ -189,7 +192,8 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
 
         return Windows(probs, spec.clip_samples, hop)
 
-    return Ear(spec.sample_rate, _window(spec), facts["labels"], facts["stream_threshold"], follow)
+    words = reported_words(facts["labels"], facts["task"])
+    return Ear(spec.sample_rate, _window(spec), facts["labels"], words, facts["stream_threshold"], follow)
 
 
 def _window(spec: FeatureSpec) -> int:
@@ -215,14 +219,15 @@ class Gate:
     """Decides when a smoothed answer is a word that is reported.
 
     Args:
-        labels: the words, in the order of the answers.
+        labels: in the order of the answers.
+        words: those of them that are reported.
         threshold: least mean probability.
         refractory_seconds: silence after a report, in seconds.
     """
 
-    def __init__(self, labels: Sequence[str], threshold: float, refractory_seconds: float):
+    def __init__(self, labels: Sequence[str], words: Sequence[str], threshold: float, refractory_seconds: float):
         self._labels = labels
-        self._words = [number for number, label in enumerate(labels) if is_word(label)]
+        self._words = [number for number, label in enumerate(labels) if label in words]
         self._threshold = threshold
         self._refractory = refractory_seconds
         self._silent_until = 0.0
@@ -244,15 +249,17 @@ class Listener:
         options: when a word counts as heard.
 
     Raises:
-        UserError: an option is out of its range.
+        UserError: windows would lie further apart than they are long.
     """
 
     def __init__(self, ear: Ear, options: ListenOptions | None = None):
         options = options or ListenOptions()
-        _check(options)
+        if options.hop_seconds * ear.sample_rate > ear.window:
+            window = f"{ear.window / ear.sample_rate:g} s"
+            raise UserError(f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less")
         self.ear = ear
         self.threshold = options.threshold if options.threshold is not None else ear.threshold
-        self._gate = Gate(ear.labels, self.threshold, options.refractory_seconds)
+        self._gate = Gate(ear.labels, ear.words, self.threshold, options.refractory_seconds)
         self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
         num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
@@ -281,19 +288,11 @@ class Listener:
                 yield samples / self.ear.sample_rate, np.mean(self._answers, axis=0)
 
 
-def is_word(label: str) -> bool:
-    """Whether a label is something to report: `_silence_`, `_unknown_` and a detector's `not WORD` are not."""
-    return not (label.startswith("_") and label.endswith("_")) and not label.startswith("not ")
-
-
-def _check(options: ListenOptions) -> None:
-    if not 0.01 <= options.hop_seconds <= 1:
-        raise UserError(f"--hop-seconds {options.hop_seconds:g}: give 0.01 to 1")
-    if options.threshold is not None and not 0 <= options.threshold <= 1:
-        raise UserError(f"--threshold {options.threshold:g} is no probability: give a number from 0 to 1")
-    for name in ("smooth_seconds", "refractory_seconds"):
-        if getattr(options, name) < 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name):g}: give 0 or more")
+def reported_words(labels: Sequence[str], task: str) -> tuple[str, ...]:
+    """The labels that a listener reports: of a detector its word, else all but `_silence_`, `_unknown_` and such."""
+    if task == "detect":
+        return tuple(labels[1:])
+    return tuple(label for label in labels if not (label.startswith("_") and label.endswith("_")))
 
 
 def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Heard]]]:

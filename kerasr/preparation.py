@@ -20,7 +20,7 @@ from kerasr.recipes import get_recipe
 from kerasr.registry import model_facts
 from kerasr.run_directory import Run, new_run
 from kerasr.tasks import Task, task_for
-from kerasr.transfer import add_pseudo_labels, inherit, inherited_features
+from kerasr.transfer import add_pseudo_labels, heard_before, inherit, inherited_features
 
 # Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
 EPOCHS, LEAST_STEPS = 30, 1500
@@ -46,7 +46,8 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
     check_negatives(config)
-    _check_learning(config, corpus)
+    if config.balance_groups:
+        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
     inherited = inherited_features(config, task)
     voices = _speak(config, corpus)
     corpus = add_pseudo_labels(corpus, config, task)
@@ -60,6 +61,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         "corpus": _corpus_facts(corpus),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
+        **heard_before(config, utterances),
     }
     if voices:
         facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
@@ -95,8 +97,6 @@ def _data_of(config: TrainConfig) -> str | None:
 
 def _check_voices(config: TrainConfig) -> None:
     """Say what the synthetic voices cannot do before any of them speaks."""
-    if config.synthetic_voices < 0:
-        raise UserError(f"--synthetic-voices {config.synthetic_voices}: give a whole number of at least 0")
     if config.flite_clips:
         check_flite(config.language, config.flite_clips)
     if config.words is not None and config.data is not None and not (config.synthetic_voices or config.flite_clips):
@@ -155,24 +155,11 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
         )
-    if not config.hear_at or not all(0.5 <= speed <= 2 for speed in config.hear_at):
-        raise UserError(f"--hear-at {' '.join(map(str, config.hear_at))}: give one or more speeds from 0.5 to 2")
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
             "--features.kind mfcc or --features.num-deltas"
         )
-
-
-def _check_learning(config: TrainConfig, corpus: Corpus) -> None:
-    for name in ("head_share", "teacher_weight", "pseudo_threshold"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a share from 0 to 1")
-    for name in ("finetune_rate", "temperature"):
-        if getattr(config, name) <= 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: give a number above 0")
-    if config.balance_groups:
-        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:

@@ -271,7 +271,8 @@ def from_preset(name: str) -> Run:
 
 def list_runs(out: str | os.PathLike[str] = "runs") -> list[Path]:
     """The runs' folders under `out`, oldest first."""
-    found = [path.parent for path in Path(out).glob(f"*/{FACTS}")]
+    # A name with a dot is a folder that was being filled.
+    found = [path.parent for path in Path(out).glob(f"[!.]*/{FACTS}")]
     return sorted(found, key=lambda path: (path / FACTS).stat().st_mtime)
 
 

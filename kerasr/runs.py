@@ -3,6 +3,7 @@
 import datetime
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ The runs under a folder, with score, size and age.
   python -m kerasr.runs --clean        remove runs that never ended, and the checkpoints of those that did
 """
 
+# A training writes a checkpoint each half minute, and more seldom only where somebody has asked for that.
+RECENT_SECONDS = 3600.0
+
 
 @dataclass(frozen=True)
 class RunsConfig:
@@ -29,7 +33,8 @@ class RunsConfig:
     out: str = "runs"
     """The folder that holds the runs."""
     clean: bool = False
-    """Remove unfinished runs (they can be resumed until then) and finished runs' checkpoints, after asking."""
+    """Remove runs that never ended and rest for an hour (they can be resumed until then), and the checkpoints of those
+    that did, after asking."""
     yes: bool = False
     """Do not ask."""
     json: bool = False
@@ -39,7 +44,8 @@ class RunsConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments and list, or clean."""
     config = parse(RunsConfig, argv, command="runs", description=DESCRIPTION)
-    rows = [describe_run(path.parent) for path in sorted(Path(config.out).glob("*/run.json"))]
+    # A name with a dot is a folder that was being filled.
+    rows = [describe_run(path.parent) for path in sorted(Path(config.out).glob("[!.]*/run.json"))]
     rows.sort(key=lambda row: row["started"])
     if config.json:
         for row in rows:
@@ -64,6 +70,7 @@ def describe_run(path: Path) -> dict[str, Any]:
         "model": config.get("model"),
         "accuracy": _read(path / "metrics.json").get("accuracy"),
         "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        "changed": max(file.stat().st_mtime for file in path.iterdir()),
     }
 
 
@@ -97,18 +104,28 @@ def age(started: str) -> str:
 
 
 def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
-    """Remove what no one is likely to want again, saying what and how much."""
-    unfinished = [Path(row["run"]) for row in rows if row["status"] != "done"]
+    """Remove what no one is likely to want again, saying what and how much.
+
+    What was written to within `RECENT_SECONDS` may be a training that goes on, and what says nothing readable of itself
+    may be worth saving: both stay.
+    """
+    begun = [row for row in rows if row["status"] == "training"]
+    recent = [row for row in begun if time.time() - row["changed"] < RECENT_SECONDS]
+    unfinished = [row for row in begun if row not in recent]
     checkpoints = [Path(row["run"], "checkpoint.npz") for row in rows if row["status"] == "done"]
     checkpoints = [path for path in checkpoints if path.exists()]
-    size = sum(row["bytes"] for row in rows if row["status"] != "done")
-    size += sum(path.stat().st_size for path in checkpoints)
+    size = sum(row["bytes"] for row in unfinished) + sum(path.stat().st_size for path in checkpoints)
+    for row in recent:
+        print(f"{row['run']}: was written to within the hour, and may still be trained: it stays")
     what = f"{len(unfinished)} unfinished runs and {len(checkpoints)} checkpoints, {size / 1e6:.1f} MB"
     if not unfinished and not checkpoints:
         print("nothing to clean")
-    elif not ask or Confirm.ask(f"remove {what}?"):
-        for path in unfinished:
-            shutil.rmtree(path)
+        return
+    for row in unfinished:
+        print(f"unfinished: {row['run']}")
+    if not ask or Confirm.ask(f"remove {what}?"):
+        for row in unfinished:
+            shutil.rmtree(row["run"])
         for path in checkpoints:
             path.unlink()
         print(f"removed {what}")

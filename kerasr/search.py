@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 
-from kerasr.cli import import_quietly, parse, run_command, usual_recipe, value_of
+from kerasr.cli import import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
 from kerasr.recipes import get_recipe
 
@@ -42,9 +42,7 @@ class SearchConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, search, and say what was found."""
-    recipe = usual_recipe(argv)
-    if argv and not argv[0].startswith("-"):
-        recipe, argv = argv[0], argv[1:]
+    recipe, argv = take_recipe(argv)
     default = SearchConfig(tyro.MISSING, get_recipe(recipe, value_of("--model", argv)))
     config = parse(SearchConfig, argv, command="search", description=DESCRIPTION, default=default)
     import_quietly()

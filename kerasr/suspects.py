@@ -26,7 +26,7 @@ from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.data.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
-from kerasr.run_directory import FACTS, Run, load_run
+from kerasr.run_directory import Run, list_runs, load_run
 from kerasr.training import resume_run, train_recipe
 
 FOLDS = 5
@@ -39,8 +39,18 @@ EPOCH_SHARE, LEAST_EPOCHS = 1 / 3, 5
 
 MAX_SHOWN = 48
 
-# Settings by which a model would know the clips, and their labels, from an earlier training.
-MEMORIES = ("init_from", "teacher", "pseudo_labels")
+# Settings that a fold goes without: those by which it would know the clips and their labels from an earlier training,
+# and those that make clips which the run's manifest lists already.
+LEFT_OUT = {
+    "init_from": None,
+    "teacher": None,
+    "pseudo_labels": None,
+    "words": None,
+    "synthetic_voices": 0,
+    "flite_clips": 0,
+    "negatives": None,
+    "hard_negatives": None,
+}
 
 
 def find_suspects(run: Run, *, folds: int | None = None, console: Console | None = None) -> Ranking:
@@ -142,8 +152,7 @@ def _hear_held_out(
 ) -> np.ndarray:
     """Probabilities `(clips, labels)` of the clips held out, by a model trained on the others."""
     folder.mkdir(parents=True, exist_ok=True)
-    # A name with a dot is a folder that was being filled.
-    begun = sorted(path.parent for path in folder.glob(f"[!.]*/{FACTS}"))
+    begun = list_runs(folder)
     if begun:
         trained = load_run(begun[0])
         trained = trained if trained.facts["status"] == "done" else resume_run(str(begun[0]), console=console)
@@ -161,7 +170,6 @@ def _fold_config(run: Run, manifest: Path) -> TrainConfig:
     """The run's own settings, for fewer epochs on other recordings."""
     config = run.config
     epochs = config.epochs or len(run.history)
-    forgotten = {field.name: None for field in dataclasses.fields(config) if field.name in MEMORIES}
     return dataclasses.replace(
         config,
         data=str(manifest),
@@ -171,7 +179,7 @@ def _fold_config(run: Run, manifest: Path) -> TrainConfig:
         out=str(manifest.parent),
         tensorboard=False,
         wandb=False,
-        **forgotten,
+        **LEFT_OUT,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from kerasr.cli import import_quietly, parse, run_command, usual_recipe, value_of
+from kerasr.cli import import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
@@ -62,14 +62,9 @@ def main(argv: list[str]) -> None:
 
 def parse_config(argv: list[str]) -> TrainConfig:
     """The settings: a recipe's, with what the command line says instead."""
-    flags = {argument.split("=")[0] for argument in argv}
-    recipe = usual_recipe(argv)
-    if argv and not argv[0].startswith("-"):
-        recipe, argv = argv[0], argv[1:]
+    recipe, argv = take_recipe(argv)
     # A model's own options and a recipe's settings for it are known once the model is.
     default = get_recipe(recipe, value_of("--model", argv))
-    if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
-        raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
     recipes = "\n".join(f"  {name:11} {line}" for name, line in list_recipes().items())
     notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
     config = parse(

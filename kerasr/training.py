@@ -1,12 +1,15 @@
 """From a config to a trained run: network, `fit`, checkpoints."""
 
+import contextlib
 import importlib.util
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -93,7 +96,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
     )
-    with ProgressLine(console, config.epochs, train.num_steps, position) as line:
+    with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         if config.optimizer.ema:
             watchers.append(keras.callbacks.SwapEMAWeights())
@@ -101,19 +104,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
             if (position.epoch, position.step) > (phase.end, 0):
                 continue
             _begin_phase(phase, trained, network, run, runtime, train, validation)
-            for first, steps, end in _segments(position, train.num_steps, phase.end):
-                trained.fit(
-                    train.batches(config.epochs + 1, first_step=first * train.num_steps + train.num_steps - steps),
-                    epochs=end,
-                    initial_epoch=first,
-                    steps_per_epoch=steps,
-                    validation_data=validation.batches(),
-                    callbacks=watchers,
-                    shuffle=False,
-                    verbose=0,
-                )
-                if trained.stop_training:
-                    break
+            _fit(trained, position, phase.end, config.epochs, train, validation, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
@@ -182,6 +173,44 @@ def _begin_phase(
     trained.optimizer.build(trained.trainable_variables)
 
 
+def _fit(
+    trained: Learner,
+    position: Position,
+    end: int,
+    epochs: int,
+    train: Pipeline,
+    validation: Pipeline,
+    watchers: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Train from the position up to the epoch `end`, of `epochs` in all, or until somebody stops it."""
+    num_steps = train.num_steps
+    for first, steps, last in () if position.stopped else _segments(position, num_steps, end):
+        trained.fit(
+            train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps),
+            epochs=last,
+            initial_epoch=first,
+            steps_per_epoch=steps,
+            validation_data=validation.batches(),
+            callbacks=watchers,
+            shuffle=False,
+            verbose=0,
+        )
+        if trained.stop_training:
+            break
+
+
+@contextlib.contextmanager
+def _faults_of(*pipelines: Pipeline) -> Iterator[None]:
+    """Raise a recording's own fault, where TensorFlow's error hides it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        fault = next((pipeline.fault for pipeline in pipelines if pipeline.fault), None)
+        if fault is None:
+            raise
+        raise fault from error
+
+
 def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
     """`(first epoch, steps an epoch, end)` of each call to `fit`: the rest of a begun epoch, then whole ones."""
     if position.step:
@@ -195,7 +224,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     config, task = run.config, run.task
     made = []
     for split in ("train", "validation"):
-        utterances = repeat_hard(run.utterances(split))
+        utterances = run.utterances(split) if split == "validation" else repeat_hard(run.utterances(split))
         label_index = task.label_index([item.label or "" for item in utterances])
         made.append(
             Pipeline(
@@ -278,7 +307,17 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
         import wandb
         from wandb.integration.keras import WandbMetricsLogger
 
-        wandb.init(project="kerasr", name=run.path.name, dir=run.path, resume="allow")
+        # A run that is resumed goes on there, too; another one of this process, as of a search, is another one there.
+        if "wandb_id" not in run.facts:
+            update_facts(run, wandb_id=uuid.uuid4().hex)
+        wandb.init(
+            project="kerasr",
+            id=run.facts["wandb_id"],
+            name=run.path.name,
+            dir=run.path,
+            resume="allow",
+            reinit="finish_previous",
+        )
         loggers.append(WandbMetricsLogger())
     return loggers
 
@@ -327,6 +366,12 @@ def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.M
     for name in ("init_from", "teacher"):
         if path := getattr(config, name):
             rows[name.replace("_", " ")] = path
+    tested = {item.speaker for item in run.utterances("test")} & {*run.facts.get("train_speakers", ())}
+    if tested or run.facts.get("test_clips_heard"):
+        rows["warning"] = (
+            "the run that this one begins from or learns from has heard speakers or recordings of the test: the score "
+            "will be none on unheard voices"
+        )
     if config.pseudo_labels:
         labelled = sum(item.extra.get(SOURCE) == PSEUDO for item in run.utterances("train"))
         rows["labelled"] = f"{labelled} recordings of {config.pseudo_labels}, at {config.pseudo_threshold:g} or surer"

@@ -1,8 +1,10 @@
 """What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -19,6 +21,9 @@ from kerasr.tasks import Task
 # The last layer of each builder, from which on a network is about its words.
 HEAD = "logits"
 
+# Settings that name a folder which is looked at again after the training has begun.
+PLACES = ("init_from", "teacher", "negatives", "hard_negatives")
+
 # What a run's weights are for, and for nothing else.
 INHERITED = ("model", "model_options", "features")
 
@@ -32,7 +37,7 @@ def inherit(config: TrainConfig) -> TrainConfig:
     Raises:
         UserError: there is no such run, or the config asks for another architecture or front-end.
     """
-    config = replace(config, init_from=_place(config.init_from), teacher=_place(config.teacher))
+    config = replace(config, **{name: _place(getattr(config, name)) for name in PLACES})
     if config.init_from is None:
         return config
     source = load_run(config.init_from).config
@@ -46,9 +51,9 @@ def inherit(config: TrainConfig) -> TrainConfig:
     return replace(config, **{name: getattr(source, name) for name in INHERITED})
 
 
-def _place(run: str | None) -> str | None:
-    """A run's folder from the root on, so that a training can be resumed from elsewhere; a preset keeps its name."""
-    return os.path.abspath(run) if run and os.path.isdir(run) else run
+def _place(folder: str | None) -> str | None:
+    """A folder from the root on, so that a training can be resumed from elsewhere; a preset keeps its name."""
+    return os.path.abspath(folder) if folder and os.path.isdir(folder) else folder
 
 
 def _is_asked_for(config: TrainConfig, name: str) -> bool:
@@ -82,6 +87,30 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
             "take one of the two"
         )
     return teacher.features
+
+
+def heard_before(config: TrainConfig, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    """What the earlier runs of a training have heard, for its facts: a score on that is none on unheard voices.
+
+    Args:
+        config: names the run that it begins from and its teacher.
+        utterances: the recordings of the training, with their splits.
+
+    Returns:
+        `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_heard`, how many test
+        recordings they learnt from or chose by; nothing where there is no earlier run. (A preset lists its speakers,
+        not its clips.)
+    """
+    earlier = [load_run(run) for run in (config.init_from, config.teacher) if run]
+    if not earlier:
+        return {}
+    heard = [item for run in earlier for split in ("train", "validation") for item in run.utterances(split)]
+    speakers = {item.speaker for item in heard if item.split == "train" and item.speaker}
+    paths = {os.path.realpath(item.path) for item in heard}
+    return {
+        "train_speakers": sorted(speakers.union(*(run.facts.get("train_speakers", ()) for run in earlier))),
+        "test_clips_heard": sum(item.split == "test" and os.path.realpath(item.path) in paths for item in utterances),
+    }
 
 
 def _difference(teacher: Run, config: TrainConfig) -> str:

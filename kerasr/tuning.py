@@ -34,7 +34,7 @@ from kerasr import atomic
 from kerasr.config import TrainConfig, to_json
 from kerasr.errors import UserError
 from kerasr.registry import model_facts
-from kerasr.run_directory import FACTS, Run, load_run
+from kerasr.run_directory import Run, list_runs, load_run
 from kerasr.training import resume_run, train_recipe
 
 if TYPE_CHECKING:
@@ -115,35 +115,27 @@ def with_values(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
     first, _, rest = name.replace("-", "_").partition(".")
-    if first == "model" and rest:
+    if first == "model" and not rest:
+        raise UserError(f"--space {name}: each architecture has settings of its own; name one with --model")
+    if first == "model":
         options = model_facts(config.model).options
         if rest not in options:
             known = ", ".join(options) or "none"
             raise UserError(f"--space {name}: {config.model} has no such option; it has {known}")
         return replace(config, model_options={**config.model_options, rest: value})
-    fields = {field.name for field in dataclasses.fields(config)} - {"model", "model_options", "recipe", "out"}
+    fields = {field.name for field in dataclasses.fields(config)} - {"model_options", "recipe", "out"}
     if first not in fields:
         raise UserError(f"--space {name}: there is no such setting; python -m kerasr.train --help lists them")
-    if not rest:
-        return replace(config, **{first: _fitting(name, getattr(config, first), value)})
     inner = getattr(config, first)
+    if not rest:
+        if isinstance(inner, tuple) or dataclasses.is_dataclass(inner):
+            raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
+        return replace(config, **{first: value})
     if not dataclasses.is_dataclass(inner) or rest not in {field.name for field in dataclasses.fields(inner)}:
         raise UserError(f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them")
-    return replace(config, **{first: replace(inner, **{rest: _fitting(name, getattr(inner, rest), value)})})
-
-
-def _fitting(name: str, before: Any, value: Any) -> Any:
-    """The value, where it is of the kind that stood there before."""
-    if isinstance(before, tuple) or dataclasses.is_dataclass(before):
+    if isinstance(getattr(inner, rest), tuple):
         raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(before, bool) != isinstance(value, bool) and before is not None and value is not None:
-        raise UserError(f"--space {name}: {value!r} is neither True nor False")
-    if isinstance(before, int | float) and not isinstance(before, bool) and value is not None and not number:
-        raise UserError(f"--space {name}: {value!r} is not a number")
-    if isinstance(before, int) and isinstance(value, float):
-        raise UserError(f"--space {name}: {value!r} is not a whole number")
-    return value
+    return replace(config, **{first: replace(inner, **{rest: value})})
 
 
 def run_trial(
@@ -166,9 +158,8 @@ def run_trial(
     """
     # What a trial prints is its run's business: the search has its own line.
     console = Console(file=io.StringIO())
-    begun = sorted(Path(folder).glob(f"*/{FACTS}"))
-    if begun:
-        run = load_run(begun[0].parent)
+    if begun := list_runs(folder):
+        run = load_run(begun[0])
         if run.facts["status"] != "done":
             run = resume_run(str(run.path), console=console, callbacks=callbacks)
     else:

@@ -132,7 +132,7 @@ def last_inputs(network: keras.Model) -> keras.Model:
 
     A last layer that goes over a map is given the map's mean.
     """
-    layer = [layer for layer in network.layers if layer.trainable_variables][-1]
+    layer = [layer for layer in network.layers if layer.weights][-1]
     given = layer.input[0] if isinstance(layer.input, list | tuple) else layer.input
     if len(given.shape) > 2:
         given = ops.mean(given, axis=tuple(range(1, len(given.shape) - 1)))
@@ -140,8 +140,11 @@ def last_inputs(network: keras.Model) -> keras.Model:
 
 
 def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The recordings that can be read, their probabilities, and what the last layer is given for them."""
-    spec, features, network = run.config.features, run.features, last_inputs(run.network)
+    """The recordings that can be read, their probabilities, and what the last layer is given for them.
+
+    Both are means over the speeds at which the run hears a clip.
+    """
+    spec, front_ends, network = run.config.features, run.front_ends, last_inputs(run.network)
 
     def read(path: str) -> np.ndarray | UserError:
         try:
@@ -150,8 +153,9 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
             return error
 
     def hear(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        lengths = np.array([len(clip) for clip in clips])
-        given, logits = network(features(pad_clips(clips), lengths), training=False)
+        waveform, lengths = pad_clips(clips), np.array([len(clip) for clip in clips])
+        at_each_speed = [network(front_end(waveform, lengths), training=False) for front_end in front_ends]
+        given, logits = (ops.mean(ops.stack(parts), axis=0) for parts in zip(*at_each_speed, strict=True))
         return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
 
     kept, bad, waiting, heard = [], [], [], []

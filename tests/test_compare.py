@@ -52,6 +52,10 @@ def test_a_gain_on_one_speaker_alone_is_no_proof():
     assert found["interval"][0] == 0
     assert found["interval_method"] == "bootstrap over 6 speakers"
     assert paired_test(first, second, [None] * 240)["interval"][0] > 0.1
+    # Nor where a clip of silence has no speaker.
+    with_silence = paired_test(np.append(first, True), np.append(second, True), [*speakers, None])
+    assert with_silence["interval"][0] == 0
+    assert with_silence["interval_method"] == "bootstrap over 7 speakers and clips without one"
 
 
 def test_turned_round_it_says_the_opposite():
@@ -108,6 +112,7 @@ def test_a_run_does_not_differ_from_itself(runs):
 def test_other_test_clips_are_told_and_only_shared_ones_count(runs):
     good, deaf, other = runs
     comparison = compare_runs([good, deaf, other])
+    assert len(comparison["notes"]) == 1, "nobody knows the speakers: that they are one is not said"
     assert comparison["num_clips"] == len(good.utterances("test")) - 1
     assert "The test splits differ" in comparison["notes"][0]
     small, large = sorted(pair["p_value"] for pair in comparison["pairs"])

@@ -15,7 +15,7 @@ from kerasr.registry import model_facts
 from kerasr.run_directory import from_preset, load_run
 
 # An ear of half a second that knows two words, and is not asked to hear.
-SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), 0.5, lambda hop: Windows(np.zeros, 500, hop))
+SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Windows(np.zeros, 500, hop))
 
 
 def test_a_scene_has_each_clip_where_it_says_and_at_the_ratio(rng):

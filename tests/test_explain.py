@@ -34,13 +34,14 @@ def burst(rng, seconds=0.4, pitch=1500.0):
     return waveform.astype("float32")
 
 
-def made_run(network, spec=SPEC):
+def made_run(network, spec=SPEC, speeds=(1.0,)):
     """What an explainer needs of a run."""
     statistics = {"mean": [-60.0] * spec.num_features, "std": [20.0] * spec.num_features}
     if spec.kind == "mfcc":
         statistics = {"mean": [0.0] * spec.num_features, "std": [50.0] * spec.num_features}
+    front_ends = [Features(spec, **statistics, speed=speed) for speed in speeds]
     return SimpleNamespace(
-        network=network, config=SimpleNamespace(features=spec), features=Features(spec, **statistics)
+        network=network, config=SimpleNamespace(features=spec), features=front_ends[0], front_ends=front_ends
     )
 
 
@@ -156,6 +157,23 @@ def test_evidence_moves_with_the_burst(listener, rng):
         found = np.maximum(values, 0)[:, BURST_BANDS].sum(1) ** 2
         centres.append(found @ np.arange(len(found)) / found.sum())
     assert centres[1] - centres[0] == pytest.approx(15, abs=4)
+
+
+def test_several_speeds_are_explained_as_one(listener, rng):
+    """The sum is the mean of what each speed adds, and the burst is found where it is in the clip as it came."""
+    waveform = burst(rng)
+    speeds = (0.8, 1.0, 1.25)
+    alone = [Explainer(made_run(listener.network, speeds=(speed,))) for speed in speeds]
+    together = Explainer(made_run(listener.network, speeds=speeds))
+    values = together.integrated_gradients(waveform, 1)
+    sums = [explainer.integrated_gradients(waveform, 1).sum() for explainer in alone]
+    assert values.sum() == pytest.approx(np.mean(sums), rel=1e-4)
+    assert len({round(float(one), 3) for one in sums}) == 3
+    over_time = np.maximum(values, 0)[:37].sum(1)
+    burst_frames = np.isin(np.arange(37), np.arange(37)[BURST_FRAMES])
+    assert over_time[burst_frames].mean() > 1.8 * over_time[~burst_frames].mean()
+    where = together.grad_cam(waveform, 1)
+    assert BURST_FRAMES.start - 1 <= where.sum(1).argmax() <= BURST_FRAMES.stop
 
 
 def test_what_speaks_for_one_word_speaks_against_the_other(listener, rng):

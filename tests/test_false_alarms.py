@@ -1,6 +1,7 @@
 """False alarms: counted as somebody would notice them, found in the training part alone, heard more often."""
 
 import io
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from kerasr import UserError, audio, train
 from kerasr.config import FeatureSpec, TrainConfig
-from kerasr.data import load_corpus, split_corpus
+from kerasr.data import Utterance, load_corpus, split_corpus
 from kerasr.evaluation import THRESHOLDS
 from kerasr.false_alarms import (
     HARD,
@@ -131,6 +132,10 @@ def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
     assert facts["clips_hard"] == len(hard) > 5
     repeated = repeat_hard(marked.utterances)
     assert len(repeated) == len(fooled) + (HARD_REPEATS - 1) * len(hard)
+    # A column that somebody calls `hard` is his own.
+    assert repeat_hard([Utterance("a.wav", "low", extra={"hard": "no"})]) == [
+        Utterance("a.wav", "low", extra={"hard": "no"})
+    ]
 
 
 def test_a_run_with_hard_negatives(config, capsys):
@@ -145,6 +150,8 @@ def test_a_run_with_hard_negatives(config, capsys):
     assert len(pipeline.utterances) == len(training) + (HARD_REPEATS - 1) * hard
     assert not any(item.label == NEGATIVE for item in validation.utterances)
     found = evaluate_run(run)
+    assert os.path.isabs(again.config.negatives)
+    assert os.path.isabs(again.config.hard_negatives)
     negatives = found.metrics["detector"]["negatives"]
     assert negatives["hours"] == pytest.approx(4 / 3600, rel=0.06)
     assert negatives["false_alarms_per_hour"] == negatives["false_alarms"] / negatives["hours"]

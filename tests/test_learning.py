@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -17,16 +18,17 @@ from kerasr import audio, train
 from kerasr.callbacks import Keeper
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
-from kerasr.data import Utterance, load_corpus, split_corpus, write_manifest
+from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.pipeline import Pipeline, draw_evenly
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.learner import GROUP_STEP, Learner
-from kerasr.run_directory import load_run
+from kerasr.report import evaluate_run
+from kerasr.run_directory import load_run, update_facts
 from kerasr.tasks import task_for
 from kerasr.training import resume_run, train_recipe
-from kerasr.transfer import add_pseudo_labels
+from kerasr.transfer import add_pseudo_labels, heard_before
 
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 WORDS = task_for(("a", "b", "c"), None)
@@ -164,6 +166,38 @@ def test_the_run_says_what_each_group_weighs(everything):
     assert list(weights) == ["hall", "kitchen"]
     assert sum(weights.values()) == pytest.approx(1)
     assert weights["hall"] != 0.5
+
+
+# What earlier runs have heard
+
+
+def test_what_a_teacher_has_heard_of_the_test_is_told(tones, tone_run, tmp_path):
+    heard = load_run(tone_run)
+    items = [*heard.utterances("train"), *heard.utterances("validation")]
+    swapped = {"train": "test", "test": "train", "validation": "validation"}
+    everyone = [replace(item, split=swapped[item.split]) for item in items + heard.utterances("test")]
+    config = TrainConfig(teacher=str(tone_run))
+    facts = heard_before(config, everyone)
+    assert facts == {"train_speakers": [], "test_clips_heard": len(heard.utterances("train"))}
+    assert heard_before(TrainConfig(), everyone) == {}
+    # What a run knows of earlier ones goes on to those that learn from it.
+    heir = tmp_path / "heir"
+    shutil.copytree(tone_run, heir)
+    update_facts(load_run(heir), train_speakers=["anna"])
+    assert heard_before(TrainConfig(init_from=str(heir)), everyone)["train_speakers"] == ["anna"]
+
+
+def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path):
+    heir = tmp_path / "heir"
+    shutil.copytree(tone_run, heir)
+    manifest = read_manifest(heir / "manifest.csv")
+    write_manifest(heir / "manifest.csv", [replace(item, speaker=f"{item.split}er") for item in manifest.utterances])
+    run = load_run(heir)
+    assert not [note for note in evaluate_run(run).notes if "learnt from" in note]
+    update_facts(run, train_speakers=["tester"], test_clips_heard=2)
+    notes = " ".join(evaluate_run(load_run(heir)).notes)
+    assert "learnt from has heard tester" in notes
+    assert "2 of the test's recordings were in the training" in notes
 
 
 # Losses, and learning from a teacher
@@ -400,7 +434,7 @@ def test_sure_labels_join_the_training_and_no_other_split(config, unlabelled, to
     for item in added:
         assert (item.split, item.speaker, item.extra["label_source"]) == ("train", None, "pseudo")
         assert float(item.extra["probability"]) >= 0.8
-    surer = replace(config, pseudo_threshold=min(float(item.extra["probability"]) for item in added) + 0.001)
+    surer = replace(config, pseudo_threshold=1.0)
     assert len(add_pseudo_labels(corpus, surer, task).utterances) < len(more.utterances)
     assert add_pseudo_labels(corpus, replace(config, pseudo_labels=None), task) is corpus
 

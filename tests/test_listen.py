@@ -15,7 +15,7 @@ from kerasr.config import ListenOptions
 from kerasr.errors import UserError
 from kerasr.exporters import export_litert
 from kerasr.listen import View
-from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, run_ear
+from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
 from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 
@@ -27,7 +27,7 @@ def loudness(windows):
     return np.array([answers["high" if level >= 0.5 else "low" if level > 0.1 else "silence"] for level in levels])
 
 
-LOUDNESS = Ear(1000, 500, ("low", "_silence_", "high"), 0.6, lambda hop: Windows(loudness, 500, hop))
+LOUDNESS = Ear(1000, 500, ("low", "_silence_", "high"), ("low", "high"), 0.6, lambda hop: Windows(loudness, 500, hop))
 
 
 def sound():
@@ -71,6 +71,13 @@ def test_options_decide_what_counts():
     for wrong in ({"threshold": 2.0}, {"hop_seconds": 0.0}, {"smooth_seconds": -1.0}):
         with pytest.raises(UserError, match="--"):
             Listener(LOUDNESS, ListenOptions(**wrong))
+    with pytest.raises(UserError, match="this model hears 0"):
+        Listener(LOUDNESS, ListenOptions(hop_seconds=0.6))
+
+
+def test_which_labels_are_reported():
+    assert reported_words(("go", "not yet", "_unknown_"), "classify") == ("go", "not yet")
+    assert reported_words(("not not yet", "not yet"), "detect") == ("not yet",)
 
 
 def test_the_last_word_is_heard_though_the_sound_ends():

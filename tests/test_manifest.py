@@ -101,6 +101,15 @@ def test_missing_manifest(tmp_path):
         read_manifest(tmp_path / "m.csv")
 
 
+def test_a_word_is_one_word_however_its_accents_are_written(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        "path,label,speaker\na.wav,caf\u00e9,Zo\u00eb\nb.wav,cafe\u0301,Zoe\u0308\n", "utf-8"
+    )
+    corpus = read_manifest(tmp_path / "m.csv")
+    assert corpus.labels == ("caf\u00e9",)
+    assert corpus.speakers == ("Zo\u00eb",)
+
+
 def test_a_label_of_numbers_stays_as_written(tmp_path):
     (tmp_path / "m.jsonl").write_text(json.dumps({"path": "a.wav", "label": 7}))
     assert read_manifest(tmp_path / "m.jsonl").labels == ("7",)

@@ -33,6 +33,12 @@ def test_threshold_keeps_its_share_of_the_right_answers_and_no_more_than_it_must
     assert np.mean(right > threshold) <= keep
 
 
+def test_rounding_costs_no_answer():
+    right = np.arange(0.5, 0.7, 0.01)
+    threshold = choose_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.95)
+    assert threshold == right[1]
+
+
 def test_wrong_answers_have_no_say():
     probs, label_index = made_up(500)
     wrong = np.tile([0.3, 0.25, 0.25, 0.2], (100, 1))

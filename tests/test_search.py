@@ -73,12 +73,13 @@ def test_values_land_in_their_fields():
         ("learning_rate", 1, "no such setting"),
         ("optimizer.rate", 1, "optimizer has no setting rate"),
         ("model.units", 3, "ResidualCNN has no such option; it has width, dropout"),
-        ("model", "CRNN", "no such setting"),
-        ("epochs", 2.5, "not a whole number"),
-        ("epochs", "many", "not a number"),
-        ("cache", 1, "neither True nor False"),
+        ("model", "CRNN", "name one with --model"),
+        ("epochs", 2.5, "--epochs 2.5: give a whole number"),
+        ("epochs", "many", "--epochs many: give a whole number"),
+        ("cache", 1, "--cache 1: give True or False"),
+        ("optimizer.name", "rmsprop", "--optimizer.name rmsprop: give one of adamw, adam"),
         ("augment.speed", 1.0, "group of values"),
-        ("features.n_fft", 0, "n_fft is 0"),
+        ("features.n_fft", 0, "--features.n-fft 0: give a whole number of at least 1"),
     ],
 )
 def test_values_that_do_not_fit(name, value, message):

@@ -139,6 +139,16 @@ def test_leave_one_speaker_out():
     assert said == "leave one speaker out: speaker03 is the test, speaker00 the validation, the others train"
 
 
+@pytest.mark.parametrize("names", ["speaker00,speaker03", "speaker03,speaker00", "speaker02,speaker01"])
+def test_the_next_speaker_validates_whatever_the_order_of_those_left_out(names):
+    divided, said = split_corpus(corpus_of(5), leave_out=names)
+    left = {"speaker00", "speaker01", "speaker02", "speaker03", "speaker04"} - {*names.split(",")}
+    (watched,) = speakers_of(divided, "validation")
+    assert watched in left
+    assert speakers_of(divided, "train") == left - {watched}
+    assert said.startswith(f"leave 2 speakers out: {names.replace(',', ' and ')} are the test, {watched} the")
+
+
 def test_all_others_train_where_clips_validate():
     whole = corpus_of(6)
     divided, said = split_corpus(whole, leave_out="speaker01,speaker03", validate_on="clips")

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from kerasr import suspects
+from kerasr.config import TrainConfig
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.errors import UserError
 from kerasr.run_directory import load_run
@@ -101,6 +102,20 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
     find_suspects(load_run(copy), folds=2, console=QUIET)
     assert not begun.exists()
     np.testing.assert_array_equal(np.load(kept), whole)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [{"synthetic_voices": 3, "words": "low,high"}, {"flite_clips": 3}, {"negatives": "talk", "hard_negatives": "run"}],
+    ids=["voices", "flite", "negatives"],
+)
+def test_a_fold_makes_no_clip_that_its_manifest_has(mislabelled, made):
+    """The run's manifest lists the clips that were made for it: a fold that made them anew would list them twice."""
+    run = load_run(mislabelled[0])
+    run.config = replace(run.config, **made)
+    fold = suspects._fold_config(run, mislabelled[0] / "manifest.csv")
+    usual = TrainConfig()
+    assert all(getattr(fold, name) == getattr(usual, name) for name in made)
 
 
 def test_a_run_without_training_clips_is_told(tone_run, tmp_path):

@@ -2,8 +2,10 @@
 
 import errno
 import json
+import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -176,12 +178,28 @@ def test_runs_lists_and_cleans(tone_run, tmp_path, capsys):
     shutil.copytree(tone_run, out / "killed")
     facts = json.loads((out / "killed" / "run.json").read_text())
     (out / "killed" / "run.json").write_text(json.dumps({**facts, "status": "training"}))
+    shutil.copytree(out / "killed", out / "in-training")
+    shutil.copytree(tone_run, out / "damaged")
+    (out / "damaged" / "run.json").write_text("{")
+    shutil.copytree(tone_run, out / ".new-run-1")
+    yesterday = time.time() - 86400
+    for path in (out / "killed").iterdir():
+        os.utime(path, (yesterday, yesterday))
     runs.main(["--out", str(out), "--json"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {Path(row["run"]).name: row["status"] for row in rows} == {"whole": "done", "killed": "training"}
+    assert {Path(row["run"]).name: row["status"] for row in rows} == {
+        "whole": "done",
+        "killed": "training",
+        "in-training": "training",
+        "damaged": "unknown",
+    }
     runs.main(["--out", str(out), "--clean", "--yes"])
-    assert "1 unfinished run" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 unfinished run" in said
+    assert f"{out / 'in-training'}: was written to within the hour" in said
     assert not (out / "killed").exists()
+    assert (out / "in-training").exists()
+    assert (out / "damaged").exists()
     assert (out / "whole" / "model.keras").exists()
     assert not (out / "whole" / "checkpoint.npz").exists()
 

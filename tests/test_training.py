@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from kerasr.features import change_speed
 from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs
-from kerasr.run_directory import load_run
+from kerasr.run_directory import list_runs, load_run
 from kerasr.runtime import decide_runtime
 from kerasr.training import resume_run, train_recipe
 
@@ -44,6 +46,10 @@ def config(tones, tmp_path):
         epochs=3,
         batch_size=8,
     )
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
 
 
 def quiet():
@@ -224,6 +230,59 @@ def test_patience_stops_a_training_that_does_not_improve(config):
     config = replace(config, epochs=30, patience=2, optimizer=OptimizerConfig(name="sgd", learning_rate=1e-12))
     run = train_recipe(config, console=quiet())
     assert len(run.history) == run.facts["epochs_run"] < 30
+    # Where the last weights are kept, patience waits for a better score all the same.
+    last = train_recipe(replace(config, keep="last"), console=quiet())
+    assert len(last.history) == len(run.history)
+    assert last.facts["best_epoch"] == len(last.history)
+
+
+def test_a_training_that_patience_stopped_has_ended_for_a_resumed_one_too(config, monkeypatch):
+    config = replace(config, epochs=30, patience=2, optimizer=OptimizerConfig(name="sgd", learning_rate=1e-12))
+
+    def die(run):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kerasr.training.choose_rejection", die)
+        with pytest.raises(Killed):
+            train_recipe(config, console=quiet())
+    (path,) = list_runs(config.out)
+    num_epochs = len(load_run(path).history)
+    run = resume_run(str(path), console=quiet())
+    assert len(run.history) == run.facts["epochs_run"] == num_epochs < 30
+
+
+def test_a_recording_that_goes_missing_is_named(config, tones, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "tones")
+
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                shutil.rmtree(folder / "low")
+
+    with pytest.raises(UserError, match=r"low/\d+\.wav: "):
+        train_recipe(replace(config, data=str(folder), epochs=8), console=quiet(), callbacks=[Remove()])
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "message"),
+    [
+        (None, {"batch_size": 0}, "--batch-size 0: give a whole number of at least 1"),
+        (None, {"epochs": 0}, "--epochs 0: give a whole number of at least 1"),
+        (None, {"patience": 0}, "--patience 0: give a whole"),
+        (None, {"label_smoothing": 1.5}, "--label-smoothing 1.5: give a number from 0 to below 1"),
+        (None, {"loss": "focl"}, "--loss focl: give one of cross_entropy, focal"),
+        (None, {"hear_at": (1.0, 1.0)}, "--hear-at 1.0 1.0: give one or more speeds from 0.5 to 2, each once"),
+        ("optimizer", {"ema": 1.5}, "--optimizer.ema 1.5: give a number from 0 to below 1"),
+        ("augment", {"speed": (1.2, 0.8)}, "--augment.speed 1.2 0.8: give two numbers above 0, the lower one first"),
+        ("augment", {"mixup": -1}, "--augment.mixup -1: give a number of at least 0"),
+        ("augment", {"time_shift": "far"}, "--augment.time-shift far: give a number of at least 0"),
+    ],
+)
+def test_settings_beyond_their_bounds_are_told(group, change, message):
+    config = TrainConfig()
+    with pytest.raises(UserError, match=re.escape(message)):
+        replace(getattr(config, group) if group else config, **change)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

@@ -60,6 +60,19 @@ def test_unsure_and_unlike_come_first(tone_run, unlabelled, tmp_path):
     assert text.count("<audio") == 48
 
 
+def test_a_run_that_hears_at_several_speeds_ranks_by_what_it_hears_at_all_of_them(tone_run, unlabelled, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "hear_at": [0.8, 1.0, 1.25]}))
+    run = load_run(path)
+    with rank_unlabelled(run, str(unlabelled), out=tmp_path).csv.open() as file:
+        rows = list(csv.DictReader(file))
+    probs = run.predict_files([row["path"] for row in rows])
+    alone = load_run(tone_run).predict_files([row["path"] for row in rows])
+    assert np.abs(probs.max(-1) - alone.max(-1)).max() > 0.05
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], probs.max(-1), atol=1e-3)
+
+
 def test_a_folder_without_recordings_is_named(tone_run, tmp_path):
     (tmp_path / "bad.wav").write_text("no sound")
     with pytest.raises(UserError, match="none of its 1"):

@@ -319,7 +319,11 @@ def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, s
         duration = None if fields["duration"] is None else float(fields["duration"])
     except ValueError:
         raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
-    label, speaker, split = (value and sys.intern(value) for value in map(fields.get, ("label", "speaker", "split")))
+    # One word or name, however its accents are written.
+    label, speaker, split = (
+        value and sys.intern(unicodedata.normalize("NFC", value))
+        for value in map(fields.get, ("label", "speaker", "split"))
+    )
     return Utterance(recording, label, fields["text"], speaker, split, duration, extra)
 
 

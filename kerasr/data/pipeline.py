@@ -123,6 +123,8 @@ class Pipeline:
     ):
         self.utterances = utterances
         self.features = features
+        # What a recording's fault was: TensorFlow hands its own error on instead.
+        self.fault: UserError | None = None
         self.batch_size = min(batch_size, len(utterances))
         self._label_index = np.asarray(label_index, np.int32)
         self._num_outputs = num_outputs
@@ -208,7 +210,11 @@ class Pipeline:
 
     def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
-        clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
+        try:
+            clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
+        except UserError as error:
+            self.fault = error
+            raise
         return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     def _read(self, index: int) -> np.ndarray:

@@ -120,16 +120,19 @@ def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) ->
         raise UserError(f"{corpus.name} has no speaker {unknown[0]!r}: its speakers are {known or 'not named'}")
     parts = dict.fromkeys(names, "test")
     share = _file_rule(corpus, ("test", "validation"), seed)
+    rule = "leave one speaker out" if len(names) == 1 else f"leave {len(names)} speakers out"
     tested = f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} the test"
     if validate_on == "clips":
         watched = _file_rule(corpus, ("validation",), seed)
         splits = [parts.get(item.speaker or "", watched(item)) for item in corpus.utterances]
-        return splits, f"leave one speaker out: {tested}, a tenth of the others' clips the validation, the rest trains"
-    # With one speaker the next is the same again, with two nobody is left to train on: `_finish` refuses both.
-    following = speakers[(speakers.index(names[-1]) + 1) % len(speakers)]
+        description = f"{rule}: {tested}, a tenth of the others' clips the validation, the rest trains"
+        return splits, description + _without(corpus)
+    # With nobody left to validate or to train, `_finish` refuses.
+    last = speakers.index(names[-1])
+    following = next((name for name in speakers[last + 1 :] + speakers[:last] if name not in names), names[-1])
     parts = {following: "validation", **parts}
     splits = [share(item) if item.speaker is None else parts.get(item.speaker, "train") for item in corpus.utterances]
-    description = f"leave one speaker out: {tested}, {following} the validation, the others train"
+    description = f"{rule}: {tested}, {following} the validation, the others train"
     return splits, description + _without(corpus)
 
 

@@ -231,15 +231,26 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
         notes.append(
             f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation."
         )
+    if corpus is None and (before := run.facts.get("test_clips_heard")):
+        notes.append(
+            f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
+            "from or learnt from: this is no score on unheard recordings."
+        )
     speakers = {item.speaker for item in utterances} - {None}
-    # A preset keeps its training's speakers without the recordings.
-    trainers = {item.speaker for item in trained if item.split == "train"} | {*run.facts.get("train_speakers", ())}
-    heard = speakers & trainers
+    trainers = {item.speaker for item in trained if item.split == "train"}
+    # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.
+    others = {*run.facts.get("train_speakers", ())}
+    heard = speakers & (trainers | others if run.is_preset else trainers)
     if heard:
         who = "All" if heard == speakers else f"{len(heard):,} of the"
         notes.append(
             f"{who} {len(speakers):,} speakers were heard in training: expect less for a new voice "
             "(python -m kerasr.train --leave-out NAME measures it)."
+        )
+    if only_before := sorted(speakers & others - heard):
+        notes.append(
+            f"The run that this one began from or learnt from has heard {_list(only_before, 10)}: expect less for a "
+            "new voice."
         )
     if len(speakers) == 1:
         notes.append(

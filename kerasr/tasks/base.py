@@ -24,7 +24,11 @@ class Task(Protocol):
         ...
 
     def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
-        """The loss (`cross_entropy` or `focal`) between targets `(batch, num_outputs)` and logits of the same shape."""
+        """The loss (`cross_entropy` or `focal`) between targets `(batch, num_outputs)` and logits of the same shape.
+
+        Labels are not smoothed for the focal loss: it would weigh what the other words were given fully, and the word
+        itself hardly, so that the network would learn to be unsure.
+        """
         ...
 
     def agreement(self, teacher_logits, logits, temperature: float):

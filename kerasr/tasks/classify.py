@@ -29,9 +29,7 @@ class Classify:
     def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
         """Cross-entropy or focal loss between one-hot (or mixed) targets and logits."""
         if kind == "focal":
-            return keras.losses.CategoricalFocalCrossentropy(
-                alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=label_smoothing
-            )
+            return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True)
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
     def agreement(self, teacher_logits, logits, temperature: float):

@@ -38,9 +38,7 @@ class Detect:
     def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
         """Binary cross-entropy or focal loss between 0 or 1 and the logit."""
         if kind == "focal":
-            return keras.losses.BinaryFocalCrossentropy(
-                gamma=FOCAL_GAMMA, from_logits=True, label_smoothing=label_smoothing
-            )
+            return keras.losses.BinaryFocalCrossentropy(gamma=FOCAL_GAMMA, from_logits=True)
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
     def agreement(self, teacher_logits, logits, temperature: float):
@@ -50,8 +48,14 @@ class Detect:
 
     def accuracy(self) -> keras.metrics.Metric:
         """Share of clips whose logit has the right sign."""
-        return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+        return keras.metrics.MeanMetricWrapper(_same_side, name="accuracy")
 
     def probs(self, logits):
         """Sigmoid: `(batch, 1)` to `(batch, 2)`, the absence and the presence of the word."""
         return keras.ops.sigmoid(keras.ops.concatenate([-logits, logits], -1))
+
+
+def _same_side(targets, logits):
+    """`(batch,)` whether target and logit point at the same answer; mixed targets lie between 0 and 1."""
+    same = keras.ops.equal(targets >= 0.5, logits > 0)
+    return keras.ops.mean(keras.ops.cast(same, "float32"), axis=-1)

@@ -1,0 +1,91 @@
+"""What a setting may be, written as its type: `Literal`, `Share`, `Count`; `check_bounds` holds a config to it."""
+
+import dataclasses
+import functools
+import numbers
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from kerasr.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Which values of its type a setting takes.
+
+    Attributes:
+        words: what to give, for the message to someone who gave another.
+        allows: whether a value may be.
+    """
+
+    words: str
+    allows: Callable[[Any], bool]
+
+
+NotNegative = Annotated[float, Bounds("a number of at least 0", lambda value: value >= 0)]
+Positive = Annotated[float, Bounds("a number above 0", lambda value: value > 0)]
+Share = Annotated[float, Bounds("a share from 0 to 1", lambda value: 0 <= value <= 1)]
+ShareBelowOne = Annotated[float, Bounds("a number from 0 to below 1", lambda value: 0 <= value < 1)]
+Number = Annotated[int, Bounds("a whole number of at least 0", lambda value: value >= 0)]
+Count = Annotated[int, Bounds("a whole number of at least 1", lambda value: value >= 1)]
+Range = Annotated[tuple[float, float], Bounds("two numbers, the lower one first", lambda ends: ends[0] <= ends[1])]
+Factors = Annotated[
+    tuple[float, float], Bounds("two numbers above 0, the lower one first", lambda ends: 0 < ends[0] <= ends[1])
+]
+Speeds = Annotated[
+    tuple[float, ...],
+    Bounds(
+        "one or more speeds from 0.5 to 2, each once",
+        lambda speeds: 0 < len(speeds) == len({*speeds}) and all(0.5 <= speed <= 2 for speed in speeds),
+    ),
+]
+
+_KINDS = {
+    bool: ("True or False", lambda value: isinstance(value, bool)),
+    int: ("a whole number", lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool)),
+    float: ("a number", lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool)),
+    str: ("a text", lambda value: isinstance(value, str)),
+}
+
+
+def check_bounds(config: Any, group: str = "") -> None:
+    """Refuse what a dataclass's types do not allow.
+
+    Args:
+        config: the dataclass.
+        group: what stands before its fields' names on a command line, as `augment.`.
+
+    Raises:
+        UserError: a value is of another kind, or beyond its bounds.
+    """
+    for name, annotation in _types(type(config)).items():
+        value = getattr(config, name)
+        if (words := _fault(annotation, value)) is not None:
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            raise UserError(f"--{group}{name.replace('_', '-')} {shown}: give {words}")
+
+
+@functools.cache
+def _types(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _fault(annotation: Any, value: Any) -> str | None:
+    """What to give instead, where the value is not of a type; None where it is."""
+    if type(None) in (options := get_args(annotation)) and get_origin(annotation) is not tuple:
+        return None if value is None else _fault(options[0], value)
+    if get_origin(annotation) is Annotated:
+        inner, *extras = options
+        bounds = [extra for extra in extras if isinstance(extra, Bounds)]
+        fault = _fault(inner, value)
+        return bounds[0].words if bounds and (fault or not bounds[0].allows(value)) else fault
+    if get_origin(annotation) is Literal:
+        return None if value in options else f"one of {', '.join(map(str, options))}"
+    if get_origin(annotation) is tuple:
+        size = None if options[-1] is ... else len(options)
+        fits = isinstance(value, tuple) and size in (None, len(value))
+        return None if fits and all(_fault(options[0], one) is None for one in value) else "numbers"
+    if annotation not in _KINDS:
+        return None
+    words, holds = _KINDS[annotation]
+    return None if holds(value) else words
