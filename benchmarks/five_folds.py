@@ -7,9 +7,7 @@
 
 Folds are drawn once (seed 0) with equal shares of each word. Four train, but for a tenth of their speakers, which is
 only watched: the last weights are kept, and the fold that is reported has no part in any choice. The recipe's changes
-to clips were chosen by two trainings of 30 epochs that left out fold 0 and tested on a quarter of the other speakers:
-those of `digits-best` got 93.4%, milder ones 92.3%. Heard at speeds 0.8, 1 and 1.25 the two got 93.7% and 92.0%: no
-difference, so each clip is heard once.
+to clips were chosen by short trainings that left out fold 0 and tested on a quarter of the other speakers.
 
 Each training is one file under benchmarks/results/five_folds/, and not trained again while that file is there. --folds
 trains some of them, so that two processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).

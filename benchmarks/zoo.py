@@ -3,6 +3,7 @@
     python benchmarks/zoo.py                                   all models: hours; stop it at will and start it again
     python benchmarks/zoo.py --models CRNN KWT1                some of them
     python benchmarks/zoo.py --models CRNN --folds lucas,theo  one fold of one
+    python benchmarks/zoo.py --time-again                      measure a clip's milliseconds anew, on a quiet machine
     python benchmarks/zoo.py --table                           train nothing, show what has been measured
 
 FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B --hear-at
@@ -25,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ RESULTS = Path(__file__).parent / "results" / "zoo"
 PICTURE = ROOT / "docs" / "zoo.png"
 SCORES = ROOT / "kerasr" / "models" / "scores.json"
 FOLDS = ("george,nicolas", "lucas,theo", "jackson,yweweler")
-NUM_SPEAKERS = 6
+NUM_SPEAKERS, NUM_LABELS = 6, 10
+LATENCY_ROUNDS = 100
 SEED = 0
 
 
@@ -54,13 +57,16 @@ def main() -> None:
         help="most of one processor's time that a training gets (default: %(default)s)",
     )
     parser.add_argument("--table", action="store_true", help="train nothing, show what has been measured")
-    parser.add_argument("--latency", metavar="RUN", help=argparse.SUPPRESS)
+    parser.add_argument("--time-again", action="store_true", help="train nothing, time one clip in each network anew")
+    parser.add_argument("--latency", choices=names, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.latency:
         print(measure_latency(arguments.latency))
         return
     RESULTS.mkdir(parents=True, exist_ok=True)
-    if not arguments.table:
+    if arguments.time_again:
+        time_again(arguments.models)
+    elif not arguments.table:
         todo = [(model, fold) for model in arguments.models for fold in arguments.folds]
         todo = [fold for fold in todo if not measured(*fold, arguments.minutes)]
         for number, (model, left_out) in enumerate(todo, start=1):
@@ -115,8 +121,7 @@ def pace_of(model: str, minutes: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
         _, one = train(model, FOLDS[0], 1, f"{out}/one")
         _, three = train(model, FOLDS[0], 3, f"{out}/three")
-        (facts,) = Path(out, "three").glob("*/run.json")
-        latency = float(run_python(__file__, "--latency", str(facts.parent)))
+    latency = float(run_python(__file__, "--latency", model))
     seconds = (three - one) / 2
     epochs = max(2, int((60 * minutes - (one - seconds)) / seconds))
     pace = {
@@ -136,17 +141,37 @@ def run_python(*arguments: str) -> str:
     ).stdout
 
 
-def measure_latency(path: str) -> float:
-    """Milliseconds from a clip's waveform to its logits, on one thread."""
+def measure_latency(model: str) -> float:
+    """Milliseconds from a clip's waveform to its logits, on one thread, of a network that has learnt nothing."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from kerasr import report
-    from kerasr.run_directory import load_run
+    import kerasr
+    from kerasr.registry import builder
+    from kerasr.run_directory import join
 
-    run = load_run(path)
-    return report.measure_latency(run, run.utterances("test")[0])
+    config = kerasr.get_recipe("digits-best", model)
+    network = builder(model)(config.features.shape, NUM_LABELS, **config.model_options)
+    whole = join([kerasr.Features(config.features)], network)
+    waveform = np.random.default_rng(SEED).normal(0, 0.1, (1, config.features.clip_samples)).astype("float32")
+    times = []
+    for _ in range(LATENCY_ROUNDS):
+        start = time.perf_counter()
+        whole.predict_on_batch(waveform)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times[1:])
+
+
+def time_again(models: list[str]) -> None:
+    """Measure the latency of those that were trained, one after the other."""
+    for model in models:
+        path = RESULTS / f"{model}.json"
+        if path.exists():
+            latency = round(float(run_python(__file__, "--latency", model)), 2)
+            for one in filter(Path.exists, (path, *(result_path(model, left_out) for left_out in FOLDS))):
+                write_json(one, {**json.loads(one.read_text()), "latency_ms": latency})
+            print(f"{model} {latency} ms", flush=True)
 
 
 def train_fold(model: str, left_out: str, pace: dict[str, Any]) -> None:

@@ -41,8 +41,10 @@ MAX_SPEAKERS = 30
 TERMS = {
     "BY-SA": "The recordings are under {licence}. Whether weights are an adaptation of them is not settled law; to be\n"
     "on the safe side, treat these as one: name the data set when you pass them on, changed or not, and do so under\n"
-    "the same licence. The Apache licence of kerasr's code does not cover them.",
-    "BY": "The recordings are under {licence}: name the data set when you pass these weights on, changed or not.",
+    "the same licence (https://creativecommons.org/licenses/). The Apache licence of kerasr's code does not cover\n"
+    "them.",
+    "BY": "The recordings are under {licence} (https://creativecommons.org/licenses/): name the data set when you\n"
+    "pass these weights on, changed or not.",
     "": "The recordings are under {licence}: see there what that asks of those who pass these weights on.",
 }
 NO_TERMS = "The licence of the recordings is not known: find it out before you pass these weights on."

@@ -104,8 +104,13 @@ def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
 
 def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     share = _file_rule(corpus, ("test", "validation"), seed)
-    description = "by file: a hash of the relative path, about a tenth each to validation and test"
-    return [share(item) for item in corpus.utterances], f"{description}; a speaker may be in more than one split"
+    description = (
+        "by file: a hash of the relative path, about a tenth each to validation and test; a speaker may be in "
+    )
+    description += "more than one split"
+    if not corpus.speakers:
+        description += " (to test on new voices, name recordings as anna_take_1.wav, or speakers in a manifest)"
+    return [share(item) for item in corpus.utterances], description
 
 
 def _names(corpus: Corpus, leave_out: str) -> list[str]:

@@ -10,6 +10,8 @@ frames out along the picture's width, where TensorFlow is slower on a CPU.
 Parameters are those of the authors' code (NVIDIA NeMo, matchboxnet_3x1x64_v1.yaml, 64 MFCC and 30 words): 77,214 for
 3x1x64, which the paper rounds to 77K, and 92,766 for 3x2x64 (93K).
 
+Expect 78.6% of FSDD's digits by speakers never heard, after two minutes of one core (`python benchmarks/zoo.py`).
+
 Source: Majumdar and Ginsburg, "MatchboxNet: 1D Time-Channel Separable Convolutional Neural Network Architecture for
 Speech Commands Recognition", Interspeech 2020, https://arxiv.org/abs/2004.08531, table 1.
 """

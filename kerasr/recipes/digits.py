@@ -5,6 +5,7 @@ from typing import Any
 
 from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
 from kerasr.recipes import words
+from kerasr.recipes.optimizer import adamw
 from kerasr.registry import model_facts
 
 # FSDD is recorded at 8 kHz: 25 ms windows every 10 ms, one second in all.
@@ -23,8 +24,6 @@ BY_MODEL: dict[str, dict[str, Any]] = {
     "ResNet18": {"epochs": 12, "features": COARSE},
     "ResNet34": {"epochs": 10, "features": COARSE},
     "ResNet50": {"epochs": 10, "features": COARSE},
-    # Transformers learn nothing at the convolutions' rate.
-    **{name: {"optimizer": OptimizerConfig(learning_rate=5e-4)} for name in ("KWT1", "KWT2", "KWT3")},
 }
 
 
@@ -50,7 +49,7 @@ def digits(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=3e-3),
+        optimizer=adamw(name),
         epochs=30,
         batch_size=32,
         label_smoothing=0.05,

@@ -1,7 +1,15 @@
-"""How the recipes for voices that were never heard move their weights."""
+"""How the recipes move weights."""
 
 from kerasr.config import OptimizerConfig
+
+# AdamW's rates: transformers learn nothing at the convolutions' rate.
+RATE, TRANSFORMERS_RATE = 3e-3, 5e-4
 
 # Muon fits a small convolutional network sooner than AdamW (docs/studies.md); the average of its weights forgets the
 # last steps' noise.
 MUON = OptimizerConfig("muon", learning_rate=3e-3, warmup_epochs=2.0, weight_decay=1e-2, ema=0.997)
+
+
+def adamw(model: str) -> OptimizerConfig:
+    """AdamW at the rate that an architecture learns at."""
+    return OptimizerConfig(learning_rate=TRANSFORMERS_RATE if model.startswith("KWT") else RATE)

