@@ -11,12 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
-from rich.table import Table
 
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import TrainConfig
-from kerasr.data.augment import changes_features
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
@@ -30,7 +28,8 @@ from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, update_facts
 from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision
-from kerasr.transfer import PSEUDO, SOURCE, copy_encoder, encoder_layers
+from kerasr.summary import print_summary
+from kerasr.transfer import copy_encoder, encoder_layers
 
 
 def train_recipe(
@@ -81,7 +80,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
     update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))
-    _print_summary(console, run, train, network, runtime)
+    print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
     phases = _phases(config)
@@ -325,67 +324,3 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
 def _require(package: str, flag: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise UserError(f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"')
-
-
-def _print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:
-    """What is about to be trained, on what, with what."""
-    config, corpus = run.config, run.facts["corpus"]
-    sizes = []
-    for split in ("train", "validation", "test"):
-        utterances = run.utterances(split)
-        speakers = len({item.speaker for item in utterances if item.speaker})
-        sizes.append(
-            f"{split} {len(utterances):,}" + (f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else "")
-        )
-    spec = config.features
-    rows = {
-        "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(sizes)}",
-        "split": run.split_rule,
-        "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
-        # Clips of any length cost what they are long.
-        "model": f"{config.model}, {network.count_params():,} parameters"
-        + (f", {macs / 1e6:.1f} M MACs" if (macs := run.facts["macs"]) else ""),
-        "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
-        "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
-        + (f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""),
-        "run": str(run.path),
-    }
-    if runtime.backend != "tensorflow" and changes_features(config.augment):
-        rows["note"] = "masks, tilt and mixup need the TensorFlow backend; they are not applied"
-    if voices := run.facts.get("voices"):
-        rows["voices"] = (
-            f"{voices['clips']:,} of the training clips are in synthetic voices ({voices['language']}): "
-            f"{', '.join(voices['labels'])}"
-        )
-    if negatives := run.facts.get("negatives"):
-        rows["negatives"] = (
-            f"{negatives['stretches']:,} training clips are cut out of long recordings; "
-            f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
-            f"heard {negatives['hard_repeats']} times an epoch"
-        )
-    for name in ("init_from", "teacher"):
-        if path := getattr(config, name):
-            rows[name.replace("_", " ")] = path
-    tested = {item.speaker for item in run.utterances("test")} & {*run.facts.get("train_speakers", ())}
-    if tested or run.facts.get("test_clips_heard"):
-        rows["warning"] = (
-            "the run that this one begins from or learns from has heard speakers or recordings of the test: the score "
-            "will be none on unheard voices"
-        )
-    if config.pseudo_labels:
-        labelled = sum(item.extra.get(SOURCE) == PSEUDO for item in run.utterances("train"))
-        rows["labelled"] = f"{labelled} recordings of {config.pseudo_labels}, at {config.pseudo_threshold:g} or surer"
-    if config.cache:
-        rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
-    longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))
-    if longer:
-        rows["longer"] = (
-            f"{longer} training clips are longer than {spec.clip_seconds:g} s: their middle is used "
-            "(--features.clip-seconds)"
-        )
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in rows.items():
-        table.add_row(name, text)
-    console.print(table)

@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "optimizers",
         "transfer",
         "preparation",
+        "summary",
         "training",
         "tuning",
         "suspects",

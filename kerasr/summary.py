@@ -1,0 +1,93 @@
+"""What is about to be trained, on what and with what, in a few lines on the screen."""
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from kerasr.data.augment import changes_features
+from kerasr.data.manifest import SPLITS
+from kerasr.data.pipeline import Pipeline
+from kerasr.run_directory import Run
+from kerasr.runtime import Runtime
+from kerasr.transfer import PSEUDO, SOURCE
+
+
+def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:
+    """Print a table of the run's settings, and of what somebody would not expect of them."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, text in {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}.items():
+        table.add_row(name, text)
+    if runtime.backend != "tensorflow" and changes_features(run.config.augment):
+        table.add_row("note", "masks, tilt and mixup need the TensorFlow backend; they are not applied")
+    console.print(table)
+
+
+def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> dict[str, str]:
+    """What every training has."""
+    config, corpus, spec = run.config, run.facts["corpus"], run.config.features
+    # Clips of any length cost what they are long.
+    macs = f", {run.facts['macs'] / 1e6:.1f} M MACs" if run.facts["macs"] else ""
+    kernel = f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""
+    return {
+        "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(_size(run, name) for name in SPLITS)}",
+        "split": run.split_rule,
+        "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
+        "model": f"{config.model}, {network.count_params():,} parameters{macs}",
+        "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
+        "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
+        + kernel,
+        "run": str(run.path),
+    }
+
+
+def _size(run: Run, split: str) -> str:
+    """How many recordings a split has, and of how many speakers."""
+    utterances = run.utterances(split)
+    speakers = len({item.speaker for item in utterances if item.speaker})
+    return f"{split} {len(utterances):,}" + (f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else "")
+
+
+def _origins(run: Run) -> dict[str, str]:
+    """What comes from elsewhere than the recordings: other voices, other sound, other runs."""
+    config, rows = run.config, {}
+    if voices := run.facts.get("voices"):
+        rows["voices"] = (
+            f"{voices['clips']:,} of the training clips are in synthetic voices ({voices['language']}): "
+            f"{', '.join(voices['labels'])}"
+        )
+    if negatives := run.facts.get("negatives"):
+        rows["negatives"] = (
+            f"{negatives['stretches']:,} training clips are cut out of long recordings; "
+            f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
+            f"heard {negatives['hard_repeats']} times an epoch"
+        )
+    for name in ("init_from", "teacher"):
+        if path := getattr(config, name):
+            rows[name.replace("_", " ")] = path
+    if config.pseudo_labels:
+        labelled = sum(item.extra.get(SOURCE) == PSEUDO for item in run.utterances("train"))
+        rows["labelled"] = f"{labelled} recordings of {config.pseudo_labels}, at {config.pseudo_threshold:g} or surer"
+    return rows
+
+
+def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
+    """What somebody should know before the training begins."""
+    spec, rows = run.config.features, {}
+    tested = {item.speaker for item in run.utterances("test")} & {*run.facts.get("train_speakers", ())}
+    if tested or run.facts.get("test_clips_heard"):
+        rows["warning"] = (
+            "the run that this one begins from or learns from has heard speakers or recordings of the test: the score "
+            "will be none on unheard voices"
+        )
+    if run.config.cache:
+        rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
+    longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))
+    if longer:
+        rows["longer"] = (
+            f"{longer} training clips are longer than {spec.clip_seconds:g} s: their middle is used "
+            "(--features.clip-seconds)"
+        )
+    return rows
