@@ -5,7 +5,8 @@
     python benchmarks/accuracy.py --table                    print what has been measured
 
 Each training is a process of its own, `python -m kerasr.train digits --model M --seed S`, timed from its start to its
-end. Its result is written to benchmarks/results/accuracy/ at once, and not trained again while that file is there.
+end. Its result is written to benchmarks/results/accuracy/ at once, and not trained again while that file is there. From
+them come the table and kerasr/models/scores_heard.json, which `python -m kerasr.models` shows.
 """
 
 import argparse
@@ -18,8 +19,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+from kerasr import atomic
+from kerasr.registry import list_models
+
+ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "accuracy"
+SCORES = ROOT / "kerasr" / "models" / "scores_heard.json"
 
 # Seeds a model: three where a training takes less than ten minutes on two cores; one for all that stand not here.
 SEEDS = {"ResidualCNN": 3, "Conv1DLSTM": 3, "StackedLSTM": 3, "ResNet18": 3, "ResNet34": 1, "ResNet50": 1}
@@ -36,7 +43,9 @@ def main() -> None:
             for seed in range(SEEDS.get(model, 1)):
                 if not result_path(model, seed).exists():
                     train_one(model, seed)
-    print_table()
+    measured = read_results()
+    print_table(measured)
+    write_scores(measured)
 
 
 def result_path(model: str, seed: int) -> Path:
@@ -82,20 +91,35 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def print_table() -> None:
+def read_results() -> dict[str, list[dict[str, Any]]]:
+    """The results of each model's seeds, in the zoo's order."""
+    paths = {facts.name: sorted(RESULTS.glob(f"{facts.name}-*.json")) for facts in list_models()}
+    return {name: [json.loads(path.read_text()) for path in found] for name, found in paths.items() if found}
+
+
+def print_table(measured: dict[str, list[dict[str, Any]]]) -> None:
     """Mean and range over the seeds that have been measured."""
     print("| model | accuracy | seeds | parameters | M MACs | seconds from a cold start | processor seconds |")
     print("|---|---|---|---|---|---|---|")
-    for model in SEEDS:
-        results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{model}-*.json"))]
-        if results:
-            scores = [result["accuracy"] for result in results]
-            spread = f" ({min(scores):.1%} to {max(scores):.1%})" if len(scores) > 1 else ""
-            seconds, busy = (statistics.mean(result[name] for result in results) for name in ("seconds", "cpu_seconds"))
-            print(
-                f"| {model} | {statistics.mean(scores):.1%}{spread} | {len(scores)} | {results[0]['parameters']:,} "
-                f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} | {busy:.0f} |"
-            )
+    for model, results in measured.items():
+        scores = [result["accuracy"] for result in results]
+        spread = f" ({min(scores):.1%} to {max(scores):.1%})" if len(scores) > 1 else ""
+        seconds, busy = (statistics.mean(result[name] for result in results) for name in ("seconds", "cpu_seconds"))
+        print(
+            f"| {model} | {statistics.mean(scores):.1%}{spread} | {len(scores)} | {results[0]['parameters']:,} "
+            f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} | {busy:.0f} |"
+        )
+
+
+def write_scores(measured: dict[str, list[dict[str, Any]]]) -> None:
+    """What `python -m kerasr.models` shows."""
+    scores = {
+        model: {"accuracy": statistics.mean(result["accuracy"] for result in results), "seeds": len(results)}
+        for model, results in measured.items()
+    }
+    what = "accuracy on FSDD's official split, whose test speakers are heard in training, with the recipe digits"
+    values = {"what": what, "command": "python benchmarks/accuracy.py", "models": scores}
+    atomic.write_bytes(SCORES, f"{json.dumps(values, indent=2)}\n".encode())
 
 
 if __name__ == "__main__":

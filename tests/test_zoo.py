@@ -71,7 +71,7 @@ def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, 
     assert scores["models"]["ResidualCNN"]["worst_speaker"] == "theo"
     low, high = scores["models"]["ResidualCNN"]["accuracy_interval"]
     assert 0.88 <= low < accuracy < high <= 0.96
-    monkeypatch.setattr(models, "SCORES", zoo.folder / "scores.json")
+    monkeypatch.setitem(models.SCORES, "unheard", zoo.folder / "scores.json")
     monkeypatch.setenv("COLUMNS", "200")
     capsys.readouterr()
     models.main([])
@@ -80,11 +80,18 @@ def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, 
     assert "benchmarks/zoo.py" in out
     models.main(["--json"])
     by_name = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert by_name["ResidualCNN"]["score"] == scores["models"]["ResidualCNN"]
-    assert by_name["ResNet18"]["score"] is None
+    assert by_name["ResidualCNN"]["unheard"] == scores["models"]["ResidualCNN"]
+    assert by_name["ResNet18"]["unheard"] is None
+
+
+def test_each_model_has_a_score(capsys):
+    """On voices that were never heard, or where that was not measured on those of its training."""
+    models.main(["--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert not [row["name"] for row in rows if not (row["unheard"] or row["heard"])]
 
 
 def test_models_are_listed_where_nothing_was_measured(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(models, "SCORES", tmp_path / "none.json")
+    monkeypatch.setattr(models, "SCORES", {"unheard": tmp_path / "none.json"})
     models.main([])
     assert "ResidualCNN" in capsys.readouterr().out

@@ -9,8 +9,8 @@ from typing import Any
 from kerasr.cli import parse, run_command
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
-# Written by benchmarks/zoo.py.
-SCORES = Path(__file__).with_name("scores.json")
+# Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
+SCORES = {"unheard": Path(__file__).with_name("scores.json"), "heard": Path(__file__).with_name("scores_heard.json")}
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,22 @@ def main(argv: list[str]) -> None:
     """List the models."""
     options = parse(Options, argv, command="models", description="List the models that --model takes.")
     if options.json:
-        scores = _scores()["models"]
-        rows = [{**dataclasses.asdict(facts), "score": scores.get(facts.name)} for facts in list_models()]
+        scores = {column: found["models"] for column, found in _scores().items()}
+        rows = [
+            {**dataclasses.asdict(facts), **{column: by_name.get(facts.name) for column, by_name in scores.items()}}
+            for facts in list_models()
+        ]
         print(json.dumps(rows, indent=2))
     else:
         _print_table(_scores())
 
 
-def _scores() -> dict[str, Any]:
-    """What `benchmarks/zoo.py` has measured: `models` by name, and `what` was measured by which `command`."""
-    return json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {"models": {}}
+def _scores() -> dict[str, dict[str, Any]]:
+    """For each column that was measured `models` by name, and `what` was measured by which `command`."""
+    return {column: json.loads(path.read_text(encoding="utf-8")) for column, path in SCORES.items() if path.exists()}
 
 
-def _print_table(scores: dict[str, Any]) -> None:
+def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -46,7 +49,7 @@ def _print_table(scores: dict[str, Any]) -> None:
     captions = [
         f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options (--json lists "
         "them and the papers' addresses).",
-        *([f"Score: {scores['what']} ({scores['command']})."] if scores["models"] else []),
+        *(f"{column.capitalize()}: {found['what']} ({found['command']})." for column, found in scores.items()),
         "Stream: the model can carry its state from chunk to chunk, or hears windows that move on by a hop. *: "
         f"{starred}.",
     ]
@@ -54,8 +57,8 @@ def _print_table(scores: dict[str, Any]) -> None:
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "MACs"):
         table.add_column(heading, justify="right", no_wrap=True)
-    if scores["models"]:
-        table.add_column("score", justify="right", no_wrap=True)
+    for column in scores:
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("stream", no_wrap=True)
     table.add_column("source", overflow="fold")
     for facts in list_models():
@@ -63,7 +66,7 @@ def _print_table(scores: dict[str, Any]) -> None:
             facts.name,
             f"{facts.parameters:,}",
             f"{facts.macs / 1e6:,.1f} M",
-            *([_score(scores["models"].get(facts.name))] if scores["models"] else []),
+            *(_score(found["models"].get(facts.name)) for found in scores.values()),
             _stream(facts),
             facts.source.split(", https")[0],
         )
@@ -82,7 +85,9 @@ def _to_stream(facts: ModelFacts) -> str:
 
 
 def _score(score: dict[str, Any] | None) -> str:
-    return f"{score['accuracy']:.1%} ({score['worst']:.0%})" if score else "-"
+    if score is None:
+        return "-"
+    return f"{score['accuracy']:.1%}" + (f" ({score['worst']:.0%})" if "worst" in score else "")
 
 
 if __name__ == "__main__":
