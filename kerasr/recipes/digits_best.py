@@ -30,8 +30,8 @@ def digits_best(model: str | None = None) -> TrainConfig:
     Each clip is heard at three speeds and the logits are averaged.
 
     Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py --candidate
-    digits-best`, seed 0; 16 minutes of one core a training, or 11 of two): george 93.8%, jackson 91.6%, lucas 95.0%, nicolas 90.8%,
-    theo 97.8%, yweweler 95.2%; 94.0% on average.
+    digits-best`, seed 0; 16 minutes of one core a training, or 11 of two): george 93.8%, jackson 91.6%, lucas 95.0%,
+    nicolas 90.8%, theo 97.8%, yweweler 95.2%; 94.0% on average.
     """
     return replace(
         digits(model or "ResNet8"),
