@@ -44,6 +44,20 @@ class Position:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Position":
+        """The position that a checkpoint holds.
+
+        Raises:
+            UserError: it holds another version's.
+        """
+        try:
+            return cls(**checkpoint.state)
+        except TypeError:
+            raise UserError(
+                f"{checkpoint.path}: this checkpoint is of another version of kerasr; train anew without --resume"
+            ) from None
+
 
 class Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.

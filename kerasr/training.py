@@ -76,7 +76,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
-    position = Position(**checkpoint.state) if checkpoint else Position()
+    position = Position.of(checkpoint) if checkpoint else Position()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
     update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))

@@ -17,7 +17,8 @@ import pytest
 from rich.console import Console
 
 from kerasr import runtime, training
-from kerasr.checkpoint import load_checkpoint
+from kerasr.callbacks import Position
+from kerasr.checkpoint import Checkpoint, load_checkpoint
 from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
 from kerasr.data.balance import class_weights
 from kerasr.data.manifest import write_manifest
@@ -185,6 +186,11 @@ def test_a_damaged_checkpoint_is_named(config, tmp_path):
     damaged.write_bytes(b"PK\x03\x04 half of it")
     with pytest.raises(UserError, match=r"checkpoint\.npz: this checkpoint is damaged"):
         load_checkpoint(damaged)
+
+
+def test_a_checkpoint_of_another_version_is_told():
+    with pytest.raises(UserError, match=r"c\.npz: this checkpoint is of another version"):
+        Position.of(Checkpoint("c.npz", {"epoch": 1, "best_score": [0.5, -1.0]}, []))
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
