@@ -114,10 +114,15 @@ def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) ->
     return RESULTS / f"{'inner' if inner else 'outer'}-{name}-{'+'.join(left_out)}-{seed}.json"
 
 
+def choices() -> list[str]:
+    """The candidates that every pair has tried."""
+    tried = [name for name in candidates() if all(result_path(name, pair, 0, True).exists() for pair in PAIRS)]
+    return [name for name in tried if name not in NOT_ALONE]
+
+
 def chosen(speaker: str) -> str:
     """The candidate that did best on the speaker that was left out together with this one."""
-    tried = [name for name in candidates() if all(result_path(name, pair, 0, True).exists() for pair in PAIRS)]
-    names = [name for name in tried if name not in NOT_ALONE]
+    names = choices()
     if not names:
         raise SystemExit("no candidate has been tried on every pair: run with --choose, or give --candidate")
     pair = next(pair for pair in PAIRS if speaker in pair)
@@ -150,7 +155,7 @@ def print_outer(results: list[dict[str, Any]]) -> None:
     print(f"| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
     for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in results):
         print_row(name, [result for result in results if (result["candidate"], result["seed"]) == (name, seed)])
-    choice = [(chosen(speaker), [speaker], 0) for speaker in SPEAKERS]
+    choice = [(chosen(speaker), [speaker], 0) for speaker in SPEAKERS] if choices() else []
     mine = [result for result in results if (result["candidate"], result["left_out"], result["seed"]) in choice]
     if len(mine) == len(SPEAKERS):
         print_row("as chosen", mine)

@@ -81,13 +81,14 @@ def make_preset(
     from kerasr.rejection import choose_rejection
     from kerasr.report import evaluate_run
     from kerasr.run_directory import CONFIG, FACTS, MANIFEST, METRICS, MODEL, load_run
+    from kerasr.transfer import forebears
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
     run = load_run(path)
     _check(run)
     splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
-    lineage = [run, *_forebears(run)]
+    lineage = [run, *forebears(run)]
     _check_unheard(lineage, splits["test"])
     if "rejection" not in run.facts:  # A run from before there were thresholds.
         run.facts["rejection"] = choose_rejection(run)
@@ -131,15 +132,6 @@ def _check(run: Any) -> None:
     size = (run.path / "model.keras").stat().st_size
     if size > MAX_BYTES:
         raise UserError(f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}")
-
-
-def _forebears(run: Any) -> list[Any]:
-    """The runs that this one began from or learnt from, and those before them."""
-    from kerasr.run_directory import load_run
-
-    settings = to_json(run.config)
-    earlier = [load_run(settings[name]) for name in ORIGINS if settings.get(name)]
-    return earlier + [one for parent in earlier for one in _forebears(parent)]
 
 
 def _train_speakers(run: Any) -> set[str | None]:

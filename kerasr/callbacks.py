@@ -55,7 +55,7 @@ class Position:
             return cls(**checkpoint.state)
         except TypeError:
             raise UserError(
-                f"{checkpoint.path}: this checkpoint is of another version of kerasr; train anew without --resume"
+                f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train anew"
             ) from None
 
 

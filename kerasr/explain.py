@@ -124,10 +124,12 @@ class Explainer:
         result = np.zeros(energies.shape[1:], np.float32)
         for front_end in self._front_ends:
             values = at_speed(front_end)
-            # A slower clip may not fit, and its middle was heard.
-            size = min(int(num_frames[0]), round(len(values) * front_end.speed))
-            start = (int(num_frames[0]) - size) // 2
-            result[start : start + size] += _stretch(values, size) / len(self._front_ends)
+            values = _stretch(values, round(len(values) * front_end.speed)) / len(self._front_ends)
+            # A slower clip may not fit, and its middle was heard; of a longer recording a faster one hears more.
+            beyond = len(values) - int(num_frames[0])
+            values = values[max(beyond // 2, 0) :][: num_frames[0]]
+            start = max(-beyond // 2, 0)
+            result[start : start + len(values)] += values
         return result
 
     def _energies(self, waveform: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:

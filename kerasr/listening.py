@@ -254,13 +254,13 @@ class Listener:
 
     def __init__(self, ear: Ear, options: ListenOptions | None = None):
         options = options or ListenOptions()
-        if options.hop_seconds * ear.sample_rate > ear.window:
-            window = f"{ear.window / ear.sample_rate:g} s"
-            raise UserError(f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less")
         self.ear = ear
         self.threshold = options.threshold if options.threshold is not None else ear.threshold
         self._gate = Gate(ear.labels, ear.words, self.threshold, options.refractory_seconds)
         self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
+        if self._hearing.hop > ear.window:
+            window = f"{ear.window / ear.sample_rate:g} s"
+            raise UserError(f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less")
         num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
         self._samples = 0

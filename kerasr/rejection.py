@@ -42,9 +42,9 @@ def choose_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float = K
         label_index: `(clips,)` index of what is truly said.
         keep: from 0 to 1.
     """
-    right = probs.max(-1)[probs.argmax(-1) == label_index]
+    right = np.sort(probs.max(-1)[probs.argmax(-1) == label_index])
     # Rounding must not cost an answer: of 20, 95% are 19.
-    return float(np.sort(right)[int(len(right) * (1 - keep) + 1e-9)]) if len(right) else 0.0
+    return float(right[min(int(len(right) * (1 - keep) + 1e-9), len(right) - 1)]) if len(right) else 0.0
 
 
 def threshold_of(run: Run) -> float:

@@ -254,7 +254,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             f"{path}: this run has format {facts.get('format')} and kerasr {__version__} reads format {FORMAT}: "
             f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
         )
-    return Run(path, from_json(TrainConfig, _read_json(path / CONFIG)), facts)
+    try:
+        config = from_json(TrainConfig, _read_json(path / CONFIG))
+    except UserError as error:
+        raise UserError(f"{path / CONFIG}: holds what this version of kerasr does not take ({error})") from error
+    return Run(path, config, facts)
 
 
 def from_preset(name: str) -> Run:

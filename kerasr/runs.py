@@ -1,7 +1,9 @@
 """List the runs: `python -m kerasr.runs`."""
 
+import contextlib
 import datetime
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -60,7 +62,7 @@ def main(argv: list[str]) -> None:
 
 def describe_run(path: Path) -> dict[str, Any]:
     """What a run's files say, without loading it: any version's run can be listed."""
-    facts = _read(path / "run.json")
+    facts, files = _read(path / "run.json"), _files(path)
     config = _read(path / "config.json")
     return {
         "run": str(path),
@@ -69,9 +71,19 @@ def describe_run(path: Path) -> dict[str, Any]:
         "recipe": config.get("recipe"),
         "model": config.get("model"),
         "accuracy": _read(path / "metrics.json").get("accuracy"),
-        "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
-        "changed": max(file.stat().st_mtime for file in path.iterdir()),
+        "bytes": sum(file.st_size for file in files),
+        "changed": max((file.st_mtime for file in files), default=0.0),
     }
+
+
+def _files(path: Path) -> list[os.stat_result]:
+    """Size and time of each file; one that a training puts in another's place may be gone meanwhile."""
+    found = []
+    for file in path.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if file.is_file():
+                found.append(file.stat())
+    return found
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -104,13 +105,27 @@ def heard_before(config: TrainConfig, utterances: Sequence[Utterance]) -> dict[s
     earlier = [load_run(run) for run in (config.init_from, config.teacher) if run]
     if not earlier:
         return {}
-    heard = [item for run in earlier for split in ("train", "validation") for item in run.utterances(split)]
+    lineage = [*earlier]
+    for run in earlier:
+        with contextlib.suppress(UserError):  # Of what is gone, the next one's facts list the speakers.
+            lineage += forebears(run)
+    heard = [item for run in lineage for split in ("train", "validation") for item in run.utterances(split)]
     speakers = {item.speaker for item in heard if item.split == "train" and item.speaker}
     paths = {os.path.realpath(item.path) for item in heard}
     return {
-        "train_speakers": sorted(speakers.union(*(run.facts.get("train_speakers", ()) for run in earlier))),
+        "train_speakers": sorted(speakers.union(*(run.facts.get("train_speakers", ()) for run in lineage))),
         "test_clips_heard": sum(item.split == "test" and os.path.realpath(item.path) in paths for item in utterances),
     }
+
+
+def forebears(run: Run) -> list[Run]:
+    """The runs that a run began from or learnt from, and those before them.
+
+    Raises:
+        UserError: one of them is gone.
+    """
+    earlier = [load_run(path) for path in (run.config.init_from, run.config.teacher) if path]
+    return earlier + [one for parent in earlier for one in forebears(parent)]
 
 
 def _difference(teacher: Run, config: TrainConfig) -> str:

@@ -7,11 +7,13 @@ study in `journal.log` and a run for each trial, so that a search that was kille
 Where one machine is not enough, `run_trial` is what a cluster's scheduler needs. With Ray Tune
 (`pip install "ray[tune]"`), and recordings and a folder that all machines see under the same names from the root on:
 
+    from dataclasses import replace
+
     import kerasr
     from kerasr.tuning import run_trial
     from ray import tune
 
-    config = dataclasses.replace(kerasr.get_recipe("words"), data="/shared/my_words")
+    config = replace(kerasr.get_recipe("words"), data="/shared/my_words")
     tuner = tune.Tuner(
         lambda values: run_trial(config, values, f"/shared/search/{tune.get_context().get_trial_id()}"),
         param_space={"optimizer.learning_rate": tune.loguniform(1e-4, 1e-2)},

@@ -37,6 +37,7 @@ def test_rounding_costs_no_answer():
     right = np.arange(0.5, 0.7, 0.01)
     threshold = choose_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.95)
     assert threshold == right[1]
+    assert choose_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.0) == right[-1]
 
 
 def test_wrong_answers_have_no_say():

@@ -4,6 +4,7 @@ The score of a split is worth what its rule is worth: a speaker heard in trainin
 """
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -115,6 +116,7 @@ def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
 
 def _names(corpus: Corpus, leave_out: str) -> list[str]:
     """One speaker, whose name may hold a comma, or several."""
+    leave_out = unicodedata.normalize("NFC", leave_out)
     return [leave_out] if leave_out in corpus.speakers else leave_out.split(",")
 
 

@@ -9,6 +9,7 @@ serving/
             assets.extra/kerasr.json                    words, front-end, scores, licence of the training data
 """
 
+import contextlib
 import json
 import os
 import re
@@ -88,8 +89,10 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        if is_new and not versions_of(model):
-            model.rmdir()
+        if is_new:
+            # Only where nothing is in it.
+            with contextlib.suppress(OSError):
+                model.rmdir()
     write_settings(model.parent)
     return version, check
 
