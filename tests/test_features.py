@@ -179,7 +179,7 @@ def test_shapes_are_known_before_any_clip_is():
     ("change", "named"),
     [
         ({"win_length": 300}, "features.win_length 300"),
-        ({"hop_length": 0}, "features.hop_length is 0"),
+        ({"hop_length": 0}, "--features.hop-length 0: give a whole number of at least 1"),
         ({"fmax": 9000.0}, "9000 Hz"),
         ({"kind": "mfcc", "n_mfcc": 50}, "features.n_mfcc 50"),
         ({"clip_seconds": 0.01}, "features.clip_seconds 0.01"),
