@@ -1,6 +1,6 @@
 """What a small network gains from a larger one that teaches it: the preset `commands` and TCResNet8.
 
-    python benchmarks/distillation.py                             every part, twenty minutes of one core
+    python benchmarks/distillation.py                             every part, forty minutes of one core
     python benchmarks/distillation.py --parts alone-0 taught-0    some of them
     python benchmarks/distillation.py --table                     print what has been measured
 
