@@ -4,8 +4,9 @@ import argparse
 import json
 import resource
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,24 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
             print(name, flush=True)
             result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}
             write_result(path, result)
+
+
+def measure_ways(
+    description: str | None,
+    name: str,
+    epochs: int,
+    ways: Iterable[str],
+    seeds: int,
+    measure: Callable[[str, int, int], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The results of a study whose parts are ways to train, each with so many seeds, as its command line asks for."""
+    arguments = parse_arguments(description, name, epochs)
+    if not arguments.table:
+        parts = {
+            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(seeds) for way in ways
+        }
+        measure_parts(arguments, parts)
+    return read_parts(arguments)
 
 
 def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:

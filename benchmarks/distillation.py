@@ -14,10 +14,9 @@ and not trained again while that file is there.
 import statistics
 import tempfile
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from _parts import is_right, measure_parts, parse_arguments, processor_seconds, read_parts, train_on
+from _parts import is_right, measure_ways, processor_seconds, train_on
 
 import kerasr
 from kerasr.data import load_corpus, split_corpus
@@ -30,19 +29,16 @@ EPOCHS = 60
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__, "distillation", EPOCHS)
-    if not arguments.table:
-        parts = {
-            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(SEEDS) for way in WAYS
-        }
-        measure_parts(arguments, parts)
-    print_table(read_parts(arguments))
+    print_table(measure_ways(__doc__, "distillation", EPOCHS, WAYS, SEEDS, measure))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train a student, and score it and its teacher on speakers whom neither has heard."""
     teacher = kerasr.from_preset(TEACHER)
     corpus, split_rule = split_corpus(load_corpus("speech_commands"), "speaker", seed=teacher.config.seed)
+    known = {item.speaker for item in corpus.utterances if item.split == "test"} & {*teacher.facts["train_speakers"]}
+    if known:
+        raise SystemExit(f"the preset {TEACHER} has learnt from {', '.join(map(str, known))}, who are tested")
     config = replace(kerasr.get_recipe("commands", STUDENT), keep="last", epochs=epochs, seed=seed, **WAYS[way])
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
@@ -50,9 +46,6 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
         busy = processor_seconds() - busy
         tested, right = is_right(run)
         _, teacher_right = is_right(teacher, tested)
-    known = {item.speaker for item in tested} & {*teacher.facts["train_speakers"]}
-    if known:
-        raise SystemExit(f"the preset {TEACHER} has learnt from {', '.join(map(str, known))}, who are tested")
     return {
         "way": way,
         "seed": seed,

@@ -15,10 +15,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from _parts import is_right, measure_parts, parse_arguments, read_parts, train_on
+from _parts import is_right, measure_ways, train_on
 
 import kerasr
 from kerasr.data import Utterance, load_corpus, split_corpus
@@ -31,13 +30,7 @@ EPOCHS = 20
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__, "groups", EPOCHS)
-    if not arguments.table:
-        parts = {
-            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(SEEDS) for way in WAYS
-        }
-        measure_parts(arguments, parts)
-    print_table(read_parts(arguments))
+    print_table(measure_ways(__doc__, "groups", EPOCHS, WAYS, SEEDS, measure))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:

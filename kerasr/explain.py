@@ -46,7 +46,10 @@ class Explainer:
             raise UserError(f"explanations need the TensorFlow backend, and this is {backend}: set KERAS_BACKEND")
         self._front_ends = run.front_ends
         self._network = run.network
-        self._spec = spec = run.config.features
+        spec = run.config.features
+        energies = dataclasses.replace(spec, kind="log_mel", num_deltas=0)
+        speeds = {1.0, *(front_end.speed for front_end in run.front_ends)}
+        self._log_mels = {speed: Features(energies, speed=speed) for speed in speeds}
         # The map's axes are the picture's only where the network is given the picture itself.
         layer = last_picture(run.network) if spec.kind == "log_mel" and not spec.num_deltas else None
         self._inside = keras.Model(run.network.input, [layer.output, run.network.output]) if layer else None
@@ -134,8 +137,7 @@ class Explainer:
 
     def _energies(self, waveform: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:
         """Log-mel energies `(1, time, n_mels)` of a clip, zeros beyond its end, and its number of frames `(1,)`."""
-        log_mel = Features(dataclasses.replace(self._spec, kind="log_mel", num_deltas=0), speed=speed)
-        energies = ops.convert_to_numpy(log_mel(waveform[None], np.array([len(waveform)])))
+        energies = ops.convert_to_numpy(self._log_mels[speed](waveform[None], np.array([len(waveform)])))
         return energies, np.any(energies != 0, axis=-1).sum(-1)
 
     def _background(self, energies: np.ndarray, num_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

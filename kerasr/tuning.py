@@ -133,14 +133,17 @@ def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
         raise UserError(f"--space {name}: there is no such setting; python -m kerasr.train --help lists them")
     inner = getattr(config, first)
     if not rest:
-        if isinstance(inner, tuple) or dataclasses.is_dataclass(inner):
-            raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
+        _check_single(name, inner)
         return replace(config, **{first: value})
     if not dataclasses.is_dataclass(inner) or rest not in {field.name for field in dataclasses.fields(inner)}:
         raise UserError(f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them")
-    if isinstance(getattr(inner, rest), tuple):
-        raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
+    _check_single(name, getattr(inner, rest))
     return replace(config, **{first: replace(inner, **{rest: value})})
+
+
+def _check_single(name: str, before: Any) -> None:
+    if isinstance(before, tuple) or dataclasses.is_dataclass(before):
+        raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
 
 
 def run_trial(
