@@ -10,19 +10,16 @@ test of few clips, and of those that are spoken clearly. Writes benchmarks/resul
 """
 
 import argparse
-import os
-import re
-from pathlib import Path
 
 import librosa
 import numpy as np
+from _an4 import SAMPLE_RATE, an4_utterances
 from _parts import RESULTS, write_result
 
 from kerasr import audio
 from kerasr.data.corpora.fsdd import DIGITS
 from kerasr.run_directory import load_run, provenance
 
-SAMPLE_RATE = 16000
 FRAME = 160
 # Speech is what lies no more than this below the utterance's loudest frame.
 TOP_DB = 25
@@ -34,33 +31,20 @@ def main() -> None:
     parser.add_argument("run", nargs="?", default="digits", help="a run's folder or a preset (default: %(default)s)")
     arguments = parser.parse_args()
     run = load_run(arguments.run)
-    root = Path(os.environ.get("KERASR_DATA", ".")) / "an4"
     clips, said, speakers = [], [], set()
-    for path, words in digit_strings(root):
-        waveform = np.fromfile(path, dtype=">i2").astype("float32") / 2**15
-        pieces = cut(waveform)
-        if len(pieces) == len(words):
+    for utterance in an4_utterances():
+        if not set(utterance.words) <= set(DIGITS):
+            continue
+        pieces = cut(utterance.read())
+        if len(pieces) == len(utterance.words):
             clips += [audio.resample(piece, SAMPLE_RATE, run.config.features.sample_rate) for piece in pieces]
-            said += words
-            speakers.add(path.parent.name)
+            said += utterance.words
+            speakers.add(utterance.speaker)
     heard = [run.labels[index] for index in run.probs(clips).argmax(1)]
     right = sum(word == other for word, other in zip(said, heard, strict=True))
     print(f"{right} of {len(said)} digits of AN4 right ({right / len(said):.1%}), {len(speakers)} speakers")
     counts = {"num_correct": right, "num_clips": len(said), "num_speakers": len(speakers)}
     write_result(RESULTS / "other_corpora.json", {**provenance(), **counts})
-
-
-def digit_strings(root: Path) -> list[tuple[Path, list[str]]]:
-    """Utterances of digits alone, each with its words."""
-    places = [line.strip() for line in (root / "etc" / "an4_train.fileids").read_text().splitlines()]
-    place = {name.rpartition("/")[2]: root / "wav" / f"{name}.raw" for name in places}
-    found = []
-    for line in (root / "etc" / "an4_train.transcription").read_text().splitlines():
-        if match := re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()):
-            words = match[1].lower().split()
-            if set(words) <= set(DIGITS):
-                found.append((place[match[2]], words))
-    return found
 
 
 def cut(waveform: np.ndarray) -> list[np.ndarray]:

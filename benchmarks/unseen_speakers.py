@@ -4,15 +4,17 @@
     python benchmarks/unseen_speakers.py              a full training for each speaker, of the candidate chosen for it
     python benchmarks/unseen_speakers.py --table      print what has been measured
 
-Nested validation: the candidate for a speaker is the one that did best on other speakers in trainings that heard
-neither of them, at a third of the steps, each clip heard once; only candidates that every pair has tried are a choice.
-A speaker's own recordings have no part in the choice, nor in when to stop: every training keeps its last weights. Each
-training is one file under benchmarks/results/unseen_speakers/, written when it ends, and not trained again while that
-file is there. --candidate trains one candidate for all speakers instead, and --speakers some of the speakers, so that
-several processes can share the work (TF_NUM_INTRAOP_THREADS=1 for each).
+Nested validation: the candidate for a speaker is the one that did best on the five others, each left out together with
+that speaker from a training at a third of the steps, each clip heard once; only candidates that every pair has tried
+are a choice. A speaker's own recordings have no part in the choice, nor in when to stop: every training keeps its last
+weights. Each training is one file under benchmarks/results/unseen_speakers/, written when it ends, and not trained
+again while that file is there. --candidate trains one candidate for all speakers instead, and --speakers leaves out
+some of the speakers only (with --choose, the pairs of these), so that several processes can share the work
+(TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -34,7 +36,7 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 NOT_ALONE = ("voices",)
 
 # Who is left out together in the trainings that choose.
-PAIRS = (("george", "nicolas"), ("lucas", "theo"), ("jackson", "yweweler"))
+PAIRS = tuple(itertools.combinations(SPEAKERS, 2))
 INNER_EPOCHS = 40  # Of the trainings that choose: with four speakers, a third of the steps of a full one.
 
 
@@ -69,7 +71,7 @@ def main() -> None:
         names = [arguments.candidate] if arguments.candidate else list(candidates())
         for pair in PAIRS:
             for name in names:
-                if set(pair) & set(arguments.speakers):
+                if set(pair) <= set(arguments.speakers):
                     measure(name, pair, seed=0, inner=True)
     elif not arguments.table:
         for seed in arguments.seeds:
@@ -121,14 +123,21 @@ def choices() -> list[str]:
 
 
 def chosen(speaker: str) -> str:
-    """The candidate that did best on the speaker that was left out together with this one."""
+    """The candidate that did best, on average, on the other speakers, each left out together with this one."""
     names = choices()
     if not names:
         raise SystemExit("no candidate has been tried on every pair: run with --choose, or give --candidate")
-    pair = next(pair for pair in PAIRS if speaker in pair)
-    other = next(name for name in pair if name != speaker)
-    scores = {name: json.loads(result_path(name, pair, 0, True).read_text())["accuracy"][other] for name in names}
-    return max(scores, key=lambda name: scores[name])
+    return max(names, key=lambda name: statistics.mean(scores_beside(speaker, name).values()))
+
+
+def scores_beside(speaker: str, name: str) -> dict[str, float]:
+    """A candidate's accuracy on each other speaker, in the short training that heard neither of the two."""
+    scores = {}
+    for pair in PAIRS:
+        if speaker in pair:
+            (other,) = set(pair) - {speaker}
+            scores[other] = json.loads(result_path(name, pair, 0, True).read_text())["accuracy"][other]
+    return scores
 
 
 def print_tables() -> None:
@@ -141,18 +150,27 @@ def print_tables() -> None:
 
 
 def print_inner(results: list[dict[str, Any]]) -> None:
-    """Each candidate on the speakers that its short trainings left out, two at a time."""
-    print(f"| candidate | {' | '.join(SPEAKERS)} |\n|{'---|' * (1 + len(SPEAKERS))}")
+    """Each candidate on each speaker in the short trainings that left him out, and what chooses for him."""
+    print(f"| candidate | trainings | {' | '.join(SPEAKERS)} |\n|{'---|' * (2 + len(SPEAKERS))}")
     for name in dict.fromkeys(result["candidate"] for result in results):
         mine = [result["accuracy"] for result in results if result["candidate"] == name]
-        scores = {speaker: score for accuracy in mine for speaker, score in accuracy.items()}
-        row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
-        print(f"| {name} | {row} |")
+        scores = {who: [accuracy[who] for accuracy in mine if who in accuracy] for who in SPEAKERS}
+        print(f"| {name} | {len(mine)} | {' | '.join(_mean(scores[who]) for who in SPEAKERS)} |")
+    if not choices():
+        return
+    print(f"\n| chooses for | {' | '.join(SPEAKERS)} |\n|{'---|' * (1 + len(SPEAKERS))}")
+    for name in choices():
+        scores = {who: list(scores_beside(who, name).values()) for who in SPEAKERS}
+        print(f"| {name} | {' | '.join(_mean(scores[who]) for who in SPEAKERS)} |")
+
+
+def _mean(scores: list[float]) -> str:
+    return f"{statistics.mean(scores):.1%}" if scores else ""
 
 
 def print_outer(results: list[dict[str, Any]]) -> None:
     """Each candidate and seed on the speaker that each training left out, and what the choice for each gives."""
-    print(f"| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
+    print(f"\n| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
     for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in results):
         print_row(name, [result for result in results if (result["candidate"], result["seed"]) == (name, seed)])
     choice = [(chosen(speaker), [speaker], 0) for speaker in SPEAKERS] if choices() else []
