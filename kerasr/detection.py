@@ -15,8 +15,8 @@ import numpy as np
 
 from kerasr import atomic, audio
 from kerasr.config import ListenOptions
+from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.data.pipeline import read_clip
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.listening import Ear, Gate, Listener, run_ear
@@ -170,7 +170,7 @@ def evaluate_stream(
         if not any(_word(run, ear, item) for item in items):
             raise UserError(f"{run.path}: its {split} split has no recording of a word to place in a stream")
         curves[split] = [_curve(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
-    threshold = choose_threshold(curves["validation"], false_alarms_per_hour)
+    threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
     place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
     result = {
         "threshold": threshold,
@@ -214,7 +214,7 @@ def _word(run: Run, ear: Ear, item: Utterance) -> str | None:
     return label if label in ear.words else None
 
 
-def choose_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: float) -> float:
+def alarm_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: float) -> float:
     """The lowest threshold from which on all streams together keep the rate of false alarms."""
     hours = sum(curve["hours"] for curve in curves)
     rates = [sum(curve["rows"][place]["false_alarms"] for curve in curves) / hours for place in range(len(THRESHOLDS))]

@@ -127,7 +127,7 @@ def hear_recordings(
     run: "Run", names: Sequence[str], threshold: float | None = None
 ) -> Iterator[dict[str, Any] | Exception]:
     """What is heard in each recording, in order, or why it cannot be; the threshold is the run's own where None."""
-    from kerasr.data.pipeline import read_clip
+    from kerasr.data.clips import read_clip
     from kerasr.data.progress import map_threaded
     from kerasr.rejection import least_probability
 
@@ -179,7 +179,7 @@ def _row(run: "Run", path: str, probs: "np.ndarray", threshold: float) -> dict[s
 def _part(path: str, clip_seconds: float | None) -> dict[str, float]:
     """How long the recording is, and from when to when it was heard, in seconds."""
     from kerasr import audio
-    from kerasr.data.pipeline import MAX_CLIP_SECONDS
+    from kerasr.data.clips import MAX_CLIP_SECONDS
 
     seconds = audio.facts(path).duration
     if clip_seconds is None or seconds <= clip_seconds:

@@ -147,19 +147,27 @@ def record_words(
         elif key:
             console.print(KEYS, markup=False)
         else:
-            heard = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
-            clip, problem = check_take(heard, config.sample_rate)
-            if problem:
-                console.print(f"{problem}: once more", style="yellow")
-                continue
             path = os.path.join(config.folder, word, take_name(speaker, number))
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            audio.write(path, clip, config.sample_rate)
-            done.append(path)
-            position += 1
-            console.print(f"  {draw(clip)}  {len(clip) / config.sample_rate:.2f} s", markup=False)
+            if _take(config, path, record, console):
+                done.append(path)
+                position += 1
     console.print(f"{len(done)} recorded into {config.folder}", markup=False)
     return len(done)
+
+
+def _take(config: RecordConfig, path: str, record: Callable[[float], "np.ndarray"], console: "Console") -> bool:
+    """Listen once, and write what was heard unless it must be taken again; whether it was written."""
+    from kerasr import audio
+
+    heard = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
+    clip, problem = check_take(heard, config.sample_rate)
+    if problem:
+        console.print(f"{problem}: once more", style="yellow")
+        return False
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    audio.write(path, clip, config.sample_rate)
+    console.print(f"  {draw(clip)}  {len(clip) / config.sample_rate:.2f} s", markup=False)
+    return True
 
 
 def _speaker(config: RecordConfig, ask: Callable[[str], str]) -> str:

@@ -31,10 +31,10 @@ def choose_rejection(run: Run) -> dict[str, Any] | None:
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])
     label_index = run.task.label_index([item.label or "" for item in utterances])
-    return {"threshold": choose_threshold(probs, label_index), "keep": KEEP, "num_clips": len(utterances)}
+    return {"threshold": rejection_threshold(probs, label_index), "keep": KEEP, "num_clips": len(utterances)}
 
 
-def choose_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float = KEEP) -> float:
+def rejection_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float = KEEP) -> float:
     """The highest probability that at least `keep` of the right answers reach; 0, which rejects nothing, without any.
 
     Args:

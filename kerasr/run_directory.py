@@ -30,9 +30,9 @@ import numpy as np
 
 from kerasr import __version__, atomic
 from kerasr.config import TrainConfig, from_json, to_json
+from kerasr.data.clips import batch_clips, pad_clips, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
-from kerasr.data.pipeline import pad_clips, waveform_batches
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -182,7 +182,7 @@ class Run:
             UserError: one cannot be read; the message names it.
         """
         found = [np.zeros((0, len(self.labels)), np.float32)]
-        for batch in waveform_batches([os.fspath(path) for path in paths], self.config.features):
+        for batch in batch_clips(read_clip(os.fspath(path), self.config.features) for path in paths):
             found.append(self._probs(self._logits(*batch)))
             if notice is not None:
                 notice.advance(len(found[-1]))

@@ -10,18 +10,20 @@ The gradient is an outer product (section 3, equation 1), so distances come from
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from kerasr.data.clips import pad_clips, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
-from kerasr.data.pipeline import pad_clips, read_clip
-from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
+from kerasr.report.pictures import Clip
 from kerasr.report.style import file_name
 from kerasr.run_directory import Run
 
@@ -56,36 +58,12 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     margin = ordered[:, -1] - ordered[:, -2]
     drawn = draw_badge(probs, inputs, NUM_DRAWN, run.config.seed)
     by_margin = np.argsort(margin, kind="stable")
-    order = [*drawn, *by_margin[~np.isin(by_margin, drawn)]]
-    best = np.argsort(-probs, axis=-1, kind="stable")[:, :2]
-    rows = [
-        {
-            "rank": rank,
-            "path": paths[index],
-            "suggestion": run.labels[best[index, 0]],
-            "probability": f"{probs[index, best[index, 0]]:.4f}",
-            "or_else": run.labels[best[index, 1]],
-            "margin": f"{margin[index]:.4f}",
-            "drawn": "yes" if rank <= len(drawn) else "no",
-        }
-        for rank, index in enumerate(order, start=1)
-    ]
-    shown = [
-        make_clip(
-            run,
-            Utterance(paths[index]),
-            heard=run.labels[best[index, 0]],
-            probability=float(probs[index, best[index, 0]]),
-            correct=True,
-            other=(run.labels[best[index, 1]], float(probs[index, best[index, 1]])),
-        )
-        for index in order[:MAX_SHOWN]
-    ]
+    order = np.array([*drawn, *by_margin[~np.isin(by_margin, drawn)]])
     name = Path(folder).absolute().name
     return write_ranking(
         out or run.evaluations / f"unlabelled-{file_name(name)}",
         "unlabelled",
-        rows,
+        _rows(run, [paths[index] for index in order], probs[order], len(drawn)),
         title=f"Worth a label in {name}",
         subtitle=f"{len(paths):,} recordings, by what they would teach {run.path.name}",
         notes=(
@@ -93,9 +71,40 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
             "the top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
             "model's guess.",
         ),
-        clips=shown,
+        clips=[_guess(run, paths[index], probs[index]) for index in order[:MAX_SHOWN]],
         labelled=False,
         num_found=len(drawn),
+    )
+
+
+def _rows(run: Run, paths: Sequence[str], probs: np.ndarray, num_drawn: int) -> list[dict[str, Any]]:
+    """What the table says of each recording, the first ones first."""
+    best = np.argsort(-probs, axis=-1, kind="stable")[:, :2]
+    first, second = np.take_along_axis(probs, best, axis=-1).T
+    return [
+        {
+            "rank": rank + 1,
+            "path": path,
+            "suggestion": run.labels[best[rank, 0]],
+            "probability": f"{first[rank]:.4f}",
+            "or_else": run.labels[best[rank, 1]],
+            "margin": f"{first[rank] - second[rank]:.4f}",
+            "drawn": "yes" if rank < num_drawn else "no",
+        }
+        for rank, path in enumerate(paths)
+    ]
+
+
+def _guess(run: Run, path: str, probs: np.ndarray) -> Clip:
+    """A recording for the page, with the model's two likeliest words."""
+    first, second = np.argsort(-probs, kind="stable")[:2]
+    return make_clip(
+        run,
+        Utterance(path),
+        heard=run.labels[first],
+        probability=float(probs[first]),
+        correct=True,
+        other=(run.labels[second], float(probs[second])),
     )
 
 
@@ -146,30 +155,17 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
     """
     spec, front_ends, network = run.config.features, run.front_ends, last_inputs(run.network)
 
-    def read(path: str) -> np.ndarray | UserError:
-        try:
-            return read_clip(path, spec)
-        except UserError as error:
-            return error
-
     def hear(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         waveform, lengths = pad_clips(clips), np.array([len(clip) for clip in clips])
         at_each_speed = [network(front_end(waveform, lengths), training=False) for front_end in front_ends]
         given, logits = (ops.mean(ops.stack(parts), axis=0) for parts in zip(*at_each_speed, strict=True))
         return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
 
-    kept, bad, waiting, heard = [], [], [], []
-    for path, clip in zip(paths, map_threaded(read, paths, "Hearing"), strict=True):
-        if isinstance(clip, UserError):
-            bad.append((path, str(clip).removeprefix(f"{path}: ")))
-            continue
-        kept.append(path)
-        waiting.append(clip)
-        if len(waiting) == BATCH_SIZE:
-            heard.append(hear(waiting))
-            waiting = []
-    if waiting:
-        heard.append(hear(waiting))
+    kept, bad, heard = [], [], []
+    clips = read_clips(paths, spec, bad, "Hearing")
+    while batch := list(islice(clips, BATCH_SIZE)):
+        kept += [paths[place] for place, _ in batch]
+        heard.append(hear([clip for _, clip in batch]))
     if bad:
         report_bad(Corpus(Path(folder).name, (), source=folder), bad, max_bad)
     if not kept:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasr import evaluate
-from kerasr.detection import choose_threshold, evaluate_stream, make_scene, score
+from kerasr.detection import alarm_threshold, evaluate_stream, make_scene, score
 from kerasr.errors import UserError
 from kerasr.exporters import export_litert
 from kerasr.listening import Ear, Listener, Windows, open_ear, run_ear
@@ -54,10 +54,10 @@ def test_the_threshold_is_the_lowest_that_keeps_the_rate():
     falling = [{"false_alarms": max(0, 30 - place)} for place in range(70)]
     curves = [{"hours": 1.0, "rows": falling}, {"hours": 1.0, "rows": [{"false_alarms": 0}] * 70}]
     # Thirty places up in hundredths from 0.3, less what ten an hour over two hours allow.
-    assert choose_threshold(curves, 10.0) == pytest.approx(0.4)
-    assert choose_threshold(curves, 100.0) == pytest.approx(0.3)
+    assert alarm_threshold(curves, 10.0) == pytest.approx(0.4)
+    assert alarm_threshold(curves, 100.0) == pytest.approx(0.3)
     with pytest.raises(UserError, match="50 false alarms an hour"):
-        choose_threshold([{"hours": 1.0, "rows": [{"false_alarms": 50}] * 70}], 10.0)
+        alarm_threshold([{"hours": 1.0, "rows": [{"false_alarms": 50}] * 70}], 10.0)
 
 
 def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, capsys):

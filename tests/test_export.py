@@ -20,7 +20,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from kerasr import cli, export
 from kerasr.audio import resample
-from kerasr.data.pipeline import read_clip
+from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.check import Check

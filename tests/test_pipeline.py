@@ -8,9 +8,11 @@ import soundfile
 
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data import clips as clips_module
 from kerasr.data import pipeline as pipeline_module
+from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance
-from kerasr.data.pipeline import Pipeline, measure_front_end, read_clip
+from kerasr.data.pipeline import Pipeline, measure_front_end
 from kerasr.errors import UserError
 from kerasr.features import Features
 
@@ -131,7 +133,7 @@ def test_waveforms_for_a_backend_that_cannot_run_the_front_end_here(utterances):
 
 
 def test_a_three_hour_recording_costs_a_minute_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline_module, "MAX_CLIP_SECONDS", 2.0)
+    monkeypatch.setattr(clips_module, "MAX_CLIP_SECONDS", 2.0)
     asked = []
     long = np.ones(16000, "float32"), 8000
     monkeypatch.setattr(audio, "read", lambda *args, **kwargs: asked.append(kwargs) or long)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from kerasr import predict
-from kerasr.rejection import KEEP, choose_rejection, choose_threshold, count_rejected
+from kerasr.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
 from kerasr.report import evaluate_run
 from kerasr.run_directory import load_run, update_facts
 from kerasr.training import train_recipe
@@ -27,7 +27,7 @@ def made_up(num_clips, seed=0):
 @pytest.mark.parametrize("keep", [0.5, 0.95, 1.0])
 def test_threshold_keeps_its_share_of_the_right_answers_and_no_more_than_it_must(num_clips, keep):
     probs, label_index = made_up(num_clips)
-    threshold = choose_threshold(probs, label_index, keep)
+    threshold = rejection_threshold(probs, label_index, keep)
     right = probs.max(-1)[probs.argmax(-1) == label_index]
     assert np.mean(right >= threshold) >= keep
     assert np.mean(right > threshold) <= keep
@@ -35,20 +35,20 @@ def test_threshold_keeps_its_share_of_the_right_answers_and_no_more_than_it_must
 
 def test_rounding_costs_no_answer():
     right = np.arange(0.5, 0.7, 0.01)
-    threshold = choose_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.95)
+    threshold = rejection_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.95)
     assert threshold == right[1]
-    assert choose_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.0) == right[-1]
+    assert rejection_threshold(np.stack([right, 1 - right], axis=1), np.zeros(20, int), 0.0) == right[-1]
 
 
 def test_wrong_answers_have_no_say():
     probs, label_index = made_up(500)
     wrong = np.tile([0.3, 0.25, 0.25, 0.2], (100, 1))
     both = np.concatenate([probs, wrong]), np.concatenate([label_index, np.ones(100, int)])
-    assert choose_threshold(*both) == choose_threshold(probs, label_index)
+    assert rejection_threshold(*both) == rejection_threshold(probs, label_index)
 
 
 def test_without_a_right_answer_nothing_is_rejected():
-    assert choose_threshold(np.array([[0.6, 0.4]]), np.array([1])) == 0
+    assert rejection_threshold(np.array([[0.6, 0.4]]), np.array([1])) == 0
 
 
 def test_counts():

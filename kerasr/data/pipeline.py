@@ -8,9 +8,8 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import tensorflow as tf
@@ -18,17 +17,14 @@ import tensorflow as tf
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
+from kerasr.data.clips import batch_clips, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
-from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.features import Features, measure_statistics
 
 # Background noise that is kept in memory for augmentation: recordings, and seconds of each.
 MAX_NOISES = 16
 MAX_NOISE_SECONDS = 60.0
-
-# A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.
-MAX_CLIP_SECONDS = 60.0
 
 
 class ClipCache:
@@ -355,24 +351,6 @@ def make_datasets(
     return datasets, features
 
 
-def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:
-    """A recording at the spec's rate: the middle of it, where it is longer than the model will look at.
-
-    Returns:
-        float32 `(samples,)`.
-
-    Raises:
-        UserError: it cannot be read; the message names the file and says why.
-    """
-    if spec.clip_seconds is None:
-        return audio.read(path, spec.sample_rate)[0]
-    most = augmentation.longest_clip(spec.clip_samples, augment)
-    waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
-    start = max(len(waveform) - most, 0) // 2
-    # A copy, so that what is cut off is freed.
-    return waveform[start : start + most].copy() if len(waveform) > most else waveform
-
-
 def measure_front_end(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> tuple[Corpus, Features]:
     """Decode every recording once: leave out those that cannot be, and measure the training split's statistics.
 
@@ -386,59 +364,18 @@ def measure_front_end(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> tuple[
     """
     kept: list[Utterance] = []
     bad = list(corpus.bad)
-
-    def decode(item: Utterance) -> np.ndarray | UserError:
-        try:
-            return read_clip(item.path, spec)
-        except UserError as error:
-            return error
+    paths = [item.path for item in corpus.utterances]
 
     def training_clips() -> Iterator[np.ndarray]:
-        for item, clip in zip(
-            corpus.utterances, map_threaded(decode, corpus.utterances, "Reading recordings"), strict=True
-        ):
-            if isinstance(clip, UserError):
-                bad.append((item.path, str(clip).removeprefix(f"{item.path}: ")))
-                continue
-            kept.append(item)
-            if item.split == "train":
+        for place, clip in read_clips(paths, spec, bad, "Reading recordings"):
+            kept.append(corpus.utterances[place])
+            if kept[-1].split == "train":
                 yield clip
 
-    features = measure_statistics(spec, _batched(training_clips(), 64))
+    features = measure_statistics(spec, batch_clips(training_clips()))
     if len(bad) > len(corpus.bad):
         report_bad(corpus, bad, max_bad)
     return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), features
-
-
-def waveform_batches(
-    paths: Sequence[str], spec: FeatureSpec, batch_size: int = 64
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Padded `waveform` `(batch, samples)` and `num_samples` `(batch,)` of recordings, in order."""
-    return _batched((read_clip(path, spec) for path in paths), batch_size)
-
-
-def _batched(clips: Iterable[np.ndarray], batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Clips of different length as padded batches with their lengths."""
-    clips = iter(clips)
-    while batch := list(islice(clips, batch_size)):
-        yield pad_clips(batch), np.array([len(clip) for clip in batch], np.int32)
-
-
-def pad_clips(clips: Sequence[np.ndarray], width: int = 0) -> np.ndarray:
-    """Clips of different length as one batch.
-
-    Args:
-        clips: `(samples,)` or `(time, feature)` each.
-        width: least length of the batch.
-
-    Returns:
-        float32 `(batch, longest, ...)`, zero-padded at the end.
-    """
-    longest = max(width, *(len(clip) for clip in clips))
-    batch = np.zeros((len(clips), longest, *clips[0].shape[1:]), np.float32)
-    for row, clip in zip(batch, clips, strict=True):
-        row[: len(clip)] = clip
-    return batch
 
 
 def _read_noises(paths: Sequence[str], sample_rate: int) -> tf.Tensor | None:

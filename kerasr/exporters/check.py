@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasr.data.pipeline import pad_clips, read_clip
+from kerasr.data.clips import pad_clips, read_clip
 from kerasr.errors import UserError
 from kerasr.run_directory import Run, hear
 from kerasr.stream import StreamFacts

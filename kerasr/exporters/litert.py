@@ -15,7 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from kerasr.data.pipeline import read_clip
+from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file

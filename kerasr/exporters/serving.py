@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from kerasr import atomic
-from kerasr.data.pipeline import read_clip
+from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.data.pipeline import read_clip
 from kerasr.explain import Explainer
 from kerasr.features import Features
 from kerasr.run_directory import Run

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasr import atomic
+from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.data.pipeline import read_clip
 from kerasr.explain import Explainer
 from kerasr.features import mel_matrix
 from kerasr.report.clips import explain_clip, make_clip

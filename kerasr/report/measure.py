@@ -5,16 +5,16 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasr.data.clips import read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad
-from kerasr.data.pipeline import read_clip
-from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.explain import Explainer
@@ -84,29 +84,10 @@ def evaluate_run(
     utterances = _select(run, split, corpus)
     utterances, probs = _predict(run, utterances, corpus, run.config.max_bad if max_bad is None else max_bad)
     label_index = run.task.label_index([item.label or "" for item in utterances])
-    metrics = compute_metrics(
-        probs,
-        label_index,
-        run.labels,
-        [item.speaker for item in utterances],
-        groups={name: [item.extra.get(name) for item in utterances] for name in _columns(utterances)},
-        detector=run.config.wanted is not None,
-        seed=run.config.seed,
-    )
-    metrics |= {
-        "run": str(run.path),
-        "measured_on": measured_on,
-        "parameters": run.network.count_params(),
-        "model_bytes": (run.path / MODEL).stat().st_size,
-        "latency_ms": measure_latency(run, utterances[0]),
-    }
+    metrics = {**_measure(run, utterances, probs, label_index), "measured_on": measured_on}
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
-    if threshold := threshold_of(run):
-        metrics["rejection"] = count_rejected(probs, label_index, threshold)
     notes = _notes(run, utterances, metrics, corpus)
-    if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
-        notes.append(expect_of_people(run.config))
     if folder is None:
         own = corpus is None and split == "test"
         folder = run.path if own and not run.is_preset else run.evaluations / _folder_name(split, corpus)
@@ -164,30 +145,14 @@ def _predict(
     run: Run, utterances: list[Utterance], corpus: Corpus | None, max_bad: int
 ) -> tuple[list[Utterance], np.ndarray]:
     """The recordings that can be read, and their probabilities `(clips, labels)`."""
-    spec = run.config.features
-
-    def read(item: Utterance) -> np.ndarray | UserError:
-        try:
-            return read_clip(item.path, spec)
-        except UserError as error:
-            return error
-
     kept: list[Utterance] = []
     bad: list[tuple[str, str]] = []
-    waiting: list[np.ndarray] = []
     probs: list[np.ndarray] = []
     run.model  # noqa: B018 (a damaged model is told before the recordings are read)
-    for item, clip in zip(utterances, map_threaded(read, utterances, "Evaluating"), strict=True):
-        if isinstance(clip, UserError):
-            bad.append((item.path, str(clip).removeprefix(f"{item.path}: ")))
-            continue
-        kept.append(item)
-        waiting.append(clip)
-        if len(waiting) == BATCH_SIZE:
-            probs.append(run.probs(waiting))
-            waiting = []
-    if waiting:
-        probs.append(run.probs(waiting))
+    clips = read_clips([item.path for item in utterances], run.config.features, bad, "Evaluating")
+    while batch := list(islice(clips, BATCH_SIZE)):
+        kept += [utterances[place] for place, _ in batch]
+        probs.append(run.probs([clip for _, clip in batch]))
     if bad:
         report_bad(corpus or Corpus(run.path.name, tuple(utterances), source=str(run.path)), bad, max_bad)
     if not kept:
@@ -199,6 +164,27 @@ def _predict(
         first = kept[int(np.argmin(np.isfinite(result).all(-1)))].path
         raise UserError(f"{run.path / MODEL}: gives NaN for {first}: its weights are damaged; train anew")
     return kept, result
+
+
+def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> dict[str, Any]:
+    """The scores on recordings that were heard, and what the model costs."""
+    metrics = compute_metrics(
+        probs,
+        label_index,
+        run.labels,
+        [item.speaker for item in utterances],
+        groups={name: [item.extra.get(name) for item in utterances] for name in _columns(utterances)},
+        detector=run.config.wanted is not None,
+        seed=run.config.seed,
+    )
+    if threshold := threshold_of(run):
+        metrics["rejection"] = count_rejected(probs, label_index, threshold)
+    return metrics | {
+        "run": str(run.path),
+        "parameters": run.network.count_params(),
+        "model_bytes": (run.path / MODEL).stat().st_size,
+        "latency_ms": measure_latency(run, utterances[0]),
+    }
 
 
 def _columns(utterances: Sequence[Utterance]) -> list[str]:
@@ -264,6 +250,8 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
     if missing:
         notes.append(f"No clip of {_list(missing, 10)}: the scores say nothing about it.")
+    if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
+        notes.append(expect_of_people(run.config))
     return notes
 
 

@@ -1,0 +1,85 @@
+"""Recordings as the clips that a model looks at: decoded, cut to their middle, padded to one length."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from kerasr import audio
+from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data.augment import longest_clip
+from kerasr.data.progress import map_threaded
+from kerasr.errors import UserError
+
+# A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.
+MAX_CLIP_SECONDS = 60.0
+
+
+def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:
+    """A recording at the spec's rate: the middle of it, where it is longer than the model will look at.
+
+    Returns:
+        float32 `(samples,)`.
+
+    Raises:
+        UserError: it cannot be read; the message names the file and says why.
+    """
+    if spec.clip_seconds is None:
+        return audio.read(path, spec.sample_rate)[0]
+    most = longest_clip(spec.clip_samples, augment)
+    waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
+    start = max(len(waveform) - most, 0) // 2
+    # A copy, so that what is cut off is freed.
+    return waveform[start : start + most].copy() if len(waveform) > most else waveform
+
+
+def read_clips(
+    paths: Sequence[str], spec: FeatureSpec, bad: list[tuple[str, str]], description: str
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The recordings that can be read, decoded by a few threads ahead of their use.
+
+    Args:
+        paths: the recordings.
+        spec: gives their rate and how much of them is looked at.
+        bad: receives the path and the reason of each that cannot be read.
+        description: what the progress bar says.
+
+    Yields:
+        The place in `paths` and the waveform `(samples,)` of each that can, in order.
+    """
+
+    def read(path: str) -> np.ndarray | UserError:
+        try:
+            return read_clip(path, spec)
+        except UserError as error:
+            return error
+
+    for place, clip in enumerate(map_threaded(read, paths, description)):
+        if isinstance(clip, UserError):
+            bad.append((paths[place], str(clip).removeprefix(f"{paths[place]}: ")))
+        else:
+            yield place, clip
+
+
+def batch_clips(clips: Iterable[np.ndarray], batch_size: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Padded `waveform` `(batch, samples)` and `num_samples` `(batch,)` of clips `(samples,)` each, in order."""
+    clips = iter(clips)
+    while batch := list(islice(clips, batch_size)):
+        yield pad_clips(batch), np.array([len(clip) for clip in batch], np.int32)
+
+
+def pad_clips(clips: Sequence[np.ndarray], width: int = 0) -> np.ndarray:
+    """Clips of different length as one batch.
+
+    Args:
+        clips: `(samples,)` or `(time, feature)` each.
+        width: least length of the batch.
+
+    Returns:
+        float32 `(batch, longest, ...)`, zero-padded at the end.
+    """
+    longest = max(width, *(len(clip) for clip in clips))
+    batch = np.zeros((len(clips), longest, *clips[0].shape[1:]), np.float32)
+    for row, clip in zip(batch, clips, strict=True):
+        row[: len(clip)] = clip
+    return batch
