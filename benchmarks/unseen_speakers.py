@@ -184,10 +184,10 @@ def print_row(name: str, results: list[dict[str, Any]]) -> None:
     scores = {speaker: score for result in results for speaker, score in result["accuracy"].items()}
     row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
     minutes = statistics.mean(result["processor_seconds"] for result in results) / 60
-    print(
-        f"| {name} | {results[0]['seed']} | {row} | {statistics.mean(scores.values()):.1%} "
-        f"| {min(scores.values()):.1%} | {minutes:.1f} |"
-    )
+    # A mean of some speakers is not one to compare.
+    whole = len(scores) == len(SPEAKERS)
+    mean, worst = (f"{of(scores.values()):.1%}" if whole else "" for of in (statistics.mean, min))
+    print(f"| {name} | {results[0]['seed']} | {row} | {mean} | {worst} | {minutes:.1f} |")
 
 
 if __name__ == "__main__":

@@ -126,8 +126,8 @@ class Augmentation:
     speed: Factors = (1.0, 1.0)
     """Play the clip at a rate drawn between these two; pitch moves along, as with another vocal tract."""
     tempo: Factors = (1.0, 1.0)
-    """Stretch the frames in time by a factor drawn between these two; pitch stays. With `speed` it frees one of the
-    other: a voice of another pitch may speak at any pace."""
+    """Say it faster (above 1) or slower by a factor drawn between these two; pitch stays. With `speed` it frees one of
+    the other: a voice of another pitch may speak at any pace."""
     vtlp: Factors = (1.0, 1.0)
     """Warp the mel axis by a factor drawn between these two: a longer or shorter vocal tract (log-mel only)."""
     tilt_db: NotNegative = 0.0

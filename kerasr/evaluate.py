@@ -176,7 +176,11 @@ def _measure(config: EvaluateConfig) -> None:
     from kerasr.run_directory import load_run
 
     run = load_run(config.run)
-    corpus = load_corpus(config.data, max_bad=config.max_bad, min_labels=1) if config.data else None
+    corpus = None
+    if config.data:
+        # Words that synthetic voices shall say are said in the language that the run has learnt.
+        language = run.config.language
+        corpus = load_corpus(config.data, max_bad=config.max_bad, min_labels=1, language=language)
     folder = Path(config.out) if config.out else None
     evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)
     if config.json:

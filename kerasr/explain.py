@@ -128,7 +128,7 @@ class Explainer:
         for front_end in self._front_ends:
             values = at_speed(front_end)
             values = _stretch(values, round(len(values) * front_end.speed)) / len(self._front_ends)
-            # A slower clip may not fit, and its middle was heard; of a longer recording a faster one hears more.
+            # A slower clip may not fit, and its middle was heard.
             beyond = len(values) - int(num_frames[0])
             values = values[max(beyond // 2, 0) :][: num_frames[0]]
             start = max(-beyond // 2, 0)

@@ -87,8 +87,9 @@ class Features(keras.layers.Layer):
     """Waveforms in, normalised features out.
 
     A clip is first cropped (to its middle) or zero-padded (at its end) to `spec.clip_seconds`, so what a batch pads
-    does not matter. Features are then shifted and scaled to the statistics of the training split, and the frames beyond
-    the clip's own samples set to exactly 0: that is how a recurrent model knows them.
+    does not matter; at another speed it is cropped before and after. Features are then shifted and scaled to the
+    statistics of the training split, and the frames beyond the clip's own samples set to exactly 0: that is how a
+    recurrent model knows them.
 
     Args:
         spec: what to compute.
@@ -137,7 +138,8 @@ class Features(keras.layers.Layer):
             num_samples = _count_samples(waveform)
         num_samples = ops.cast(num_samples, "int32")
         if self.speed != 1:
-            waveform, num_samples = change_speed(waveform, num_samples, self.speed)
+            # What is heard at another speed is the part of the clip that is heard at its own.
+            waveform, num_samples = change_speed(*_crop(waveform, num_samples, self.spec), self.speed)
         waveform, num_samples = _fit(waveform, num_samples, self.spec)
         return self.from_log_mel(log_mel(waveform, self.spec, fft=self.fft), _count_frames(num_samples, self.spec))
 
@@ -305,26 +307,30 @@ def _count_frames(num_samples: Any, spec: FeatureSpec) -> Any:
 
 def _fit(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]:
     """Crop to the middle or pad at the end to `clip_seconds`, and silence what is not the clip's own."""
-    length = ops.shape(waveform)[1]
-    if spec.clip_seconds is None:
-        position = ops.broadcast_to(ops.arange(length, dtype="int32")[None, :], ops.shape(waveform))
-        return ops.where(position < num_samples[:, None], waveform, 0.0), num_samples
-    position = ops.arange(spec.clip_samples, dtype="int32")[None, :]
+    waveform, num_samples = _crop(waveform, num_samples, spec)
+    if spec.clip_seconds is not None:
+        waveform = ops.pad(waveform, ((0, 0), (0, spec.clip_samples)))[:, : spec.clip_samples]
+    own = ops.arange(ops.shape(waveform)[1], dtype="int32")[None, :] < num_samples[:, None]
+    return ops.where(own, waveform, 0.0), num_samples
 
-    def pad() -> Any:
-        return ops.pad(waveform, ((0, 0), (0, spec.clip_samples)))[:, : spec.clip_samples]
+
+def _crop(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]:
+    """Of clips that are longer than `clip_seconds`, their middle."""
+    if spec.clip_seconds is None:
+        return waveform, num_samples
+    length = ops.shape(waveform)[1]
 
     def keep_middle() -> Any:
         start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
-        return ops.take_along_axis(waveform, ops.minimum(position + start[:, None], length - 1), axis=1)
+        position = ops.arange(spec.clip_samples, dtype="int32")[None, :] + start[:, None]
+        return ops.take_along_axis(waveform, ops.minimum(position, length - 1), axis=1)
 
     # Picking samples one by one takes as long as all that follows, and only a longer clip needs it.
     if isinstance(length, int):
-        clip = keep_middle() if length > spec.clip_samples else pad()
+        clip = keep_middle() if length > spec.clip_samples else waveform
     else:
-        clip = ops.cond(length > spec.clip_samples, keep_middle, pad)
-    num_samples = ops.minimum(num_samples, spec.clip_samples)
-    return ops.where(position < num_samples[:, None], clip, 0.0), num_samples
+        clip = ops.cond(length > spec.clip_samples, keep_middle, lambda: waveform)
+    return clip, ops.minimum(num_samples, spec.clip_samples)
 
 
 def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:

@@ -111,8 +111,9 @@ def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
 
     Where an earlier run gives the front-end, that stays as it is.
     """
-    spec = config.features
-    if config.data is not None or config.words is None or spec.clip_seconds is None or config.init_from:
+    spec, data = config.features, _data_of(config) or ""
+    # (Digits are short, and their recipe's second is enough.)
+    if not data.startswith(PREFIX) or data == DIGITS or spec.clip_seconds is None or config.init_from:
         return config
     longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
     return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))

@@ -166,7 +166,7 @@ for _facts in (
         tasks=_BOTH,
         parameters=9_166,
         macs=2_442_004,
-        options={"tau": 1, "dropout": 0.1},
+        options={"tau": 1.0, "dropout": 0.1},
     ),
     ModelFacts(
         name="TCResNet8",

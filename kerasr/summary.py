@@ -5,7 +5,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from kerasr.data.augment import changes_features
+from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline
 from kerasr.run_directory import Run
@@ -20,8 +20,8 @@ def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Mo
     table.add_column(overflow="fold")
     for name, text in {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}.items():
         table.add_row(name, text)
-    if runtime.backend != "tensorflow" and changes_features(run.config.augment):
-        table.add_row("note", "masks, tilt and mixup need the TensorFlow backend; they are not applied")
+    if runtime.backend != "tensorflow" and (left_out := feature_changes(run.config.augment)):
+        table.add_row("note", f"{', '.join(left_out)}: not applied, as they need the TensorFlow backend")
     console.print(table)
 
 

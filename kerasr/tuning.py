@@ -61,7 +61,7 @@ _RANGE = re.compile(r"(?P<low>[-+.\w]+?)\.\.(?P<high>[-+.\w]+)")
 
 @dataclass(frozen=True)
 class Span:
-    """Numbers from `low` to `high`, both included; whole ones where both ends are."""
+    """Numbers from `low` to `high`, both included; whole ones where both ends are, and the setting takes no others."""
 
     low: float
     high: float
@@ -141,6 +141,18 @@ def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
     return replace(config, **{first: replace(inner, **{rest: value})})
 
 
+def _as_setting(config: TrainConfig, name: str, choices: Span | tuple[Any, ...]) -> Span | tuple[Any, ...]:
+    """The choices; a range of a share or a rate is not of whole numbers, however it was written."""
+    first, _, rest = name.replace("-", "_").partition(".")
+    if first == "model":
+        before = model_facts(config.model).options[rest]
+    else:
+        before = getattr(getattr(config, first), rest) if rest else getattr(config, first)
+    if isinstance(choices, Span) and isinstance(before, float):
+        return Span(float(choices.low), float(choices.high))
+    return choices
+
+
 def _check_single(name: str, before: Any) -> None:
     if isinstance(before, tuple) or dataclasses.is_dataclass(before):
         raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
@@ -194,10 +206,11 @@ class Search:
     """
 
     def __init__(self, config: TrainConfig, space: Space, folder: Path):
-        self.config, self.space, self.folder = replace(config, out=""), space, folder
+        self.config, self.folder = replace(config, out=""), folder
         for name, choices in space.items():
             for value in (choices.low, choices.high) if isinstance(choices, Span) else choices:
                 with_values(config, {name: value})
+        self.space = {name: _as_setting(config, name, choices) for name, choices in space.items()}
         self.study = self._open()
 
     @property

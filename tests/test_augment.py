@@ -229,6 +229,12 @@ def test_decoding_stops_where_no_change_could_reach():
     assert augment.longest_clip(8000, Augmentation(speed=(0.9, 1.25))) == 10000
 
 
+def test_what_is_changed_after_the_front_end_has_a_name():
+    assert augment.feature_changes(EVERYTHING) == []
+    after = Augmentation(vtlp=(0.9, 1.1), tilt_db=3.0, time_masks=1, cutmix=0.1)
+    assert augment.feature_changes(after) == ["vtlp", "tilt_db", "time_masks", "cutmix"]
+
+
 def test_features_changes_keep_shape_and_type(batch):
     front_end = Features(LOG_MEL)
     config = Augmentation(

@@ -108,6 +108,23 @@ def test_what_lies_beyond_num_samples_is_not_heard(rng):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(garbage, np.array([6000]))), expected)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_at_another_speed_the_same_part_of_a_longer_clip_is_heard(rng, speed, compiled):
+    spec = replace(SPEC_8K, clip_seconds=0.5)
+    long = rng.standard_normal((2, 6001)).astype("float32")
+    long[1, 3000:] = 0  # One that is not longer, beside one that is.
+    num_samples = np.array([6001, 3000])
+    layer = Features(spec, speed=speed)
+    # A model that is called on a length that its graph does not know.
+    inputs = [keras.Input((None,)), keras.Input((), dtype="int32")]
+    hear = keras.Model(inputs, layer(*inputs)).predict_on_batch if compiled else lambda parts: layer(*parts)
+    heard = keras.ops.convert_to_numpy(hear([long, num_samples]))
+    for clip, features in zip((long[0, 1000:5000], long[1, :3000]), heard, strict=True):
+        alone = keras.ops.convert_to_numpy(layer(clip[None], np.array([len(clip)])))[0]
+        np.testing.assert_allclose(features, alone, atol=1e-4)
+
+
 def test_a_longer_clip_keeps_its_middle(rng):
     spec = replace(SPEC_8K, clip_seconds=0.5)
     waveform = rng.standard_normal((1, 9001)).astype("float32")

@@ -18,6 +18,7 @@ import tensorflow as tf
 from kerasr.errors import UserError
 from kerasr.models import count_macs
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
+from kerasr.train import parse_config
 
 # Options that make a model small, where it has them.
 NARROW = {"width": 0.125, "units": 8, "filters": 8, "channels": 8, "num_layers": 2}
@@ -169,6 +170,10 @@ def test_a_picture_needs_a_fixed_length(facts):
 def test_an_unknown_option_is_an_error(facts):
     with pytest.raises(TypeError, match="depth"):
         build(facts, depth=3)
+
+
+def test_a_size_between_whole_numbers_can_be_given_on_the_command_line():
+    assert parse_config(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).model_options["tau"] == 1.5
 
 
 def test_a_size_that_the_paper_lacks_is_an_error():

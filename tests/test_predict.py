@@ -12,7 +12,9 @@ import pytest
 import soundfile
 from rich.console import Console
 
+import kerasr.data
 from kerasr import audio, cli, evaluate, predict
+from kerasr.errors import UserError
 from kerasr.run_directory import load_run
 from kerasr.training import train_recipe
 
@@ -143,6 +145,23 @@ def test_a_detector_gives_the_wanted_words_probability(command, tone_run, tones,
     code, _, err = command(evaluate, run, "--data", tmp_path / "others")
     assert code == 2
     assert "'low'" in err
+
+
+def test_words_in_synthetic_voices_are_said_in_the_language_that_the_run_has_learnt(
+    command, tone_run, tmp_path, monkeypatch
+):
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "language": "de"}))
+    asked = {}
+
+    def load(data, **options):
+        asked.update(options, data=data)
+        raise UserError("enough")
+
+    monkeypatch.setattr(kerasr.data, "load_corpus", load)
+    command(evaluate, run, "--data", "synthetic:ja,nein")
+    assert (asked["data"], asked["language"]) == ("synthetic:ja,nein", "de")
 
 
 def test_evaluate_prints_the_score_and_where_the_report_is(command, tone_run, tmp_path):

@@ -210,6 +210,10 @@ def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
         # What the package holds was trained by what stands there today, changes to clips and all.
         made = from_preset(name).config
         assert replace(config, out=made.out, epochs=config.epochs or made.epochs) == made
+        # So the script would take that very run, and not one of earlier settings.
+        command = [*arguments, "--out", f"runs/presets/{name}"]
+        assert script["was_trained_by"](from_preset(name).facts, command)
+        assert not script["was_trained_by"](from_preset(name).facts, [*command, "--seed", "1"])
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "kerasr/presets").glob("*/card.md")))

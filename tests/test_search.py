@@ -112,6 +112,19 @@ def trained(monkeypatch):
     return made_up
 
 
+def test_a_range_of_a_share_is_not_of_whole_numbers_however_it_is_written(trained, tmp_path):
+    config = TrainConfig(model="BCResNet", model_options={"tau": 1.0})
+    search = Search(config, parse_space("augment.noise=0..1,model.tau=1..2,max_bad=1..2,batch_size=16..32"), tmp_path)
+    assert search.space == {
+        "augment.noise": Span(0.0, 1.0),
+        "model.tau": Span(1.0, 2.0),
+        "max_bad": Span(1, 2),
+        "batch_size": Span(16, 32),
+    }
+    kinds = {name: type(choices.low) for name, choices in search.space.items()}
+    assert kinds == {"augment.noise": float, "model.tau": float, "max_bad": int, "batch_size": int}
+
+
 def test_goes_on_where_it_stopped_and_repeats_nothing(trained, tmp_path):
     first = Search(TrainConfig(), parse_space(SPACE), tmp_path)
     for _ in range(3):

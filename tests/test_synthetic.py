@@ -20,6 +20,7 @@ from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import parse_words, read_synthetic
 from kerasr.data.manifest import SPLITS
+from kerasr.preparation import prepare_run
 from kerasr.recipes.voices import REAL_ACCURACY, REAL_ACCURACY_WITH_FLITE, expect_of_people
 from kerasr.report import evaluate_run
 from kerasr.training import train_recipe
@@ -215,6 +216,8 @@ def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     assert run.labels == tuple(words.split(","))
     longest = max(item.duration or 0 for split in SPLITS for item in run.utterances(split))
     assert 1 < longest <= run.config.features.clip_seconds < longest + 0.1
+    same = replace(config, words=None, data=f"synthetic:{words}", out=str(tmp_path / "others"))
+    assert prepare_run(same, Console(file=io.StringIO())).config.features == run.config.features
     assert sum(len(run.utterances(split)) for split in SPLITS) == 12
     # What that says of people stands in the report and on the screen.
     assert expect_of_people(run.config) in evaluate_run(run).notes

@@ -34,16 +34,11 @@ def changes_waveform(augment: Augmentation) -> bool:
     )
 
 
-def changes_features(augment: Augmentation) -> bool:
-    """Whether anything is drawn after the front-end."""
-    return bool(
-        augment.tempo != (1.0, 1.0)
-        or changes_bands(augment)
-        or augment.time_masks
-        or augment.frequency_masks
-        or augment.mixup
-        or augment.cutmix
-    )
+def feature_changes(augment: Augmentation) -> list[str]:
+    """Names of the settings that are on and change clips after the front-end."""
+    factors = [name for name in ("tempo", "vtlp") if getattr(augment, name) != (1.0, 1.0)]
+    amounts = ("tilt_db", "eq_db", "time_masks", "frequency_masks", "mixup", "cutmix")
+    return factors + [name for name in amounts if getattr(augment, name)]
 
 
 def changes_bands(augment: Augmentation) -> bool:

@@ -12,6 +12,9 @@ from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list
 # Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
 SCORES = {"unheard": Path(__file__).with_name("scores.json"), "heard": Path(__file__).with_name("scores_heard.json")}
 
+# Columns of a terminal that shows the papers, too.
+WIDTH_WITH_SOURCES = 110
+
 
 @dataclass(frozen=True)
 class Options:
@@ -60,7 +63,10 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     for column in scores:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("stream", no_wrap=True)
-    table.add_column("source", overflow="fold")
+    console = Console()
+    has_room = console.width >= WIDTH_WITH_SOURCES
+    if has_room:
+        table.add_column("source", overflow="fold")
     for facts in list_models():
         table.add_row(
             facts.name,
@@ -68,9 +74,9 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
             f"{facts.macs / 1e6:,.1f} M",
             *(_score(found["models"].get(facts.name)) for found in scores.values()),
             _stream(facts),
-            facts.source.split(", https")[0],
+            *([facts.source.split(", https")[0]] if has_room else []),
         )
-    Console().print(table)
+    console.print(table)
 
 
 def _stream(facts: ModelFacts) -> str:

@@ -40,7 +40,7 @@ def BCResNet(
     input_shape: tuple[int, int],
     num_outputs: int,
     *,
-    tau: float = 1,
+    tau: float = 1.0,
     dropout: float = 0.1,
     name: str = "bc_resnet",
 ) -> keras.Model:

@@ -7,8 +7,11 @@ around a projected shortcut: MatchboxNet-BxRxC. The frames are averaged before t
 The convolutions over time run on pictures one pixel wide: the same weights as in a DepthwiseConv1D, which lays the
 frames out along the picture's width, where TensorFlow is slower on a CPU.
 
-Parameters are those of the authors' code (NVIDIA NeMo, matchboxnet_3x1x64_v1.yaml, 64 MFCC and 30 words): 77,214 for
-3x1x64, which the paper rounds to 77K, and 92,766 for 3x2x64 (93K).
+Parameters are those of the authors' code (NVIDIA NeMo, matchboxnet_3x1x64_v1.yaml) for 64 MFCC and 30 words:
+
+    BxRxC     num_blocks   num_repeats   channels   paper   trainable
+    3x1x64             3             1         64    77 K      77,214
+    3x2x64             3             2         64    93 K      92,766
 
 Expect 78.6% of FSDD's digits by speakers never heard, after two minutes of one core (`python benchmarks/zoo.py`).
 

@@ -21,9 +21,8 @@ def words(model: str | None = None) -> TrainConfig:
 
     The score depends on the recordings: the report says what to expect of yours, and of a new voice where the
     recordings tell who speaks. Of five words of Speech Commands by speakers never heard it got 92.3% right after 20
-    recordings a word, and 77.7% after 5 (`python benchmarks/few_shot.py`, 150 epochs, mean of 3 seeds). Small folders
-    are passed over until 1,500 steps are made, in a minute or two on two cores; rare words weigh as much as frequent
-    ones.
+    recordings a word, and 77.7% after 5 (`python benchmarks/few_shot.py`, mean of 3 seeds, in a tenth to two fifths of
+    the steps). Small folders are passed over until 1,500 steps are made; rare words weigh as much as frequent ones.
     """
     name = model or "ResidualCNN"
     return TrainConfig(
