@@ -116,7 +116,7 @@ def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> It
     with _open(path) as file:
         convert = resampler(file.samplerate, sample_rate)
         try:
-            for block in file.blocks(round(seconds * file.samplerate), dtype="float32", always_2d=True):
+            for block in file.blocks(max(1, round(seconds * file.samplerate)), dtype="float32", always_2d=True):
                 if not np.isfinite(block).all():
                     raise UserError(f"{path}: has samples that are NaN or infinite; remove it or export it again")
                 yield convert(block.mean(axis=1), False)

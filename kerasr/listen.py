@@ -69,6 +69,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{config.source}: a recording is named with --file; - is the standard input")
     if config.source and config.file:
         raise UserError("both --file and - are given: hear one of them")
+    if config.sample_rate is not None and config.sample_rate < 1:
+        raise UserError(f"--sample-rate {config.sample_rate}: give a whole number of Hz, as 16000")
     if config.file and config.sample_rate:
         raise UserError("--sample-rate is of the standard input or the microphone: a file says its own")
     import_quietly()

@@ -68,8 +68,9 @@ class Windows:
         self._probs = probs
         self._window = window
         self.hop = hop
-        self._sound = np.zeros(0, np.float32)
-        self._position = 0
+        # Silence goes before the stream, so that a word at its very beginning is in as many windows as another.
+        self._sound = np.zeros(max(window - hop, 0), np.float32)
+        self._position = -len(self._sound)
 
     def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """As of `Hearing`."""
@@ -172,10 +173,12 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
         raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
     try:
         facts = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        spec, stream = from_json(FeatureSpec, facts["features"]), facts.get("stream")
+        labels, task, threshold = (facts[name] for name in ("labels", "task", "stream_threshold"))
         interpreter = Interpreter(path, num_threads=1)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be loaded with its .json beside it ({error}); export it anew") from error
-    spec, stream = from_json(FeatureSpec, facts["features"]), facts.get("stream")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: cannot be loaded with its .json beside it ({reason}); export it anew") from error
     if spec.clip_seconds is None and not carry_state:
         raise UserError(_ANY_LENGTH.format(path))
     if carry_state and not stream:
@@ -192,8 +195,7 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
 
         return Windows(probs, spec.clip_samples, hop)
 
-    words = reported_words(facts["labels"], facts["task"])
-    return Ear(spec.sample_rate, _window(spec), facts["labels"], words, facts["stream_threshold"], follow)
+    return Ear(spec.sample_rate, _window(spec), labels, reported_words(labels, task), threshold, follow)
 
 
 def _window(spec: FeatureSpec) -> int:
@@ -235,7 +237,8 @@ class Gate:
     def decide(self, seconds: float, mean: np.ndarray) -> Heard | None:
         """The word that the mean of the probabilities `(labels,)` up to `seconds` reports, or None."""
         best = max(self._words, key=lambda number: mean[number])
-        if mean[best] < self._threshold or seconds < self._silent_until:
+        # (A probability that is no number reaches no threshold.)
+        if not mean[best] >= self._threshold or seconds < self._silent_until:
             return None
         self._silent_until = seconds + self._refractory
         return Heard(round(seconds, 3), self._labels[best], float(mean[best]))
@@ -280,8 +283,14 @@ class Listener:
         return self.hear(np.zeros(self.ear.window, np.float32))
 
     def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-        """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard."""
+        """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard.
+
+        Raises:
+            UserError: a sample is NaN or infinite, of which a carried state would never be rid.
+        """
         self._samples += len(chunk)
+        if not np.isfinite(chunk).all():
+            raise UserError(f"up to {self.seconds:.1f} s the sound has samples that are NaN or infinite")
         for samples, probs in self._hearing.hear(chunk):
             self._answers.append(probs)
             if len(self._answers) == self._answers.maxlen:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from kerasr.errors import UserError
 
@@ -43,8 +44,12 @@ class Microphone:
         self._guarded(lambda: self._device.play(waveform, self._sample_rate, blocking=True))
 
     def chunks(self, seconds: float) -> Iterator[np.ndarray]:
-        """What is heard, float32 `(samples,)`, in chunks of so many seconds until the process is stopped."""
-        heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        """What is heard, float32 `(samples,)`, in chunks of so many seconds until the process is stopped.
+
+        Raises:
+            UserError: the microphone does not start, or goes away.
+        """
+        heard: queue.SimpleQueue[tuple[np.ndarray, Any] | None] = queue.SimpleQueue()
         # PortAudio calls back from a thread of its own, which must not wait for who takes the chunks.
         stream = self._guarded(
             lambda: self._device.InputStream(
@@ -52,12 +57,23 @@ class Microphone:
                 blocksize=round(seconds * self._sample_rate),
                 channels=1,
                 dtype="float32",
-                callback=lambda data, *_: heard.put(data[:, 0].copy()),
+                callback=lambda data, _frames, _time, flags: heard.put((data[:, 0].copy(), flags)),
+                finished_callback=lambda: heard.put(None),
             )
         )
-        with stream:
-            while True:
-                yield heard.get()
+        is_told = False
+        try:
+            self._guarded(stream.start)
+            while (found := heard.get()) is not None:
+                chunk, flags = found
+                if flags.input_overflow and not is_told:
+                    warning = "warning: some sound was lost, as this machine does not keep up"
+                    Console(stderr=True).print(warning, style="yellow")
+                    is_told = True
+                yield chunk
+        finally:
+            stream.close()
+        raise UserError("the microphone has stopped: is it still plugged in?")
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:

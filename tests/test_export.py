@@ -23,7 +23,7 @@ from kerasr.audio import resample
 from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
-from kerasr.exporters.check import Check
+from kerasr.exporters.check import Check, take_clips
 from kerasr.features import Features
 from kerasr.listening import open_ear
 from kerasr.registry import list_models, model_facts
@@ -183,6 +183,27 @@ def test_without_the_recordings_noise_is_compared(quick, tone_run, tmp_path, cap
     assert facts["check"]["real"] is False
 
 
+def test_what_is_left_of_the_recordings_is_compared_and_the_rest_named(tone_run, tmp_path, capsys):
+    run = shutil.copytree(tone_run, tmp_path / "run")
+    whole, truth, _ = take_clips(load_run(run))
+    *_, label, name = Path(load_run(run).utterances("test")[0].path).parts
+    manifest = (run / "manifest.csv").read_text()
+    (run / "manifest.csv").write_text(manifest.replace(f"{label}/{name}", f"{label}/gone-{name}"))
+    clips, labels, wav = take_clips(load_run(run))
+    assert len(clips) == len(labels) == len(whole) - 1
+    assert "1 of " in (told := capsys.readouterr().err)
+    assert "gone-" in told
+    assert wav == [item.path for item in load_run(run).utterances("test") if "gone-" not in item.path][: len(wav)]
+    np.testing.assert_array_equal(labels, truth[1:])
+
+
+def test_a_folder_is_no_file_to_export_to(tone_run, tmp_path):
+    (tmp_path / "a.tflite").mkdir()
+    with pytest.raises(UserError, match=r"a\.tflite: is a folder"):
+        export_litert(load_run(tone_run), tmp_path / "a.tflite")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
+
+
 @pytest.mark.parametrize("quantize", ["none", "dynamic", "int8"])
 def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
     run = load_run(tone_run)
@@ -296,9 +317,9 @@ def test_a_file_carries_a_state(untrained, tmp_path, rng):
     assert ends == run_ends == (976, 1776, 2576, 3376, 4176, 4976)
     np.testing.assert_allclose(probs, run_probs, atol=1e-4)
     # Beside it there is the signature for whole clips.
-    (end, window), *_ = open_ear(str(path)).follow(800).hear(sound)
-    assert end == run.config.features.clip_samples
-    np.testing.assert_allclose(window, run.probs([sound[:end]])[0], atol=1e-4)
+    windows = dict(open_ear(str(path)).follow(800).hear(sound))
+    end = run.config.features.clip_samples
+    np.testing.assert_allclose(windows[end], run.probs([sound[:end]])[0], atol=1e-4)
 
 
 def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):

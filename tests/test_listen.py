@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from kerasr.errors import UserError
 from kerasr.exporters import export_litert
 from kerasr.listen import View
 from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
+from kerasr.microphone import Microphone
 from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 
@@ -80,6 +82,19 @@ def test_which_labels_are_reported():
     assert reported_words(("not not yet", "not yet"), "detect") == ("not yet",)
 
 
+def test_the_first_word_is_heard_though_the_sound_begins_with_it():
+    assert [heard.word for heard in words(Listener(LOUDNESS), sound()[1000:], 100)] == ["low", "high"]
+
+
+def test_what_is_no_number_is_no_word():
+    ear = replace(LOUDNESS, follow=lambda hop: Windows(lambda windows: np.full((len(windows), 3), np.nan), 500, hop))
+    assert words(Listener(ear), sound(), 100) == []
+    broken = sound()
+    broken[1500] = np.nan
+    with pytest.raises(UserError, match=r"up to 1\.6 s the sound has samples that are NaN"):
+        words(Listener(LOUDNESS), broken, 100)
+
+
 def test_the_last_word_is_heard_though_the_sound_ends():
     assert [heard.word for heard in words(Listener(LOUDNESS), sound()[:2750], 100)] == ["low", "high"]
 
@@ -115,8 +130,9 @@ def test_both_kinds_of_model_hear_alike(models, rng):
     ears = [open_ear(path) for path in models.values()]
     window = (0.1 * rng.standard_normal(ears[0].window)).astype("float32")
     answers = [list(ear.follow(800).hear(window)) for ear in ears]
-    assert [samples for samples, _ in answers[0]] == [samples for samples, _ in answers[1]] == [ears[0].window]
-    np.testing.assert_allclose(answers[0][0][1], answers[1][0][1], atol=1e-4)
+    assert [samples for samples, _ in answers[0]] == [samples for samples, _ in answers[1]] == [800, 1600, 2400, 3200]
+    for (_, one), (_, other) in zip(*answers, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
     assert {(ear.sample_rate, ear.window, tuple(ear.labels)) for ear in ears} == {
         (8000, 3200, ("high", "low", "middle"))
     }
@@ -128,7 +144,7 @@ def test_a_model_that_carries_its_state_hears_in_steps(untrained, rng):
     steps, windows = (run_ear(run, carry_state=carry).follow(400) for carry in (True, False))
     assert (type(steps), type(windows)) == (Steps, Windows)
     assert (steps.hop, windows.hop) == (800, 400)
-    assert [samples for samples, _ in windows.hear(clip)] == [3200]
+    assert [samples for samples, _ in windows.hear(clip)] == [*range(400, 3201, 400)]
     assert [samples for piece in np.split(clip, 8) for samples, _ in steps.hear(piece)] == [976, 1776, 2576]
     # Three tenths of a second are three of its steps.
     listener = Listener(run_ear(run, carry_state=True), ListenOptions(smooth_seconds=0.3))
@@ -165,20 +181,21 @@ def test_the_microphone_is_heard_as_the_file_is(models, long_recording, monkeypa
             raise KeyboardInterrupt
 
     class InputStream:
-        def __init__(self, samplerate, blocksize, channels, dtype, callback):
+        def __init__(self, samplerate, blocksize, channels, dtype, callback, finished_callback):
             assert (samplerate, blocksize, channels, dtype) == (8000, 800, 1, "float32")
             self.callback = callback
 
-        def __enter__(self):
+        def start(self):
             threading.Thread(target=self.talk, daemon=True).start()
 
-        def __exit__(self, *error):
+        def close(self):
             pass
 
         def talk(self):
+            flags = SimpleNamespace(input_overflow=False)
             for start in range(0, len(sound), 800):
-                self.callback(sound[start : start + 800, None], 800, None, None)
-            self.callback(CtrlC(), 800, None, None)
+                self.callback(sound[start : start + 800, None], 800, None, flags)
+            self.callback(CtrlC(), 800, None, flags)
 
     device = SimpleNamespace(check_input_settings=lambda **_: None, InputStream=InputStream, PortAudioError=OSError)
     monkeypatch.setitem(sys.modules, "sounddevice", device)
@@ -186,9 +203,38 @@ def test_the_microphone_is_heard_as_the_file_is(models, long_recording, monkeypa
     assert capsys.readouterr().out.splitlines()[: len(expected)] == expected
 
 
+@pytest.mark.parametrize("fault", [None, OSError("device is busy")])
+def test_a_microphone_that_does_not_start_or_goes_away_is_told(monkeypatch, capsys, fault):
+    closed = []
+
+    class InputStream:
+        def __init__(self, callback, finished_callback, **_):
+            self.callback, self.finished_callback = callback, finished_callback
+
+        def start(self):
+            if fault:
+                raise fault
+            for _ in range(2):  # Two chunks, with sound lost before each; then it is unplugged.
+                self.callback(np.ones((800, 1), np.float32), 800, None, SimpleNamespace(input_overflow=True))
+            self.finished_callback()
+
+        def close(self):
+            closed.append(self)
+
+    device = SimpleNamespace(check_input_settings=lambda **_: None, InputStream=InputStream, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    chunks = Microphone(8000).chunks(0.1)
+    heard = []
+    with pytest.raises(UserError, match="device is busy" if fault else "still plugged in"):
+        heard.extend(chunks)
+    assert len(closed) == 1
+    assert capsys.readouterr().err.count("some sound was lost") == (0 if fault else 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["-", "--sample-rate", "0"], "--sample-rate 0: give a whole number"),
         (["long.wav"], "named with --file"),
         (["-", "--file", "long.wav"], "hear one of them"),
         (["--file", "none.wav"], r"none\.wav: there is no such file"),
@@ -205,6 +251,14 @@ def test_a_file_without_its_facts_is_told(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"TFL3")
     with pytest.raises(UserError, match="export it anew"):
         open_ear(str(tmp_path / "a.tflite"))
+    (tmp_path / "a.tflite.json").write_text("{}")
+    with pytest.raises(UserError, match="lacks 'features'"):
+        open_ear(str(tmp_path / "a.tflite"))
+
+
+def test_a_file_of_a_hardly_possible_rate_ends(tmp_path):
+    soundfile.write(tmp_path / "slow.wav", np.full(12, 0.5), 4)
+    assert sum(map(len, audio.blocks(tmp_path / "slow.wav", 4, 0.1))) == 12
 
 
 def test_blocks_are_the_recording(tmp_path, rng):

@@ -43,9 +43,13 @@ from tensorflow_serving.apis import (
 
 from kerasr import cli, serve
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.exporters.serving import EXTRA, WARM_UP, write_warm_up
+from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_up
 from kerasr.run_directory import load_run
 from kerasr.serving import Server, ServerOptions, batching
+from kerasr.serving.folders import Source, find_sources, versions_of
+from kerasr.serving.metrics import Metrics
+from kerasr.serving.models import Models
+from kerasr.serving.servable import Signature, Tensor
 
 ROOT = Path(__file__).parents[1]
 # Above what any request here takes, and quick to fill.
@@ -371,6 +375,11 @@ def test_metadata(client):
 def test_health(client):
     stub = health_pb2_grpc.HealthStub(client.channel)
     assert stub.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+    other = health_pb2.HealthCheckRequest(service="others")
+    assert_refused(grpc.StatusCode.NOT_FOUND, "", stub.Check, other)
+    watch = stub.Watch(other, timeout=60)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
 
 
 def test_what_is_not_here_is_refused(client):
@@ -599,6 +608,18 @@ def test_a_client_that_stops_half_way(client, harmless):
     wait_until(lambda: client.metric("kerasr_serve_held_bytes") == 0)
 
 
+def test_a_client_that_leaves_in_its_body_is_no_failure_of_the_server(client):
+    def count(status):
+        return client.metric("kerasr_serve_requests_total", protocol="rest", method="Predict", status=status)
+
+    cancelled, internal = count("CANCELLED"), count("INTERNAL")
+    with socket.create_connection(("127.0.0.1", client.rest_port)) as raw:
+        raw.sendall(b"POST /v1/models/tones:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        wait_until(lambda: client.metric("kerasr_serve_held_bytes") == 1)
+    wait_until(lambda: client.metric("kerasr_serve_held_bytes") == 0)
+    assert (count("CANCELLED"), count("INTERNAL")) == (cancelled + 1, internal)
+
+
 def test_clients_that_dawdle_take_no_place(client, model):
     """Of many that never finish their requests, none keeps another from being answered."""
     head = b"POST /v1/models/tones:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{"
@@ -625,10 +646,30 @@ def test_a_body_that_does_not_come_is_given_up(client, monkeypatch):
 
 
 def test_a_connection_without_a_request_is_closed(client, monkeypatch):
-    monkeypatch.setattr("kerasr.serving.server._FIRST_REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("kerasr.serving.server._HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", client.rest_port), timeout=10) as raw:
         assert raw.recv(1) == b""
     assert client.get("/metrics").status_code == 200
+
+
+def test_half_a_head_on_a_connection_that_is_kept_is_given_up(client, monkeypatch):
+    connection = http.client.HTTPConnection("127.0.0.1", client.rest_port, timeout=10)
+
+    def ask():
+        connection.request("GET", "/v1/models/tones")
+        return json.loads(connection.getresponse().read())
+
+    ask()
+    kept = connection.sock
+    monkeypatch.setattr("kerasr.serving.server._HEAD_SECONDS", 0.2)
+    ask()
+    # To send nothing is no fault.
+    time.sleep(0.3)
+    assert "model_version_status" in ask()
+    assert connection.sock is kept
+    kept.sendall(b"GET /v1/mod")
+    assert kept.recv(1) == b""
+    connection.close()
 
 
 def test_clips_run_together_and_answer_as_alone(client, model, gate, wavs):
@@ -661,7 +702,51 @@ def test_a_request_larger_than_a_batch_is_cut(client, model):
     """TensorFlow's shared_batch_scheduler.h with enable_large_batch_splitting."""
     waveform = clips(21, 1500)
     assert_same(client.predict(waveform=waveform), model("serving_default", waveform=waveform), 1e-5)
-    assert_refused(grpc.StatusCode.UNAVAILABLE, FULL, client.predict, waveform=clips(33, 100))
+    # Queue::ValidateBatchTaskQueueCapacity; UNAVAILABLE would have a client try for ever.
+    words = "Task size 33 is larger than maximum input batch size 32"
+    assert_refused(grpc.StatusCode.INVALID_ARGUMENT, words, client.predict, waveform=clips(33, 100))
+
+
+def ask_a_bare_batcher(sizes, num_answers, **options):
+    """Ask one thread for clips of some lengths, in this order, and wait for the last answers.
+
+    Returns:
+        The shapes of the batches that ran.
+    """
+    batches: list[tuple[int, ...]] = []
+
+    def hear(waveform):
+        batches.append(tuple(waveform.shape))
+        return {"waveform": waveform}
+
+    tensors = {"waveform": Tensor("waveform", tf.float32, (None, None), 0)}
+    signature = Signature("serving_default", tensors, tensors, hear)
+
+    class Owner:
+        model = "tones"
+
+    async def run():
+        batcher = batching.Batcher(
+            batching.BatchOptions(max_batch_size=2, max_enqueued_batches=4, num_threads=1, **options), Metrics()
+        )
+        asked = [asyncio.create_task(batcher.run(Owner, signature, {"waveform": clips(1, size)})) for size in sizes]
+        await asyncio.gather(*asked[-num_answers:])
+        for one in asked:
+            one.cancel()
+        batcher.close()
+
+    asyncio.run(run())
+    return batches
+
+
+def test_a_shape_with_a_full_batch_waiting_keeps_no_other_out():
+    """Who has waited longest goes first, whom a full batch left behind before those who came later."""
+    batches = ask_a_bare_batcher([1, 5, 9, 9, 9, 7], 6, timeout_seconds=0)
+    assert batches == [(1, 1), (1, 5), (2, 9), (1, 9), (1, 7)]
+
+
+def test_a_full_batch_does_not_wait_for_its_time():
+    assert ask_a_bare_batcher([5, 9, 9], 2, timeout_seconds=60) == [(2, 9)]
 
 
 def test_past_its_queue_the_server_sheds_and_recovers(client, model, harmless, gate):
@@ -717,8 +802,9 @@ def test_who_goes_away_is_not_waited_for(client, harmless, gate):
         batches = client.metric("kerasr_serve_batch_rows_count")
         call = client.predictions.Predict.future(make_request(waveform=clips(4, 700)))
         wait_until(lambda: client.metric("kerasr_serve_waiting_rows") == 4)
+        cancelled = client.metric("kerasr_serve_requests_total", status="CANCELLED")
         call.cancel()
-        wait_until(lambda: client.metric("kerasr_serve_requests_total", status="CANCELLED") > 0)
+        wait_until(lambda: client.metric("kerasr_serve_requests_total", status="CANCELLED") > cancelled)
         gate.set()
         assert all(one.result() for one in first)
     wait_until(lambda: client.metric("kerasr_serve_waiting_rows") == 0)
@@ -829,6 +915,43 @@ def test_a_models_config_gives_labels_and_policies(versions, model, tmp_path):
         assert client.post(body, path="/v1/models/words:predict").status_code == 200
 
 
+def test_what_a_models_config_lists_and_is_not_there_is_told_once(tmp_path):
+    (tmp_path / "tones" / "1").mkdir(parents=True)
+    listed, lines = tmp_path / "models.config", []
+    config = 'config { name: "typo" base_path: "/models/tonez" }\n'
+    pinned = 'config { name: "pinned" base_path: "/models/tones" model_version_policy { specific { versions: 9 } } }\n'
+    listed.write_text(f"model_config_list {{ {config} {pinned} }}")
+    models = Models(listed, Metrics(), lines.append)
+    for _ in range(2):
+        asyncio.run(models.refresh())
+    assert len(lines) == 2
+    assert lines[0].startswith(f"typo: {tmp_path / 'tonez'} holds no version; ")
+    assert lines[1].startswith(f"pinned: its policy asks for the versions 9, and {tmp_path / 'tones'} has 1; ")
+    assert "asks for the versions 1, 9" in Source("tones", tmp_path / "tones", "specific", specific=(1, 9)).complaint()
+    assert Source("tones", tmp_path / "tones", "specific", specific=(1,)).complaint() == ""
+    # model_servers/server_core.cc, ValidateModelConfigList.
+    listed.write_text(f"model_config_list {{ {config} {config} }}")
+    with pytest.raises(cli.UserError, match="Illegal to list model typo multiple times in config list"):
+        asyncio.run(models.refresh())
+
+
+def test_a_model_whose_name_is_a_number_hides_no_other(tone_run, tmp_path):
+    for version in ("tones/1", "tones/2", "7/1"):
+        (tmp_path / version).mkdir(parents=True)
+        (tmp_path / version / "saved_model.pb").touch()
+    assert [source.name for source in find_sources(tmp_path)] == ["7", "tones"]
+    assert find_sources(tmp_path / "tones") == [Source("tones", tmp_path / "tones")]
+    with pytest.raises(cli.UserError, match="'8' becomes the model's name"):
+        export_serving(load_run(tone_run), tmp_path / "8")
+    assert not (tmp_path / "8").exists()
+
+
+def test_numbers_that_the_protocol_has_no_room_for_are_no_versions(tmp_path):
+    for name in ("001", "20", str(2**63 - 1), str(2**63), "20261121093000123456", "٣", "²"):
+        (tmp_path / name).mkdir()
+    assert versions_of(tmp_path) == [1, 20, 2**63 - 1]
+
+
 def test_thousands_of_mutated_requests_do_no_harm(client, harmless, wavs):
     """Whatever comes is answered or refused; nothing is the server's own fault but what is no message at all."""
     draw = random.Random(0)
@@ -915,7 +1038,10 @@ def command(*arguments):
 
 
 def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
-    """SIGTERM comes while requests wait for company: they are answered, and the process ends well."""
+    """SIGTERM comes while requests wait for company: they are answered, and the process ends well.
+
+    Who watches its health is told, and does not hold it up: a watch that is cut off, at the end of the grace, fails.
+    """
     arguments = ["--grpc-port", "0", "--rest-port", "0", "--batch-timeout-ms", "3000", "--poll-seconds", "0.2"]
     waveform = clips(1, 800)
     expected = model("serving_default", waveform=waveform)
@@ -925,6 +1051,8 @@ def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
             int(part.split("/")[0]) for part in line.split("127.0.0.1:")[1:] for part in [part.split(",")[0]]
         )
         client = Client(grpc_port, rest_port, [])
+        watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
+        seen = [next(watch).status]
         with ThreadPoolExecutor(4) as pool:
             over_grpc = pool.submit(client.predict, waveform=waveform)
             over_rest = pool.submit(client.post, {"inputs": waveform.tolist()})
@@ -933,6 +1061,8 @@ def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
                     lambda: 'waiting_rows{model="tones"} 2.0' in other.get(f"http://127.0.0.1:{rest_port}/metrics").text
                 )
             process.send_signal(signal.SIGTERM)
+            seen += [answer.status for answer in watch]
+            assert seen == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
             assert_same(over_grpc.result(), expected)
             assert over_rest.result().status_code == 200
         assert process.wait(60) == 0

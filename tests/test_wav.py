@@ -9,6 +9,8 @@ import soundfile
 import tensorflow as tf
 
 from kerasr import audio
+from kerasr.config import FeatureSpec
+from kerasr.data.clips import read_clip
 from kerasr.exporters.wav import RATES, decode_wavs
 
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
@@ -85,6 +87,17 @@ def test_a_file_is_read_alike_in_any_company(decode, rng):
     for row, size, content in zip(together, num_samples, contents, strict=True):
         alone, _ = decode([content], 8000)
         np.testing.assert_array_equal(row[:size], alone[0])
+
+
+def test_of_a_long_file_that_part_is_kept_which_prediction_hears(rng, tmp_path):
+    long = speechlike(rng, 70 * 8000)
+    (tmp_path / "long.wav").write_bytes(wav_bytes(long, 8000))
+    contents = [(tmp_path / "long.wav").read_bytes(), wav_bytes(speechlike(rng, 900), 8000)]
+    waveform, num_samples = decode_wavs(tf.constant(contents), 8000, 1.0)
+    assert num_samples.numpy().tolist() == [8000, 900]
+    assert waveform.shape == (2, 8000)
+    expected = read_clip(str(tmp_path / "long.wav"), FeatureSpec(sample_rate=8000, clip_seconds=1.0))
+    np.testing.assert_allclose(waveform[0], expected, atol=1e-6)
 
 
 def test_headers_that_writers_really_write(decode):

@@ -12,7 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasr.data.clips import pad_clips, read_clip
+from kerasr.data.clips import pad_clips, read_clips
+from kerasr.data.progress import console
 from kerasr.errors import UserError
 from kerasr.run_directory import Run, hear
 from kerasr.stream import StreamFacts
@@ -67,7 +68,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     Raises:
         UserError: the process failed; the message has its last line.
     """
-    clips, truth, wav = _clips(run)
+    clips, truth, wav = take_clips(run)
     num_samples = np.array([len(clip) for clip in clips], np.int32)
     waveform = pad_clips(clips)
     given = {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)}
@@ -116,15 +117,24 @@ def size_of(path: str) -> int:
     return sum(file.stat().st_size for file in map(Path, files) if file.is_file())
 
 
-def _clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]]:
-    """Waveforms, the index of what each says, and the first few as WAV files; made ones where the run's are missing."""
+def take_clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]]:
+    """Test clips that can be read, the index of what each says, and the first WAV files; made clips where none can."""
     try:
         items = run.utterances("test")
-        clips = [read_clip(item.path, run.config.features) for item in items]
     except UserError:
-        items, clips = [], []
-    if not clips:
+        items = []
+    bad: list[tuple[str, str]] = []
+    read = list(read_clips([item.path for item in items], run.config.features, bad, "Reading test recordings"))
+    if not read:
         return _made_clips(run), None, []
+    if bad:
+        path, reason = bad[0]
+        console().print(
+            f"warning: {len(bad)} of {len(items)} test recordings are not compared; the first is {path}: {reason}",
+            style="yellow",
+            markup=False,
+        )
+    items, clips = [items[place] for place, _ in read], [clip for _, clip in read]
     leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])
     return clips, run.task.label_index([item.label or "" for item in items]), list(leading)
 

@@ -47,6 +47,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
     if missing:
         raise UserError(f'--format {kind} needs {missing[0]}, which is not installed: pip install -e ".[{kind}]"')
     to = Path(to)
+    if to.is_dir():
+        raise UserError(f"{to}: is a folder; name a file, which may be in it")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, to.name)
@@ -64,8 +66,11 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         **describe(run, check, stream),
         "format": [kind, *options],
     }
-    atomic.write_bytes(Path(f"{to}.json"), f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
+    # The words of one model beside another would be wrong, and none are told.
+    beside = Path(f"{to}.json")
+    beside.unlink(missing_ok=True)
     atomic.write_bytes(to, content)
+    atomic.write_bytes(beside, f"{json.dumps(facts, indent=2, ensure_ascii=False)}\n".encode())
     return to, check
 
 

@@ -75,7 +75,7 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         return answer(hear(front_ends, network, waveform, num_samples))
 
     def serve_wav(wav):
-        return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate)))
+        return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
 
     def from_features(features):
         features = run.features.normalise(features, NumFrames()(features))

@@ -62,12 +62,17 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         The version's folder, and what was measured of it.
 
     Raises:
-        UserError: the graph's logits are another's; nothing is left behind.
+        UserError: the name cannot be a model's, or the graph's logits are another's; nothing is left behind.
         OSError: the folder cannot be written.
     """
     model = Path(os.path.abspath(to))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
         raise UserError(f"--to {to}: {model.name!r} becomes the model's name, part of URLs: use letters and -_.")
+    if model.name.isdecimal():
+        raise UserError(
+            f"--to {to}: {model.name!r} becomes the model's name, and a server takes a number for a version: name the "
+            "model's folder, as in --to serving/digits, and its versions are numbered by themselves"
+        )
     is_new = not model.exists()
     model.mkdir(parents=True, exist_ok=True)
     # A server passes over what is no number.

@@ -11,6 +11,8 @@ import numpy as np
 import soxr
 import tensorflow as tf
 
+from kerasr.data.clips import MAX_CLIP_SECONDS
+
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
 
 # Format tags (Microsoft, mmreg.h). In the extensible format, the tag proper opens the GUID at byte 24 of the chunk.
@@ -30,12 +32,16 @@ _SLOPE_POINTS = 513
 _TAIL_SECONDS = 0.05
 
 
-def decode_wavs(contents: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_wavs(
+    contents: tf.Tensor, sample_rate: int, clip_seconds: float | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """A batch of WAV files at one rate, one channel each.
 
     Args:
         contents: string `(batch,)`, the files' bytes.
         sample_rate: of the waveforms, in Hz.
+        clip_seconds: keep the middle of longer ones, as `kerasr.data.clips.read_clip` does: a batch is as wide as its
+            longest clip, and one recording of minutes shall not make many short ones as long as itself.
 
     Returns:
         `waveform` float32 `(batch, samples)`, padded at the end, and `num_samples` int32 `(batch,)`.
@@ -44,15 +50,26 @@ def decode_wavs(contents: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Te
         tf.errors.InvalidArgumentError: on running the graph, where one is no WAV file of a kind that is read here.
     """
     clips = tf.map_fn(
-        lambda content: decode_wav(content, sample_rate),
+        lambda content: _middle(decode_wav(content, sample_rate, clip_seconds), sample_rate, clip_seconds),
         contents,
         fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0),
     )
     return clips.to_tensor(), tf.cast(clips.row_lengths(), tf.int32)
 
 
-def decode_wav(content: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    """One WAV file, string `()`, as float32 `(samples,)` at `sample_rate`: the mean of its channels."""
+def _middle(waveform: tf.Tensor, sample_rate: int, clip_seconds: float | None) -> tf.Tensor:
+    if clip_seconds is None:
+        return waveform
+    most = round(clip_seconds * sample_rate)
+    start = tf.maximum(tf.shape(waveform)[0] - most, 0) // 2
+    return waveform[start : start + most]
+
+
+def decode_wav(content: tf.Tensor, sample_rate: int, clip_seconds: float | None = None) -> tf.Tensor:
+    """One WAV file, string `()`, as float32 `(samples,)` at `sample_rate`: the mean of its channels.
+
+    Where clips have a length, no more is decoded than `kerasr.data.clips` decodes.
+    """
     length = tf.cast(tf.strings.length(content), tf.int64)
     # So that a field may be read that the file is too short for: it is zero.
     content = tf.strings.join([content, bytes(_MOST_FIELDS)])
@@ -70,6 +87,9 @@ def decode_wav(content: tf.Tensor, sample_rate: int) -> tf.Tensor:
                "a block of {} bytes does not hold {} channels of {} bits", block, channels, bits),
     ]):  # fmt: skip
         frames = tf.minimum(size, length - data) // block
+        if clip_seconds is not None:
+            most = max(MAX_CLIP_SECONDS, clip_seconds)
+            frames = tf.minimum(frames, tf.cast(tf.math.ceil(most * tf.cast(rate, tf.float64)), tf.int64))
         samples = tf.strings.substr(content, tf.cast(data, tf.int32), tf.cast(frames * block, tf.int32))
         kind = tf.argmax(known, output_type=tf.int32)
         waveform = tf.switch_case(kind, [functools.partial(read, samples) for read in _READERS])

@@ -76,7 +76,7 @@ class Batcher:
         self._executor = ThreadPoolExecutor(options.num_threads, thread_name_prefix="model")
         self._num_idle = options.num_threads
         self._capacity = options.max_batch_size * options.max_enqueued_batches
-        # By what their tasks have in common, in the order of their oldest tasks.
+        # By what their tasks have in common.
         self._groups: dict[tuple, Group] = {}
         self._num_waiting: Counter[tuple[str, str]] = Counter()
         self._running: set[asyncio.Task] = set()
@@ -91,11 +91,16 @@ class Batcher:
         """Run a signature on the inputs of one request, in company if there is some.
 
         Raises:
-            ServingError: UNAVAILABLE, if too much is waiting already; else what the model says.
+            ServingError: UNAVAILABLE, if too much is waiting already; INVALID_ARGUMENT, if it could never wait; else
+                what the model says.
         """
         pieces = self._pieces(inputs) if signature.is_batched else [(inputs, 1)]
         queue = (servable.model, signature.name)
-        if self._num_waiting[queue] + sum(num_rows for _, num_rows in pieces) > self._capacity:
+        num_rows = sum(rows for _, rows in pieces)
+        if num_rows > self._capacity:
+            # shared_batch_scheduler.h, Queue::ValidateBatchTaskQueueCapacity. To come again would not help.
+            raise invalid(f"Task size {num_rows} is larger than maximum input batch size {self._capacity}")
+        if self._num_waiting[queue] + num_rows > self._capacity:
             raise ServingError(Code.UNAVAILABLE, FULL)
         tasks = [self._enqueue(servable, signature, *piece) for piece in pieces]
         self._dispatch()
@@ -153,9 +158,6 @@ class Batcher:
             tasks = self._take(group)
             if not group.tasks:
                 del self._groups[key]
-            else:
-                # Its oldest task is now another.
-                self._groups[key] = self._groups.pop(key)
             if tasks:
                 self._num_idle -= 1
                 running = asyncio.create_task(self._run(group, tasks))
@@ -163,14 +165,17 @@ class Batcher:
                 running.add_done_callback(self._running.discard)
 
     def _next(self) -> tuple | None:
-        """The group to run: a full one, or the one that has waited longest, if it has waited long enough."""
+        """The group to run: the one that has waited longest, if it has waited long enough, or a full one.
+
+        In this order: a shape that always has a full batch waiting would keep all others out.
+        """
+        oldest = min(self._groups, key=lambda key: self._groups[key].tasks[0].since)
+        rest = self._groups[oldest].tasks[0].since + self.options.timeout_seconds - time.monotonic()
+        if rest <= 0:
+            return oldest
         for key, group in self._groups.items():
             if group.num_rows >= self.options.max_batch_size or not group.signature.is_batched:
                 return key
-        key, group = next(iter(self._groups.items()))
-        rest = group.tasks[0].since + self.options.timeout_seconds - time.monotonic()
-        if rest <= 0:
-            return key
         self._timer = asyncio.get_running_loop().call_later(rest, self._dispatch)
         return None
 

@@ -1,5 +1,6 @@
 """Which models and versions there are to serve: a folder of models, one model's folder, or a `models.config`."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,12 +36,26 @@ class Source:
             return [version for version in found if version in self.specific]
         return found[-self.num_latest :]
 
+    def complaint(self) -> str:
+        """What should be served and is not there, in a line for whoever runs the server; empty if nothing is."""
+        found = versions_of(self.path)
+        if not found:
+            return (
+                f"{self.name}: {self.path} holds no version; set its base_path right, or "
+                f"`python -m kerasr.export RUN --to {self.path}` makes one"
+            )
+        if self.policy == "specific" and not (self.specific and set(self.specific) <= set(found)):
+            asked, there = (", ".join(map(str, versions)) or "none" for versions in (self.specific, found))
+            return (
+                f"{self.name}: its policy asks for the versions {asked}, and {self.path} has {there}; ask for these, "
+                "or put the others there"
+            )
+        return ""
+
 
 def versions_of(model: Path) -> list[int]:
-    """The versions in a model's folder, as the server counts them: sub-folders whose names are numbers."""
-    if not model.is_dir():
-        return []
-    return sorted(int(path.name) for path in model.iterdir() if path.name.isdecimal() and path.is_dir())
+    """The versions in a model's folder, as the server counts them."""
+    return sorted(_version_folders(model))
 
 
 def version_path(model: Path, version: int) -> Path:
@@ -49,10 +64,18 @@ def version_path(model: Path, version: int) -> Path:
     Raises:
         FileNotFoundError: it is gone.
     """
-    for path in model.iterdir():
-        if path.name.isdecimal() and int(path.name) == version:
-            return path
-    raise FileNotFoundError(f"{model}: version {version} is gone")
+    path = _version_folders(model).get(version)
+    if path is None:
+        raise FileNotFoundError(f"{model}: version {version} is gone")
+    return path
+
+
+def _version_folders(model: Path) -> dict[int, Path]:
+    """The sub-folders whose names are numbers, in ASCII and such as the protocol has room for."""
+    if not model.is_dir():
+        return {}
+    names = {path.name: path for path in model.iterdir() if path.name.isascii() and path.name.isdecimal()}
+    return {int(name): path for name, path in names.items() if int(name) < 2**63 and path.is_dir()}
 
 
 def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
@@ -71,9 +94,14 @@ def find_sources(path: Path) -> list[Source]:
         return _read_config(path)
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; `python -m kerasr.export RUN --to {path}/NAME` makes one")
-    if versions_of(path):
+    if _is_one_model(path):
         return [Source(path.resolve().name, path)]
     return [Source(model.name, model) for model in sorted(path.iterdir()) if versions_of(model)]
+
+
+def _is_one_model(path: Path) -> bool:
+    """Whether a folder's numbers are versions, and not the names of models."""
+    return any((version / "saved_model.pb").is_file() for version in _version_folders(path).values())
 
 
 def _read_config(path: Path) -> list[Source]:
@@ -85,7 +113,14 @@ def _read_config(path: Path) -> list[Source]:
         config = text_format.Parse(path.read_bytes(), model_server_config_pb2.ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a models.config of TensorFlow Serving ({error})") from error
-    return [_from_config(model, path.parent) for model in config.model_config_list.config]
+    models = config.model_config_list.config
+    for name, times in Counter(model.name for model in models).items():
+        if times > 1:
+            # model_servers/server_core.cc, ValidateModelConfigList.
+            raise UserError(
+                f"{path}: Illegal to list model {name} multiple times in config list; give each a name of its own"
+            )
+    return [_from_config(model, path.parent) for model in models]
 
 
 def _from_config(config, folder: Path) -> Source:

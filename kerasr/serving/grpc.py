@@ -1,5 +1,6 @@
 """TensorFlow Serving's gRPC services: PredictionService, ModelService, and gRPC's own health check."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     predict_pb2,
@@ -54,7 +55,7 @@ class GrpcServer:
         self._server = grpc.aio.server(
             options=options, maximum_concurrent_rpcs=max_requests, interceptors=[_DecodingInterceptor()]
         )
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService()
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(predictor), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(predictor), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -69,7 +70,7 @@ class GrpcServer:
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no more requests, answer those that were taken, and end."""
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         await self._server.stop(grace_seconds)
 
 
@@ -171,6 +172,36 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     async def HandleReloadConfigRequest(self, request, context):
         """Refused."""
         await _refuse(context, "HandleReloadConfigRequest")
+
+
+class HealthService(health_pb2_grpc.HealthServicer):
+    """gRPC's health check of the whole server, the one that an empty name asks for.
+
+    In grpc_health's own, a Watch goes on until its client ends it, and the server's end would wait for that.
+    """
+
+    def __init__(self):
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Say that nothing more is served, and end every Watch."""
+        self._stopping.set()
+
+    async def Check(self, request, context):
+        """Say how the server is."""
+        if request.service:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return self._answer(request)
+
+    async def Watch(self, request, context):
+        """Say how the server is, and again at its end."""
+        yield self._answer(request)
+        await self._stopping.wait()
+        yield self._answer(request)
+
+    def _answer(self, request) -> health_pb2.HealthCheckResponse:
+        status = "SERVICE_UNKNOWN" if request.service else "NOT_SERVING" if self._stopping.is_set() else "SERVING"
+        return health_pb2.HealthCheckResponse(status=status)
 
 
 async def _refuse(context: Any, method: str) -> None:

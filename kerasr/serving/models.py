@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class Models:
         # One at a time: two versions that load together would slow the requests down twice as much.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._unloading: set[asyncio.Task] = set()
-        self._complaint = ""
+        self._complaints: Collection[str] = ()
 
     async def poll(self, seconds: float) -> None:
         """Look at the files again and again, until cancelled."""
@@ -55,16 +55,16 @@ class Models:
             await asyncio.sleep(seconds)
             try:
                 await self.refresh()
-                self._complain("")
             except Exception as error:
                 # Whatever is wrong with the files now, the next look may find them mended.
-                self._complain(f"cannot look for models: {error}; what is loaded is served on")
+                self._complain([f"cannot look for models: {error}; what is loaded is served on"])
 
-    def _complain(self, words: str) -> None:
+    def _complain(self, complaints: Collection[str]) -> None:
         """Say what is wrong once, not at each poll."""
-        if words and words != self._complaint:
-            self._say(words)
-        self._complaint = words
+        for words in complaints:
+            if words not in self._complaints:
+                self._say(words)
+        self._complaints = complaints
 
     async def refresh(self) -> None:
         """Load what is new, and unload what is not wanted any more.
@@ -75,6 +75,7 @@ class Models:
         """
         loop = asyncio.get_running_loop()
         sources = {source.name: source for source in await loop.run_in_executor(None, find_sources, self._path)}
+        complaints = [words for source in sources.values() if (words := source.complaint())]
         for name in {*self._versions, *sources}:
             source = sources.get(name)
             wanted = source.wanted() if source else []
@@ -82,6 +83,7 @@ class Models:
                 self._sources[name] = source
             await self._load_missing(name, wanted)
             self._unload_unwanted(name, wanted)
+        self._complain(complaints)
 
     async def _load_missing(self, name: str, wanted: list[int]) -> None:
         versions = self._versions.setdefault(name, {})

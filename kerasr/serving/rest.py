@@ -75,8 +75,6 @@ class RestApi:
             if isinstance(error, TooLargeError):
                 # The rest of the body is not read.
                 headers["connection"] = "close"
-        except ClientDisconnect:
-            content, status = b"", 499
         return Response(content, status, headers, media_type="application/json")
 
     async def _post(self, request: Request, name: str, version: str, label: str, method: str) -> bytes:
@@ -124,6 +122,8 @@ class RestApi:
             raise ServingError(
                 Code.DEADLINE_EXCEEDED, f"the request did not arrive within {_BODY_SECONDS} seconds"
             ) from None
+        except ClientDisconnect:
+            raise ServingError(Code.CANCELLED, "the client went away before its request was whole") from None
         if request.headers.get("content-encoding") != "gzip":
             return bytes(body)
         unpacked = self._unzip(bytes(body))

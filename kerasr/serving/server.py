@@ -26,8 +26,8 @@ from kerasr.serving.rest import make_app
 _MAX_CONNECTIONS = 768
 # How long a shutdown waits for what was taken.
 _GRACE_SECONDS = 30
-# How long a connection may be open without a request's head.
-_FIRST_REQUEST_SECONDS = 10.0
+# How long a request's head may take, from the connection or from its first byte on a connection that is kept.
+_HEAD_SECONDS = 10.0
 
 
 class Server:
@@ -133,15 +133,25 @@ class _RestServer(uvicorn.Server):
 
 
 class _ImpatientProtocol(H11Protocol):
-    """Closes a connection on which no request begins: uvicorn would wait, and such clients would take every place."""
+    """Closes a connection on which no request's head comes: uvicorn would wait, and such clients take every place.
+
+    Between two requests uvicorn is impatient itself, but any byte of the next one calms it for ever.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.loop.call_later(_FIRST_REQUEST_SECONDS, self._give_up)
+        self._timer = self.loop.call_later(_HEAD_SECONDS, transport.close)
 
-    def _give_up(self) -> None:
-        if self.cycle is None:
-            self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering and self._timer:
+            self._timer.cancel()
+            self._timer = None
+        elif not is_answering and not self._timer:
+            self._timer = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
 
 def _rest_config(predictor: Predictor, options: ServerOptions) -> uvicorn.Config:
