@@ -944,6 +944,8 @@ def test_a_model_whose_name_is_a_number_hides_no_other(tone_run, tmp_path):
     with pytest.raises(cli.UserError, match="'8' becomes the model's name"):
         export_serving(load_run(tone_run), tmp_path / "8")
     assert not (tmp_path / "8").exists()
+    with pytest.raises(cli.UserError, match="holds the model 7, and a server would take it for one model"):
+        export_serving(load_run(tone_run), tmp_path)
 
 
 def test_numbers_that_the_protocol_has_no_room_for_are_no_versions(tmp_path):

@@ -73,6 +73,11 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
             f"--to {to}: {model.name!r} becomes the model's name, and a server takes a number for a version: name the "
             "model's folder, as in --to serving/digits, and its versions are numbered by themselves"
         )
+    if held := sorted(path.parents[1].name for path in model.glob("*/[0-9]*/saved_model.pb")):
+        raise UserError(
+            f"--to {to}: holds the model {held[0]}, and a server would take it for one model: name a folder in it, as in "
+            f"--to {os.path.join(to, 'NAME')}"
+        )
     is_new = not model.exists()
     model.mkdir(parents=True, exist_ok=True)
     # A server passes over what is no number.
