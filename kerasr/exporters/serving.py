@@ -75,8 +75,8 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
         )
     if held := sorted(path.parents[1].name for path in model.glob("*/[0-9]*/saved_model.pb")):
         raise UserError(
-            f"--to {to}: holds the model {held[0]}, and a server would take it for one model: name a folder in it, as in "
-            f"--to {os.path.join(to, 'NAME')}"
+            f"--to {to}: holds the model {held[0]}, and a server would take it for one model: name a folder in it, as "
+            f"in --to {os.path.join(to, 'NAME')}"
         )
     is_new = not model.exists()
     model.mkdir(parents=True, exist_ok=True)
