@@ -73,7 +73,7 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
         clips_per_word: clips of each word, by the voices in turn.
 
     Returns:
-        Training clips, whose speakers are called `flite:` and the voice.
+        Clips without a split, whose speakers are called `flite:` and the voice.
 
     Raises:
         UserError: a word is given by espeak-ng's phonemes or cannot be spoken.
@@ -111,7 +111,7 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
             jobs.append(_Job(path, label, draw.choice(texts) + draw.choice(_ENDINGS), voice, features))
     for _ in map_threaded(_speak, jobs, "Speaking"):
         pass
-    return [Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}", split="train") for job in jobs]
+    return [Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}") for job in jobs]
 
 
 def _speak(job: _Job) -> None:

@@ -112,7 +112,7 @@ def speak_training_clips(
     made = []
     if espeak_clips:
         voices = synthetic.read_synthetic(spoken, cache, language=language, seed=seed, clips_per_word=espeak_clips)
-        utterances = (replace(item, speaker=f"espeak:{item.speaker}", split="train") for item in voices.utterances)
+        utterances = (replace(item, speaker=f"espeak:{item.speaker}") for item in voices.utterances)
         made.append(replace(voices, utterances=tuple(utterances)))
     if flite_clips:
         flite.check_flite(language, flite_clips)
@@ -120,7 +120,7 @@ def speak_training_clips(
         made.append(flite.read_flite(texts, cache, seed=seed, clips_per_word=flite_clips))
     return replace(
         made[0],
-        utterances=tuple(item for part in made for item in part.utterances),
+        utterances=tuple(replace(item, split="train") for part in made for item in part.utterances),
         licence="; ".join(part.licence for part in made),
         source="; ".join(part.source for part in made),
     )
