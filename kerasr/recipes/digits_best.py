@@ -30,7 +30,7 @@ def digits_best(model: str | None = None) -> TrainConfig:
     Each clip is heard at three speeds and the logits are averaged.
 
     Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py --candidate
-    digits-best`, seed 0; 16 minutes of one core a training, or 11 of two): george 93.8%, jackson 91.6%, lucas 95.0%,
+    digits-best`, seed 0; 16 minutes of one core a training): george 93.8%, jackson 91.6%, lucas 95.0%,
     nicolas 90.8%, theo 97.8%, yweweler 95.2%; 94.0% on average. Of FSDD's official test, by speakers of the training,
     100.0% of 300 (`python benchmarks/accuracy.py --recipe digits-best --models ResNet8`).
     """
