@@ -15,7 +15,7 @@ from rich.console import Console
 
 from kerasr import atomic
 from kerasr.config import TrainConfig
-from kerasr.data import Utterance, write_manifest
+from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
 from kerasr.run_directory import Run, provenance
 from kerasr.training import train_recipe
 
@@ -66,6 +66,15 @@ def measure_ways(
 def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Every result that is there."""
     return [json.loads(path.read_text()) for path in sorted(arguments.results.glob("*.json"))]
+
+
+def split_as_preset(preset: Run) -> tuple[Corpus, str]:
+    """Speech Commands' clips at hand, split by speaker as the preset's were, whatever a study's seed; and the rule."""
+    corpus, split_rule = split_corpus(load_corpus("speech_commands"), "speaker", seed=preset.config.seed)
+    known = {item.speaker for item in corpus.utterances if item.split == "test"} & {*preset.facts["train_speakers"]}
+    if known:
+        raise SystemExit(f"{preset.path.name} has learnt from {', '.join(map(str, known))}, who are tested")
+    return corpus, split_rule
 
 
 def train_on(utterances: Sequence[Utterance], config: TrainConfig, out: str) -> Run:

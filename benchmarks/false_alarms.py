@@ -25,11 +25,10 @@ from typing import Any
 
 import numpy as np
 from _an4 import SAMPLE_RATE, An4Utterance, an4_utterances
-from _parts import measure_ways, processor_seconds, train_on
+from _parts import measure_ways, processor_seconds, split_as_preset, train_on
 
 import kerasr
 from kerasr import audio
-from kerasr.data import load_corpus, split_corpus
 from kerasr.data.corpora import cache_folder
 from kerasr.false_alarms import count_alarms, list_stretches, score_stretches
 from kerasr.run_directory import Run
@@ -54,10 +53,7 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train a detector, and count what it misses and where it rings falsely."""
     write_talk()
     preset = kerasr.from_preset(PRESET)
-    corpus, split_rule = split_corpus(load_corpus("speech_commands"), "speaker", seed=preset.config.seed)
-    known = {item.speaker for item in corpus.utterances if item.split == "test"} & {*preset.facts["train_speakers"]}
-    if known:
-        raise SystemExit(f"the preset {PRESET} has learnt from {', '.join(map(str, known))}, who are tested")
+    corpus, split_rule = split_as_preset(preset)
     recipe = kerasr.get_recipe("wakeword")
     options = {**recipe.model_options, "width": preset.config.model_options["width"]}
     config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])

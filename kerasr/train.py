@@ -87,8 +87,7 @@ def print_result(console: Console, run: "Run") -> None:
     console.print(
         f"\n[bold]{metrics['accuracy']:.1%}[/bold] of {metrics['num_clips']:,} test clips right "
         f"(95% interval {low:.1%} to {high:.1%}); {run.config.keep} epoch {run.facts['best_epoch']} of "
-        f"{run.facts['epochs_run']}, "
-        f"{run.facts['train_seconds']:.0f} s of training"
+        f"{run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of training"
     )
     if negatives := metrics.get("detector", {}).get("negatives"):
         console.print(

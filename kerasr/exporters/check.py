@@ -72,7 +72,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     num_samples = np.array([len(clip) for clip in clips], np.int32)
     waveform = pad_clips(clips)
     given = {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)}
-    streamed = [_heard_part(run, clip) for clip in clips[:NUM_STREAMED]] if stream else []
+    streamed = clips[:NUM_STREAMED] if stream else []
     if stream:
         given["stream"] = np.array(json.dumps(stream.to_json()))
         given["piece"] = np.array(round(PIECE_SECONDS * stream.sample_rate))
@@ -137,15 +137,6 @@ def take_clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]
     items, clips = [items[place] for place, _ in read], [clip for _, clip in read]
     leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])
     return clips, run.task.label_index([item.label or "" for item in items]), list(leading)
-
-
-def _heard_part(run: Run, clip: np.ndarray) -> np.ndarray:
-    """What the front-end hears of a clip: its middle, where it is longer than the run's clips."""
-    spec = run.config.features
-    if spec.clip_seconds is None or len(clip) <= spec.clip_samples:
-        return clip
-    start = (len(clip) - spec.clip_samples) // 2
-    return clip[start : start + spec.clip_samples]
 
 
 def _made_clips(run: Run) -> list[np.ndarray]:
