@@ -44,7 +44,7 @@ NUM_SPEAKERS, NUM_LABELS = 6, 10
 LATENCY_ROUNDS = 100
 SEED = 0
 
-# ResNet18, half the size of the next, makes two passes in the time.
+# ResNet18, half the size of the next, cannot make two passes in the time.
 TOO_LARGE = ("ResNet34", "ResNet50")
 
 

@@ -90,7 +90,7 @@ def paired_test(
     return {
         "difference": float(gain.mean()),
         "interval": bootstrap(gain, units, seed),
-        "interval_method": f"bootstrap over {units.max() + 1:,} {over}",
+        "interval_method": f"bootstrap over {over}",
         "only_first": only_first,
         "only_second": only_second,
         "p_value": float(p_value),

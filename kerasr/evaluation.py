@@ -132,22 +132,23 @@ def _interval(correct: np.ndarray, speakers: Sequence[str | None], seed: int) ->
         return interval, f"exact binomial over {len(correct):,} clips, as all are {all_are}"
     units, over = speaker_units(speakers)
     if np.ptp(np.bincount(units, correct) / np.bincount(units)) == 0:
-        units, over = np.arange(len(correct)), "clips"
-    return bootstrap(correct, units, seed), f"bootstrap over {units.max() + 1:,} {over}"
+        units, over = np.arange(len(correct)), f"{len(correct):,} clips"
+    return bootstrap(correct, units, seed), f"bootstrap over {over}"
 
 
 def speaker_units(speakers: Sequence[str | None]) -> tuple[np.ndarray, str]:
     """What a bootstrap draws: whole speakers, and clips without one singly; clips, where fewer than two are known.
 
     Returns:
-        `(clips,)` index of each clip's unit, and what the units are called.
+        `(clips,)` index of each clip's unit, and what the units are, counted: "16 speakers and 29 clips without one".
     """
     known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
     if len(known) < 2:
-        return np.arange(len(speakers)), "clips"
+        return np.arange(len(speakers)), f"{len(speakers):,} clips"
     units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
     _, units = np.unique(units, return_inverse=True)
-    return units, "speakers and clips without one" if None in speakers else "speakers"
+    alone = sum(speaker is None for speaker in speakers)
+    return units, f"{len(known):,} speakers" + (f" and {alone:,} clips without one" if alone else "")
 
 
 def bootstrap(values: np.ndarray, units: np.ndarray, seed: int) -> list[float]:

@@ -55,7 +55,7 @@ def test_a_gain_on_one_speaker_alone_is_no_proof():
     # Nor where a clip of silence has no speaker.
     with_silence = paired_test(np.append(first, True), np.append(second, True), [*speakers, None])
     assert with_silence["interval"][0] == 0
-    assert with_silence["interval_method"] == "bootstrap over 7 speakers and clips without one"
+    assert with_silence["interval_method"] == "bootstrap over 6 speakers and 1 clips without one"
 
 
 def test_turned_round_it_says_the_opposite():

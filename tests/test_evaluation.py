@@ -92,7 +92,7 @@ def test_clips_without_a_speaker_stand_for_themselves():
     correct = np.array([1] * 18 + [0] * 2)
     speakers = ["a"] * 5 + ["b"] * 5 + [None] * 10
     metrics = compute_metrics(np.eye(2)[correct], np.ones(20, int), ("x", "y"), speakers)
-    assert metrics["interval_method"] == "bootstrap over 12 speakers and clips without one"
+    assert metrics["interval_method"] == "bootstrap over 2 speakers and 10 clips without one"
 
 
 def test_many_clips_cost_little():
