@@ -22,12 +22,13 @@ from kerasr.training import train_recipe
 RESULTS = Path(__file__).parent / "results"
 
 
-def parse_arguments(description: str | None, name: str, epochs: int) -> argparse.Namespace:
-    """The arguments of every such study."""
+def parse_arguments(description: str | None, name: str, epochs: int | None) -> argparse.Namespace:
+    """The arguments of every such study; `epochs` None leaves them to the recipe."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", help="some parts only, by name")
     parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
-    parser.add_argument("--epochs", type=int, default=epochs, help="passes of each training (default: %(default)s)")
+    passes = f"passes of each training (default: {epochs or 'as many as the recipe makes'})"
+    parser.add_argument("--epochs", type=int, default=epochs, help=passes)
     parser.add_argument("--results", type=Path, default=RESULTS / name, help="where the results are kept")
     return parser.parse_args()
 
@@ -38,7 +39,8 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
         raise SystemExit(f"--parts {unknown[0]}: there is no such part; there are {', '.join(parts)}")
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name, measure in parts.items():
-        path = arguments.results / f"{name}-{arguments.epochs}-epochs.json"
+        passes = f"-{arguments.epochs}-epochs" if arguments.epochs else ""
+        path = arguments.results / f"{name}{passes}.json"
         if not path.exists() and name in (arguments.parts or parts):
             print(name, flush=True)
             result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _parts import is_right, measure_parts, parse_arguments, read_parts, train_on
+from _parts import is_right, measure_parts, parse_arguments, processor_seconds, read_parts, train_on
 
 import kerasr
 from kerasr.data import Utterance, load_corpus
@@ -32,14 +32,12 @@ NEW = ("go", "off", "on", "stop", "yes")
 RECORDINGS = (5, 10, 20)
 WAYS = ("init", "nothing")
 SEEDS = 3
-EPOCHS = 150
-ENCODER_EPOCHS = 20
 ENCODER = Path("runs/few_shot")
 NUM_VALIDATION = 5
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__, "few_shot", EPOCHS)
+    arguments = parse_arguments(__doc__, "few_shot", epochs=None)
     if not arguments.table:
         parts = {
             f"{way}-{number}-{seed}": partial(measure, way, number, seed, arguments.epochs)
@@ -51,10 +49,10 @@ def main() -> None:
     print_table(read_parts(arguments))
 
 
-def encoder(epochs: int) -> Run:
+def encoder() -> Run:
     """The encoder's run, trained where there is none yet."""
     for path in list_runs(ENCODER):
-        if (run := load_run(path)).facts["status"] == "done" and run.config.epochs == epochs:
+        if (run := load_run(path)).facts["status"] == "done":
             return run
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in KNOWN]
     # A tenth of the speakers that it may hear validates.
@@ -62,18 +60,29 @@ def encoder(epochs: int) -> Run:
     splits = [
         replace(item, split="validation") if item.split == "train" and place(item) < 0.05 else item for item in splits
     ]
-    return train_on(splits, replace(kerasr.get_recipe("words"), epochs=epochs), str(ENCODER))
+    return train_on(splits, kerasr.get_recipe("words"), str(ENCODER))
 
 
-def measure(way: str, number: int, seed: int, epochs: int) -> dict[str, Any]:
+def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train on a few recordings a word, and score on speakers never heard."""
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in NEW]
-    config = replace(kerasr.get_recipe("words"), epochs=epochs, seed=seed, keep="last", batch_size=25)
+    config = replace(kerasr.get_recipe("words"), epochs=epochs, seed=seed, keep="last")
     if way == "init":
-        config = replace(config, init_from=str(encoder(min(epochs, ENCODER_EPOCHS)).path))
+        config = replace(config, init_from=str(encoder().path))
+    busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        _, right = is_right(train_on(draw_clips(clips, number, seed), config, out))
-    return {"way": way, "recordings": number, "seed": seed, "accuracy": float(right.mean()), "test_clips": len(right)}
+        run = train_on(draw_clips(clips, number, seed), config, out)
+        busy = processor_seconds() - busy
+        _, right = is_right(run)
+    return {
+        "way": way,
+        "recordings": number,
+        "seed": seed,
+        "accuracy": float(right.mean()),
+        "test_clips": len(right),
+        "passes": run.config.epochs,
+        "processor_seconds": round(busy, 1),
+    }
 
 
 def draw_clips(clips: Sequence[Utterance], number: int, seed: int) -> list[Utterance]:

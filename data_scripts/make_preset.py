@@ -118,8 +118,12 @@ def make_preset(
         listed = [replace(item, path=path) for item, path in zip(splits["test"], paths, strict=True)]
         write_manifest(os.path.join(beside, MANIFEST), listed)
         (Path(beside) / kerasr.presets.CARD).write_text(card, encoding="utf-8")
-    shutil.rmtree(place, ignore_errors=True)
+    earlier = folder / f".{name}.old"
+    shutil.rmtree(earlier, ignore_errors=True)
+    if place.exists():
+        place.rename(earlier)
     made.rename(place)
+    shutil.rmtree(earlier, ignore_errors=True)
     return place
 
 

@@ -27,6 +27,7 @@ Positive = Annotated[float, Bounds("a number above 0", lambda value: value > 0)]
 Share = Annotated[float, Bounds("a share from 0 to 1", lambda value: 0 <= value <= 1)]
 ShareBelowOne = Annotated[float, Bounds("a number from 0 to below 1", lambda value: 0 <= value < 1)]
 Number = Annotated[int, Bounds("a whole number of at least 0", lambda value: value >= 0)]
+Seed = Annotated[int, Bounds("a whole number from 0 to 4,294,967,295", lambda value: 0 <= value < 2**32)]
 Count = Annotated[int, Bounds("a whole number of at least 1", lambda value: value >= 1)]
 Range = Annotated[tuple[float, float], Bounds("two numbers, the lower one first", lambda ends: ends[0] <= ends[1])]
 Factors = Annotated[
@@ -63,6 +64,17 @@ def check_bounds(config: Any, group: str = "") -> None:
         if (words := _fault(annotation, value)) is not None:
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
             raise UserError(f"--{group}{name.replace('_', '-')} {shown}: give {words}")
+
+
+def check_option(name: str, value: Any, default: Any) -> None:
+    """Refuse a model's option that is not of its default's kind: sizes and factors are above 0, a dropout below 1.
+
+    Raises:
+        UserError: it is not.
+    """
+    kind = ShareBelowOne if name == "dropout" else {int: Count, float: Positive}.get(type(default), type(default))
+    if (words := _fault(kind, value)) is not None:
+        raise UserError(f"--model.{name.replace('_', '-')} {value}: give {words}")
 
 
 @functools.cache

@@ -72,6 +72,7 @@ class Keeper(keras.callbacks.Callback):
         position: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
+        averages: the optimiser averages the weights.
         patience: epochs without a better score before the training stops; None never stops it.
         patience_from: the epoch from which they count.
         checkpoint_seconds: time between checkpoints inside an epoch.
@@ -86,6 +87,7 @@ class Keeper(keras.callbacks.Callback):
         position: Position,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
+        averages: bool = False,
         patience: int | None = None,
         patience_from: int = 0,
         checkpoint_seconds: float = 30.0,
@@ -97,6 +99,7 @@ class Keeper(keras.callbacks.Callback):
         self._num_steps = num_steps
         self._resume = resume
         self._keep = keep
+        self._averages = averages
         self._patience = patience
         self._patience_from = patience_from
         self._checkpoint_seconds = checkpoint_seconds
@@ -147,7 +150,7 @@ class Keeper(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Begin the next call to `fit` where the last epoch ended: `fit` leaves averaged weights in the network."""
-        if self.model.optimizer.use_ema:
+        if self._averages:
             self._resume = load_checkpoint(self._folder / CHECKPOINT)
 
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
@@ -178,7 +181,7 @@ class Keeper(keras.callbacks.Callback):
     @contextlib.contextmanager
     def _average(self) -> Iterator[None]:
         """The averaged weights in the network's place, where the optimiser has them."""
-        if not self.model.optimizer.use_ema:
+        if not self._averages:
             yield
             return
         swap = keras.callbacks.SwapEMAWeights()

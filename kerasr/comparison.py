@@ -16,6 +16,9 @@ from kerasr.evaluation import CONFIDENCE, bootstrap, compute_metrics, speaker_un
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
 
+# The interval draws speakers anew, and of so few the draws tell little.
+FEW_SPEAKERS = 6
+
 
 def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     """Measure runs on the clips that are in every one's test split, and test each against the first.
@@ -126,9 +129,21 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     if any(len(test) > len(shared) for test in tests):
         own = ", ".join(f"{len(test):,} of {name}" for name, test in zip(names, tests, strict=True))
         notes.append(f"The test splits differ ({own}): compared on the {len(shared):,} clips that are in all of them.")
-    if len({item.speaker for item in shared} - {None}) == 1:
-        notes.append("One speaker: another may turn the order round.")
+    speakers = {item.speaker for item in shared} - {None}
+    if 0 < len(speakers) < FEW_SPEAKERS:
+        who = "One speaker: another" if len(speakers) == 1 else f"{len(speakers)} speakers: others"
+        notes.append(f"{who} may turn the order round.")
+    heard = [len(speakers & _heard_speakers(run)) for run in runs]
+    if len({*heard}) > 1:
+        counts = ", ".join(f"{name} {number}" for name, number in zip(names, heard, strict=True))
+        notes.append(f"Not the same was learnt from: of the {len(speakers)} speakers in the test, {counts}.")
     return shared, notes
+
+
+def _heard_speakers(run: Run) -> set[str | None]:
+    """Whose recordings it learnt from, and those before it from which it began."""
+    own = {item.speaker for item in run.utterances("train")}
+    return own.union(run.facts.get("train_speakers", ()))
 
 
 def _cost(run: Run, item: Utterance) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from kerasr.bounds import (
     Number,
     Positive,
     Range,
+    Seed,
     Share,
     ShareBelowOne,
     Speeds,
@@ -230,7 +231,10 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
     epochs: Count | None = 30
-    """Passes over the training split; None is 30, or what makes 1,500 steps of a few recordings."""
+    """Times that the training is judged by the validation split, and what is best is kept; None is 30, or what makes
+    1,500 steps of a few recordings."""
+    passes: Count = 1
+    """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
     batch_size: Count = 64
     """Clips a step."""
     label_smoothing: ShareBelowOne = 0.0
@@ -268,7 +272,7 @@ class TrainConfig:
     """Arithmetic of the network; auto is mixed_bfloat16 on a GPU that has it, else float32."""
     xla: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA; auto does on a GPU."""
-    seed: int = 0
+    seed: Seed = 0
     """Fixes weights, order, augmentation and splits."""
     out: str = "runs"
     """Folder that receives the run's own folder."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from kerasr.bounds import Bounds, Count, NotNegative, Number, check_bounds
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
@@ -45,7 +46,7 @@ class EvaluateConfig:
     """The part to measure on; test where not given, and all of --data."""
     suspects: bool = False
     """Rank training clips by how little cross-validated models believe their labels, into the run's suspects/."""
-    folds: int | None = None
+    folds: Count | None = None
     """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
     unlabelled: str | None = None
     """Rank the recordings of this folder by what labelling them would teach, into the run's evaluations/."""
@@ -53,16 +54,23 @@ class EvaluateConfig:
     """Place the test clips in noise, hear them as kerasr.listen does, and choose the threshold that it takes."""
     carry_state: bool = False
     """With --stream: listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
-    snr_db: tuple[float, ...] = (20.0, 10.0, 0.0)
+    snr_db: Annotated[tuple[float, ...], Bounds("one or more numbers", lambda values: len(values) > 0)] = (
+        20.0,
+        10.0,
+        0.0,
+    )
     """With --stream: speech over noise, in dB; a stream for each."""
-    false_alarms_per_hour: float = 10.0
+    false_alarms_per_hour: NotNegative = 10.0
     """With --stream: most of them at the threshold, which is chosen on validation clips."""
     out: str | None = None
     """Write here instead."""
-    max_bad: int = 10
+    max_bad: Number = 10
     """Unreadable recordings that are listed and left out; one more is an error."""
     json: bool = False
     """Print the scores as JSON, for programs."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> None:

@@ -148,7 +148,7 @@ def speaker_units(speakers: Sequence[str | None]) -> tuple[np.ndarray, str]:
     units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
     _, units = np.unique(units, return_inverse=True)
     alone = sum(speaker is None for speaker in speakers)
-    return units, f"{len(known):,} speakers" + (f" and {alone:,} clips without one" if alone else "")
+    return units, f"{len(known):,} speakers" + (f" and {alone:,} clip{'s' * (alone > 1)} without one" if alone else "")
 
 
 def bootstrap(values: np.ndarray, units: np.ndarray, seed: int) -> list[float]:

@@ -80,8 +80,20 @@ def orthogonal(matrix: Any) -> Any:
     return matrix
 
 
-def make_optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
-    """The optimiser with its learning rate as a function of the step."""
+def make_optimizer(
+    config: OptimizerConfig, num_steps: int, epochs: int, precision: str = "float32"
+) -> keras.optimizers.Optimizer:
+    """The optimiser with its learning rate as a function of the step.
+
+    In float16 a small gradient would be zero, so there the loss is scaled up before the gradients are taken, and they
+    are scaled down after (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740, section 3.2). Keras does this by
+    itself for a model of that precision; the model that is fitted here, around the network, is of none.
+    """
+    optimizer = _optimizer(config, num_steps, epochs)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer
+
+
+def _optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
     warmup = round(config.warmup_epochs * num_steps)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else config.learning_rate,

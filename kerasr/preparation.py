@@ -1,18 +1,21 @@
 """What comes before the first step: settings completed, recordings read and divided, the run's folder made."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
+from kerasr.bounds import check_option
 from kerasr.config import TrainConfig
-from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, split_corpus
+from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, progress, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.balance import find_groups
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
+from kerasr.data.manifest import content_hashes
 from kerasr.data.pipeline import measure_front_end
 from kerasr.errors import UserError
 from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
@@ -22,8 +25,10 @@ from kerasr.run_directory import Run, new_run
 from kerasr.tasks import Task, task_for
 from kerasr.transfer import add_pseudo_labels, heard_before, inherit, inherited_features
 
-# Where the config leaves the epochs open: passes that a large corpus gets, and steps that a small one needs.
+# Where the config leaves the epochs open: how many a large corpus gets, and how many steps a small one needs.
 EPOCHS, LEAST_STEPS = 30, 1500
+# An epoch of few steps takes longer to judge and to save than to train: these fill it with several passes.
+STEPS_AN_EPOCH = LEAST_STEPS // EPOCHS
 
 DIGITS = "synthetic:zero,one,two,three,four,five,six,seven,eight,nine"
 
@@ -56,15 +61,21 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus, stretches, negatives = add_negatives(config, corpus)
     utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
     config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
+    contents = content_hashes(corpus)
     facts = {
         "split_rule": split_rule,
-        "corpus": _corpus_facts(corpus),
+        "corpus": _corpus_facts(corpus, contents),
+        "test_copies": count_copies(corpus, contents),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
         **heard_before(config, utterances),
     }
     if voices:
-        facts["voices"] = {**_corpus_facts(voices), "clips": len(voices.utterances), "language": config.language}
+        facts["voices"] = {
+            **_corpus_facts(voices, content_hashes(voices)),
+            "clips": len(voices.utterances),
+            "language": config.language,
+        }
     if negatives:
         facts["negatives"] = negatives
     return new_run(config, facts=facts, utterances=utterances)
@@ -140,11 +151,12 @@ def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
 
 
 def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
-    """The config with a number of epochs."""
+    """The config with a number of epochs, and of passes in each."""
     if config.epochs is not None:
         return config
     steps = max(num_clips // config.batch_size, 1)
-    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // steps)))
+    passes = max(STEPS_AN_EPOCH // steps, config.passes)
+    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // (passes * steps))), passes=passes)
 
 
 def _check_model(config: TrainConfig, task: Task) -> None:
@@ -156,6 +168,8 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
         )
+    for name, value in config.model_options.items():
+        check_option(name, value, facts.options[name])
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
@@ -163,7 +177,29 @@ def _check_model(config: TrainConfig, task: Task) -> None:
         )
 
 
-def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
+def count_copies(corpus: Corpus, contents: Sequence[str]) -> int:
+    """How many test recordings are, byte for byte, in another split too, which is said."""
+    known = {}
+    for item, content in zip(corpus.utterances, contents, strict=True):
+        if item.split != "test":
+            known[content] = item.path
+    copies = [
+        (item.path, known[content])
+        for item, content in zip(corpus.utterances, contents, strict=True)
+        if item.split == "test" and content in known
+    ]
+    if copies:
+        first, original = copies[0]
+        progress.console().print(
+            f"warning: copies of what is learnt from are in the test, {len(copies):,} of them (the first is {first}, "
+            f"a copy of {original}): the score will say more than is true",
+            style="yellow",
+            markup=False,
+        )
+    return len(copies)
+
+
+def _corpus_facts(corpus: Corpus, contents: Sequence[str]) -> dict[str, Any]:
     return {
         "name": corpus.name,
         "source": corpus.source,
@@ -171,5 +207,5 @@ def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
         "labels": corpus.labels,
         "noise": corpus.noise,
         "bad": corpus.bad,
-        "fingerprint": fingerprint(corpus),
+        "fingerprint": fingerprint(corpus, contents),
     }

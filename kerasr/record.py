@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from kerasr.bounds import Count, Positive, check_bounds
 from kerasr.cli import parse, run_command
 from kerasr.errors import UserError
 
@@ -56,14 +57,17 @@ class RecordConfig:
     """The words, separated by commas."""
     speaker: str | None = None
     """Who speaks; the recordings carry the name, so that a training can hold speakers out. Asked for where None."""
-    count: int = 10
+    count: Count = 10
     """Recordings of each word by this speaker, those that are there counted in."""
-    seconds: float = 1.5
+    seconds: Positive = 1.5
     """Time to say a word, in seconds."""
-    sample_rate: int = 16000
+    sample_rate: Count = 16000
     """Of the recordings, in Hz."""
     seed: int = 0
     """Another seed asks in another order."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> None:

@@ -195,7 +195,7 @@ for _facts in (
         tasks=_BOTH,
         parameters=23_626,
         macs=20_823_680,
-        options={"filters": 64, "dropout": 0.2},
+        options={"filters": 64, "dropout": 0.4},
     ),
     ModelFacts(
         name="MatchboxNet",

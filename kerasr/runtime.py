@@ -10,6 +10,7 @@ import keras
 from kerasr.config import TrainConfig
 from kerasr.models.cost import count_macs
 from kerasr.recurrent import choose_kernel
+from kerasr.registry import model_facts
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ def decide_runtime(config: TrainConfig) -> Runtime:
     """
     device = device_name()
     on_gpu = device != "CPU"
-    precision = config.precision if config.precision != "auto" else ("mixed_bfloat16" if on_gpu else "float32")
+    quickest = "mixed_bfloat16" if on_gpu and _has_bfloat16() else "float32"
+    precision = quickest if config.precision == "auto" else config.precision
     xla = on_gpu if config.xla == "auto" else config.xla == "on"
     backend = keras.backend.backend()
     xla = xla or backend == "jax"
-    policy = config.model_options.get("kernel")
+    policy = {**model_facts(config.model).options, **config.model_options}.get("kernel")
     return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
 
 
@@ -50,6 +52,18 @@ def device_name() -> str:
 
         return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
     return "CPU"
+
+
+def _has_bfloat16() -> bool:
+    """Whether the first GPU computes in bfloat16 itself: NVIDIA's do from Ampere, compute capability 8.0, on."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+        return details.get("compute_capability", (8, 0)) >= (8, 0)
+    import jax
+
+    return float(getattr(jax.devices()[0], "compute_capability", "8.0")) >= 8.0
 
 
 @contextlib.contextmanager

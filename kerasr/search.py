@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 
+from kerasr.bounds import Count, check_bounds
 from kerasr.cli import import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
 from kerasr.recipes import get_recipe
@@ -37,7 +38,7 @@ class SearchConfig:
     """Settings and their values: name=low..high or name=one|another, with commas between them."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Everything that is not searched, as for `python -m kerasr.train`."""
-    trials: int = 20
+    trials: Count = 20
     """Trainings in all, those of an earlier call with the same --out included."""
 
 
@@ -46,6 +47,7 @@ def main(argv: list[str]) -> None:
     recipe, argv = take_recipe(argv)
     default = SearchConfig(tyro.MISSING, get_recipe(recipe, value_of("--model", argv)))
     config = parse(SearchConfig, argv, command="search", description=DESCRIPTION, default=default)
+    check_bounds(config)
     import_quietly()
     from kerasr.tuning import Search, parse_space
 
@@ -105,7 +107,7 @@ def _flag(name: str, value: Any, config: TrainConfig) -> str:
     """The value as `python -m kerasr.train` takes it; a switch that stands as it should is left alone."""
     group, dot, field = name.replace("_", "-").rpartition(".")
     if not isinstance(value, bool):
-        return f"--{group}{dot}{field} {value}"
+        return f"--{group}{dot}{field} {shlex.quote(str(value))}"
     from kerasr.tuning import with_values
 
     same = with_values(config, {name: value}) == config

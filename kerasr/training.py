@@ -91,6 +91,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         position=position,
         resume=checkpoint,
         keep=config.keep,
+        averages=bool(config.optimizer.ema),
         patience=config.patience,
         patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
@@ -162,7 +163,7 @@ def _begin_phase(
             layer.trainable = not phase.head_only
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(
-        optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first),
+        optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first, runtime.precision),
         loss=task.loss(config.loss, config.label_smoothing),
         metrics=[task.accuracy()],
         jit_compile=runtime.xla,
@@ -232,6 +233,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 task.num_outputs,
                 run.features,
                 batch_size=config.batch_size,
+                passes=config.passes if split == "train" else 1,
                 seed=config.seed,
                 cache_folder=run.path if config.cache else None,
                 waveforms=runtime.backend != "tensorflow",

@@ -36,6 +36,7 @@ import keras
 from rich.console import Console
 
 from kerasr import atomic
+from kerasr.bounds import check_option
 from kerasr.config import TrainConfig, to_json
 from kerasr.errors import UserError
 from kerasr.registry import model_facts
@@ -127,6 +128,7 @@ def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
         if rest not in options:
             known = ", ".join(options) or "none"
             raise UserError(f"--space {name}: {config.model} has no such option; it has {known}")
+        check_option(rest, value, options[rest])
         return replace(config, model_options={**config.model_options, rest: value})
     fields = {field.name for field in dataclasses.fields(config)} - {"model_options", "recipe", "out"}
     if first not in fields:
@@ -228,8 +230,8 @@ class Search:
         """One more trial, or the one that was cut short; returns it when it has ended.
 
         Raises:
-            UserError: the first trial goes wrong, as others then would; a later one, as of a learning rate that is too
-                high, counts as a trial without a score.
+            Exception: the first trial goes wrong, as others then would; a later one, as of a learning rate that is too
+                high or a network that is too large for the memory, counts as a trial without a score.
         """
         import optuna
 
@@ -241,10 +243,11 @@ class Search:
             found = run_trial(self.config, values, str(self.folder / folder), callbacks=[_pruner(trial)])
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        except UserError as error:
+        except Exception as error:
             first = not self.trials
             if not first:
-                trial.set_user_attr("reason", str(error))
+                trial.set_user_attr("reason", str(error) or type(error).__name__)
+            # Told in any case: a trial that is left running is begun again by the next call.
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
             if first:
                 raise

@@ -55,7 +55,7 @@ def test_a_gain_on_one_speaker_alone_is_no_proof():
     # Nor where a clip of silence has no speaker.
     with_silence = paired_test(np.append(first, True), np.append(second, True), [*speakers, None])
     assert with_silence["interval"][0] == 0
-    assert with_silence["interval_method"] == "bootstrap over 6 speakers and 1 clips without one"
+    assert with_silence["interval_method"] == "bootstrap over 6 speakers and 1 clip without one"
 
 
 def test_turned_round_it_says_the_opposite():
@@ -118,6 +118,21 @@ def test_other_test_clips_are_told_and_only_shared_ones_count(runs):
     small, large = sorted(pair["p_value"] for pair in comparison["pairs"])
     adjusted = sorted(pair["p_adjusted"] for pair in comparison["pairs"])
     assert adjusted == [min(1, 2 * small), max(min(1, 2 * small), large)]
+
+
+def test_who_was_heard_by_one_run_alone_is_told(runs, tmp_path):
+    good, *_ = runs
+    named = []
+    for name, splits in (("knows", {"test": "a", "validation": "b", "train": "a"}), ("not", {"test": "a"})):
+        run = load_run(shutil.copytree(good.path, tmp_path / name))
+        listed = read_manifest(run.path / "manifest.csv").utterances
+        write_manifest(
+            run.path / "manifest.csv", [replace(item, speaker=splits.get(item.split, "c")) for item in listed]
+        )
+        named.append(load_run(run.path))
+    few, heard = compare_runs(named)["notes"]
+    assert few == "One speaker: another may turn the order round."
+    assert heard == "Not the same was learnt from: of the 1 speakers in the test, knows 1, not 0."
 
 
 def test_runs_that_cannot_be_compared(runs, tmp_path):

@@ -139,6 +139,15 @@ def test_bad_recordings_are_listed_and_left_out(tmp_path, clips, capsys):
         load_corpus(str(tmp_path / "m.csv"), max_bad=1)
 
 
+def test_a_name_that_a_manifest_cannot_hold_is_listed(tmp_path, clips):
+    strange = tmp_path / "corpus" / os.fsdecode(b"caf\xe9.wav")
+    shutil.copy(clips[0], strange)
+    whole = Corpus("c", (Utterance(clips[0], "yes"), Utterance(str(strange), "yes")))
+    ((path, reason),) = check_recordings(whole, max_bad=1).bad
+    assert path.endswith("caf\\udce9.wav")
+    assert reason == "its name is not in UTF-8, as a manifest is; rename it"
+
+
 def test_nothing_but_bad_recordings(tmp_path):
     corpus = Corpus("all bad", (Utterance("/nowhere.wav", "yes"),), source="the source")
     with pytest.raises(UserError, match="none of its 1 recordings"):

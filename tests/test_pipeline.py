@@ -12,7 +12,7 @@ from kerasr.data import clips as clips_module
 from kerasr.data import pipeline as pipeline_module
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance
-from kerasr.data.pipeline import Pipeline, measure_front_end
+from kerasr.data.pipeline import Pipeline, make_datasets, measure_front_end
 from kerasr.errors import UserError
 from kerasr.features import Features
 
@@ -69,6 +69,12 @@ def test_training_batches_follow_seed_and_epoch(utterances):
 def test_a_stream_can_begin_anywhere(utterances):
     whole = as_arrays(make(utterances, augment=AUGMENT, seed=1).batches(3))
     assert_same(whole[4:], as_arrays(make(utterances, augment=AUGMENT, seed=1).batches(3, first_step=4)))
+
+
+def test_an_epoch_of_several_passes_is_those_passes(utterances):
+    single, double = (make(utterances, augment=AUGMENT, passes=passes) for passes in (1, 2))
+    assert double.num_steps == 2 * single.num_steps
+    assert_same(as_arrays(double.batches(2, first_step=1)), as_arrays(single.batches(4, first_step=1)))
 
 
 def test_every_clip_comes_up_over_the_epochs(utterances):
@@ -151,6 +157,15 @@ def test_bad_recordings_are_listed_and_left_out_up_to_a_limit(utterances, tmp_pa
     assert kept.bad[0][0] == str(nan)
     with pytest.raises(UserError, match=r"nan\.wav"):
         measure_front_end(corpus, SPEC, max_bad=0)
+
+
+def test_datasets_mix_the_words(utterances):
+    test = replace(utterances[0], split="test")
+    corpus = Corpus("tones", (*utterances[1:], test, replace(test, path=utterances[1].path, split="validation")))
+    datasets, _ = make_datasets(corpus, SPEC, batch_size=16)
+    words = [set(np.asarray(targets).argmax(1)) for _, targets in datasets["train"]]
+    assert len(words) == 3
+    assert all(len(heard) > 1 for heard in words)
 
 
 def test_statistics_come_from_the_training_split_alone(utterances, tmp_path):

@@ -320,8 +320,19 @@ def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):
     assert evaluation.metrics["num_clips"] == 20
     assert any("No clip of high, middle" in note for note in evaluation.notes)
     assert sorted({*before, "evaluations"}) == sorted(file.name for file in path.iterdir())
-    own = evaluate_run(run, corpus=read_folder(str(tones)), folder=tmp_path / "out")
+    (tmp_path / "linked").symlink_to(tones)
+    own = evaluate_run(run, corpus=read_folder(str(tmp_path / "linked")), folder=tmp_path / "out")
     assert any("were in the run's own training" in note for note in own.notes)
+
+
+def test_recordings_of_the_same_name_do_not_take_the_place_of_others(tone_run, tones, tmp_path):
+    run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
+    folders = []
+    for place in ("here", "there", "here"):
+        clips = tmp_path / place / "test"
+        shutil.copytree(tones / "low", clips / "low", dirs_exist_ok=True)
+        folders.append(evaluate_run(run, corpus=read_folder(str(clips))).folder.name)
+    assert folders == ["test", "test-2", "test"]
 
 
 def test_the_columns_of_a_manifest_are_groups(tone_run, tmp_path):

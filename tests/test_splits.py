@@ -55,6 +55,27 @@ def test_validation_is_drawn_from_training_where_the_official_split_has_none(spe
         assert not speakers_of(divided, "validation") & speakers_of(divided, "train")
 
 
+def test_a_training_part_of_two_speakers_keeps_both():
+    whole = corpus_of(3, clips=150, official=lambda number: "test" if number % 3 == 0 else "train")
+    divided, said = split_corpus(whole)
+    assert said.endswith("so a tenth of its recordings, by a hash of the path, is taken from training")
+    assert 10 <= sizes(divided)["validation"] <= 40
+
+
+def test_the_sentence_counts_who_validates():
+    _, said = split_corpus(corpus_of(20, clips=200, official=lambda number: "test" if number < 20 else "train"))
+    assert said.endswith("so 2 of its 20 speakers are taken from training")
+
+
+def test_two_names_that_differ_by_case_are_told(capsys):
+    whole = corpus_of(4)
+    renamed = [
+        replace(item, speaker="Speaker01") if item.path == "/data/no/1.wav" else item for item in whole.utterances
+    ]
+    split_corpus(replace(whole, utterances=tuple(renamed)))
+    assert "'Speaker01' and 'speaker01'" in capsys.readouterr().err
+
+
 def test_auto_says_why_the_official_split_cannot_be_used():
     whole = corpus_of(speakers=10, official=lambda number: "test")
     divided, said = split_corpus(whole)
@@ -147,6 +168,12 @@ def test_the_next_speaker_validates_whatever_the_order_of_those_left_out(names):
     assert watched in left
     assert speakers_of(divided, "train") == left - {watched}
     assert said.startswith(f"leave 2 speakers out: {names.replace(',', ' and ')} are the test, {watched} the")
+
+
+def test_names_may_stand_apart():
+    assert split_corpus(corpus_of(5), leave_out="a, b".replace("a", "speaker00").replace("b", "speaker03"))[
+        1
+    ].startswith("leave 2 speakers out")
 
 
 def test_all_others_train_where_clips_validate():

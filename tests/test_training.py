@@ -21,14 +21,15 @@ from kerasr.callbacks import Position
 from kerasr.checkpoint import Checkpoint, load_checkpoint
 from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
 from kerasr.data.balance import class_weights
-from kerasr.data.manifest import write_manifest
+from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.errors import UserError
 from kerasr.features import change_speed
 from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs
+from kerasr.report import evaluate_run
 from kerasr.run_directory import list_runs, load_run
-from kerasr.runtime import decide_runtime
+from kerasr.runtime import decide_runtime, under_precision
 from kerasr.training import resume_run, train_recipe
 
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
@@ -290,12 +291,29 @@ def test_settings_beyond_their_bounds_are_told(group, change, message):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_keeps_logits_and_weights_float32(config, policy):
-    run = train_recipe(replace(config, precision=policy, epochs=2), console=quiet())
+    optimizer = replace(config.optimizer, ema=0.9)
+    run = train_recipe(replace(config, precision=policy, epochs=2, optimizer=optimizer), console=quiet())
     assert run.facts["precision"] == policy
     assert {keras.backend.standardize_dtype(weight.dtype) for weight in run.network.trainable_weights} == {"float32"}
     assert run.network.layers[-1].compute_dtype == "float32"
     assert any(layer.compute_dtype == policy.removeprefix("mixed_") for layer in run.network.layers)
     assert np.isfinite([row["loss"] for row in run.history]).all()
+
+
+@pytest.mark.parametrize(("precision", "moves"), [("mixed_float16", True), ("float32", False)])
+def test_a_gradient_too_small_for_float16_still_moves_weights(precision, moves):
+    with under_precision("mixed_float16"):
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    steady = OptimizerConfig("sgd", learning_rate=1.0, schedule="constant", warmup_epochs=0, clip_norm=None)
+    # (Without the scale, as for a network of another precision, it is lost.)
+    network.compile(
+        make_optimizer(steady, 1, 1, precision),
+        loss=lambda _, outputs: 1e-9 * keras.ops.mean(keras.ops.cast(outputs, "float32")),
+        auto_scale_loss=False,
+    )
+    network.layers[0].set_weights([np.zeros((1, 1))])
+    network.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0)
+    assert bool(network.layers[0].get_weights()[0]) is moves
 
 
 def test_xla_trains_to_the_same_place(config):
@@ -336,8 +354,13 @@ def test_learning_rate_warms_up_and_follows_its_schedule(schedule):
 def test_auto_is_plain_on_a_cpu(config, monkeypatch):
     monkeypatch.setattr(runtime, "device_name", lambda: "CPU")
     assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("float32", False)
-    monkeypatch.setattr(runtime, "device_name", lambda: "NVIDIA H200")
+    details = {"device_name": "NVIDIA H200", "compute_capability": (9, 0)}
+    monkeypatch.undo()
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr("tensorflow.config.experimental.get_device_details", lambda device: details)
     assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("mixed_bfloat16", True)
+    details["compute_capability"] = (7, 5)
+    assert (decide_runtime(config).precision, decide_runtime(config).xla) == ("float32", True)
     asked = replace(config, precision="float32", xla="off")
     assert (decide_runtime(asked).precision, decide_runtime(asked).xla) == ("float32", False)
 
@@ -387,8 +410,38 @@ def test_jax_trains_what_tensorflow_can_load(config):
     np.testing.assert_allclose(ours, np.load(out / "probs.npy"), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropout": 1.5}, "--model.dropout 1.5: give a number from 0 to below 1"),
+        ({"width": -3}, "--model.width -3: give a number above 0"),
+    ],
+)
+def test_options_beyond_their_bounds_are_told_before_a_run_begins(config, options, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        train_recipe(replace(config, model_options=options), console=quiet())
+    assert not list_runs(config.out)
+
+
+def test_copies_of_training_clips_in_the_test_are_told(config, tones, tmp_path, capsys):
+    tree = tmp_path / "copied"
+    shutil.copytree(tones, tree)
+    rows = [
+        Utterance(str(path), path.parent.name, split=("train", "validation", "test")[number % 3])
+        for number, path in enumerate(sorted(tree.glob("*/*.wav")))
+    ]
+    shutil.copy(rows[0].path, rows[2].path)
+    write_manifest(tree / "manifest.csv", rows)
+    run = train_recipe(replace(config, data=str(tree / "manifest.csv"), epochs=1), console=quiet())
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"copies of what is learnt from are in the test, 1 of them (the first is {rows[2].path}" in told
+    assert any("Of the test's recordings, 1 stand in training" in note for note in evaluate_run(run).notes)
+
+
 def test_a_few_recordings_are_passed_over_more_often():
     few = decide_epochs(TrainConfig(epochs=None, batch_size=32), 100)
     many = decide_epochs(TrainConfig(epochs=None, batch_size=32), 100_000)
-    assert (few.epochs, many.epochs) == (500, 30)
-    assert decide_epochs(TrainConfig(epochs=7), 100).epochs == 7
+    # 16 passes of 3 steps fit into 50 steps, and 32 epochs of 48 make 1,500.
+    assert (few.epochs, few.passes) == (32, 16)
+    assert (many.epochs, many.passes) == (30, 1)
+    assert decide_epochs(TrainConfig(epochs=7), 100) == TrainConfig(epochs=7)

@@ -187,14 +187,14 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
     paths = [item.path for item in corpus.utterances]
     for item, found in zip(corpus.utterances, map_threaded(_header, paths, "Reading headers"), strict=True):
         if isinstance(found, str):
-            bad.append((item.path, found))
+            bad.append((_readable(item.path), found))
         else:
             kept.append(dataclasses.replace(item, duration=found))
     noise = []
     for path in corpus.noise:
         found = _header(path)
         if isinstance(found, str):
-            bad.append((path, found))
+            bad.append((_readable(path), found))
         else:
             noise.append(path)
     if bad:
@@ -206,21 +206,29 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
     return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), labels=labels, bad=tuple(bad))
 
 
-def fingerprint(corpus: Corpus) -> str:
+def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
     """SHA-256, in hex, of what the corpus says and what its files hold, wherever it lies.
 
     It is taken of the sorted SHA-256 of one row a recording: relative path, label, text, speaker, size and SHA-256 of
     the content. Content is every byte of a file up to 1 MiB and the first and last 512 KiB of a longer one, so that a
     folder of clips is read in full and a three-hour recording is not. The split, the extra facts and the background
     recordings are no part of it: the run's manifest has them.
+
+    Args:
+        corpus: the recordings.
+        contents: what `content_hashes` says of them, where that is known already.
     """
-    paths = [item.path for item in corpus.utterances]
-    contents = map_threaded(content_hash, paths, "Taking the fingerprint")
+    contents = content_hashes(corpus) if contents is None else contents
     rows = (
         json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
         for item, content in zip(corpus.utterances, contents, strict=True)
     )
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
+
+
+def content_hashes(corpus: Corpus) -> list[str]:
+    """The `content_hash` of each recording."""
+    return [*map_threaded(content_hash, [item.path for item in corpus.utterances], "Taking the fingerprint")]
 
 
 def content_hash(path: str) -> str:
@@ -235,10 +243,17 @@ def content_hash(path: str) -> str:
 
 def _header(path: str) -> float | str:
     """Duration in seconds, or the reason why the recording is bad."""
+    if _readable(path) != path:
+        return "its name is not in UTF-8, as a manifest is; rename it"
     try:
         return audio.facts(path).duration
     except UserError as error:
         return str(error).removeprefix(f"{path}: ")
+
+
+def _readable(path: str) -> str:
+    """The path, with bytes that are no UTF-8 written out."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None:

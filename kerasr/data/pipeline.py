@@ -87,11 +87,12 @@ class Pipeline:
         num_outputs: labels there are; 1 for a detector, whose label index is 0 or 1.
         features: the front-end.
         batch_size: clips in a batch; fewer where there are fewer recordings.
-        augment: draw changes to each clip and shuffle in each epoch; None leaves clips and order as they are.
+        passes: times that an epoch goes over the recordings.
+        augment: draw changes to each clip and shuffle in each pass; None leaves clips and order as they are.
         noise: recordings of background noise, for augmentation.
         seed: fixes order and augmentation.
         class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
-        strata: `(recordings,)` a number for each one's kind: an epoch then draws as many of each kind, those of a rare
+        strata: `(recordings,)` a number for each one's kind: a pass then draws as many of each kind, those of a rare
             one again and again, those of a frequent one not all.
         group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
             weight in each group, and in the last column the weight of what is in none.
@@ -108,6 +109,7 @@ class Pipeline:
         features: Features,
         *,
         batch_size: int = 64,
+        passes: int = 1,
         augment: Augmentation | None = None,
         noise: Sequence[str] = (),
         seed: int = 0,
@@ -122,6 +124,7 @@ class Pipeline:
         # What a recording's fault was: TensorFlow hands its own error on instead.
         self.fault: UserError | None = None
         self.batch_size = min(batch_size, len(utterances))
+        self._passes = passes
         self._label_index = np.asarray(label_index, np.int32)
         self._num_outputs = num_outputs
         self._augment = augment
@@ -139,8 +142,9 @@ class Pipeline:
 
     @property
     def num_steps(self) -> int:
-        """Batches in an epoch. In training an incomplete last batch is left out; other clips are in it next epoch."""
-        return len(self.utterances) // self.batch_size if self._augment else -(-len(self.utterances) // self.batch_size)
+        """Batches in an epoch. In training a pass leaves an incomplete last batch out; the next has others in it."""
+        whole, rest = divmod(len(self.utterances), self.batch_size)
+        return self._passes * (whole if self._augment else whole + bool(rest))
 
     @property
     def group_shares(self) -> np.ndarray | None:
@@ -168,14 +172,14 @@ class Pipeline:
         return int(4 * per_second * sum(seconds))
 
     def batches(self, epochs: int = 1, *, first_step: int = 0) -> tf.data.Dataset:
-        """Batches of `epochs` passes, from step `first_step` of the first on.
+        """Batches of `epochs` epochs, from step `first_step` of the first on.
 
         Returns:
             A dataset of `(features, targets)`, or `(features, targets, weights)` with class weights or groups: float32
             `(batch, time, feature)`, `(batch, outputs)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the
             first part is a dict of `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
         """
-        order = tf.data.Dataset.range(epochs).flat_map(self._epoch_order).skip(first_step)
+        order = tf.data.Dataset.range(epochs * self._passes).flat_map(self._pass_order).skip(first_step)
         dataset = order.map(self._load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         dataset = dataset.map(self._prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         # What may be decoded ahead of the model, whatever the corpus's size.
@@ -184,9 +188,9 @@ class Pipeline:
         count = tf.data.experimental.assert_cardinality(max(epochs * self.num_steps - first_step, 0))
         return dataset.with_options(options).prefetch(4).apply(count)
 
-    def _epoch_order(self, epoch: tf.Tensor) -> tf.data.Dataset:
-        """`(seed, indices)` of each batch of an epoch."""
-        seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
+    def _pass_order(self, number: tf.Tensor) -> tf.data.Dataset:
+        """`(seed, indices)` of each batch of one pass."""
+        seed = tf.stack([tf.constant(self._seed, tf.int64), number])
         indices = tf.range(len(self.utterances))
         if self._strata is not None:
             indices = draw_evenly(self._strata, tf.random.experimental.stateless_fold_in(seed, len(self.utterances)))
@@ -321,9 +325,11 @@ def make_datasets(
     Args:
         corpus: what `split_corpus` returned.
         spec: what the front-end computes.
-        batch_size: clips in a batch.
-        augment: changes to training clips; None leaves them, and their order, alone.
-        epochs: passes that the training dataset holds, each with its own order and changes.
+        batch_size: clips in a batch; those of training are whole, a pass leaves out what is over.
+        augment: changes to training clips; None leaves them as they are. Their order is drawn in any case.
+        epochs: passes that the training dataset holds, each with its own order and changes. A dataset of one pass has
+            the same ones whenever it is gone through: `fit(datasets["train"])` wants as many here as it would in
+            `epochs`.
         seed: fixes order and changes.
         max_bad: bad recordings that are listed and left out.
 
@@ -343,7 +349,7 @@ def make_datasets(
             len(corpus.labels),
             features,
             batch_size=batch_size,
-            augment=augment if training else None,
+            augment=(augment or Augmentation()) if training else None,
             noise=corpus.noise,
             seed=seed,
         )

@@ -18,6 +18,8 @@ Rule = Literal["auto", "official", "speaker", "file"]
 
 # Share of the recordings that validation and test get, each.
 _SHARE = 0.1
+# Most of a training part without a validation part of its own that whole speakers may take from it.
+_MOST_TO_VALIDATE = 1 / 3
 
 
 def split_corpus(
@@ -79,15 +81,22 @@ def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     if "validation" in splits or "train" not in splits:
         return splits, description
     training = replace(corpus, utterances=tuple(u for u in corpus.utterances if u.split == "train"))
-    by_speaker = len(training.speakers) > 1
-    parts = _by_speaker(training, ("validation",), seed) if by_speaker else {}
+    parts = _by_speaker(training, ("validation",), seed) if len(training.speakers) > 1 else {}
+    taken = sum(parts.get(item.speaker or "") == "validation" for item in training.utterances)
+    # Of very few speakers one is too much to lose.
+    by_speaker = 0 < taken <= _MOST_TO_VALIDATE * len(training.utterances)
+    parts = parts if by_speaker else {}
     share = _file_rule(corpus, ("validation",), seed)
     splits = [
         (parts[item.speaker] if item.speaker in parts else share(item)) if item.split == "train" else str(item.split)
         for item in corpus.utterances
     ]
-    drawn = "of its speakers" if by_speaker else "of its recordings, by a hash of the path"
-    return splits, f"{description}; it has no validation part, so about a tenth {drawn} is taken from training"
+    number = sum(part == "validation" for part in parts.values())
+    drawn = (
+        f"{number} of its {len(parts)} speakers" if by_speaker else "a tenth of its recordings, by a hash of the path,"
+    )
+    verb = "is" if number == 1 or not by_speaker else "are"
+    return splits, f"{description}; it has no validation part, so {drawn} {verb} taken from training"
 
 
 def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
@@ -117,7 +126,7 @@ def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
 def _names(corpus: Corpus, leave_out: str) -> list[str]:
     """One speaker, whose name may hold a comma, or several."""
     leave_out = unicodedata.normalize("NFC", leave_out)
-    return [leave_out] if leave_out in corpus.speakers else leave_out.split(",")
+    return [leave_out] if leave_out in corpus.speakers else [name.strip() for name in leave_out.split(",")]
 
 
 def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) -> tuple[list[str], str]:
@@ -217,7 +226,21 @@ def _finish(corpus: Corpus, splits: list[str], description: str) -> tuple[Corpus
         for item, split in zip(corpus.utterances, splits, strict=True)
     )
     _warn_untested(corpus, utterances)
+    _warn_alike(corpus)
     return replace(corpus, utterances=utterances), description
+
+
+def _warn_alike(corpus: Corpus) -> None:
+    """Say who may be one person under two names: a split by speaker would take them for two."""
+    names: dict[str, str] = {}
+    for name in corpus.speakers:
+        if (other := names.setdefault(name.casefold(), name)) != name:
+            console().print(
+                f"warning: {corpus.name} has the speakers {other!r} and {name!r}: if that is one person, give them one "
+                "name, or one split may hear what another tests",
+                style="yellow",
+                markup=False,
+            )
 
 
 def _warn_untested(corpus: Corpus, utterances: tuple[Utterance, ...]) -> None:

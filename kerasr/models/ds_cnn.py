@@ -26,7 +26,7 @@ def DSCNN(
     num_outputs: int,
     *,
     filters: int = 64,
-    dropout: float = 0.2,
+    dropout: float = 0.4,
     name: str = "ds_cnn",
 ) -> keras.Model:
     """Build a depthwise separable CNN.
@@ -35,7 +35,7 @@ def DSCNN(
         input_shape: `(time, feature)`; time must be a number.
         num_outputs: number of logits; one for a detector.
         filters: filters of each convolution.
-        dropout: share dropped in training after the first convolution; twice as much is dropped before the pooling.
+        dropout: share dropped in training before the pooling; half as much is dropped after the first convolution.
         name: the model's name.
 
     Returns:
@@ -48,13 +48,13 @@ def DSCNN(
     # With an even kernel, `same` does not shift with the parity of the length.
     x = keras.layers.Conv2D(filters, (10, 4), strides=2, padding="same", name="stem_conv")(x)
     x = _norm_relu(x, "stem")
-    x = keras.layers.Dropout(dropout, name="stem_dropout")(x)
+    x = keras.layers.Dropout(dropout / 2, name="stem_dropout")(x)
     for block in range(1, BLOCKS + 1):
         x = keras.layers.DepthwiseConv2D(3, padding="same", name=f"block{block}_depthwise_conv")(x)
         x = _norm_relu(x, f"block{block}_depthwise")
         x = keras.layers.Conv2D(filters, 1, name=f"block{block}_pointwise_conv")(x)
         x = _norm_relu(x, f"block{block}_pointwise")
-    x = keras.layers.Dropout(2 * dropout, name="dropout")(x)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)

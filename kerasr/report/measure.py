@@ -1,11 +1,13 @@
 """Measure a run on its test split, or on other recordings, and write the report."""
 
 import datetime
+import json
+import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.page import write_report
 from kerasr.report.pictures import Clip
 from kerasr.report.style import file_name
-from kerasr.run_directory import MODEL, Run, provenance
+from kerasr.run_directory import METRICS, MODEL, Run, provenance
 
 BATCH_SIZE = 64
 MAX_CLIPS = 12
@@ -85,12 +87,14 @@ def evaluate_run(
     utterances, probs = _predict(run, utterances, corpus, run.config.max_bad if max_bad is None else max_bad)
     label_index = run.task.label_index([item.label or "" for item in utterances])
     metrics = {**_measure(run, utterances, probs, label_index), "measured_on": measured_on}
+    if corpus:
+        metrics["source"] = corpus.source
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
     notes = _notes(run, utterances, metrics, corpus)
     if folder is None:
         own = corpus is None and split == "test"
-        folder = run.path if own and not run.is_preset else run.evaluations / _folder_name(split, corpus)
+        folder = run.path if own and not run.is_preset else _own_folder(run.evaluations, split, corpus)
     where = provenance()
     write_report(
         folder,
@@ -209,8 +213,8 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
     """What makes the scores worth less than they look."""
     notes = []
     trained = run.utterances("train") + run.utterances("validation")
-    seen = {item.path for item in trained}
-    repeated = sum(item.path in seen for item in utterances)
+    seen = {os.path.realpath(item.path) for item in trained}
+    repeated = sum(os.path.realpath(item.path) in seen for item in utterances)
     if run.is_preset and corpus is not None and corpus.name == run.facts["corpus"]["name"]:
         notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
     if repeated:
@@ -221,6 +225,11 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
         notes.append(
             f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
             "from or learnt from: this is no score on unheard recordings."
+        )
+    if corpus is None and (copies := run.facts.get("test_copies")):
+        notes.append(
+            f"Of the test's recordings, {copies:,} stand in training or validation too, byte for byte: the score says "
+            "more than is true."
         )
     speakers = {item.speaker for item in utterances} - {None}
     trainers = {item.speaker for item in trained if item.split == "train"}
@@ -347,9 +356,14 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
     return clips
 
 
-def _folder_name(split: str | None, corpus: Corpus | None) -> str:
-    """A name for the evaluation that any file system takes."""
-    return file_name("-".join(filter(None, (corpus.name if corpus else None, split))))
+def _own_folder(evaluations: Path, split: str | None, corpus: Corpus | None) -> Path:
+    """A folder that any file system takes, in which no evaluation on other recordings of the same name lies."""
+    name = file_name("-".join(filter(None, (corpus.name if corpus else None, split))))
+    for folder in (evaluations / (name if number == 1 else f"{name}-{number}") for number in count(1)):
+        written = folder / METRICS
+        if not written.exists() or json.loads(written.read_text()).get("source") == (corpus and corpus.source):
+            return folder
+    raise AssertionError("there is always another number")
 
 
 def _list(words: Sequence[str], limit: int) -> str:

@@ -31,7 +31,7 @@ def read_folder(path: str) -> Corpus:
     utterances, noise, bad = [], [], []
     for recording in walk_recordings(root):
         folder = os.path.dirname(recording)
-        word = unicodedata.normalize("NFC", os.path.basename(folder))
+        word = unicodedata.normalize("NFC", os.path.basename(folder)).strip()
         if folder == root:
             bad.append((recording, "lies in no word folder; move it into the folder of its word"))
         elif word == NOISE_FOLDER:
@@ -60,7 +60,7 @@ def take_name(speaker: str, number: int) -> str:
 def parse_take(name: str) -> tuple[str, int] | None:
     """Speaker and number of a recording called `anna_take_3.wav`; None where it is called otherwise."""
     match = _TAKE.fullmatch(unicodedata.normalize("NFC", name))
-    return (match.group(1), int(match.group(2))) if match else None
+    return (match.group(1).strip(), int(match.group(2))) if match else None
 
 
 def walk_recordings(root: str) -> Iterator[str]:
