@@ -1,23 +1,24 @@
 """What a detector takes for its word in talk that it never heard, by what it was trained against.
 
-    python benchmarks/false_alarms.py                            every part, forty minutes of one core
+    python benchmarks/false_alarms.py                            every part, twenty minutes of one core
     python benchmarks/false_alarms.py --parts clips-0 talk-0     some of them
     python benchmarks/false_alarms.py --table                    print what has been measured
 
-A part is one training of the recipe `wakeword` for "stop", at the preset's width, on Speech Commands' clips at hand,
-split by speaker as the preset's were. `clips` has no other counter-examples than Speech Commands' words and noises;
-`talk` also hears AN4's sentences by two in three of its speakers, without those that say "stop" (--negatives); `hard`
-hears besides four times as often what the preset takes for its word in either (--hard-negatives wakeword_stop). All are
-asked for false alarms in the sentences of the other AN4 speakers, and for the word in the test clips of Speech
-Commands, by speakers whom none has heard. The last weights are kept, and the thresholds are fixed beforehand. Each
-result is written to benchmarks/results/false_alarms/ at once, and not trained again while that file is there.
+`preset` is the preset as it stands. Any other part is one training of the recipe `wakeword` for "stop", at the preset's
+width, on Speech Commands' clips at hand, split by speaker as the preset's were. `clips` has no other counter-examples
+than Speech Commands' words and noises; `talk` also hears AN4's sentences by two in three of its speakers, without those
+that say "stop" (--negatives); `hard` hears besides four times as often what the preset takes for its word in either
+(--hard-negatives wakeword_stop). All are asked for false alarms in the sentences of the other AN4 speakers, and for the
+word in the test clips of Speech Commands, by speakers whom none has heard. The last weights are kept, and the
+thresholds are fixed beforehand. Each result is written to benchmarks/results/false_alarms/ at once, and not trained
+again while that file is there.
 """
 
 import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -29,13 +30,15 @@ from _parts import measure_ways, processor_seconds, split_as_preset, train_on
 
 import kerasr
 from kerasr import audio
+from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
 from kerasr.false_alarms import count_alarms, list_stretches, score_stretches
 from kerasr.run_directory import Run
 
 WORD, PRESET = "stop", "wakeword_stop"
 TALK = Path(cache_folder()) / "an4-talk"
-WAYS: dict[str, dict[str, Any]] = {
+WAYS: dict[str, dict[str, Any] | None] = {
+    "preset": None,
     "clips": {},
     "talk": {"negatives": str(TALK / "train")},
     "hard": {"negatives": str(TALK / "train"), "hard_negatives": PRESET},
@@ -54,27 +57,26 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     write_talk()
     preset = kerasr.from_preset(PRESET)
     corpus, split_rule = split_as_preset(preset)
+    tested = [item for item in corpus.utterances if item.split == "test"]
+    about = {"way": way, "seed": seed, "split_rule": split_rule}
+    changes = WAYS[way]
+    if changes is None:
+        return {**about, **words_found(preset, tested), **false_alarms(preset)}
     recipe = kerasr.get_recipe("wakeword")
     options = {**recipe.model_options, "width": preset.config.model_options["width"]}
-    config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])
+    config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **changes)
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_on(corpus.utterances, config, out)
-        busy = processor_seconds() - busy
-        return {
-            "way": way,
-            "seed": seed,
-            **words_found(run),
-            **false_alarms(run),
+        about |= {
+            "processor_seconds": round(processor_seconds() - busy, 1),
             "negatives": run.facts.get("negatives"),
-            "split_rule": split_rule,
-            "processor_seconds": round(busy, 1),
         }
+        return {**about, **words_found(run, tested), **false_alarms(run)}
 
 
-def words_found(run: Run) -> dict[str, Any]:
+def words_found(run: Run, tested: Sequence[Utterance]) -> dict[str, Any]:
     """What it finds of the word in the test's clips at each threshold, and what else it takes for it."""
-    tested = run.utterances("test")
     said = np.array([item.label == WORD for item in tested])
     scores = run.predict_files([item.path for item in tested])[:, -1]
     found = {str(value): scores >= value for value in THRESHOLDS}
