@@ -27,8 +27,8 @@ def parse_arguments(description: str | None, name: str, epochs: int | None) -> a
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", help="some parts only, by name")
     parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
-    passes = f"passes of each training (default: {epochs or 'as many as the recipe makes'})"
-    parser.add_argument("--epochs", type=int, default=epochs, help=passes)
+    default = epochs or "as many as the recipe makes"
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"of each training (default: {default})")
     parser.add_argument("--results", type=Path, default=RESULTS / name, help="where the results are kept")
     return parser.parse_args()
 
@@ -39,8 +39,8 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
         raise SystemExit(f"--parts {unknown[0]}: there is no such part; there are {', '.join(parts)}")
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name, measure in parts.items():
-        passes = f"-{arguments.epochs}-epochs" if arguments.epochs else ""
-        path = arguments.results / f"{name}{passes}.json"
+        epochs = f"-{arguments.epochs}-epochs" if arguments.epochs else ""
+        path = arguments.results / f"{name}{epochs}.json"
         if not path.exists() and name in (arguments.parts or parts):
             print(name, flush=True)
             result = {"part": name, "epochs": arguments.epochs, **measure(), **provenance()}

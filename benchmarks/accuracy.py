@@ -86,7 +86,7 @@ def train_one(recipe: str, model: str, seed: int) -> None:
         "fingerprint": facts["corpus"]["fingerprint"],
         "config": config,
     }
-    result_path(recipe, model, seed).write_text(json.dumps(result, indent=2) + "\n")
+    atomic.write_bytes(result_path(recipe, model, seed), (json.dumps(result, indent=2) + "\n").encode())
 
 
 def cpu_seconds() -> float:

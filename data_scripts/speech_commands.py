@@ -4,8 +4,8 @@
 archive is 2.4 GB and takes about 3.8 GB more when unpacked; it is removed after that. What is there already is not
 fetched again. Train on it with
 
-    python -m kerasr.train words --data speech_commands       # finds the copy in the cache by itself
-    python -m kerasr.train words --data FOLDER                # a copy elsewhere
+    python -m kerasr.train commands                           # twelve words; finds the copy in the cache by itself
+    python -m kerasr.train commands --data FOLDER:12          # a copy elsewhere
     python -m kerasr.train words --data FOLDER/manifest.csv   # what the manifest lists, after you edited it
 """
 

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import CONFIDENCE, bootstrap, compute_metrics, speaker_units
+from kerasr.evaluation import CONFIDENCE, bootstrap, compute_metrics, heard_index, speaker_units
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
 
@@ -51,7 +51,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         label_index = run.task.label_index([item.label or "" for item in shared])
         detector = run.config.wanted is not None
         metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
-        correct.append((heard[:, 1] >= 0.5 if detector else heard.argmax(-1)) == label_index)
+        correct.append(heard_index(heard, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
         rows.append({"name": name, **{key: metrics[key] for key in kept}, **_cost(run, shared[0])})
     pairs = [

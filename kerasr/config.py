@@ -179,7 +179,7 @@ class OptimizerConfig:
     clip_norm: Positive | None = 1.0
     """Gradients of a larger global norm are scaled down to it; None leaves them."""
     ema: ShareBelowOne = 0.0
-    """Judge and keep a running average of the weights instead of the last ones: its momentum a step, as 0.995."""
+    """Judge and keep an exponential moving average of the weights, not the last ones: its momentum a step, as 0.995."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "optimizer.")
@@ -224,15 +224,15 @@ class TrainConfig:
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
     hear_at: Speeds = (1.0,)
-    """Hear each clip at these speeds and average the logits: a voice of another pitch is nearer to those of the
-    training at one of them. Each costs a pass of the network."""
+    """Test-time augmentation: hear each clip at these speeds and average the logits; a voice of another pitch is nearer
+    to those of the training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
     """Changes made to training clips."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
     epochs: Count | None = 30
-    """Times that the training is judged by the validation split, and what is best is kept; None is 30, or what makes
-    1,500 steps of a few recordings."""
+    """Stretches of training, judged by the validation split after each; None is 30, or more where a few recordings
+    make less than 1,500 steps so."""
     passes: Count = 1
     """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
     batch_size: Count = 64
@@ -246,15 +246,16 @@ class TrainConfig:
     sampling: Literal["natural", "balanced"] = "natural"
     """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
     balance_groups: str | None = None
-    """Train for the group that does worst: speaker, accent or another column of the manifest."""
+    """Group DRO: train for the group that does worst, by speaker, accent or another column of the manifest."""
     init_from: str | None = None
-    """Begin with the encoder of this run or preset: its front-end, its architecture, all its weights but the last."""
+    """Transfer learning: begin with the encoder of this run or preset, its front-end, its architecture and all its
+    weights but the last."""
     head_share: Share = 0.25
     """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
     finetune_rate: Positive = 0.1
     """With init_from: factor on the learning rate once everything learns."""
     teacher: str | None = None
-    """Learn from the probabilities that this run or preset gives the same clips, beside the labels."""
+    """Knowledge distillation: learn from what this run or preset says of the same clips, beside the labels."""
     teacher_weight: Share = 0.5
     """With a teacher: its share of the loss; the labels have the rest."""
     temperature: Positive = 2.0

@@ -222,7 +222,8 @@ def alarm_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: flo
     if not kept[-1]:
         raise UserError(
             f"even at a threshold of {THRESHOLDS[-1]:g} there are {rates[-1]:.0f} false alarms an hour, and "
-            f"{false_alarms_per_hour:g} are wanted: train with --augment.silence and noise, or allow more"
+            f"{false_alarms_per_hour:g} are wanted: train with --augment.silence 0.3 --augment.noise 0.8, "
+            "or raise --false-alarms-per-hour"
         )
     # Above the last threshold that does not keep it.
     return float(THRESHOLDS[len(kept) - int(np.argmin(kept[::-1])) if not kept.all() else 0])

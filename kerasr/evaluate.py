@@ -45,11 +45,13 @@ class EvaluateConfig:
     split: Literal["train", "validation", "test"] | None = None
     """The part to measure on; test where not given, and all of --data."""
     suspects: bool = False
-    """Rank training clips by how little cross-validated models believe their labels, into the run's suspects/."""
+    """Rank training clips by how little cross-validated models believe their labels (confident learning), into the
+    run's suspects/."""
     folds: Count | None = None
     """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
     unlabelled: str | None = None
-    """Rank the recordings of this folder by what labelling them would teach, into the run's evaluations/."""
+    """Active learning (BADGE): rank the recordings of this folder by what labelling them would teach, into the run's
+    evaluations/."""
     stream: bool = False
     """Place the test clips in noise, hear them as kerasr.listen does, and choose the threshold that it takes."""
     carry_state: bool = False

@@ -23,6 +23,8 @@ CONFIDENCE = 0.95
 NUM_BINS = 10
 
 # Where a detector's precision and recall are given, so that its owner can choose.
+# At this probability a detector says that it has heard its word.
+THRESHOLD = 0.5
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 # Probabilities are kept this far from 0 in the log loss, so that one float32 zero does not make it infinite.
@@ -72,10 +74,7 @@ def compute_metrics(
     label_index = np.asarray(label_index, np.int64)
     speakers = [None] * len(probs) if speakers is None else list(speakers)
     _check(probs, label_index, labels, speakers, detector)
-    heard = probs.argmax(-1)
-    if detector:
-        # At exactly the threshold the word counts as present, as in the curves below.
-        heard = (probs[:, 1] >= 0.5).astype(np.int64)
+    heard = heard_index(probs, detector)
     correct = heard == label_index
     words = _words(label_index, heard, labels)
     recalls = [word["recall"] for word in words if word["recall"] is not None]
@@ -99,6 +98,11 @@ def compute_metrics(
         "calibration": _calibration(probs, label_index, heard),
     }
     return metrics | ({"detector": _detector(probs[:, 1], label_index)} if detector else {})
+
+
+def heard_index(probs: np.ndarray, detector: bool) -> np.ndarray:
+    """`(clips,)` index of what is heard, of probabilities `(clips, labels)`; a detector's word from `THRESHOLD` on."""
+    return (probs[:, 1] >= THRESHOLD).astype(np.int64) if detector else probs.argmax(-1)
 
 
 def _check(
@@ -240,10 +244,10 @@ def _detector(probability: np.ndarray, present: np.ndarray) -> dict[str, Any]:
     """Scores of a detector from the probability of the word `(clips,)` and whether it is said."""
     both = 0 < present.sum() < len(present)
     thresholds = [_at_threshold(probability, present, float(threshold)) for threshold in THRESHOLDS]
-    half = _at_threshold(probability, present, 0.5)
+    half = _at_threshold(probability, present, THRESHOLD)
     counts = [np.histogram(probability[present == value], NUM_BINS * 2, (0.0, 1.0))[0].tolist() for value in (0, 1)]
     return {
-        "threshold": 0.5,
+        "threshold": THRESHOLD,
         "precision": half["precision"],
         "recall": half["recall"],
         "roc_auc": float(roc_auc_score(present, probability)) if both else None,

@@ -26,7 +26,7 @@ from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLDS
+from kerasr.evaluation import THRESHOLD, THRESHOLDS
 from kerasr.run_directory import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
@@ -35,8 +35,6 @@ NEGATIVE, HARD = "_negative_", "kerasr_hard"
 # Times that a hard negative is heard for each time that another clip is.
 HARD_REPEATS = 4
 TRAINED_SHARE = 0.8
-# At this probability a detector says that it has heard its word.
-THRESHOLD = 0.5
 
 _BATCH = 256
 # Part of the cache's key: count it up when the same recordings would give other stretches.

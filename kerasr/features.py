@@ -77,9 +77,14 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     a, b, c, d = (
         ops.take(waveform, ops.clip(place // parts + offset, 0, size - 1), axis=1) for offset in (-1, 0, 1, 2)
     )
-    cubic = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    moved = cubic(a, b, c, d, x)
     num_samples = ops.maximum(num_samples * parts // steps, 1)
-    return ops.where(ops.arange(ops.shape(cubic)[1])[None, :] < num_samples[:, None], cubic, 0.0), num_samples
+    return ops.where(ops.arange(ops.shape(moved)[1])[None, :] < num_samples[:, None], moved, 0.0), num_samples
+
+
+def cubic(a: Any, b: Any, c: Any, d: Any, x: Any) -> Any:
+    """What lies at `x` between `b` (0) and `c` (1), of four neighbours: the cubic of Catmull and Rom, 1974."""
+    return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
 
 
 @keras.saving.register_keras_serializable("kerasr")
@@ -208,6 +213,16 @@ def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) ->
     return Features(spec, np.round(mean, 4).tolist(), np.round(std, 4).tolist())
 
 
+def mel_edges(spec: FeatureSpec) -> np.ndarray:
+    """Where the filters begin, peak and end, evenly apart in mel, as in `librosa.mel_frequencies`.
+
+    Returns:
+        `(n_mels + 2,)` frequencies in Hz: filter `i` rises from `i`, peaks at `i + 1` and ends at `i + 2`.
+    """
+    to_mel, to_hz = (_hz_to_slaney, _slaney_to_hz) if spec.mel_scale == "slaney" else (_hz_to_htk, _htk_to_hz)
+    return to_hz(np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax_hz)), spec.n_mels + 2))
+
+
 @functools.lru_cache(maxsize=16)
 def mel_matrix(spec: FeatureSpec) -> np.ndarray:
     """Triangular mel filters, each scaled to unit area (Slaney, Auditory Toolbox, 1998), as in `librosa.filters.mel`.
@@ -215,8 +230,7 @@ def mel_matrix(spec: FeatureSpec) -> np.ndarray:
     Returns:
         float32 `(1 + n_fft // 2, n_mels)`.
     """
-    to_mel, to_hz = (_hz_to_slaney, _slaney_to_hz) if spec.mel_scale == "slaney" else (_hz_to_htk, _htk_to_hz)
-    edges = to_hz(np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax_hz)), spec.n_mels + 2))
+    edges = mel_edges(spec)
     bins = np.linspace(0, spec.sample_rate / 2, 1 + spec.n_fft // 2)[:, None]
     rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins) / np.diff(edges)[1:]

@@ -37,7 +37,6 @@ same, and the exit code is 2.
 """
 
 NUM_TOP = 3
-BATCH_SIZE = 64
 
 # What the table says of a clip that is rejected.
 NONE = "[yellow]none of the words[/yellow]"
@@ -127,7 +126,7 @@ def hear_recordings(
     run: "Run", names: Sequence[str], threshold: float | None = None
 ) -> Iterator[dict[str, Any] | Exception]:
     """What is heard in each recording, in order, or why it cannot be; the threshold is the run's own where None."""
-    from kerasr.data.clips import read_clip
+    from kerasr.data.clips import BATCH_SIZE, read_clip
     from kerasr.data.progress import map_threaded
     from kerasr.rejection import least_probability
 

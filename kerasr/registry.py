@@ -19,9 +19,9 @@ class ModelFacts:
         name: name of the builder, as in `--model NAME`.
         module: module that holds the builder.
         source: where the architecture comes from.
-        tasks: tasks it can be trained for, of `classify` and `detect`.
         parameters: trainable parameters with the default options, for `REFERENCE_SHAPE` and `REFERENCE_OUTPUTS`.
         macs: multiply-accumulates for one such clip.
+        tasks: tasks it can be trained for, of `classify` and `detect`.
         options: the builder's keyword options with their defaults.
         recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
@@ -31,9 +31,9 @@ class ModelFacts:
     name: str
     module: str
     source: str
-    tasks: tuple[str, ...]
     parameters: int
     macs: int
+    tasks: tuple[str, ...] = ("classify", "detect")
     options: dict[str, Any] = field(default_factory=dict)
     recurrent: bool = False
     stream_options: dict[str, Any] | None = None
@@ -82,14 +82,11 @@ def builder(name: str) -> Callable[..., Any]:
 _RESNET = "He et al. 2016, https://arxiv.org/abs/1512.03385"
 _TC_RESNET = "Choi et al. 2019, https://arxiv.org/abs/1904.03814"
 _KWT = "Berg et al. 2021, https://arxiv.org/abs/2104.00769"
-_BOTH = ("classify", "detect")
-
 for _facts in (
     ModelFacts(
         name="Conv1DLSTM",
         module="kerasr.models.conv1d_lstm",
         source="Hochreiter and Schmidhuber 1997, behind a convolution",
-        tasks=_BOTH,
         parameters=45_578,
         macs=2_355_328,
         options={"filters": 64, "units": 64, "dropout": 0.5, "kernel": "auto"},
@@ -100,7 +97,6 @@ for _facts in (
         name="StackedLSTM",
         module="kerasr.models.stacked_lstm",
         source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
-        tasks=_BOTH,
         parameters=832_010,
         macs=80_259_584,
         options={
@@ -118,7 +114,6 @@ for _facts in (
         name="ResNet18",
         module="kerasr.models.resnet",
         source=_RESNET,
-        tasks=_BOTH,
         parameters=11_175_370,
         macs=185_170_176,
         options={"width": 1.0, "dropout": 0.0},
@@ -127,7 +122,6 @@ for _facts in (
         name="ResNet34",
         module="kerasr.models.resnet",
         source=_RESNET,
-        tasks=_BOTH,
         parameters=21_283_530,
         macs=378_779_904,
         options={"width": 1.0, "dropout": 0.0},
@@ -136,7 +130,6 @@ for _facts in (
         name="ResNet50",
         module="kerasr.models.resnet",
         source=_RESNET,
-        tasks=_BOTH,
         parameters=23_522_250,
         macs=421_967_104,
         options={"width": 1.0, "dropout": 0.0},
@@ -145,7 +138,6 @@ for _facts in (
         name="ResidualCNN",
         module="kerasr.models.residual_cnn",
         source=_RESNET,
-        tasks=_BOTH,
         parameters=99_690,
         macs=9_697_280,
         options={"width": 1.0, "dropout": 0.2},
@@ -154,7 +146,6 @@ for _facts in (
         name="ResNet8",
         module="kerasr.models.resnet8",
         source=_RESNET,
-        tasks=_BOTH,
         parameters=224_042,
         macs=42_570_240,
         options={"width": 1.0, "dropout": 0.3},
@@ -163,7 +154,6 @@ for _facts in (
         name="BCResNet",
         module="kerasr.models.bc_resnet",
         source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",
-        tasks=_BOTH,
         parameters=9_166,
         macs=2_442_004,
         options={"tau": 1.0, "dropout": 0.1},
@@ -172,7 +162,6 @@ for _facts in (
         name="TCResNet8",
         module="kerasr.models.tc_resnet",
         source=_TC_RESNET,
-        tasks=_BOTH,
         parameters=65_072,
         macs=1_520_544,
         options={"width": 1.0, "dropout": 0.5, "causal": False},
@@ -182,7 +171,6 @@ for _facts in (
         name="TCResNet14",
         module="kerasr.models.tc_resnet",
         source=_TC_RESNET,
-        tasks=_BOTH,
         parameters=135_760,
         macs=3_028_512,
         options={"width": 1.0, "dropout": 0.5, "causal": False},
@@ -192,7 +180,6 @@ for _facts in (
         name="DSCNN",
         module="kerasr.models.ds_cnn",
         source="Zhang et al. 2017, https://arxiv.org/abs/1711.07128",
-        tasks=_BOTH,
         parameters=23_626,
         macs=20_823_680,
         options={"filters": 64, "dropout": 0.4},
@@ -201,7 +188,6 @@ for _facts in (
         name="MatchboxNet",
         module="kerasr.models.matchboxnet",
         source="Majumdar and Ginsburg 2020, https://arxiv.org/abs/2004.08531",
-        tasks=_BOTH,
         parameters=71_298,
         macs=6_643_064,
         options={"num_blocks": 3, "num_repeats": 1, "channels": 64, "dropout": 0.0},
@@ -210,7 +196,6 @@ for _facts in (
         name="CRNN",
         module="kerasr.models.crnn",
         source="Arik et al. 2017, https://arxiv.org/abs/1703.05390",
-        tasks=_BOTH,
         parameters=205_418,
         macs=2_802_816,
         options={"filters": 32, "units": 32, "dropout": 0.0, "bidirectional": True, "kernel": "auto"},
@@ -220,7 +205,6 @@ for _facts in (
         name="AttRNN",
         module="kerasr.models.att_rnn",
         source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
-        tasks=_BOTH,
         parameters=179_887,
         macs=15_140_320,
         options={"units": 64, "dropout": 0.0, "kernel": "auto"},
@@ -230,7 +214,6 @@ for _facts in (
         name="MHAttRNN",
         module="kerasr.models.att_rnn",
         source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
-        tasks=_BOTH,
         parameters=758_319,
         macs=42_038_496,
         options={"units": 128, "dropout": 0.2, "kernel": "auto"},
@@ -240,7 +223,6 @@ for _facts in (
         name="KWT1",
         module="kerasr.models.keyword_transformer",
         source=_KWT,
-        tasks=_BOTH,
         parameters=607_114,
         macs=72_803_456,
         options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
@@ -249,7 +231,6 @@ for _facts in (
         name="KWT2",
         module="kerasr.models.keyword_transformer",
         source=_KWT,
-        tasks=_BOTH,
         parameters=2_393_866,
         macs=261_212_416,
         options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
@@ -258,7 +239,6 @@ for _facts in (
         name="KWT3",
         module="kerasr.models.keyword_transformer",
         source=_KWT,
-        tasks=_BOTH,
         parameters=5_360_266,
         macs=565_226_880,
         options={"width": 1.0, "num_layers": 12, "dropout": 0.0},

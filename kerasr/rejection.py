@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasr.evaluation import THRESHOLD
 from kerasr.run_directory import Run
 
 # The share of the right answers on validation clips that the threshold keeps.
@@ -54,7 +55,7 @@ def threshold_of(run: Run) -> float:
 
 def least_probability(run: Run) -> float:
     """Least probability of a word that is believed: the run's threshold, and an even chance for a detector."""
-    return threshold_of(run) if run.config.wanted is None else 0.5
+    return threshold_of(run) if run.config.wanted is None else THRESHOLD
 
 
 def stream_threshold(run: Run) -> float:
@@ -63,7 +64,7 @@ def stream_threshold(run: Run) -> float:
     Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
     """
     chosen = (run.facts.get("stream") or {}).get("threshold")
-    return chosen or max(0.5, least_probability(run))
+    return chosen or max(THRESHOLD, least_probability(run))
 
 
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from kerasr.tasks import Task, task_for
 FORMAT = 1
 
 CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
-HISTORY, CHECKPOINT, METRICS, REPORT = "history.csv", "checkpoint.npz", "metrics.json", "report.html"
+HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
 
@@ -123,14 +123,14 @@ class Run:
         path = self.path / HISTORY
         if not path.exists():
             return []
-        names, *rows = (line.split(",") for line in path.read_text().splitlines())
+        names, *rows = (line.split(",") for line in path.read_text("utf-8").splitlines())
         return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
 
     @property
     def metrics(self) -> dict[str, Any] | None:
         """What the last evaluation on the test split measured; None before it."""
         path = self.path / METRICS
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
 
     @property
     def is_preset(self) -> bool:
@@ -223,8 +223,8 @@ def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[
     beside = Path(tempfile.mkdtemp(dir=out, prefix=".new-run-"))
     try:
         beside.chmod(0o755)
-        (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n")
-        (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n", "utf-8")
+        (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
         write_manifest(beside / MANIFEST, utterances)
         # Every run's folder has files from the start, so that no other can be renamed onto it.
         path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
@@ -257,7 +257,10 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     try:
         config = from_json(TrainConfig, _read_json(path / CONFIG))
     except UserError as error:
-        raise UserError(f"{path / CONFIG}: holds what this version of kerasr does not take ({error})") from error
+        raise UserError(
+            f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): "
+            f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
+        ) from error
     return Run(path, config, facts)
 
 
@@ -319,7 +322,7 @@ def _import_layers() -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is damaged ({_first_line(error)}); restore it, or train anew") from error
 

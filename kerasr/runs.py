@@ -145,7 +145,7 @@ def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
 

@@ -82,7 +82,7 @@ def print_best(search: "Search", recipe: str, argv: list[str], console: Console)
     if search.best is None:
         console.print("no trial has come to a score: try other values in --space", style="yellow")
         return
-    result = json.loads((search.folder / "search.json").read_text())
+    result = json.loads((search.folder / "search.json").read_text("utf-8"))
     atomic.write_bytes(search.folder / "search.png", draw_search(result["trials"], result["best"]).png())
     console.print(f"\n[bold]{search.best.value:.1%}[/bold] of the validation clips right")
     for name, value in search.best.params.items():

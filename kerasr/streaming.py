@@ -35,9 +35,10 @@ def why_not_streaming(run: Run) -> str | None:
     needed = model_facts(name).stream_options
     if needed is None:
         return f"{name} reads a whole clip at once"
-    lacking = [f"{key}={value}" for key, value in needed.items() if run.config.model_options.get(key) != value]
+    lacking = [key for key, value in needed.items() if run.config.model_options.get(key) != value]
     if lacking:
-        return f"{name} carries its state only when trained with {', '.join(lacking)}"
+        flags = " ".join(f"--model.{'' if needed[key] else 'no-'}{key}" for key in lacking)
+        return f"{name} carries its state only when trained with {flags}"
     if run.config.hear_at != (1.0,):
         return "it hears each clip at several speeds (train with --hear-at 1)"
     if spec.center or spec.num_deltas:

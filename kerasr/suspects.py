@@ -155,7 +155,7 @@ def _hear_held_out(
     begun = list_runs(folder)
     if begun:
         trained = load_run(begun[0])
-        trained = trained if trained.facts["status"] == "done" else resume_run(str(begun[0]), console=console)
+        trained = trained if trained.facts["status"] == "done" else resume_run(begun[0], console=console)
     else:
         parts = {"train": others, "validation": run.utterances("validation"), "test": held_out}
         manifest = folder / "manifest.csv"

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -52,10 +53,17 @@ def train_recipe(
     return _train(prepare_run(config, console), console, resume=False, callbacks=callbacks)
 
 
-def resume_run(path: str, *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
+def resume_run(
+    path: str | os.PathLike[str], *, console: Console | None = None, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> Run:
     """Go on with a run where its last checkpoint stands; it ends as if it had never stopped.
 
     To the bit on the same machine with as many threads: sums over other parts round otherwise (1e-6 of a weight).
+
+    Args:
+        path: the run's folder.
+        console: where the progress is shown; the standard output where None.
+        callbacks: Keras's, beside the training's own.
 
     Raises:
         UserError: there is no such run, it has ended, or its checkpoint is damaged.
@@ -83,7 +91,6 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
-    phases = _phases(config)
     keeper = Keeper(
         run.path,
         join(run.front_ends, network),
@@ -93,21 +100,14 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         keep=config.keep,
         averages=bool(config.optimizer.ema),
         patience=config.patience,
-        patience_from=phases[-1].first,
+        patience_from=_phases(config)[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         if config.optimizer.ema:
             watchers.append(keras.callbacks.SwapEMAWeights())
-        for phase in phases:
-            if (position.epoch, position.step) > (phase.end, 0):
-                continue
-            _begin_phase(phase, trained, network, run, runtime, train, validation)
-            _fit(trained, position, phase.end, config.epochs, train, validation, watchers)
-            # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
-            keeper.set_model(trained)
-            keeper.restore()
+        _fit_phases(run, runtime, trained, network, keeper, train, validation, watchers)
     position.seconds = round(position.seconds, 1)
     update_facts(
         run,
@@ -145,6 +145,28 @@ def _phases(config: TrainConfig) -> list[Phase]:
     middle = round(config.head_share * config.epochs)
     both = Phase(0, middle, head_only=True), Phase(middle, config.epochs, rate=config.finetune_rate)
     return [phase for phase in both if phase.first < phase.end]
+
+
+def _fit_phases(
+    run: Run,
+    runtime: Runtime,
+    trained: Learner,
+    network: keras.Model,
+    keeper: Keeper,
+    train: Pipeline,
+    validation: Pipeline,
+    watchers: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Train phase by phase, from the keeper's position on."""
+    position = keeper.position
+    for phase in _phases(run.config):
+        if (position.epoch, position.step) > (phase.end, 0):
+            continue
+        _begin_phase(phase, trained, network, run, runtime, train, validation)
+        _fit(trained, position, phase.end, run.config.epochs, train, validation, watchers)
+        # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
+        keeper.set_model(trained)
+        keeper.restore()
 
 
 def _begin_phase(

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from kerasr import audio
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, content_hash
@@ -80,7 +81,8 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
         )
     if teacher.config.features != config.features:
         raise UserError(
-            f"--teacher {config.teacher}: has another front-end ({_difference(teacher, config)}): set --features alike"
+            f"--teacher {config.teacher}: has another front-end ({_difference(teacher, config)}): give both the same "
+            "--features"
         )
     if source and source.facts["statistics"] != teacher.facts["statistics"]:
         raise UserError(
@@ -195,7 +197,7 @@ def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance,
     folder = os.path.abspath(str(config.pseudo_labels))
     found = [Utterance(path) for path in walk_recordings(folder)]
     if not found:
-        raise UserError(f"--pseudo-labels {folder}: has no recordings")
+        raise UserError(f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
     pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
 
     def hashes(utterances: tuple[Utterance, ...]) -> list[str]:

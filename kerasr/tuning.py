@@ -183,7 +183,7 @@ def run_trial(
     if begun := list_runs(folder):
         run = load_run(begun[0])
         if run.facts["status"] != "done":
-            run = resume_run(str(run.path), console=console, callbacks=callbacks)
+            run = resume_run(run.path, console=console, callbacks=callbacks)
     else:
         trial = replace(with_values(config, values), out=folder)
         run = train_recipe(trial, console=console, callbacks=callbacks)

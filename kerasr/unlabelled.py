@@ -18,7 +18,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasr.data.clips import pad_clips, read_clips
+from kerasr import audio
+from kerasr.data.clips import BATCH_SIZE, pad_clips, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
@@ -26,8 +27,6 @@ from kerasr.report import Ranking, make_clip, write_ranking
 from kerasr.report.pictures import Clip
 from kerasr.report.style import file_name
 from kerasr.run_directory import Run
-
-BATCH_SIZE = 64
 
 # Recordings that are drawn: an afternoon's labelling. A new model should say what to label after that.
 NUM_DRAWN = 100
@@ -52,7 +51,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     """
     paths = list(walk_recordings(str(Path(folder).absolute())))
     if not paths:
-        raise UserError(f"{folder}: holds no recording")
+        raise UserError(f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
     paths, probs, inputs = _hear(run, paths, folder, run.config.max_bad if max_bad is None else max_bad)
     ordered = np.sort(probs, axis=-1)
     margin = ordered[:, -1] - ordered[:, -2]
@@ -156,8 +155,8 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
     spec, front_ends, network = run.config.features, run.front_ends, last_inputs(run.network)
 
     def hear(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        waveform, lengths = pad_clips(clips), np.array([len(clip) for clip in clips])
-        at_each_speed = [network(front_end(waveform, lengths), training=False) for front_end in front_ends]
+        waveform, num_samples = pad_clips(clips), np.array([len(clip) for clip in clips])
+        at_each_speed = [network(front_end(waveform, num_samples), training=False) for front_end in front_ends]
         given, logits = (ops.mean(ops.stack(parts), axis=0) for parts in zip(*at_each_speed, strict=True))
         return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
 

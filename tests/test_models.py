@@ -188,7 +188,7 @@ def test_an_unknown_model_is_an_error_that_lists_those_there_are():
 
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="ResNet18"):
-        register_model(ModelFacts("ResNet18", "elsewhere", "", (), 0, 0))
+        register_model(ModelFacts("ResNet18", "elsewhere", "", 0, 0))
 
 
 JAX = """

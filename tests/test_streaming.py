@@ -101,8 +101,8 @@ def test_facts_survive_as_json(untrained):
     ("name", "options", "features", "why"),
     [
         ("ResidualCNN", {}, {}, "reads a whole clip at once"),
-        ("TCResNet8", {}, {}, "only when trained with causal=True"),
-        ("StackedLSTM", {"bidirectional": True}, {}, "only when trained with bidirectional=False"),
+        ("TCResNet8", {}, {}, "only when trained with --model.causal"),
+        ("StackedLSTM", {"bidirectional": True}, {}, "only when trained with --model.no-bidirectional"),
         ("Conv1DLSTM", {}, {"center": True}, "features look ahead"),
     ],
 )

@@ -13,7 +13,6 @@ import pytest
 import soundfile
 
 from kerasr import audio, cli, runs, train
-from kerasr.errors import UserError
 from kerasr.run_directory import load_run
 
 QUICK = [
@@ -219,8 +218,3 @@ def test_two_runs_never_share_a_folder(tone_run, tmp_path):
     facts = {**run.facts, "status": "training"}
     paths = {new_run(config, facts=facts, utterances=run.utterances("test")).path for _ in range(3)}
     assert len(paths) == 3
-
-
-def test_config_errors_are_user_errors():
-    with pytest.raises(UserError):
-        train.parse_config(["--features.hop-length", "0"])

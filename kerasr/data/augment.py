@@ -8,12 +8,11 @@ is a pair of integers as TensorFlow's stateless random functions take it.
 import math
 from typing import Any
 
-import librosa
 import numpy as np
 import tensorflow as tf
 
 from kerasr.config import Augmentation
-from kerasr.features import Features
+from kerasr.features import Features, cubic, mel_edges
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
@@ -116,9 +115,8 @@ def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float
     neighbours = tf.stack([beside[:, offset : offset + size] for offset in range(4)], -1)
     places = tf.minimum(tf.cast(whole, tf.int32), size - 1) + size * tf.range(tf.shape(waveform)[0])[:, None]
     a, b, c, d = tf.unstack(tf.gather(tf.reshape(neighbours, [-1, 4]), places), axis=-1)
-    cubic = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
     num_samples = tf.maximum(tf.cast(tf.cast(num_samples, tf.float32) / rate, tf.int32), 1)
-    return _silence_padding(cubic, num_samples), num_samples
+    return _silence_padding(cubic(a, b, c, d, x), num_samples), num_samples
 
 
 def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
@@ -235,8 +233,7 @@ def warp_frequency(features: tf.Tensor, vtlp: tuple[float, float], front_end: Fe
     the ends stay where they are.
     """
     spec = front_end.spec
-    edges = librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.fmin, fmax=spec.fmax_hz, htk=spec.mel_scale == "htk")
-    centres = tf.constant(edges[1:-1], tf.float32)
+    centres = tf.constant(mel_edges(spec)[1:-1], tf.float32)
     factor = tf.random.stateless_uniform([tf.shape(features)[0], 1], seed, *vtlp)
     knee = 0.6 * spec.fmax_hz * tf.minimum(1.0, 1 / factor)
     above = spec.fmax_hz - (spec.fmax_hz - knee * factor) / (spec.fmax_hz - knee) * (spec.fmax_hz - centres)

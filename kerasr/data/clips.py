@@ -13,6 +13,8 @@ from kerasr.errors import UserError
 
 # A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.
 MAX_CLIP_SECONDS = 60.0
+# Clips that a network is given at once where nothing is learnt.
+BATCH_SIZE = 64
 
 
 def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:
@@ -61,7 +63,7 @@ def read_clips(
             yield place, clip
 
 
-def batch_clips(clips: Iterable[np.ndarray], batch_size: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batch_clips(clips: Iterable[np.ndarray], batch_size: int = BATCH_SIZE) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Padded `waveform` `(batch, samples)` and `num_samples` `(batch,)` of clips `(samples,)` each, in order."""
     clips = iter(clips)
     while batch := list(islice(clips, batch_size)):

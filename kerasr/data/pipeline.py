@@ -97,7 +97,7 @@ class Pipeline:
         group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
             weight in each group, and in the last column the weight of what is in none.
         cache_folder: keep what is the same in each epoch in a file in this folder.
-        waveforms: hand over waveforms and lengths instead of features (for another backend than TensorFlow, where
+        waveforms: hand over waveforms and their num_samples instead of features (for another backend than TensorFlow, where
             the front-end is the model's first layer).
     """
 
@@ -203,10 +203,10 @@ class Pipeline:
 
     def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Decoded waveforms of a batch, or its features where they are cached already."""
-        clips, lengths, ready = tf.numpy_function(self._read_batch, [indices], [tf.float32, tf.int32, tf.bool])
-        lengths.set_shape([None])
+        clips, num_samples, ready = tf.numpy_function(self._read_batch, [indices], [tf.float32, tf.int32, tf.bool])
+        num_samples.set_shape([None])
         ready.set_shape([])
-        return seed, indices, clips, lengths, ready
+        return seed, indices, clips, num_samples, ready
 
     def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
@@ -226,17 +226,17 @@ class Pipeline:
             self._cache.put(index, waveform)
         return waveform
 
-    def _prepare(self, seed, indices, clips, lengths, ready):
+    def _prepare(self, seed, indices, clips, num_samples, ready):
         """What the model is given for one batch."""
         targets = self._targets(indices)
         if self._waveforms:
-            clips, lengths = self._change_waveform(tf.ensure_shape(clips, [None, None]), lengths, seed)
-            return self._with_weights({"waveform": clips, "num_samples": lengths}, targets)
+            clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
+            return self._with_weights({"waveform": clips, "num_samples": num_samples}, targets)
         if self._cache is not None and self._keeps_features:
-            features = tf.cond(ready, lambda: clips, lambda: self._keep_features(indices, clips, lengths))
+            features = tf.cond(ready, lambda: clips, lambda: self._keep_features(indices, clips, num_samples))
         else:
-            clips, lengths = self._change_waveform(tf.ensure_shape(clips, [None, None]), lengths, seed)
-            features = self.features(clips, lengths)
+            clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
+            features = self.features(clips, num_samples)
         features = tf.ensure_shape(features, [None, *self.features.spec.shape])
         if self._augment:
             features, targets = augmentation.augment_features(
@@ -244,16 +244,18 @@ class Pipeline:
             )
         return self._with_weights(features, targets)
 
-    def _change_waveform(self, clips: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _change_waveform(
+        self, clips: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if not self._augment:
-            return clips, lengths
+            return clips, num_samples
         rate = self.features.spec.sample_rate
         return augmentation.augment_waveform(
-            clips, lengths, self._augment, sample_rate=rate, noise=self._noise, seed=seed
+            clips, num_samples, self._augment, sample_rate=rate, noise=self._noise, seed=seed
         )
 
-    def _keep_features(self, indices: tf.Tensor, clips: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        features = self.features(tf.ensure_shape(clips, [None, None]), lengths)
+    def _keep_features(self, indices: tf.Tensor, clips: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
+        features = self.features(tf.ensure_shape(clips, [None, None]), num_samples)
 
         def put(indices: np.ndarray, features: np.ndarray) -> np.ndarray:
             for index, clip in zip(indices, features, strict=True):
@@ -336,6 +338,9 @@ def make_datasets(
     Returns:
         Datasets of `(features, targets)` by split, `train`, `validation` and `test`; and the front-end, with the
         training split's statistics.
+
+    Raises:
+        UserError: more than `max_bad` recordings cannot be read.
     """
     corpus, features = measure_front_end(corpus, spec, max_bad)
     number = {label: index for index, label in enumerate(corpus.labels)}

@@ -43,6 +43,9 @@ def split_corpus(
         validate_on: with `leave_out`, validate on the next speaker in alphabetical order, or on a tenth of the clips of
             all the others, by a hash of the path. The others train.
 
+    Returns:
+        The corpus, each utterance with its split; and a sentence that says how they were divided.
+
     Raises:
         UserError: the rule is not available for this corpus, the speaker is not in it, a split would be empty, or a
             label would have no recording to train on.
@@ -75,7 +78,7 @@ def _auto(corpus: Corpus, seed: int) -> tuple[Corpus, str]:
 
 def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     if not corpus.has_official_split:
-        raise UserError(f"{corpus.name} comes with no split of its own: use split=speaker or split=file")
+        raise UserError(f"{corpus.name} comes with no split of its own: use --split speaker or --split file")
     splits = [item.split or "train" for item in corpus.utterances]
     description = f"official: {corpus.official_split}"
     if "validation" in splits or "train" not in splits:
@@ -103,7 +106,7 @@ def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     speakers = corpus.speakers
     if len(speakers) < len(SPLITS):
         known = f"only {', '.join(speakers)}" if speakers else "no speaker"
-        raise UserError(f"{corpus.name} names {known}, and a split by speaker needs three: use split=file")
+        raise UserError(f"{corpus.name} names {known}, and a split by speaker needs three: use --split file")
     parts = _by_speaker(corpus, ("test", "validation"), seed)
     counts = Counter(parts.values())
     share = _file_rule(corpus, ("test", "validation"), seed)

@@ -50,13 +50,12 @@ pad_variable_length_inputs: false
 """
 
 
-def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = TOLERANCE) -> tuple[Path, Check]:
+def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
     """Export a run as the next version of a model that TensorFlow Serving serves.
 
     Args:
         run: a finished run, or a preset.
         to: the model's folder, whose name is the model's: `serving/digits`.
-        tolerance: largest difference between the logits of the run and of the graph.
 
     Returns:
         The version's folder, and what was measured of it.
@@ -85,14 +84,15 @@ def export_serving(run: Run, to: str | os.PathLike[str], *, tolerance: float = T
     try:
         stream = write_saved_model(run, beside)
         check = check_export(run, "savedmodel", beside, stream)
-        if check.difference > tolerance:
+        if check.difference > TOLERANCE:
             raise UserError(
                 f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
-                f"clips, and {tolerance:g} is allowed: no version was made; please report this with {run.path}"
+                f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}"
             )
         extra = Path(beside, EXTRA)
         extra.mkdir()
-        (extra / FACTS).write_text(json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False) + "\n")
+        facts = json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False)
+        (extra / FACTS).write_text(facts + "\n", "utf-8")
         write_warm_up(run, model.name, extra / WARM_UP, stream)
         os.chmod(beside, 0o755)
         first = max(versions_of(model), default=0) + 1

@@ -28,7 +28,7 @@ import keras
 
 from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization, SubSpectralNorm
-from kerasr.models.resnet import image_input
+from kerasr.models.resnet import image_input, norm_relu
 
 TAUS = (1, 1.5, 2, 3, 6, 8)
 # Blocks, channels in units of 8 tau, stride over the features. The frames are 2 ** index apart in stage `index`.
@@ -66,7 +66,7 @@ def BCResNet(
     # Over the features all convolutions are padded evenly by hand: `same` with stride 2 shifts with the parity.
     x = keras.layers.ZeroPadding2D(2, name="stem_pad")(image)
     x = keras.layers.Conv2D(int(STEM * unit), 5, strides=(1, 2), use_bias=False, name="stem_conv")(x)
-    x = _norm_relu(x, "stem")
+    x = norm_relu(x, "stem")
     for stage, (blocks, channels, strides) in enumerate(STAGES, start=1):
         for index in range(1, blocks + 1):
             first = strides if index == 1 else 1
@@ -74,7 +74,7 @@ def BCResNet(
     x = keras.layers.ZeroPadding2D((2, 0), name="head_pad")(x)
     x = keras.layers.DepthwiseConv2D((5, min(5, x.shape[2])), use_bias=False, name="head_depthwise")(x)
     x = keras.layers.Conv2D(int(HEAD * unit), 1, use_bias=False, name="head_conv")(x)
-    x = _norm_relu(x, "head")
+    x = norm_relu(x, "head")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)
@@ -84,7 +84,7 @@ def _block(x, channels, strides, dilation, dropout, name):
     y, residual = x, [x]
     if x.shape[-1] != channels:
         y = keras.layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(y)
-        y, residual = _norm_relu(y, name), []
+        y, residual = norm_relu(y, name), []
     y = _over_features(y, strides, name)
     z = _over_time(y, dilation, dropout, name)
     x = keras.layers.Add(name=f"{name}_add")([y, z, *residual])
@@ -112,8 +112,3 @@ def _over_time(x, dilation, dropout, name):
     x = keras.layers.Conv1D(channels, 1, use_bias=False, name=f"{name}_time_pointwise")(x)
     x = keras.layers.SpatialDropout1D(dropout, name=f"{name}_time_dropout")(x)
     return keras.layers.Reshape((time, 1, channels), name=f"{name}_broadcast")(x)
-
-
-def _norm_relu(x, name):
-    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)

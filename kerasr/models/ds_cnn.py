@@ -15,8 +15,7 @@ https://github.com/mlcommons/tiny/tree/master/benchmark/training/keyword_spottin
 
 import keras
 
-from kerasr.layers import BatchNormalization
-from kerasr.models.resnet import image_input
+from kerasr.models.resnet import image_input, norm_relu
 
 BLOCKS = 4
 
@@ -47,19 +46,14 @@ def DSCNN(
     features, x = image_input(input_shape, name)
     # With an even kernel, `same` does not shift with the parity of the length.
     x = keras.layers.Conv2D(filters, (10, 4), strides=2, padding="same", name="stem_conv")(x)
-    x = _norm_relu(x, "stem")
+    x = norm_relu(x, "stem")
     x = keras.layers.Dropout(dropout / 2, name="stem_dropout")(x)
     for block in range(1, BLOCKS + 1):
         x = keras.layers.DepthwiseConv2D(3, padding="same", name=f"block{block}_depthwise_conv")(x)
-        x = _norm_relu(x, f"block{block}_depthwise")
+        x = norm_relu(x, f"block{block}_depthwise")
         x = keras.layers.Conv2D(filters, 1, name=f"block{block}_pointwise_conv")(x)
-        x = _norm_relu(x, f"block{block}_pointwise")
+        x = norm_relu(x, f"block{block}_pointwise")
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)
-
-
-def _norm_relu(x, name):
-    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)

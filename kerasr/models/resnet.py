@@ -132,6 +132,12 @@ def conv_norm(x, filters, size, *, strides=1, relu=True, gamma="ones", name):
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
+def norm_relu(x, name):
+    """Batch norm and ReLU."""
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
 def scaled(filters, width):
     """Filters at this width, in eights: vector units and tensor cores work in eights."""
     return max(8, round(filters * width / 8) * 8)

@@ -14,11 +14,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.data.clips import read_clip, read_clips
+from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
-from kerasr.evaluation import compute_metrics
+from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
 from kerasr.explain import Explainer
 from kerasr.false_alarms import measure_false_alarms
 from kerasr.recipes.voices import expect_of_people
@@ -29,7 +29,6 @@ from kerasr.report.pictures import Clip
 from kerasr.report.style import file_name
 from kerasr.run_directory import METRICS, MODEL, Run, provenance
 
-BATCH_SIZE = 64
 MAX_CLIPS = 12
 
 # Of those, as many are explained: two rows on a wide screen.
@@ -106,6 +105,7 @@ def evaluate_run(
         facts=_facts(run, metrics, corpus, where),
         notes=notes,
         history=run.history,
+        kept=run.facts.get("best_epoch"),
         clips=_clips(run, utterances, probs, label_index),
     )
     return Evaluation(metrics, tuple(notes), folder)
@@ -254,7 +254,7 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(
             f"False alarms were counted on {60 * negatives['hours']:.1f} minutes of {run.config.negatives}, the last "
-            f"fifth of each recording: {negatives['false_alarms']:,} at the threshold 0.5."
+            f"fifth of each recording: {negatives['false_alarms']:,} at the threshold {THRESHOLD}."
         )
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
     if missing:
@@ -333,7 +333,7 @@ def _training(run: Run) -> str:
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
     """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
     detector = run.config.wanted is not None
-    heard = (probs[:, 1] >= 0.5).astype(int) if detector else probs.argmax(-1)
+    heard = heard_index(probs, detector)
     confidence = probs[np.arange(len(probs)), heard]
     wrong = np.flatnonzero(heard != label_index)
     chosen = (
@@ -361,7 +361,7 @@ def _own_folder(evaluations: Path, split: str | None, corpus: Corpus | None) -> 
     name = file_name("-".join(filter(None, (corpus.name if corpus else None, split))))
     for folder in (evaluations / (name if number == 1 else f"{name}-{number}") for number in count(1)):
         written = folder / METRICS
-        if not written.exists() or json.loads(written.read_text()).get("source") == (corpus and corpus.source):
+        if not written.exists() or json.loads(written.read_text("utf-8")).get("source") == (corpus and corpus.source):
             return folder
     raise AssertionError("there is always another number")
 

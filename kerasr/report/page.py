@@ -46,6 +46,7 @@ def write_report(
     facts: Mapping[str, str],
     notes: Sequence[str] = (),
     history: Sequence[Mapping[str, float]] = (),
+    kept: int | None = None,
     clips: Sequence[Clip] = (),
 ) -> Path:
     """Write `metrics.json`, `pictures/*.png` and `report.html`, each whole or not at all, the page last.
@@ -59,6 +60,7 @@ def write_report(
         facts: name and value of all that is worth knowing about the run, in order.
         notes: what a reader must know to judge the scores.
         history: one row an epoch; none for no training curves.
+        kept: the epoch whose weights are kept, from 1; the best one where None.
         clips: those that were heard wrongly, most confident first; where there are none, the least certain.
 
     Returns:
@@ -69,7 +71,7 @@ def write_report(
     """
     folder = Path(folder)
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-    pictures = _draw(metrics, history, clips)
+    pictures = _draw(metrics, history, kept, clips)
     svgs, unwritable = {}, {}
     for picture in pictures:
         # In this order: for the PNG, texts that no font can write are replaced.
@@ -169,7 +171,9 @@ def write_ranking(
     return ranking
 
 
-def _draw(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], clips: Sequence[Clip]) -> list[Picture]:
+def _draw(
+    metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], kept: int | None, clips: Sequence[Clip]
+) -> list[Picture]:
     """The pictures that there is something to show on."""
     pictures = [draw_confusion(metrics), draw_calibration(metrics)]
     if metrics["speakers"]:
@@ -178,7 +182,7 @@ def _draw(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], cl
     if "detector" in metrics:
         pictures.append(draw_detector(metrics))
     if history:
-        pictures.append(draw_training(history))
+        pictures.append(draw_training(history, kept))
     if clips:
         pictures.append(draw_clips(clips))
     return pictures

@@ -147,12 +147,20 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
     return picture
 
 
-def draw_training(history: Sequence[Mapping[str, float]]) -> Picture:
-    """Accuracy and loss after each epoch, on the training and the validation split."""
+def draw_training(history: Sequence[Mapping[str, float]], kept: int | None = None) -> Picture:
+    """Accuracy and loss after each epoch, on the training and the validation split.
+
+    Args:
+        history: a row an epoch.
+        kept: the epoch whose weights are kept, from 1; the best one where None.
+    """
     epochs = [row["epoch"] for row in history]
     best = max(history, key=lambda row: (round(row["val_accuracy"], 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
-    note = f"{best['val_accuracy']:.1%} of the validation clips right. These weights are kept."
+    note = (
+        f"{best['val_accuracy']:.1%} of the validation clips right. The weights of epoch {kept or best['epoch']:.0f} "
+        "are kept."
+    )
     with mpl.rc_context(STYLE):
         picture = Picture("training", WIDTH, WIDTH, title, note)
         upper, lower = picture.subplots(2, 1, sharex=True)
