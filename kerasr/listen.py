@@ -31,7 +31,8 @@ Hear words as they are spoken: from the microphone, from a recording, or from an
   python -m kerasr.listen PRESET --file long.wav --json       a line of JSON a word, for programs
 
 A window of the model's clip length moves over the sound. Train on clips with silence and noise around the word
-(--augment.silence 0.3 --augment.noise 0.8): a model that knows only clips cut close takes half of a word for another.
+(--augment.silence 0.3 --augment.noise 0.8): a model trained only on closely cut clips takes parts of words
+for other words.
 """
 
 # Sound is taken in pieces of this length.

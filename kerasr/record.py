@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Take recordings from the microphone, word by word in a shuffled order, into a folder to train on.
 
-  python -m kerasr.record words/ --words "yes,no"                     ten of each
-  python -m kerasr.record words/ --words "yes,no" --speaker anna      the next person
-  python -m kerasr.train --data words/
+  python -m kerasr.record my_words/ --words "yes,no"                  ten of each
+  python -m kerasr.record my_words/ --words "yes,no" --speaker anna   the next person
+  python -m kerasr.train --data my_words/
 
 Each recording is trimmed, and asked for again where it is empty, too quiet, too loud or cut off. Stop when you like:
 the same command goes on with what is missing. Needs the extra `microphone` (pip install -e ".[microphone]").

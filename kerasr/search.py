@@ -21,7 +21,7 @@ DESCRIPTION = """
 Search a recipe's settings: train many times, and keep the values that do best on the validation split.
 
   python -m kerasr.search digits --trials 20 --space "optimizer.learning_rate=1e-4..1e-2,model.width=0.5|1|2"
-  python -m kerasr.search words --data my_recordings/ --epochs 20 --space "augment.noise=0..1,batch_size=16|32|64"
+  python -m kerasr.search words --data my_words/ --epochs 20 --space "augment.noise=0..1,batch_size=16|32|64"
 
 A range low..high is of whole numbers where both ends and the setting are, and searched by orders of magnitude where the
 ends are far apart; choices stand between |. The same command goes on after a kill, and with more --trials searches

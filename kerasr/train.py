@@ -20,13 +20,12 @@ EXAMPLES = """
 Train a recogniser, from recordings to a run's folder with weights, scores and a report.
 
   python -m kerasr.train                                         spoken digits, in a few minutes
-  python -m kerasr.train --data my_recordings/                   your own words, a sub-folder each
+  python -m kerasr.train --data my_words/                        your own words, a sub-folder each
   python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
-  python -m kerasr.train --data my_recordings/ --wanted hello    a detector of one word
+  python -m kerasr.train wakeword --data my_words/ --wanted hello    a detector of one word
   python -m kerasr.train --words "lights on,stop" --flite-clips 300    words that nobody has recorded
-  python -m kerasr.train wakeword --data my_recordings/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
-  python -m kerasr.train --data my_recordings/ --init-from runs/2026-11-21-digits-1
-                                                                 few recordings: begin with what a run has learnt
+  python -m kerasr.train wakeword --data my_words/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
+  python -m kerasr.train --data my_words/ --init-from commands   few recordings: begin with what a preset or run knows
   python -m kerasr.train --teacher runs/2026-11-21-digits-1 --model Conv1DLSTM
                                                                  a small network learns from a larger one's run
   python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill

@@ -97,8 +97,8 @@ class Pipeline:
         group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
             weight in each group, and in the last column the weight of what is in none.
         cache_folder: keep what is the same in each epoch in a file in this folder.
-        waveforms: hand over waveforms and their num_samples instead of features (for another backend than TensorFlow, where
-            the front-end is the model's first layer).
+        waveforms: hand over waveforms and their num_samples instead of features (for another backend than TensorFlow,
+            where the front-end is the model's first layer).
     """
 
     def __init__(

@@ -22,8 +22,8 @@ def commands(model: str | None = None) -> TrainConfig:
     as it is, is --data FOLDER.
 
     Expect 95.0% of the twelve on speakers never heard, from 2,300 clips with --epochs 60 --keep last, in 13 minutes of
-    one core (`python benchmarks/five_folds.py`: five folds that share no speaker, seed 0). The whole corpus has many
-    times the clips, wherefore there are 30 epochs here; it was not at hand, and the 35 words are not measured.
+    one core (`python benchmarks/five_folds.py`: five folds that share no speaker, seed 0). The whole corpus is many
+    times larger, so the default is 30 epochs; it was not at hand, so neither that nor the 35 words is measured.
     """
     name = model or "ResNet8"
     return TrainConfig(

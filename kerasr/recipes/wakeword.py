@@ -11,7 +11,7 @@ AUGMENT = replace(words.AUGMENT, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3
 
 
 def wakeword(model: str | None = None) -> TrainConfig:
-    """One word against everything else: --data my_recordings/ --wanted hello.
+    """One word against everything else: --data my_words/ --wanted hello.
 
     Every other folder is a counter-example. --negatives DIR trains against long recordings without the word (talk,
     music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
