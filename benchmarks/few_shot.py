@@ -80,7 +80,7 @@ def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, A
         "seed": seed,
         "accuracy": float(right.mean()),
         "test_clips": len(right),
-        "passes": run.config.epochs,
+        "passes": run.config.epochs * run.config.passes,
         "processor_seconds": round(busy, 1),
     }
 

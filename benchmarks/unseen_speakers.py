@@ -5,12 +5,12 @@
     python benchmarks/unseen_speakers.py --table      print what has been measured
 
 Nested validation: the candidate for a speaker is the one that did best on the five others, each left out together with
-that speaker from a training at a third of the steps, each clip heard once; only candidates that every pair has tried
-are a choice. A speaker's own recordings have no part in the choice, nor in when to stop: every training keeps its last
-weights. Each training is one file under benchmarks/results/unseen_speakers/, written when it ends, and not trained
-again while that file is there. --candidate trains one candidate for all speakers instead, and --speakers leaves out
-some of the speakers only (with --choose, the pairs of these), so that several processes can share the work
-(TF_NUM_INTRAOP_THREADS=1 for each).
+that speaker from trainings at a third of the steps, each clip heard once, with two seeds; only candidates that every
+pair has tried with both are a choice. A speaker's own recordings have no part in the choice, nor in when to stop: every
+training keeps its last weights. Each training is one file under benchmarks/results/unseen_speakers/, written when it
+ends, and not trained again while that file is there. --candidate trains one candidate for all speakers instead, and
+--speakers leaves out some of the speakers only (with --choose, the pairs of these), so that several processes can share
+the work (TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
 import argparse
@@ -38,6 +38,8 @@ NOT_ALONE = ("voices",)
 # Who is left out together in the trainings that choose.
 PAIRS = tuple(itertools.combinations(SPEAKERS, 2))
 INNER_EPOCHS = 40  # Of the trainings that choose: with four speakers, a third of the steps of a full one.
+# One seed moves the mean over five speakers by two points, as much as candidates differ by.
+INNER_SEEDS = (0, 1)
 
 
 def candidates() -> dict[str, TrainConfig]:
@@ -63,16 +65,15 @@ def main() -> None:
     parser.add_argument("--choose", action="store_true", help="run the trainings that choose")
     parser.add_argument("--candidate", choices=list(candidates()), help="train this one, whatever was chosen")
     parser.add_argument("--speakers", nargs="+", choices=SPEAKERS, default=SPEAKERS, help="leave out these, in turn")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the full trainings (default: 0)")
     parser.add_argument("--table", action="store_true", help="train nothing, print what has been measured")
     arguments = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     if arguments.choose:
         names = [arguments.candidate] if arguments.candidate else list(candidates())
-        for pair in PAIRS:
-            for name in names:
-                if set(pair) <= set(arguments.speakers):
-                    measure(name, pair, seed=0, inner=True)
+        for seed, pair, name in itertools.product(INNER_SEEDS, PAIRS, names):
+            if set(pair) <= set(arguments.speakers):
+                measure(name, pair, seed=seed, inner=True)
     elif not arguments.table:
         for seed in arguments.seeds:
             for speaker in arguments.speakers:
@@ -117,8 +118,9 @@ def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) ->
 
 
 def choices() -> list[str]:
-    """The candidates that every pair has tried."""
-    tried = [name for name in candidates() if all(result_path(name, pair, 0, True).exists() for pair in PAIRS)]
+    """The candidates that every pair has tried with every seed."""
+    parts = [*itertools.product(PAIRS, INNER_SEEDS)]
+    tried = [name for name in candidates() if all(result_path(name, *part, True).exists() for part in parts)]
     return [name for name in tried if name not in NOT_ALONE]
 
 
@@ -131,12 +133,13 @@ def chosen(speaker: str) -> str:
 
 
 def scores_beside(speaker: str, name: str) -> dict[str, float]:
-    """A candidate's accuracy on each other speaker, in the short training that heard neither of the two."""
+    """A candidate's accuracy on each other speaker, in the short trainings that heard neither of the two."""
     scores = {}
     for pair in PAIRS:
         if speaker in pair:
             (other,) = set(pair) - {speaker}
-            scores[other] = json.loads(result_path(name, pair, 0, True).read_text())["accuracy"][other]
+            paths = [result_path(name, pair, seed, True) for seed in INNER_SEEDS]
+            scores[other] = statistics.mean(json.loads(path.read_text())["accuracy"][other] for path in paths)
     return scores
 
 

@@ -55,7 +55,7 @@ def device_name() -> str:
 
 
 def _has_bfloat16() -> bool:
-    """Whether the first GPU computes in bfloat16 itself: NVIDIA's do from Ampere, compute capability 8.0, on."""
+    """Whether the first accelerator computes in bfloat16 itself: NVIDIA's do from Ampere, capability 8.0, on."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -63,7 +63,9 @@ def _has_bfloat16() -> bool:
         return details.get("compute_capability", (8, 0)) >= (8, 0)
     import jax
 
-    return float(getattr(jax.devices()[0], "compute_capability", "8.0")) >= 8.0
+    # Others than NVIDIA's have none, or a name.
+    capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+    return not capability[:1].isdigit() or float(capability) >= 8.0
 
 
 @contextlib.contextmanager

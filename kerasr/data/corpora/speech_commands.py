@@ -78,13 +78,15 @@ def read_speech_commands(path: str) -> Corpus:
     corpus = read_folder(path)
     lists = _read_lists(corpus.root)
     # All clips of a speaker are in one split, those too that the lists call otherwise, as in a copy's `_unknown_`.
-    of_speakers = {_speaker(os.path.basename(name)): split for name, split in (lists or {}).items()}
+    of_speakers = {
+        speaker: split for name, split in (lists or {}).items() if (speaker := _speaker(os.path.basename(name)))
+    }
     utterances = []
     for item in corpus.utterances:
         name = os.path.basename(item.path)
         speaker = _speaker(name)
         listed = (lists or {}).get(corpus.relative(item.path))
-        split = official_split(name) if lists is None else listed or of_speakers.get(speaker, "train")
+        split = official_split(name) if lists is None else listed or of_speakers.get(speaker or "", "train")
         utterances.append(replace(item, speaker=sys.intern(speaker) if speaker else None, split=split))
     rule = "a hash of the speaker" if lists is None else f"{VALIDATION_LIST} and {TEST_LIST}"
     return replace(
