@@ -1,6 +1,6 @@
 """New words from few recordings: accuracy against recordings a word, with a trained encoder and from nothing.
 
-    python benchmarks/few_shot.py                            every part, an hour or less on two cores
+    python benchmarks/few_shot.py                            every part, forty minutes of one core
     python benchmarks/few_shot.py --parts init-5-0           some of them
     python benchmarks/few_shot.py --table                    print what has been measured
 
