@@ -31,7 +31,8 @@ def digits_best(model: str | None = None) -> TrainConfig:
 
     Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py --candidate
     digits-best`, seed 0; 16 minutes of one core a training): george 93.8%, jackson 91.6%, lucas 95.0%,
-    nicolas 90.8%, theo 97.8%, yweweler 95.2%; 94.0% on average. Of FSDD's official test, by speakers of the training,
+    nicolas 90.8%, theo 97.8%, yweweler 95.2%; 94.0% on average, and the recipe is what the five others choose for
+    each (`--choose`, two seeds). Of FSDD's official test, by speakers of the training,
     100.0% of 300 (`python benchmarks/accuracy.py --recipe digits-best --models ResNet8`).
     """
     return replace(
