@@ -16,9 +16,10 @@ def study(monkeypatch, tmp_path):
     script = runpy.run_path(str(ROOT / "benchmarks" / "unseen_speakers.py"))
     monkeypatch.setitem(script["main"].__globals__, "RESULTS", tmp_path)
 
-    def tried(name, **accuracy):
-        path = script["result_path"](name, tuple(accuracy), 0, True)
-        path.write_text(json.dumps({"candidate": name, "accuracy": accuracy}))
+    def tried(name, seeds=script["INNER_SEEDS"], **accuracy):
+        for seed in seeds:
+            path = script["result_path"](name, tuple(accuracy), seed, True)
+            path.write_text(json.dumps({"candidate": name, "accuracy": accuracy}))
 
     for first, second in script["PAIRS"]:
         tried("digits-best", **{first: 0.8, second: 0.8})
@@ -39,6 +40,7 @@ def test_only_what_every_pair_has_tried_is_a_choice_and_it_is_of_recordings_alon
     tried("quicker", george=1.0, nicolas=1.0)
     for first, second in script["PAIRS"]:
         tried("voices", **{first: 1.0, second: 1.0})
+        tried("adamw", seeds=(0,), **{first: 1.0, second: 1.0})
     assert {script["chosen"](speaker) for speaker in script["SPEAKERS"]} == {"digits-best", "rooms"}
 
 
