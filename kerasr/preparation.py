@@ -61,7 +61,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus, stretches, negatives = add_negatives(config, corpus)
     utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
     config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
-    contents = content_hashes(corpus)
+    contents = content_hashes(corpus.utterances)
     facts = {
         "split_rule": split_rule,
         "corpus": _corpus_facts(corpus, contents),
@@ -72,7 +72,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     }
     if voices:
         facts["voices"] = {
-            **_corpus_facts(voices, content_hashes(voices)),
+            **_corpus_facts(voices, content_hashes(voices.utterances)),
             "clips": len(voices.utterances),
             "language": config.language,
         }

@@ -91,6 +91,7 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
+    phases = _phases(config)
     keeper = Keeper(
         run.path,
         join(run.front_ends, network),
@@ -100,14 +101,21 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         keep=config.keep,
         averages=bool(config.optimizer.ema),
         patience=config.patience,
-        patience_from=_phases(config)[-1].first,
+        patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         if config.optimizer.ema:
             watchers.append(keras.callbacks.SwapEMAWeights())
-        _fit_phases(run, runtime, trained, network, keeper, train, validation, watchers)
+        for phase in phases:
+            if (position.epoch, position.step) > (phase.end, 0):
+                continue
+            _begin_phase(phase, trained, network, run, runtime, train, validation)
+            _fit(trained, position, phase.end, config.epochs, train, validation, watchers)
+            # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
+            keeper.set_model(trained)
+            keeper.restore()
     position.seconds = round(position.seconds, 1)
     update_facts(
         run,
@@ -145,28 +153,6 @@ def _phases(config: TrainConfig) -> list[Phase]:
     middle = round(config.head_share * config.epochs)
     both = Phase(0, middle, head_only=True), Phase(middle, config.epochs, rate=config.finetune_rate)
     return [phase for phase in both if phase.first < phase.end]
-
-
-def _fit_phases(
-    run: Run,
-    runtime: Runtime,
-    trained: Learner,
-    network: keras.Model,
-    keeper: Keeper,
-    train: Pipeline,
-    validation: Pipeline,
-    watchers: Sequence[keras.callbacks.Callback],
-) -> None:
-    """Train phase by phase, from the keeper's position on."""
-    position = keeper.position
-    for phase in _phases(run.config):
-        if (position.epoch, position.step) > (phase.end, 0):
-            continue
-        _begin_phase(phase, trained, network, run, runtime, train, validation)
-        _fit(trained, position, phase.end, run.config.epochs, train, validation, watchers)
-        # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
-        keeper.set_model(trained)
-        keeper.restore()
 
 
 def _begin_phase(

@@ -12,8 +12,8 @@ import keras
 from kerasr import audio
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.folder import walk_recordings
-from kerasr.data.manifest import Corpus, Utterance, check_recordings, content_hash
-from kerasr.data.progress import Notice, map_threaded
+from kerasr.data.manifest import Corpus, Utterance, check_recordings, content_hashes
+from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.recipes import get_recipe
@@ -200,8 +200,9 @@ def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance,
         raise UserError(f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
     pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
 
-    def hashes(utterances: tuple[Utterance, ...]) -> list[str]:
-        return list(map_threaded(content_hash, [item.path for item in utterances], "Comparing recordings"))
-
-    known = set(hashes(corpus.utterances))
-    return tuple(item for item, content in zip(pool, hashes(pool), strict=True) if content not in known)
+    known = set(content_hashes(corpus.utterances, "Comparing recordings"))
+    return tuple(
+        item
+        for item, content in zip(pool, content_hashes(pool, "Comparing recordings"), strict=True)
+        if content not in known
+    )

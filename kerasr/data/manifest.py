@@ -218,7 +218,7 @@ def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
         corpus: the recordings.
         contents: what `content_hashes` says of them, where that is known already.
     """
-    contents = content_hashes(corpus) if contents is None else contents
+    contents = content_hashes(corpus.utterances) if contents is None else contents
     rows = (
         json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
         for item, content in zip(corpus.utterances, contents, strict=True)
@@ -226,9 +226,9 @@ def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
 
 
-def content_hashes(corpus: Corpus) -> list[str]:
-    """The `content_hash` of each recording."""
-    return [*map_threaded(content_hash, [item.path for item in corpus.utterances], "Taking the fingerprint")]
+def content_hashes(utterances: Iterable[Utterance], description: str = "Taking the fingerprint") -> list[str]:
+    """The `content_hash` of each recording, with a progress bar of this description."""
+    return [*map_threaded(content_hash, [item.path for item in utterances], description)]
 
 
 def content_hash(path: str) -> str:
