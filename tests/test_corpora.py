@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import correlate
 
 from kerasr import UserError, audio
 from kerasr.data import CorpusUnavailable, fingerprint, load_corpus, split_corpus, write_manifest
@@ -278,6 +279,17 @@ def small_commands(tmp_path_factory):
     return str(root)
 
 
+def is_cut_from(clip, noises):
+    """Whether a tenth of a second of the clip stands in one of the noises, louder or softer."""
+    part = clip[:1600]
+    energies = [correlate(noise**2, np.ones(1600), "valid") for noise in noises]
+    likeness = [
+        (correlate(noise, part, "valid") / np.sqrt(energy * (part @ part))).max()
+        for noise, energy in zip(noises, energies, strict=True)
+    ]
+    return max(likeness) > 0.5
+
+
 def test_twelve_commands(small_commands, tmp_path, monkeypatch):
     """A tenth of the wanted clips each of unknown words and of silence in each split; the same wherever it is made."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "a"))
@@ -297,6 +309,11 @@ def test_twelve_commands(small_commands, tmp_path, monkeypatch):
     volumes = [clip.std() / 0.1 for clip, _ in silence]
     assert min(volumes) < 0.2
     assert 0.8 < max(volumes) <= 1.01
+    assert {os.path.basename(os.path.dirname(path)) for path in corpus.noise} == {"_background_noise_"}
+    training = [audio.read(path)[0] for path in corpus.noise]
+    for item in corpus.utterances:
+        if item.label == "_silence_":
+            assert is_cut_from(audio.read(item.path)[0], training) == (item.split == "train")
     again = load_corpus(f"{small_commands}:12", seed=1)
     assert again == corpus
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "b"))

@@ -6,9 +6,10 @@ it. `_silence_` clips have no speaker, and `_background_noise_` holds long noise
 
 Two tasks are official. `speech_commands:35` tells all words apart. `speech_commands:12` knows ten of them,
 `_unknown_` for the other 25 and `_silence_`, made as TensorFlow's example makes them
-(tensorflow/examples/speech_commands/input_data.py): in each split as many unknown words and as many stretches of
+(tensorflow/examples/speech_commands/input_data.py): in each split as many unknown words and as many seconds of
 background noise as a tenth of the wanted clips. Which they are is drawn once and for all, so that every training is
-tested on the same.
+tested on the same. Each split has its own stretch of each noise, and the noise that is mixed into training clips is of
+training's: with seconds from anywhere in six noises, half of the test's would share samples with training's.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ import soundfile
 
 from kerasr import atomic, audio
 from kerasr.data.corpora.download import install_archive
-from kerasr.data.corpora.folder import read_folder
+from kerasr.data.corpora.folder import NOISE_FOLDER, read_folder
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
@@ -49,8 +50,10 @@ TASKS = {"12": 12, "35": 35}
 SAMPLE_RATE = 16000
 # Unknown words and silences, each as a share of the wanted clips.
 _SHARE = 0.1
+# The stretch of each background noise that a split has, as shares of its length.
+_STRETCHES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 # Part of the cache's key: count it up when the same corpus would give other silences.
-_SILENCE_VERSION = 1
+_SILENCE_VERSION = 2
 
 _ARCHIVE = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 # From TensorFlow Datasets, tensorflow_datasets/url_checksums/speech_commands.txt (2,428,923,189 bytes).
@@ -113,9 +116,10 @@ def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:
     """The clips and labels of one of the official tasks.
 
     Args:
-        corpus: a copy that `read_speech_commands` has read. Folders `_unknown_` and `_silence_` are taken as they are.
+        corpus: a copy that `read_speech_commands` has read. A folder `_unknown_` is taken as it is, and a folder
+            `_silence_` where there are no background noises to cut silences out of.
         task: `12` or `35`.
-        cache: folder that keeps the silences that are cut out of the background noises.
+        cache: folder that keeps the silences, and the noises to train with, that are cut out of the background noises.
 
     Raises:
         UserError: there is no such task, or the copy has too few words for it or no background noise.
@@ -156,7 +160,7 @@ def _unknown(corpus: Corpus, counts: dict[str, int]) -> list[Utterance]:
 
 def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus, list[Utterance]]:
     """Seconds of background noise, cut out on the first call and found in `cache` from then on."""
-    if SILENCE in corpus.labels:
+    if not corpus.noise and SILENCE in corpus.labels:
         return corpus, [item for item in corpus.utterances if item.label == SILENCE]
     if not corpus.noise:
         raise UserError(f"{corpus.root}: has no recordings in _background_noise_ to cut {SILENCE} out of")
@@ -165,29 +169,46 @@ def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus
     folder = os.path.join(cache, f"{NAME}-silence-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
     if not os.path.isdir(folder):
         with atomic.new_folder(folder) as beside:
-            _cut_silence(corpus, counts, beside)
+            _cut_noises(corpus, counts, beside)
     silence = [
         Utterance(os.path.join(folder, split, name), label=SILENCE, split=split)
         for split in SPLITS
         for name in sorted(os.listdir(os.path.join(folder, split)))
     ]
-    return replace(corpus, made=folder), silence
+    kept = os.path.join(folder, NOISE_FOLDER)
+    noise = tuple(os.path.join(kept, name) for name in sorted(os.listdir(kept)))
+    return replace(corpus, made=folder, noise=noise), silence
 
 
-def _cut_silence(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
-    """Write seconds of noise from anywhere in the noises, each turned down to a volume drawn from 0 to 1."""
+def _cut_noises(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
+    """Write each split's seconds of its stretches of the noises, and training's stretches as they are.
+
+    Each second is turned down to a volume drawn from 0 to 1.
+    """
+
+    def write(kind: str, number: int, sound: np.ndarray) -> None:
+        soundfile.write(os.path.join(folder, kind, f"{number:04d}.wav"), sound, SAMPLE_RATE, subtype="PCM_16")
+
     draw = np.random.default_rng(0)
     noises = [audio.read(path, SAMPLE_RATE)[0] for path in corpus.noise]
-    noises = [np.resize(noise, max(len(noise), SAMPLE_RATE)) for noise in noises]
+    for kind in (*counts, NOISE_FOLDER):
+        os.mkdir(os.path.join(folder, kind))
+    for number, noise in enumerate(_stretches(noises, "train")):
+        write(NOISE_FOLDER, number, noise)
     with Notice("Cutting silence", sum(counts.values())) as notice:
         for split, count in counts.items():
-            os.mkdir(os.path.join(folder, split))
+            stretches = [np.resize(noise, max(len(noise), SAMPLE_RATE)) for noise in _stretches(noises, split)]
             for number in range(count):
-                noise = noises[draw.integers(len(noises))]
+                noise = stretches[draw.integers(len(stretches))]
                 start = draw.integers(len(noise) - SAMPLE_RATE + 1)
-                clip = draw.uniform() * noise[start : start + SAMPLE_RATE]
-                soundfile.write(os.path.join(folder, split, f"{number:04d}.wav"), clip, SAMPLE_RATE, subtype="PCM_16")
+                write(split, number, draw.uniform() * noise[start : start + SAMPLE_RATE])
                 notice.advance(1)
+
+
+def _stretches(noises: list[np.ndarray], split: str) -> list[np.ndarray]:
+    """The part `(samples,)` of each noise that a split has."""
+    begin, end = _STRETCHES[split]
+    return [noise[int(begin * len(noise)) : math.ceil(end * len(noise))] for noise in noises]
 
 
 def official_split(name: str) -> str:
