@@ -25,6 +25,8 @@ MIN_POWER = 1e-10
 
 # librosa.feature.delta's default width, in frames.
 DELTA_WIDTH = 9
+# Divides the weighted sum of its frames into a slope; also the factor by which their variance shrinks in it.
+_DELTA_NORM = 2 * sum(n * n for n in range(1, DELTA_WIDTH // 2 + 1))
 
 
 def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
@@ -208,8 +210,10 @@ def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) ->
     if not count:
         raise ValueError("there is no recording to measure the features' statistics on")
     mean = total / count
-    # A feature that never moves (a band above an 8 kHz recording's limit) would be divided by zero: 1 dB at least.
-    std = np.sqrt(np.maximum(squares / count - np.square(mean), 1.0))
+    # A feature that never moves (a band above an 8 kHz recording's limit) would be divided by zero: 1 dB at least, and
+    # for differences what they are of frames that move by 1 dB.
+    least = np.repeat(_DELTA_NORM ** -np.arange(1.0 + spec.num_deltas), spec.num_features // (1 + spec.num_deltas))
+    std = np.sqrt(np.maximum(squares / count - np.square(mean), least))
     return Features(spec, np.round(mean, 4).tolist(), np.round(std, 4).tolist())
 
 
@@ -353,7 +357,6 @@ def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
     The slope of a line fitted to `DELTA_WIDTH` frames; beyond a clip's own first and last frame, it is repeated.
     """
     half = DELTA_WIDTH // 2
-    norm = 2 * sum(n * n for n in range(1, half + 1))
     time = ops.arange(ops.shape(features)[1], dtype="int32")[None, :]
     last = (num_frames - 1)[:, None]
 
@@ -363,5 +366,5 @@ def _append_deltas(features: Any, num_frames: Any, order: int) -> Any:
     parts = [features]
     for _ in range(order):
         previous = parts[-1]
-        parts.append(sum(n * (at(previous, n) - at(previous, -n)) for n in range(1, half + 1)) / norm)
+        parts.append(sum(n * (at(previous, n) - at(previous, -n)) for n in range(1, half + 1)) / _DELTA_NORM)
     return ops.concatenate(parts, axis=-1) if order else features

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
-from kerasr.data.pipeline import Pipeline
+from kerasr.data.pipeline import Pipeline, noise_seconds
 from kerasr.run_directory import Run
 from kerasr.runtime import Runtime
 from kerasr.transfer import PSEUDO, SOURCE
@@ -82,6 +82,8 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
             "the run that this one begins from or learns from has heard speakers or recordings of the test: the score "
             "will be none on unheard voices"
         )
+    if (noise := run.facts["corpus"]["noise"]) and run.config.augment.noise:
+        rows["noise"] = f"{len(noise)} recordings, the first {noise_seconds(len(noise)):.3g} s of each"
     if run.config.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
     longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))

@@ -24,7 +24,7 @@ LOG_MEL = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80
 
 
 def apply(batch, seed, config=EVERYTHING):
-    waveform, num_samples = augment.augment_waveform(*batch, config, sample_rate=8000, noise=None, seed=seed)
+    waveform, num_samples = augment.augment_waveform(*batch, config, spec=LOG_MEL, noise=None, seed=seed)
     return waveform.numpy(), num_samples.numpy()
 
 
@@ -56,13 +56,42 @@ def test_shift_moves_the_clip_whole_or_cuts_its_beginning():
     waveform = tf.range(1, 101, dtype=tf.float32)[None]
     seen = set()
     for number in range(20):
-        moved, num_samples = augment.shift_time(waveform, tf.constant([100]), 10, SEED + number)
+        moved, num_samples = augment.shift_time(waveform, tf.constant([100]), 10, None, SEED + number)
         shift = int(num_samples.numpy()[0]) - 100
         seen.add(np.sign(shift))
         expected = np.arange(1, 101)[max(0, -shift) :]
         np.testing.assert_array_equal(moved.numpy()[0, max(0, shift) : 100 + shift], expected)
         assert not moved.numpy()[0, : max(0, shift)].any()
     assert seen >= {-1, 1}
+
+
+@pytest.mark.parametrize("num_samples", [4000, 3000, 8000])
+@pytest.mark.parametrize("speed", [(1.0, 1.0), (0.8, 1.25)])
+def test_a_click_is_shifted_as_far_later_as_earlier(num_samples, speed):
+    """In what the front-end looks at, whether a clip fills it, is shorter or is longer."""
+    num_clips, most = 500, 0.1
+    change = Augmentation(time_shift=most, speed=speed)
+    clip = min(num_samples, augment.longest_clip(LOG_MEL, change))
+    # A tone of the lowest level, so that the clip is known from its padding, and a click in its middle.
+    waveform = np.full((num_clips, clip), 1e-3, "float32")
+    waveform[:, clip // 2 - 40 : clip // 2 + 40] = 1.0
+    args = tf.constant(waveform), tf.fill([num_clips], clip)
+    heard, counts = augment.augment_waveform(*args, change, spec=LOG_MEL, noise=None, seed=SEED)
+    still, still_counts = augment.augment_waveform(
+        *args, Augmentation(speed=speed), spec=LOG_MEL, noise=None, seed=SEED
+    )
+    frames = Features(LOG_MEL)
+    moved = click_at(frames(heard, counts)) - click_at(frames(still, still_counts))
+    seconds = moved * LOG_MEL.hop_length / LOG_MEL.sample_rate
+    assert abs(seconds.mean()) < 0.006
+    assert seconds.min() == pytest.approx(-most, abs=0.011)
+    assert seconds.max() == pytest.approx(most, abs=0.011)
+
+
+def click_at(features):
+    """The frame `(batch,)` of the highest energy, in dB; the padding is zero."""
+    level = features.numpy().mean(-1)
+    return np.where(level == 0, -np.inf, level).argmax(1)
 
 
 def test_silence_surrounds_the_whole_clip():
@@ -122,6 +151,16 @@ def test_masks_blank_stretches_no_longer_than_asked(axis, size):
     assert ((masked == 1) | (masked == 0)).all()
 
 
+def test_masks_of_time_lie_within_the_clips_own_frames():
+    own = np.arange(100) % 21 + 10
+    features = (np.arange(30)[None, :] < own[:, None])[..., None] * np.ones(5, "float32")
+    masked = augment.mask(tf.constant(features, tf.float32), 1, 7, axis=1, seed=SEED).numpy()
+    blank = (features[..., 0] - masked[..., 0]).sum(1)
+    # One of eight lengths is none; each other blanks as much as was drawn, and never more than half of the clip.
+    assert 0.8 < (blank > 0).mean() < 0.95
+    assert (blank <= own / 2).all()
+
+
 def test_mixup_blends_targets_as_it_blends_features():
     features = tf.reshape(tf.range(8.0), [8, 1, 1])
     targets = tf.one_hot(tf.range(8), 8)
@@ -157,14 +196,14 @@ def test_a_telephone_keeps_its_band_and_little_else():
 def test_no_room_and_no_telephone_leave_a_share_of_clips_alone(batch):
     many = tf.repeat(batch[0], 100, 0), tf.repeat(batch[1], 100)
     for change in (Augmentation(reverb=0.25), Augmentation(codec=0.25)):
-        heard, _ = augment.augment_waveform(*many, change, sample_rate=8000, noise=None, seed=SEED)
+        heard, _ = augment.augment_waveform(*many, change, spec=LOG_MEL, noise=None, seed=SEED)
         share = np.mean(np.abs(heard.numpy() - many[0]).max(1) > 1e-6)
         assert 0.1 < share < 0.4
 
 
 def test_a_batch_of_which_no_clip_is_drawn_stays_as_it_is(batch):
     change = Augmentation(reverb=1e-9, codec=1e-9, noise=1e-9)
-    heard, _ = augment.augment_waveform(*batch, change, sample_rate=8000, noise=None, seed=SEED)
+    heard, _ = augment.augment_waveform(*batch, change, spec=LOG_MEL, noise=None, seed=SEED)
     np.testing.assert_array_equal(heard, batch[0])
 
 
@@ -225,8 +264,10 @@ def test_cutmix_blends_targets_as_it_cuts_time():
 
 
 def test_decoding_stops_where_no_change_could_reach():
-    assert augment.longest_clip(8000, None) == 8000
-    assert augment.longest_clip(8000, Augmentation(speed=(0.9, 1.25))) == 10000
+    assert augment.longest_clip(LOG_MEL, None) == 4000
+    assert augment.longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25))) == 5000
+    assert augment.longest_clip(LOG_MEL, Augmentation(time_shift=0.1)) == 4000 + 2 * 800
+    assert augment.longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25), time_shift=0.1)) == 5000 + 2 * 1000
 
 
 def test_what_is_changed_after_the_front_end_has_a_name():

@@ -207,6 +207,16 @@ def test_impossible_specs_are_refused_by_name(change, named):
         replace(SPEC_8K, **change)
 
 
+def test_differences_have_a_floor_of_their_own(clips_8k):
+    """One that is meant for decibels would shrink those of second order to a fifth."""
+    spec = replace(SPEC_8K, num_deltas=2)
+    batches = [(clip[None], np.array([len(clip)])) for clip in clips_8k]
+    layer = measure_statistics(spec, batches)
+    frames = np.concatenate([np.asarray(layer(*batch))[0] for batch in batches])
+    frames = frames[np.any(frames != 0, 1)]
+    np.testing.assert_allclose(frames.std(0), 1, atol=0.02)
+
+
 def test_statistics_of_another_width_are_refused():
     with pytest.raises(ValueError, match="40 features a frame"):
         Features(SPEC_8K, mean=[0.0] * 13, std=[1.0] * 13)

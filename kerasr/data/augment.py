@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerasr.config import Augmentation
+from kerasr.config import Augmentation, FeatureSpec
 from kerasr.features import Features, cubic, mel_edges
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -50,16 +50,18 @@ def augment_waveform(
     num_samples: tf.Tensor,
     augment: Augmentation,
     *,
-    sample_rate: int,
+    spec: FeatureSpec,
     noise: tf.Tensor | None,
     seed: tf.Tensor,
 ) -> Batch:
     """Speed, shift, silence, room, gain, noise, codec: the order in which they happen to a voice until it is heard."""
+    sample_rate = spec.sample_rate
     if augment.speed != (1.0, 1.0):
         waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
     if augment.time_shift:
-        most = round(augment.time_shift * sample_rate)
-        waveform, num_samples = shift_time(waveform, num_samples, most, _fold(seed, 1))
+        most = _most_shift(spec, augment)
+        window = None if spec.clip_seconds is None else spec.clip_samples
+        waveform, num_samples = shift_time(waveform, num_samples, most, window, _fold(seed, 1))
     if augment.silence:
         waveform, num_samples = surround(waveform, num_samples, round(augment.silence * sample_rate), _fold(seed, 14))
     if augment.reverb:
@@ -119,13 +121,23 @@ def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float
     return _silence_padding(cubic(a, b, c, d, x), num_samples), num_samples
 
 
-def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
-    """Start each clip up to `most` samples later (silence in front) or earlier (half of it at most is cut)."""
+def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, window: int | None, seed: tf.Tensor) -> Batch:
+    """Move each clip up to `most` samples later (silence in front) or earlier (half of it at most is cut).
+
+    It moves inside the window that the model looks at, the middle `window` samples of a longer clip, and is cut to it
+    here: the front-end would take the middle anew, and with it half of a later start back. With None, the model looks
+    at all of a clip.
+    """
+    size = tf.shape(waveform)[1]
     shift = tf.random.stateless_uniform(tf.shape(num_samples), seed, -most, most + 1, dtype=tf.int32)
     shift = tf.maximum(shift, -(num_samples // 2))
-    position = tf.range(tf.shape(waveform)[1] + most)[None, :] - shift[:, None]
-    moved = tf.gather(waveform, tf.clip_by_value(position, 0, tf.shape(waveform)[1] - 1), batch_dims=1)
-    num_samples += shift
+    # Where the window begins in the clip, before the shift and after it.
+    start = 0 if window is None else tf.maximum(num_samples - window, 0) // 2
+    start -= shift
+    width = size + most if window is None else tf.minimum(size + most, window)
+    position = tf.range(width)[None, :] + start[:, None]
+    moved = tf.gather(waveform, tf.clip_by_value(position, 0, size - 1), batch_dims=1)
+    num_samples = tf.minimum(num_samples - start, width)
     return _silence_padding(tf.where(position >= 0, moved, 0.0), num_samples), num_samples
 
 
@@ -267,12 +279,19 @@ def equalise(features: tf.Tensor, size_db: float, std: tuple[float, ...], seed: 
 
 
 def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor) -> tf.Tensor:
-    """Set `count` stretches of up to `longest` steps along `axis` to 0, the mean (SpecAugment, Park et al., 2019)."""
-    batch, size = tf.shape(features)[0], tf.shape(features)[axis]
+    """Set `count` segments of up to `longest` steps along `axis` to 0, the mean (SpecAugment, Park et al., 2019).
+
+    Those of time (`axis` 1) lie within the clip's own frames: in the padding there is nothing to blank. A segment is
+    half of what there is at most.
+    """
+    batch, width = tf.shape(features)[0], tf.shape(features)[axis]
+    own = tf.reduce_sum(tf.cast(_own_frames(features), tf.int32), axis=1) if axis == 1 else tf.fill([batch], width)
+    size = own[:, None, None]
     length = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 0), 0, longest + 1, dtype=tf.int32)
+    length = tf.minimum(length, size // 2)
     place = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 1))
-    start = tf.cast(place * tf.cast(tf.maximum(size - length, 0) + 1, tf.float32), tf.int32)
-    position = tf.range(size)[None, None, :]
+    start = tf.cast(place * tf.cast(size - length + 1, tf.float32), tf.int32)
+    position = tf.range(width)[None, None, :]
     blank = tf.reduce_any((position >= start) & (position < start + length), axis=1)
     return tf.where(tf.expand_dims(blank, 3 - axis), 0.0, features)
 
@@ -310,12 +329,19 @@ def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tenso
     return features, own * targets + (1 - own) * tf.reverse(targets, [0])
 
 
-def longest_clip(clip_samples: int, augment: Augmentation | None) -> int:
-    """Samples worth decoding: the clip, and what a faster playback or an earlier start needs beside it."""
+def longest_clip(spec: FeatureSpec, augment: Augmentation | None) -> int:
+    """Samples worth decoding: the clip, and what a faster playback or a shift needs beside it."""
     if augment is None:
-        return clip_samples
+        return spec.clip_samples
+    fastest = max(augment.speed[1], 1.0)
     # An even surplus keeps the middle of a longer recording on the very sample where the front-end puts it.
-    return clip_samples + 2 * math.ceil(clip_samples * (max(augment.speed[1], 1.0) - 1) / 2)
+    return spec.clip_samples + 2 * math.ceil(
+        spec.clip_samples * (fastest - 1) / 2 + fastest * _most_shift(spec, augment)
+    )
+
+
+def _most_shift(spec: FeatureSpec, augment: Augmentation) -> int:
+    return round(augment.time_shift * spec.sample_rate)
 
 
 def _choose(

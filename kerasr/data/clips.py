@@ -28,7 +28,7 @@ def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None)
     """
     if spec.clip_seconds is None:
         return audio.read(path, spec.sample_rate)[0]
-    most = longest_clip(spec.clip_samples, augment)
+    most = longest_clip(spec, augment)
     waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
     start = max(len(waveform) - most, 0) // 2
     # A copy, so that what is cut off is freed.

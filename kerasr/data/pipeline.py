@@ -22,9 +22,9 @@ from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.errors import UserError
 from kerasr.features import Features, measure_statistics
 
-# Background noise that is kept in memory for augmentation: recordings, and seconds of each.
-MAX_NOISES = 16
+# Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
 MAX_NOISE_SECONDS = 60.0
+ALL_NOISE_SECONDS = 960.0
 
 
 class ClipCache:
@@ -135,7 +135,7 @@ class Pipeline:
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
-        self._width = augmentation.longest_clip(features.spec.clip_samples, augment) if fixed else 0
+        self._width = augmentation.longest_clip(features.spec, augment) if fixed else 0
         self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
@@ -164,7 +164,7 @@ class Pipeline:
             return 4 * len(self.utterances) * spec.shape[0] * spec.num_features
         seconds = (1.0 if item.duration is None else item.duration for item in self.utterances)
         if spec.clip_seconds is not None:
-            most = augmentation.longest_clip(spec.clip_samples, self._augment) / spec.sample_rate
+            most = augmentation.longest_clip(spec, self._augment) / spec.sample_rate
             seconds = (min(value, most) for value in seconds)
         per_second = (
             spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate
@@ -249,9 +249,8 @@ class Pipeline:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if not self._augment:
             return clips, num_samples
-        rate = self.features.spec.sample_rate
         return augmentation.augment_waveform(
-            clips, num_samples, self._augment, sample_rate=rate, noise=self._noise, seed=seed
+            clips, num_samples, self._augment, spec=self.features.spec, noise=self._noise, seed=seed
         )
 
     def _keep_features(self, indices: tf.Tensor, clips: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
@@ -389,9 +388,15 @@ def measure_front_end(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> tuple[
     return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), features
 
 
+def noise_seconds(num_recordings: int) -> float:
+    """Seconds of each recording of noise that are mixed in: the more recordings, the fewer."""
+    return min(MAX_NOISE_SECONDS, ALL_NOISE_SECONDS / num_recordings)
+
+
 def _read_noises(paths: Sequence[str], sample_rate: int) -> tf.Tensor | None:
     """`(recording, samples)`: the beginnings of the recordings, repeated to one length."""
     if not paths:
         return None
-    noises = [audio.read(path, sample_rate, max_seconds=MAX_NOISE_SECONDS)[0] for path in paths[:MAX_NOISES]]
+    seconds = noise_seconds(len(paths))
+    noises = [audio.read(path, sample_rate, max_seconds=seconds)[0] for path in paths]
     return tf.constant(np.stack([np.resize(noise, max(map(len, noises))) for noise in noises]))

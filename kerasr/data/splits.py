@@ -222,7 +222,7 @@ def _finish(corpus: Corpus, splits: list[str], description: str) -> tuple[Corpus
         sizes = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
         raise UserError(
             f"{corpus.name} cannot be split {description}: {problem} ({sizes}); "
-            "add recordings, choose another --split or --seed, or give a manifest with a split column"
+            "add recordings, choose another --split or --split-seed, or give a manifest with a split column"
         )
     utterances = tuple(
         item if item.split == split else replace(item, split=split)
