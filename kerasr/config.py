@@ -173,13 +173,14 @@ class OptimizerConfig:
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after the warm-up; cosine ends at 0 with the last step."""
     warmup_epochs: NotNegative = 1.0
-    """Epochs over which the learning rate rises from 0."""
+    """Epochs over which the learning rate rises."""
     weight_decay: NotNegative = 1e-4
     """Decoupled weight decay (adamw and muon only)."""
     clip_norm: Positive | None = 1.0
     """Gradients of a larger global norm are scaled down to it; None leaves them."""
     ema: ShareBelowOne = 0.0
-    """Judge and keep an exponential moving average of the weights, not the last ones: its momentum a step, as 0.995."""
+    """Judge and keep an exponential moving average of the weights, not the last ones: its momentum a step, as 0.995,
+    to which it rises over the first steps."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "optimizer.")
@@ -274,7 +275,10 @@ class TrainConfig:
     xla: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA; auto does on a GPU."""
     seed: Seed = 0
-    """Fixes weights, order, augmentation and splits."""
+    """Fixes weights, order and augmentation."""
+    split_seed: Seed = 0
+    """Fixes which speakers or recordings are tested, apart from `seed`: trainings of several seeds have one test, and
+    can be compared. It also draws the voices of a synthetic corpus, and the stream of `evaluate --stream`."""
     out: str = "runs"
     """Folder that receives the run's own folder."""
     checkpoint_seconds: NotNegative = 30.0

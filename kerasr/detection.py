@@ -196,7 +196,7 @@ def _curve(
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], ear.sample_rate)[0] if noise else None
     words = [_word(run, ear, item) for item in items]
-    scene = make_scene(clips, words, ear.sample_rate, snr_db=snr_db, noise=recorded, seed=run.config.seed)
+    scene = make_scene(clips, words, ear.sample_rate, snr_db=snr_db, noise=recorded, seed=run.config.split_seed)
     listener, size = Listener(ear, options), round(CHUNK_SECONDS * ear.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
     answers = []

@@ -47,7 +47,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     _check_voices(config)
     config, corpus = _load(config, console)
     config = _fit_clip(config, corpus)
-    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.seed, config.validate_on)
+    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.split_seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
     _check_model(config, task)
     check_negatives(config)
@@ -89,7 +89,7 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
             _data_of(config),
             default=known,
             max_bad=config.max_bad,
-            seed=config.seed,
+            seed=config.split_seed,
             language=config.language,
             clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
         )
@@ -98,7 +98,7 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
             raise
         console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
         config = replace(config, data=DIGITS)
-        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.seed)
+        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.split_seed)
 
 
 def _data_of(config: TrainConfig) -> str | None:
