@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kerasr import atomic
-from kerasr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from kerasr.checkpoint import Checkpoint, save_checkpoint
 from kerasr.errors import UserError
 from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
 
@@ -63,7 +63,7 @@ class Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.
 
     The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals. Where the
-    optimiser averages the weights, it is the average that is kept.
+    learner averages the weights, it is the average that is kept.
 
     Args:
         folder: the run's folder.
@@ -72,7 +72,6 @@ class Keeper(keras.callbacks.Callback):
         position: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
-        averages: the optimiser averages the weights.
         patience: epochs without a better score before the training stops; None never stops it.
         patience_from: the epoch from which they count.
         checkpoint_seconds: time between checkpoints inside an epoch.
@@ -87,7 +86,6 @@ class Keeper(keras.callbacks.Callback):
         position: Position,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
-        averages: bool = False,
         patience: int | None = None,
         patience_from: int = 0,
         checkpoint_seconds: float = 30.0,
@@ -99,7 +97,6 @@ class Keeper(keras.callbacks.Callback):
         self._num_steps = num_steps
         self._resume = resume
         self._keep = keep
-        self._averages = averages
         self._patience = patience
         self._patience_from = patience_from
         self._checkpoint_seconds = checkpoint_seconds
@@ -148,11 +145,6 @@ class Keeper(keras.callbacks.Callback):
         if position.stopped:
             self.model.stop_training = True
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin the next call to `fit` where the last epoch ended: `fit` leaves averaged weights in the network."""
-        if self._averages:
-            self._resume = load_checkpoint(self._folder / CHECKPOINT)
-
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
         loss = float(logs.get("loss", 0.0)) + float(logs.get("val_loss", 0.0))
         if math.isfinite(loss):
@@ -174,23 +166,9 @@ class Keeper(keras.callbacks.Callback):
 
     def _save_model(self) -> None:
         beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
-        with self._average(), _thawed(self._joined):
+        with self.model.averaged_weights(), _thawed(self._joined):
             self._joined.save(beside)
         beside.replace(self._folder / MODEL)
-
-    @contextlib.contextmanager
-    def _average(self) -> Iterator[None]:
-        """The averaged weights in the network's place, where the optimiser has them."""
-        if not self._averages:
-            yield
-            return
-        swap = keras.callbacks.SwapEMAWeights()
-        swap.set_model(self.model)
-        swap.on_test_begin()
-        try:
-            yield
-        finally:
-            swap.on_test_end()
 
     def _write_history(self) -> None:
         text = io.StringIO()

@@ -1,4 +1,8 @@
-"""What is fitted: a network, and what it learns from beside the labels."""
+"""What is fitted: a network, what it learns from beside the labels, and the average of its weights."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +26,11 @@ class Learner(keras.Model):
     DRO (Sagawa et al. 2020, algorithm 1, https://arxiv.org/abs/1911.08731). A group's loss is the one that a batch
     estimates without bias: the mean over all of its clips of weight times loss, over the group's share of the draws.
 
+    With an average, what is judged and kept is the moving average of the weights and of the batch norms' statistics,
+    which belong to them. Its momentum rises with the steps of a phase, min(average, (1 + t) / (10 + t)) at step t (the
+    decay of `tf.train.ExponentialMovingAverage` with `num_updates`): with a constant one, a short training would keep
+    the network that it began with. Keras's `use_ema` has that constant, and leaves the statistics out.
+
     Validation sees the labels alone.
 
     Args:
@@ -33,6 +42,7 @@ class Learner(keras.Model):
         teacher_weight: share of the loss that is the teacher's.
         temperature: softens the teacher and the network.
         group_shares: `(groups,)` share of the drawn clips that is each group's.
+        average: highest momentum of the weights' average; 0 judges and keeps the weights as they are.
     """
 
     def __init__(
@@ -46,8 +56,13 @@ class Learner(keras.Model):
         teacher_weight: float = 0.0,
         temperature: float = 1.0,
         group_shares: np.ndarray | None = None,
+        average: float = 0.0,
     ):
         super().__init__(inputs, outputs)
+        self._average = average
+        if average:
+            self._averages = [self._own(one.shape, "float32", "average") for one in self._averaged()]
+            self._num_averaged = self._own((), "int32", "num_averaged")
         self._label_loss = loss
         self._teacher_weight = teacher_weight if teacher else 0.0
         # In functions Keras does not see the teacher: its weights are none of this model's.
@@ -59,9 +74,56 @@ class Learner(keras.Model):
                 shape=group_shares.shape, initializer=even, trainable=False, name="group_weights"
             )
 
+    def _own(self, shape: tuple[int, ...], dtype: str, name: str) -> keras.Variable:
+        return self.add_weight(shape=shape, dtype=dtype, initializer="zeros", trainable=False, name=name)
+
+    def _averaged(self) -> list[keras.Variable]:
+        """The network's weights and statistics (random layers have whole numbers among theirs, which have no mean)."""
+        variables = (variable for layer in self.layers for variable in layer.variables)
+        return [variable for variable in variables if variable.dtype.startswith("float")]
+
+    def restart_average(self) -> None:
+        """Forget the average: a phase of the training begins, whose steps are counted from here."""
+        if self._average:
+            self._num_averaged.assign(0)
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The average in the weights' place, where there is one."""
+        variables = self._averaged() if self._average else []
+        own = [ops.convert_to_numpy(variable) for variable in variables]
+        # What the last step made is not in the average yet: a step adds the weights that it begins with.
+        for variable, value in zip(variables, self._next_averages() if variables else (), strict=True):
+            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+
+    def _next_averages(self) -> list[Any]:
+        """The averages with the present weights added to them."""
+        count = ops.cast(self._num_averaged, "float32")
+        # Nothing is left of what the first step begins with.
+        momentum = ops.where(count > 1, ops.minimum(self._average, count / (9 + count)), 0.0)
+        pairs = zip(self._averages, self._averaged(), strict=True)
+        return [momentum * mean + (1 - momentum) * ops.stop_gradient(variable) for mean, variable in pairs]
+
+    def _add_to_averages(self) -> None:
+        for mean, value in zip(self._averages, self._next_averages(), strict=True):
+            mean.assign(value)
+        self._num_averaged.assign(self._num_averaged + 1)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras's, of the averaged weights where there are some: `fit` validates by it, too."""
+        with self.averaged_weights():
+            return super().evaluate(*args, **kwargs)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if not training:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self._average:
+            self._add_to_averages()
         if self._group_shares is not None:
             sample_weight = self._weigh_groups(sample_weight, self._label_loss.call(y, y_pred))
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -96,20 +96,20 @@ def make_optimizer(
 def _optimizer(config: OptimizerConfig, num_steps: int, epochs: int) -> keras.optimizers.Optimizer:
     warmup = round(config.warmup_epochs * num_steps)
     rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        # The first step moves, too.
+        initial_learning_rate=config.learning_rate / max(warmup, 1),
         decay_steps=max(num_steps * epochs - warmup, 1),
         # A cosine that falls to its own height is a constant.
         alpha=1.0 if config.schedule == "constant" else 0.0,
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
     if config.name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm, **average)
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm)
     if config.name == "adam":
-        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm, **average)
+        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
     kind = Muon if config.name == "muon" else keras.optimizers.AdamW
-    optimizer = kind(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average)
+    optimizer = kind(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm)
     # Decay pulls weights to zero; a bias or a norm's scale has no reason to be there.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -99,15 +99,12 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         position=position,
         resume=checkpoint,
         keep=config.keep,
-        averages=bool(config.optimizer.ema),
         patience=config.patience,
         patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
-        if config.optimizer.ema:
-            watchers.append(keras.callbacks.SwapEMAWeights())
         for phase in phases:
             if (position.epoch, position.step) > (phase.end, 0):
                 continue
@@ -179,6 +176,7 @@ def _begin_phase(
     # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
     trained.evaluate(validation.batches().take(1), verbose=0)
     trained.optimizer.build(trained.trainable_variables)
+    trained.restart_average()
 
 
 def _fit(
@@ -293,6 +291,7 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
         teacher_weight=config.teacher_weight,
         temperature=config.temperature,
         group_shares=group_shares,
+        average=config.optimizer.ema,
     )
 
 

@@ -26,7 +26,7 @@ from kerasr.errors import UserError
 from kerasr.features import change_speed
 from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
-from kerasr.preparation import decide_epochs
+from kerasr.preparation import decide_epochs, prepare_run
 from kerasr.report import evaluate_run
 from kerasr.run_directory import list_runs, load_run
 from kerasr.runtime import decide_runtime, under_precision
@@ -212,24 +212,59 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
     assert all(np.isfinite(value).all() for value in arrays(path.parent))
 
 
-def test_the_kept_weights_are_the_running_average(config, monkeypatch):
-    """An average that starts at the first step's weights and moves half-way at each further step."""
+def test_the_kept_weights_and_statistics_are_the_running_average(config, monkeypatch):
+    """An average that begins with the first step's weights, and whose momentum rises to 0.5."""
     seen = []
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            seen.append([weight.numpy() for weight in self.model.trainable_variables])
+            seen.append([variable.numpy() for variable in network_variables(self.model)])
+
+    def network_variables(model):
+        return [*model.trainable_variables, *(one for one in model.variables if "moving" in one.name)]
+
+    def average(values):
+        mean = values[0]
+        for step, value in enumerate(values[1:], start=1):
+            momentum = min(0.5, (1 + step) / (10 + step))
+            mean = momentum * mean + (1 - momentum) * value
+        return mean
 
     monkeypatch.setattr(training, "_loggers", lambda run: [Watch()])
     run = train_recipe(
         replace(config, epochs=2, keep="last", optimizer=replace(config.optimizer, ema=0.5)), console=quiet()
     )
-    average = seen[0]
-    for weights in seen[1:]:
-        average = [0.5 * old + 0.5 * new for old, new in zip(average, weights, strict=True)]
-    for kept, expected in zip(run.network.trainable_variables, average, strict=True):
-        np.testing.assert_allclose(kept, expected, atol=1e-6)
+    assert len(seen) > 10, "the momentum has risen to its end"
+    num_weights = len(run.network.trainable_variables)
+    for place, kept in enumerate(network_variables(run.network)):
+        values = [step[place] for step in seen]
+        # A step's statistics are those of the weights that it begins with.
+        expected = average(values if place < num_weights else [*values[1:], values[-1]])
+        np.testing.assert_allclose(kept, expected, atol=1e-5, err_msg=kept.path)
     assert run.facts["best_epoch"] == 2
+
+
+def test_an_average_of_a_short_training_does_not_keep_the_untrained_network(config):
+    optimizer = replace(config.optimizer, learning_rate=1e-2)
+    config = replace(config, epochs=10, keep="last")  # Sixty steps.
+    last, average = (
+        train_recipe(replace(config, optimizer=replace(optimizer, ema=ema)), console=quiet()).history[-1]
+        for ema in (0.0, 0.997)
+    )
+    assert average["val_accuracy"] >= last["val_accuracy"] == 1.0
+    assert average["val_loss"] < 2 * last["val_loss"] + 0.1
+
+
+def test_another_seed_has_the_same_test_and_another_split_seed_does_not(config):
+    def tested(**seeds):
+        return {item.path for item in prepare_run(replace(config, **seeds), quiet()).utterances("test")}
+
+    assert tested() == tested(seed=1) != tested(split_seed=1)
+
+
+def test_the_first_step_of_a_warm_up_moves():
+    rate = make_optimizer(OptimizerConfig(learning_rate=0.1, warmup_epochs=1), 10, 3)._learning_rate
+    np.testing.assert_allclose([float(rate(step)) for step in (0, 5, 10)], [0.01, 0.055, 0.1], rtol=1e-6)
 
 
 def test_patience_stops_a_training_that_does_not_improve(config):
