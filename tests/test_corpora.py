@@ -39,6 +39,11 @@ def _away_from_home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
 
 
+def said_in(corpus):
+    """Everything but silence."""
+    return {repr(item) for item in corpus.utterances if item.label != "_silence_"}
+
+
 def words(corpus):
     return Counter(item.label for item in corpus.utterances)
 
@@ -392,9 +397,9 @@ def test_speech_commands_at_hand(speech_commands_folder):
     assert min(silence["train"], silence["validation"], silence["test"]) > 5
     with pytest.raises(UserError, match="its train split is empty for 11 of 12 labels"):
         split_corpus(corpus, "official")
-    # Its folders are those of the task already.
+    # Its folders are those of the task already, but for the silences, which are cut out of the noises.
     twelve = load_corpus(f"{speech_commands_folder}:12")
-    assert sorted(map(repr, twelve.utterances)) == sorted(map(repr, corpus.utterances))
+    assert said_in(twelve) == said_in(corpus)
     assert set(twelve.labels) == set(corpus.labels)
 
 
