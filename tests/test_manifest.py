@@ -65,7 +65,7 @@ def test_moves_with_its_recordings(tmp_path, clips):
         ("m.csv", "path,label\na.wav,yes\nb.wav,\n", "line 3 has neither a label nor a text"),
         ("m.csv", "path,label\n,yes\n", "line 2 has no path"),
         ("m.csv", "path,label\na.wav,yes\n./a.wav,no\n", "line 3 lists ./a.wav again .first on line 2"),
-        ("m.csv", "path,label,split\na.wav,yes,training\n", "line 2 has the split 'training'"),
+        ("m.csv", "path,label,split\na.wav,yes,practice\n", "line 2 has the split 'practice'"),
         ("m.csv", "path,label,split\na.wav,yes,train\nb.wav,yes,\n", "b.wav has no split"),
         ("m.csv", "path,label,duration\na.wav,yes,long\n", "line 2 has the duration 'long'"),
         ("m.jsonl", '{"path": "a.wav", "label": "yes"}\nnonsense\n', "line 2 is not JSON"),
@@ -79,6 +79,22 @@ def test_bad_rows_are_named(tmp_path, name, text, message):
         read_manifest(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [
+        ("train", "train training Train"),
+        ("validation", "validation val valid dev VAL"),
+        ("test", "test testing eval"),
+    ],
+)
+def test_a_split_may_be_called_as_people_call_it(tmp_path, split, names):
+    rows = [f"{number}.wav,yes,{name}" for number, name in enumerate(names.split())]
+    (tmp_path / "m.csv").write_text("\n".join(["path,label,split", *rows, "rain.wav,,Noise"]))
+    corpus = read_manifest(tmp_path / "m.csv")
+    assert {item.split for item in corpus.utterances} == {split}
+    assert len(corpus.noise) == 1
 
 
 def test_other_encodings(tmp_path):

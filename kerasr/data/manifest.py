@@ -2,8 +2,8 @@
 
 Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
 must be there; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
-path starts at the manifest's own folder. `split` is train, validation or test; `noise` marks a background recording,
-which needs no label.
+path starts at the manifest's own folder. `split` is train, validation or test, or another of `SPLIT_NAMES`; `noise`
+marks a background recording, which needs no label.
 """
 
 import csv
@@ -23,9 +23,16 @@ from kerasr.data.progress import console, map_threaded
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")
+# What people call them, in a manifest's column and as the folders of a layout.
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing", "eval"),
+}
 COLUMNS = ("path", "label", "text", "speaker", "split", "duration")
 SUFFIXES = (".csv", ".jsonl")
 _NOISE = "noise"
+_SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 
 # A file's first and last bytes that the fingerprint reads: all of a clip, the two ends of a long recording.
 _FINGERPRINT_BYTES = 1 << 19
@@ -106,6 +113,11 @@ class Corpus:
         root = self.made if self.made and path.startswith(os.path.join(self.made, "")) else self.root
         inside = os.path.relpath(path, root) if root else path
         return unicodedata.normalize("NFC", inside.replace(os.sep, "/"))
+
+
+def split_called(name: str) -> str | None:
+    """The split that a name means, as `val` and `Dev` mean `validation`; None where it means none."""
+    return _SPLIT_OF.get(name.casefold())
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Corpus:
@@ -309,7 +321,7 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         if recording in lines:
             raise UserError(f"{where} lists {fields['path']} again (first on line {lines[recording]})")
         lines[recording] = number
-        if fields["split"] == _NOISE:
+        if (fields["split"] or "").casefold() == _NOISE:
             noise.append(recording)
         else:
             extra = {sys.intern(name): sys.intern(value) for name, value in _extra(row)}
@@ -325,19 +337,19 @@ def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, str], where: str) -> Utterance:
-    """The utterance of one row; labels, speakers and splits, which repeat, are kept once in memory."""
+    """The utterance of one row; labels and speakers, which repeat, are kept once in memory."""
     if fields["label"] is None and fields["text"] is None:
         raise UserError(f"{where} has neither a label nor a text")
-    if fields["split"] not in (None, *SPLITS):
+    split = split_called(fields["split"] or "")
+    if fields["split"] is not None and split is None:
         raise UserError(f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}")
     try:
         duration = None if fields["duration"] is None else float(fields["duration"])
     except ValueError:
         raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
     # One word or name, however its accents are written.
-    label, speaker, split = (
-        value and sys.intern(unicodedata.normalize("NFC", value))
-        for value in map(fields.get, ("label", "speaker", "split"))
+    label, speaker = (
+        value and sys.intern(unicodedata.normalize("NFC", value)) for value in map(fields.get, ("label", "speaker"))
     )
     return Utterance(recording, label, fields["text"], speaker, split, duration, extra)
 
