@@ -203,9 +203,13 @@ class TrainConfig:
     flite_clips: Number = 0
     """Further training clips of each word by flite (apt install flite): English voices that sound more like people."""
     split: Literal["auto", "official", "speaker", "file"] = "auto"
-    """How recordings are divided; auto takes the corpus's official split, else speakers, else a hash of the path."""
+    """How recordings are divided; auto takes the corpus's official split (folders train, val, test are one too), else
+    speakers, else a hash of the path."""
     leave_out: str | None = None
     """Test on this speaker alone (or on these, as a,b), and train on the others but for those that validate."""
+    speaker_pattern: str | None = None
+    """Who speaks, where names of files or folders say it in their own way: a regular expression, searched in each path
+    beneath the folder, whose first group is the speaker; '^([^/]+)/' finds anna in anna/yes/1.wav."""
     validate_on: Literal["speaker", "clips"] = "speaker"
     """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
     wanted: str | None = None

@@ -42,6 +42,8 @@ class EvaluateConfig:
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
+    speaker_pattern: str | None = None
+    """With --data: who speaks, a regular expression whose first group is the speaker, as for kerasr.train."""
     split: Literal["train", "validation", "test"] | None = None
     """The part to measure on; test where not given, and all of --data."""
     suspects: bool = False
@@ -92,6 +94,8 @@ def _check(config: EvaluateConfig) -> None:
     """Say what does not go together."""
     if config.folds is not None and not config.suspects:
         raise UserError("--folds is the number of models that --suspects trains: add --suspects")
+    if config.speaker_pattern is not None and config.data is None:
+        raise UserError("--speaker-pattern says who speaks in other recordings: add --data")
     for name in ("carry_state", "snr_db", "false_alarms_per_hour"):
         if getattr(config, name) != EvaluateConfig.__dataclass_fields__[name].default and not config.stream:
             raise UserError(f"--{name.replace('_', '-')} goes with --stream: add it")
@@ -190,7 +194,13 @@ def _measure(config: EvaluateConfig) -> None:
     if config.data:
         # Words that synthetic voices shall say are said in the language that the run has learnt.
         language = run.config.language
-        corpus = load_corpus(config.data, max_bad=config.max_bad, min_labels=1, language=language)
+        corpus = load_corpus(
+            config.data,
+            max_bad=config.max_bad,
+            speaker_pattern=config.speaker_pattern,
+            min_labels=1,
+            language=language,
+        )
     folder = Path(config.out) if config.out else None
     evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)
     if config.json:

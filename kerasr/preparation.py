@@ -89,6 +89,7 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
             _data_of(config),
             default=known,
             max_bad=config.max_bad,
+            speaker_pattern=config.speaker_pattern,
             seed=config.split_seed,
             language=config.language,
             clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,

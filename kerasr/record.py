@@ -123,7 +123,7 @@ def record_words(
         The number of recordings taken.
     """
     from kerasr import audio
-    from kerasr.data.corpora.folder import take_name
+    from kerasr.data.corpora.speakers import take_name
 
     speaker = _speaker(config, ask)
     wanted = _missing(config, words, speaker)
@@ -187,7 +187,7 @@ def _speaker(config: RecordConfig, ask: Callable[[str], str]) -> str:
 
 def _missing(config: RecordConfig, words: list[str], speaker: str) -> list[tuple[str, int]]:
     """Words and numbers of the recordings that this speaker has yet to make, shuffled."""
-    from kerasr.data.corpora.folder import take_name
+    from kerasr.data.corpora.speakers import take_name
 
     missing = []
     for word in words:
@@ -201,7 +201,7 @@ def _missing(config: RecordConfig, words: list[str], speaker: str) -> list[tuple
 
 def _word_and_number(path: str) -> tuple[str, int]:
     """What `_missing` listed, from the path that was made of it."""
-    from kerasr.data.corpora.folder import parse_take
+    from kerasr.data.corpora.speakers import parse_take
 
     _, number = parse_take(os.path.basename(path)) or ("", 0)
     return os.path.basename(os.path.dirname(path)), number

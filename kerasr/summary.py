@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kerasr.data.augment import feature_changes
@@ -19,7 +20,7 @@ def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Mo
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, text in {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}.items():
-        table.add_row(name, text)
+        table.add_row(name, escape(text))
     if runtime.backend != "tensorflow" and (left_out := feature_changes(run.config.augment)):
         table.add_row("note", f"{', '.join(left_out)}: not applied, as they need the TensorFlow backend")
     console.print(table)

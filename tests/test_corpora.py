@@ -76,6 +76,124 @@ def test_the_folder_right_above_is_the_word(tmp_path):
     assert corpus.labels == ("anna", "ben")
 
 
+LAYOUT = [
+    f"{part}/{word}/{n}.wav" for part in ("Train", "val", "dev", "test") for word in ("yes", "no") for n in (1, 2)
+]
+
+
+def test_a_layout_of_split_folders_is_the_split(tmp_path, capsys):
+    root = make(tmp_path / "w", *LAYOUT, "test/anna/no/3.wav", "train/_background_noise_/rain.wav")
+    corpus = load_corpus(root)
+    assert (corpus.labels, len(corpus.noise)) == (("no", "yes"), 1)
+    divided, said = split_corpus(corpus)
+    assert said == "official: the folders Train, dev, val, test"
+    parts = {"Train": "train", "val": "validation", "dev": "validation", "test": "test"}
+    assert all(item.split == parts[corpus.relative(item.path).split("/")[0]] for item in divided.utterances)
+    assert capsys.readouterr().err == ""
+
+
+def test_beside_split_folders_others_are_bad(tmp_path, capsys):
+    corpus = load_corpus(make(tmp_path / "w", *LAYOUT, "more/yes/1.wav", "maybe/1.wav"))
+    assert corpus.labels == ("no", "yes")
+    assert [corpus.relative(path) for path, _ in corpus.bad] == ["maybe/1.wav", "more/yes/1.wav"]
+    assert "Train, dev, val, test" in capsys.readouterr().err
+
+
+def test_one_folder_that_is_called_as_a_split_is_told(tmp_path, capsys):
+    """Val may be a person, and a test folder may lie beside the words: neither is decided in silence."""
+    corpus = load_corpus(make(tmp_path / "w", "val/yes/1.wav", "val/no/1.wav", "anna/yes/1.wav", "anna/no/1.wav"))
+    assert not corpus.has_official_split
+    assert len(corpus.utterances) == 4
+    shown = capsys.readouterr().err
+    assert "'val'" in shown
+    assert "anna/no/1.wav" in shown
+
+
+def test_a_split_below_the_words_is_refused(tmp_path):
+    with pytest.raises(UserError, match="called test, train"):
+        load_corpus(make(tmp_path / "w", "yes/train/1.wav", "yes/test/1.wav", "no/train/1.wav", "no/test/1.wav"))
+
+
+def test_a_word_may_be_called_as_a_split(tmp_path):
+    corpus = load_corpus(make(tmp_path / "w", "train/1.wav", "plane/1.wav", "monday/train/2.wav"))
+    assert words(corpus) == {"train": 2, "plane": 1}
+    assert not corpus.has_official_split
+
+
+EACH, NAMES = ("anna", "ben", "0042"), ("anna", "ben", "zoë")
+
+
+@pytest.mark.parametrize(
+    ("names", "speakers"),
+    [
+        # As kerasr.record calls them; guests may say one word only.
+        ([f"{word}/{who}_take_{n}.wav" for word in ("no", "yes") for who in EACH for n in (1, 2)], EACH),
+        ([f"hey/{who}_take_1.wav" for who in EACH] + ["rest/anna_take_1.wav", "rest/12.wav"], EACH),
+        # Words and dates.
+        ([f"{word}/{word}_take_{n}.wav" for word in ("no", "yes") for n in (1, 2)], ()),
+        ([f"{word}/{said}_take_1.wav" for word, said in (("no", "nein"), ("yes", "ja"), ("go", "los"))], ()),
+        ([f"{w}/{who}_take_1.wav" for w in ("no", "yes") for who in ("anna", f"{w} loud", f"{w}2")], ("anna",)),
+        ([f"{word}/2024-05-0{day}_take_3.wav" for word in ("no", "yes") for day in (1, 2, 3)], ()),
+        ([f"{word}/0{day}.05.2024_take_3.wav" for word in ("no", "yes") for day in (1, 2, 3)], ()),
+        ([f"{w}/Audio 2024-05-01 at {hour}.30.15.wav" for w in ("no", "yes") for hour in (10, 11, 12)], ()),
+        ([f"{w}/2024050{day}T103015_{w}_1.wav" for w in ("no", "yes") for day in (1, 2, 3)], ()),
+        ([f"{word}/{who} 2024-05-01_take_1.wav" for word in ("no", "yes") for who in EACH[:2]], EACH[:2]),
+        # Ids that recur in many words, wherever they stand.
+        ([f"{w}/00{who}_{w.upper()}_01.wav" for w in ("no", "yes") for who in "123"], ("001", "002", "003")),
+        ([f"{w}/{w} {who}-{n}.wav" for w in ("turn on", "off") for who in EACH for n in (1, 2)], EACH),
+        ([f"{w}/{said}_{who}_1.wav" for w, said in (("no", "0"), ("yes", "1")) for who in EACH], EACH),
+        ([f"{w}/{who}{n}.wav" for w in ("no", "yes") for who in NAMES for n in (1, 2)], NAMES),
+        ([f"{w}/{sex}_{who}_1.wav" for w in ("no", "yes") for sex, who in zip("mfm", EACH, strict=True)], EACH),
+        # Numbers of takes, conditions, names that come once.
+        ([f"{w}/{w}_{n}.wav" for w in ("no", "yes") for n in range(5)], ()),
+        ([f"{w}/{n}_{w}.wav" for w in ("no", "yes") for n in range(5)], ()),
+        ([f"{w}/take{n}.wav" for w in ("no", "yes") for n in range(5)], ()),
+        ([f"{w}/{w}_{n}_{how}.wav" for w in ("no", "yes") for n in range(5) for how in ("loud", "quiet")], ()),
+        ([f"{w}/{w}{n}x_1.wav" for w in ("no", "yes") for n in range(5)], ()),
+    ],
+)  # fmt: skip
+def test_who_speaks_is_read_off_file_names(tmp_path, names, speakers):
+    corpus = load_corpus(make(tmp_path / "w", *names))
+    assert corpus.speakers == tuple(sorted(speakers))
+    assert all(name in corpus.speaker_source for name in speakers)
+
+
+def test_speakers_read_off_file_names_are_named(tmp_path):
+    people = [f"{number:08d}" for number in range(1, 31)]
+    names = [f"{word}/{who}_{word}_{n:02d}.wav" for word in ("NO", "YES") for who in people for n in (1, 2)]
+    _, said = split_corpus(load_corpus(make(tmp_path / "w", *names)))
+    assert said.startswith("by speaker: 30 speakers")
+    assert "as in NO/00000001_NO_01.wav: 00000001, 00000002, " in said
+    assert "00000030" not in said
+
+
+def test_names_that_are_words_leave_a_split_by_file(tmp_path):
+    names = [f"{word}/{word}_take_{n}.wav" for word in ("no", "stop", "yes") for n in range(30)]
+    divided, said = split_corpus(load_corpus(make(tmp_path / "w", *names)))
+    assert said.startswith("by file")
+    assert {item.split for item in divided.utterances} == {"train", "validation", "test"}
+
+
+def test_a_pattern_says_who_speaks(tmp_path):
+    root = make(tmp_path / "w", *(f"{who}/{word}/x_take_1.wav" for word in ("no", "yes") for who in EACH), "yes/1.wav")
+    corpus = load_corpus(root, speaker_pattern="^([^/]+)/.+/")
+    assert corpus.speakers == tuple(sorted(EACH))
+    assert [item.path for item in corpus.utterances if item.speaker is None] == [os.path.join(root, "yes", "1.wav")]
+    assert "^([^/]+)/.+/" in corpus.speaker_source
+    # The first group that matched is the speaker.
+    assert load_corpus(root, speaker_pattern="^(?:(a)nna|(b)en)/").speakers == ("a", "b")
+    # A manifest's column and a known corpus's names give way too.
+    write_manifest(tmp_path / "m.csv", corpus.utterances)
+    assert load_corpus(str(tmp_path / "m.csv"), speaker_pattern="/(x)_").speakers == ("x",)
+
+
+@pytest.mark.parametrize("pattern", ["[", "anna", "(nobody)", "(q*)"])
+def test_a_pattern_that_finds_nobody_is_refused(tmp_path, pattern):
+    with pytest.raises(UserError) as error:
+        load_corpus(make(tmp_path / "w", "yes/anna_1.wav", "no/anna_1.wav"), speaker_pattern=pattern)
+    assert f"--speaker-pattern {pattern}" in str(error.value)
+
+
 def test_a_composed_and_a_decomposed_name_are_one_word(tmp_path):
     corpus = load_corpus(make(tmp_path / "w", "f\u00fcr/1.wav", "a/fu\u0308r/2.wav", "no/1.wav"))
     assert words(corpus) == {"f\u00fcr": 2, "no": 1}
@@ -146,11 +264,13 @@ def test_every_kind_of_bad_recording_is_listed(tmp_path, capsys):
 
 
 def test_fsdd_layout(tmp_path, capsys):
-    names = [f"{digit}_{speaker}_{index}.wav" for digit in (0, 7) for speaker in ("anna", "ben") for index in range(12)]
+    names = [
+        f"{digit}_{speaker}_{index}.wav" for digit in (0, 7) for speaker in ("lucas", "theo") for index in range(12)
+    ]
     root = make(tmp_path / "copy", *(f"recordings/{name}" for name in names))
     for path in (root, os.path.join(root, "recordings")):
         corpus = load_corpus(path)
-        assert (corpus.name, corpus.labels, corpus.speakers) == ("fsdd", ("zero", "seven"), ("anna", "ben"))
+        assert (corpus.name, corpus.labels, corpus.speakers) == ("fsdd", ("zero", "seven"), ("lucas", "theo"))
         assert corpus.licence == "CC BY-SA 4.0"
         divided, said = split_corpus(corpus)
         assert said.startswith("official: index 0 to 4")
@@ -162,8 +282,24 @@ def test_fsdd_layout(tmp_path, capsys):
         read_fsdd(str(tmp_path))
 
 
+def test_digits_by_others_in_files_named_alike_are_not_fsdd(tmp_path):
+    people = ("anna", "ben", "carla", "theo")
+    names = [f"{digit}_{who}_{index}.wav" for digit in (0, 7) for who in people for index in range(6)]
+    root = make(tmp_path / "ours", *names)
+    corpus = load_corpus(root)
+    assert (corpus.name, corpus.labels, corpus.speakers) == ("ours", ("zero", "seven"), people)
+    assert (corpus.licence, corpus.source, corpus.has_official_split) == ("", root, False)
+    assert {str(item.extra) for item in corpus.utterances} == {"{}"}
+    divided, said = split_corpus(corpus)
+    assert said.startswith("by speaker: 4 speakers")
+    assert "anna, ben, carla, theo" in said
+    assert all(len({item.split for item in divided.utterances if item.speaker == who}) == 1 for who in people)
+    with pytest.raises(UserError, match="is not a copy of FSDD"):
+        read_fsdd(root)
+
+
 def test_fsdd_is_found_below_data_then_kerasr_data_then_in_the_cache(tmp_path, monkeypatch):
-    clips = [f"recordings/{digit}_anna_{index}.wav" for digit in (1, 2) for index in range(2)]
+    clips = [f"recordings/{digit}_theo_{index}.wav" for digit in (1, 2) for index in range(2)]
     given, shared, cache = tmp_path / "given", tmp_path / "shared", tmp_path / "cache"
     make(cache / fsdd.FOLDER, *clips)
 
@@ -247,6 +383,23 @@ def test_speech_commands_lists_come_first(tmp_path):
     assert [splits[name] for name in names] == 2 * (["validation"] * 2 + ["test"] * 2 + ["train"] * 2)
     assert splits[unknown] == "test"
     assert corpus.official_split == "validation_list.txt and testing_list.txt"
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_own_takes_in_a_copy_of_speech_commands_keep_their_speaker(tmp_path, lists):
+    names = [f"{word}/{number:08x}_nohash_0.wav" for word in ("no", "yes") for number in range(6)]
+    takes = [f"{word}/{who}_take_{n}.wav" for word in ("no", "yes") for who in ("anna", "ben") for n in range(6)]
+    root = make(tmp_path / "sc", *names, *takes, *(f"no/2024-05-01_take_{n}.wav" for n in range(2)))
+    if lists:
+        (tmp_path / "sc" / "validation_list.txt").write_text("\n".join(names[:2]))
+        (tmp_path / "sc" / "testing_list.txt").write_text("\n".join(names[2:4]))
+    corpus = load_corpus(root)
+    assert (corpus.name, len(corpus.speakers)) == ("speech_commands", 8)
+    for who in ("anna", "ben"):
+        said = [item for item in corpus.utterances if item.speaker == who]
+        assert len(said) == 12
+        assert len({item.split for item in said}) == 1
+    assert corpus.speaker_source.endswith(": anna, ben")
 
 
 @pytest.mark.parametrize(

@@ -127,10 +127,13 @@ def test_evaluate_writes_outside_the_package(presets, tones, capsys):
     own = json.loads(capsys.readouterr().out)
     assert own["accuracy"] == from_preset("tones").metrics["accuracy"]
     assert Path("runs/evaluations/tones/test/report.html").exists()
-    evaluate.main(["tones", "--data", str(tones), "--json"])
-    assert json.loads(capsys.readouterr().out)["num_clips"] == 60
+    evaluate.main(["tones", "--data", str(tones), "--speaker-pattern", r"(\d)\.wav$", "--json"])
+    measured = json.loads(capsys.readouterr().out)
+    assert (measured["num_clips"], len(measured["speakers"])) == (60, 10)
     (other,) = (path for path in Path("runs/evaluations/tones").iterdir() if path.name != "test")
-    assert "trained on other clips of this corpus" in (other / "report.html").read_text()
+    page = (other / "report.html").read_text()
+    assert "trained on other clips of this corpus" in page
+    assert "10 speakers were found by --speaker-pattern" in page
     assert before == {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
 
 

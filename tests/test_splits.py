@@ -55,6 +55,17 @@ def test_validation_is_drawn_from_training_where_the_official_split_has_none(spe
         assert not speakers_of(divided, "validation") & speakers_of(divided, "train")
 
 
+@pytest.mark.parametrize("speakers", [0, 20])
+def test_a_test_is_drawn_from_training_where_the_official_split_has_none(speakers):
+    whole = corpus_of(speakers, clips=200, official=lambda number: "validation" if number < 20 else "train")
+    divided, said = split_corpus(whole)
+    assert "no test part" in said
+    assert [item.split for item in divided.utterances if item.split == "validation"] == ["validation"] * 40
+    assert 10 <= sizes(divided)["test"] <= 60
+    if speakers:
+        assert not speakers_of(divided, "test") & speakers_of(divided, "train")
+
+
 def test_a_training_part_of_two_speakers_keeps_both():
     whole = corpus_of(3, clips=150, official=lambda number: "test" if number % 3 == 0 else "train")
     divided, said = split_corpus(whole)
@@ -104,6 +115,22 @@ def test_speakers_are_disjoint(speakers):
 def test_another_seed_draws_other_speakers():
     whole = corpus_of(30, clips=90)
     assert len({frozenset(speakers_of(split_corpus(whole, seed=seed)[0], "test")) for seed in range(4)}) > 1
+
+
+def test_auto_goes_by_file_where_speakers_leave_a_label_untrained():
+    utterances = [Utterance(f"/data/{name}/{n}.wav", name, speaker=name) for name in "abc" for n in range(40)]
+    divided, said = split_corpus(Corpus("made", tuple(utterances), root="/data"))
+    assert said.startswith("by file")
+    assert "the split by speaker cannot be used" in said
+    assert set(sizes(divided)) == {"train", "validation", "test"}
+    with pytest.raises(UserError, match="its train split is empty"):
+        split_corpus(Corpus("made", tuple(utterances), root="/data"), "speaker")
+
+
+def test_where_speakers_were_read_is_said_of_every_rule():
+    whole = replace(corpus_of(4), speaker_source="4 speakers were found")
+    for options in ({}, {"rule": "file"}, {"leave_out": "speaker01"}):
+        assert split_corpus(whole, **options)[1].endswith("; 4 speakers were found")
 
 
 def test_a_speaker_with_most_of_the_recordings_trains():

@@ -262,6 +262,13 @@ def test_another_seed_has_the_same_test_and_another_split_seed_does_not(config):
     assert tested() == tested(seed=1) != tested(split_seed=1)
 
 
+def test_the_speaker_pattern_decides_who_is_tested(config):
+    """The tones' numbers, 0 to 19, play ten speakers."""
+    run = prepare_run(replace(config, speaker_pattern=r"(\d)\.wav$"), quiet())
+    assert run.split_rule.startswith("by speaker: 10 speakers")
+    assert {item.speaker for item in run.utterances("test")}.isdisjoint(u.speaker for u in run.utterances("train"))
+
+
 def test_the_first_step_of_a_warm_up_moves():
     rate = make_optimizer(OptimizerConfig(learning_rate=0.1, warmup_epochs=1), 10, 3)._learning_rate
     np.testing.assert_allclose([float(rate(step)) for step in (0, 5, 10)], [0.01, 0.055, 0.1], rtol=1e-6)

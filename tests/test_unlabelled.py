@@ -141,6 +141,7 @@ def test_the_command_ranks_and_says_where(tone_run, unlabelled, tmp_path, capsys
         ["--unlabelled", "x", "--split", "test"],
         ["--suspects", "--unlabelled", "x"],
         ["--suspects", "--out", "x"],
+        ["--speaker-pattern", "(x)"],
     ],
 )
 def test_what_does_not_go_together_is_told(flags):

@@ -79,6 +79,7 @@ class Corpus:
         labels: every label, in the corpus's own order where it has one, else sorted.
         official_split: one phrase that says which split the corpus comes with, set on its utterances; "" for none.
         bad: recordings left out, as pairs of path and reason.
+        speaker_source: one phrase that says who was read off names of files, and how; "" where the corpus names all.
         made: folder outside of the root with recordings that were made of the others; "" for none.
     """
 
@@ -91,6 +92,7 @@ class Corpus:
     labels: tuple[str, ...] = ()
     official_split: str = ""
     bad: tuple[tuple[str, str], ...] = ()
+    speaker_source: str = ""
     made: str = ""
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ The score of a split is worth what its rule is worth: a speaker heard in trainin
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -18,8 +18,8 @@ Rule = Literal["auto", "official", "speaker", "file"]
 
 # Share of the recordings that validation and test get, each.
 _SHARE = 0.1
-# Most of a training part without a validation part of its own that whole speakers may take from it.
-_MOST_TO_VALIDATE = 1 / 3
+# Most of an official training part that whole speakers may take from it, where another part is missing.
+_MOST_TO_TAKE = 1 / 3
 
 
 def split_corpus(
@@ -33,18 +33,20 @@ def split_corpus(
 
     Args:
         corpus: what to divide.
-        rule: `official` takes the split that the corpus comes with; where it has no validation part, one is drawn
-            from its training part. `speaker` gives validation and test speakers of their own, at least one each and
-            about a tenth of the recordings; recordings without a speaker go by a hash of their path. `file` divides by
-            a hash of the relative path, so that adding a recording moves no other. `auto` takes the official split
-            unless that leaves a split empty or a label untrained, else speakers if there are three, else files.
+        rule: `official` takes the split that the corpus comes with; where it has no validation part, or no test part,
+            that is drawn from its training part. `speaker` gives validation and test speakers of their own, at least
+            one each and about a tenth of the recordings; recordings without a speaker go by a hash of their path.
+            `file` divides by a hash of the relative path, so that adding a recording moves no other. `auto` takes the
+            official split, else speakers if there are three, else files: the first that leaves no split empty and no
+            label untrained.
         leave_out: test on this speaker; `a,b` tests on both.
         seed: another seed draws other speakers or files.
         validate_on: with `leave_out`, validate on the next speaker in alphabetical order, or on a tenth of the clips of
             all the others, by a hash of the path. The others train.
 
     Returns:
-        The corpus, each utterance with its split; and a sentence that says how they were divided.
+        The corpus, each utterance with its split; and a sentence that says how they were divided, and where speakers
+        were read off names.
 
     Raises:
         UserError: the rule is not available for this corpus, the speaker is not in it, a split would be empty, or a
@@ -64,16 +66,20 @@ def split_corpus(
 
 
 def _auto(corpus: Corpus, seed: int) -> tuple[Corpus, str]:
-    """The official split where it can be used, else speakers where there are three, else files."""
-    reason = ""
-    if corpus.has_official_split:
-        splits, description = _official(corpus, seed)
-        problem = _problem(corpus, splits)
-        if not problem:
-            return _finish(corpus, splits, description)
-        reason = f" (the official split cannot be used: {problem})"
-    splits, description = (_speaker if len(corpus.speakers) >= len(SPLITS) else _file)(corpus, seed)
-    return _finish(corpus, splits, description + reason)
+    """The official split where it can be used, else speakers where there are three and they can, else files."""
+    reasons = ""
+    for name, rule, is_there in (
+        ("official split", _official, corpus.has_official_split),
+        ("split by speaker", _speaker, len(corpus.speakers) >= len(SPLITS)),
+    ):
+        if is_there:
+            splits, description = rule(corpus, seed)
+            problem = _problem(corpus, splits)
+            if not problem:
+                return _finish(corpus, splits, description + reasons)
+            reasons += f" (the {name} cannot be used: {problem})"
+    splits, description = _file(corpus, seed)
+    return _finish(corpus, splits, description + reasons)
 
 
 def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
@@ -81,25 +87,26 @@ def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
         raise UserError(f"{corpus.name} comes with no split of its own: use --split speaker or --split file")
     splits = [item.split or "train" for item in corpus.utterances]
     description = f"official: {corpus.official_split}"
-    if "validation" in splits or "train" not in splits:
+    missing = [name for name in ("test", "validation") if name not in splits]
+    if len(missing) != 1 or "train" not in splits:
         return splits, description
     training = replace(corpus, utterances=tuple(u for u in corpus.utterances if u.split == "train"))
-    parts = _by_speaker(training, ("validation",), seed) if len(training.speakers) > 1 else {}
-    taken = sum(parts.get(item.speaker or "") == "validation" for item in training.utterances)
+    parts = _by_speaker(training, missing, seed) if len(training.speakers) > 1 else {}
+    taken = sum(parts.get(item.speaker or "") in missing for item in training.utterances)
     # Of very few speakers one is too much to lose.
-    by_speaker = 0 < taken <= _MOST_TO_VALIDATE * len(training.utterances)
+    by_speaker = 0 < taken <= _MOST_TO_TAKE * len(training.utterances)
     parts = parts if by_speaker else {}
-    share = _file_rule(corpus, ("validation",), seed)
+    share = _file_rule(corpus, missing, seed)
     splits = [
         (parts[item.speaker] if item.speaker in parts else share(item)) if item.split == "train" else str(item.split)
         for item in corpus.utterances
     ]
-    number = sum(part == "validation" for part in parts.values())
+    number = sum(part in missing for part in parts.values())
     drawn = (
         f"{number} of its {len(parts)} speakers" if by_speaker else "a tenth of its recordings, by a hash of the path,"
     )
     verb = "is" if number == 1 or not by_speaker else "are"
-    return splits, f"{description}; it has no validation part, so {drawn} {verb} taken from training"
+    return splits, f"{description}; it has no {missing[0]} part, so {drawn} {verb} taken from training"
 
 
 def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
@@ -122,7 +129,10 @@ def _file(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     )
     description += "more than one split"
     if not corpus.speakers:
-        description += " (to test on new voices, name recordings as anna_take_1.wav, or speakers in a manifest)"
+        description += (
+            " (to test on new voices, say who speaks: name recordings as anna_take_1.wav, give --speaker-pattern, or a "
+            "manifest)"
+        )
     return [share(item) for item in corpus.utterances], description
 
 
@@ -161,7 +171,12 @@ def _without(corpus: Corpus) -> str:
     return f"; {unknown} recordings without a speaker go by a hash of their path" if unknown else ""
 
 
-def _by_speaker(corpus: Corpus, parts: tuple[str, ...], seed: int) -> dict[str, str]:
+def _who(corpus: Corpus) -> str:
+    """What the sentence adds where speakers were read off names, which can be wrong."""
+    return f"; {corpus.speaker_source}" if corpus.speaker_source else ""
+
+
+def _by_speaker(corpus: Corpus, parts: Sequence[str], seed: int) -> dict[str, str]:
     """The split of each speaker: speakers in the order of a hash fill the parts, the rest train.
 
     A speaker who would overfill a part by half is passed over; where all would, the part gets the one with the fewest
@@ -184,7 +199,7 @@ def _by_speaker(corpus: Corpus, parts: tuple[str, ...], seed: int) -> dict[str, 
     return assigned | dict.fromkeys(left, "train")
 
 
-def _file_rule(corpus: Corpus, parts: tuple[str, ...], seed: int) -> Callable[[Utterance], str]:
+def _file_rule(corpus: Corpus, parts: Sequence[str], seed: int) -> Callable[[Utterance], str]:
     """The split of a recording by the hash of its path alone, so that no other recording has a say in it."""
 
     def split(item: Utterance) -> str:
@@ -230,7 +245,7 @@ def _finish(corpus: Corpus, splits: list[str], description: str) -> tuple[Corpus
     )
     _warn_untested(corpus, utterances)
     _warn_alike(corpus)
-    return replace(corpus, utterances=utterances), description
+    return replace(corpus, utterances=utterances), description + _who(corpus)
 
 
 def _warn_alike(corpus: Corpus) -> None:

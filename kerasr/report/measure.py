@@ -231,6 +231,8 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
             f"Of the test's recordings, {copies:,} stand in training or validation too, byte for byte: the score says "
             "more than is true."
         )
+    if corpus and corpus.speaker_source:
+        notes.append(f"{corpus.speaker_source}.")
     speakers = {item.speaker for item in utterances} - {None}
     trainers = {item.speaker for item in trained if item.split == "train"}
     # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.

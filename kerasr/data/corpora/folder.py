@@ -2,23 +2,25 @@
 
 Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The
 folder right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last.
-Speakers are not guessed from folder names. A recording called `anna_take_3.wav`, as `kerasr.record` calls them, is by
-`anna`; a manifest names all others. `_background_noise_` holds background recordings. Names that begin with a dot are
-skipped.
+Where a folder above each word is called as a split is (`train/yes/1.wav`, `val/yes/2.wav`, `test/anna/yes/3.wav`;
+`manifest.SPLIT_NAMES` has the names), that is the corpus's split. Speakers are read off the recordings' names, as
+`speakers` says, and not off folders'; a manifest names all others. `_background_noise_` holds background recordings.
+Names that begin with a dot are skipped.
 """
 
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kerasr import audio
-from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.corpora.speakers import name_speakers
+from kerasr.data.manifest import SPLITS, Corpus, Utterance, split_called
+from kerasr.data.progress import console
 from kerasr.errors import UserError
 
 NOISE_FOLDER = "_background_noise_"
-_TAKE = re.compile(r"(.+)_take_(\d+)\.\w+")
 
 
 def read_folder(path: str) -> Corpus:
@@ -26,6 +28,15 @@ def read_folder(path: str) -> Corpus:
 
     Raises:
         UserError: there is no such folder, it cannot be listed, or it has no recording in a word folder.
+    """
+    return name_speakers(take_layout_split(read_words(path)))
+
+
+def read_words(path: str) -> Corpus:
+    """The recordings and words of a folder of word folders, without splits and speakers.
+
+    Raises:
+        UserError: as `read_folder`.
     """
     root = os.path.abspath(path)
     utterances, noise, bad = [], [], []
@@ -37,8 +48,7 @@ def read_folder(path: str) -> Corpus:
         elif word == NOISE_FOLDER:
             noise.append(recording)
         else:
-            speaker, _ = parse_take(os.path.basename(recording)) or (None, 0)
-            utterances.append(Utterance(recording, label=sys.intern(word), speaker=speaker and sys.intern(speaker)))
+            utterances.append(Utterance(recording, label=sys.intern(word)))
     if not utterances:
         kinds = ", ".join(audio.SUFFIXES)
         raise UserError(f"{root}: has no recordings in word folders; put {kinds} files into one folder a word")
@@ -52,15 +62,48 @@ def read_folder(path: str) -> Corpus:
     )
 
 
-def take_name(speaker: str, number: int) -> str:
-    """The name of a speaker's recording, from which `parse_take` tells both."""
-    return f"{speaker}_take_{number}.wav"
+def take_layout_split(corpus: Corpus) -> Corpus:
+    """The corpus with the split that its folders say; beside such folders, recordings that lie in none are bad.
+
+    Raises:
+        UserError: there is no word folder but those that are called as splits are.
+    """
+    if len(corpus.labels) > 1 and all(split_called(label) for label in corpus.labels):
+        first = corpus.relative(corpus.utterances[0].path)
+        raise UserError(
+            f"{corpus.root}: its word folders are called {', '.join(corpus.labels)}, as the parts of a split are, "
+            f"{first} for one; put a folder for each word into each of them: train/yes, test/yes"
+        )
+    folders = [_split_folder(corpus.relative(item.path)) for item in corpus.utterances]
+    names = sorted({name for name in folders if name}, key=lambda name: (SPLITS.index(split_called(name) or ""), name))
+    outside = [item for item, name in zip(corpus.utterances, folders, strict=True) if not name]
+    if not names:
+        return corpus
+    if outside and not {"train"} < {split_called(name) for name in names}:
+        console().print(
+            f"warning: {corpus.name} has the folder {names[0]!r}, which is called as a part of a split is, and "
+            f"{corpus.relative(outside[0].path)} lies outside of it: it is read as any other folder; if it is a split, "
+            "put the other recordings into a folder `train`",
+            style="yellow",
+            markup=False,
+        )
+        return corpus
+    utterances = tuple(
+        replace(item, split=split_called(name)) for item, name in zip(corpus.utterances, folders, strict=True) if name
+    )
+    reason = f"lies in none of the folders {', '.join(names)}; move it into one of them"
+    return replace(
+        corpus,
+        utterances=utterances,
+        labels=(),
+        official_split=f"the folder{'s' * (len(names) > 1)} {', '.join(names)}",
+        bad=(*corpus.bad, *((item.path, reason) for item in outside)),
+    )
 
 
-def parse_take(name: str) -> tuple[str, int] | None:
-    """Speaker and number of a recording called `anna_take_3.wav`; None where it is called otherwise."""
-    match = _TAKE.fullmatch(unicodedata.normalize("NFC", name))
-    return (match.group(1).strip(), int(match.group(2))) if match else None
+def _split_folder(path: str) -> str:
+    """The first folder of a relative path that is called as a split is and holds a word folder; "" for none."""
+    return next((name for name in path.split("/")[:-2] if split_called(name)), "")
 
 
 def walk_recordings(root: str) -> Iterator[str]:

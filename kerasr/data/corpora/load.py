@@ -8,6 +8,7 @@ import platformdirs
 
 from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic
 from kerasr.data.corpora.folder import read_folder
+from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
 from kerasr.errors import UserError
@@ -24,9 +25,7 @@ class Known:
 
 
 CORPORA: dict[str, Known] = {
-    fsdd.NAME: Known(
-        fsdd.FOLDER, lambda path: fsdd.find_recordings(path) is not None, fsdd.read_fsdd, fsdd.download_fsdd
-    ),
+    fsdd.NAME: Known(fsdd.FOLDER, fsdd.is_fsdd, fsdd.read_fsdd, fsdd.download_fsdd),
     speech_commands.NAME: Known(
         speech_commands.FOLDER,
         speech_commands.is_speech_commands,
@@ -41,6 +40,7 @@ def load_corpus(
     *,
     default: str | None = None,
     max_bad: int = 10,
+    speaker_pattern: str | None = None,
     seed: int = 0,
     min_labels: int = 2,
     language: str = synthetic.LANGUAGE,
@@ -49,11 +49,13 @@ def load_corpus(
     """The corpus that `data` names, each recording checked by its header.
 
     Args:
-        data: a folder of word folders, a copy of a known corpus (recognised by its layout), a CSV or JSONL manifest,
-            the name of a known corpus, or `synthetic:yes,no`. None for `default`. Behind the name or the copy of Speech
-            Commands may stand which of its tasks is meant, as in `speech_commands:12`.
+        data: a folder of word folders, a copy of a known corpus (recognised by its layout), a folder of digits named as
+            FSDD's are, a CSV or JSONL manifest, the name of a known corpus, or `synthetic:yes,no`. None for `default`.
+            Behind the name or the copy of Speech Commands may stand which of its tasks is meant, as in
+            `speech_commands:12`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
+        speaker_pattern: who speaks, as `match_speakers` finds it; None for what the corpus or its file names tell.
         seed: draws the voices of a synthetic corpus; others do not change with it.
         min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts.
         language: of a synthetic corpus.
@@ -64,7 +66,7 @@ def load_corpus(
 
     Raises:
         CorpusUnavailable: the known corpus is not on this machine and cannot be downloaded.
-        UserError: `data` names nothing, has too few labels, or has too many bad recordings.
+        UserError: `data` names nothing, has too few labels or too many bad recordings, or the pattern finds no speaker.
     """
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
@@ -73,6 +75,8 @@ def load_corpus(
         )
     else:
         corpus = _read(data, default)
+    if speaker_pattern is not None:
+        corpus = match_speakers(corpus, speaker_pattern)
     corpus = check_recordings(corpus, max_bad)
     if min_labels:
         _check_labels(corpus, min_labels)
@@ -216,7 +220,7 @@ def _read_layout(path: str, default: str | None) -> Corpus:
         inside = os.path.join(path, CORPORA[default].folder)
         if os.path.isdir(inside) and CORPORA[default].recognise(inside):
             return CORPORA[default].read(inside)
-    return read_folder(path)
+    return read_folder(path) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
 
 
 def _read_known(name: str) -> Corpus:

@@ -1,8 +1,9 @@
 """Speech Commands (P. Warden, 2018, arXiv:1804.03209): one-second clips of 35 words, one folder a word.
 
 A clip is `{speaker}_nohash_{n}.wav`, where the speaker is eight hex digits; in `_unknown_` the word stands in front of
-it. `_silence_` clips have no speaker, and `_background_noise_` holds long noises to mix in. The official split is in
-`validation_list.txt` and `testing_list.txt`; where these are missing it follows from a hash of the speaker.
+it; a clip that somebody has added, `anna_take_3.wav`, is by `anna`. `_silence_` clips have no speaker, and
+`_background_noise_` holds long noises to mix in. The official split is in `validation_list.txt` and `testing_list.txt`;
+where these are missing it follows from a hash of the speaker.
 
 Two tasks are official. `speech_commands:35` tells all words apart. `speech_commands:12` knows ten of them,
 `_unknown_` for the other 25 and `_silence_`, made as TensorFlow's example makes them
@@ -25,7 +26,8 @@ import soundfile
 
 from kerasr import atomic, audio
 from kerasr.data.corpora.download import install_archive
-from kerasr.data.corpora.folder import NOISE_FOLDER, read_folder
+from kerasr.data.corpora.folder import NOISE_FOLDER, read_words
+from kerasr.data.corpora.speakers import name_takes
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
@@ -78,7 +80,7 @@ def read_speech_commands(path: str) -> Corpus:
     Raises:
         UserError: the folder has no recordings in word folders, or has only one of the two lists.
     """
-    corpus = read_folder(path)
+    corpus = name_takes(read_words(path))
     lists = _read_lists(corpus.root)
     # All clips of a speaker are in one split, those too that the lists call otherwise, as in a copy's `_unknown_`.
     of_speakers = {
@@ -87,9 +89,10 @@ def read_speech_commands(path: str) -> Corpus:
     utterances = []
     for item in corpus.utterances:
         name = os.path.basename(item.path)
-        speaker = _speaker(name)
+        # Those of the corpus, and those who have added takes of their own.
+        speaker = _speaker(name) or item.speaker
         listed = (lists or {}).get(corpus.relative(item.path))
-        split = official_split(name) if lists is None else listed or of_speakers.get(speaker or "", "train")
+        split = _hash_split(speaker or name) if lists is None else listed or of_speakers.get(speaker or "", "train")
         utterances.append(replace(item, speaker=sys.intern(speaker) if speaker else None, split=split))
     rule = "a hash of the speaker" if lists is None else f"{VALIDATION_LIST} and {TEST_LIST}"
     return replace(
@@ -216,7 +219,11 @@ def official_split(name: str) -> str:
 
     All clips of a speaker fall to the same. A name without a speaker is hashed as it is.
     """
-    digest = hashlib.sha1((_speaker(name) or name).encode("utf-8", "surrogateescape")).hexdigest()
+    return _hash_split(_speaker(name) or name)
+
+
+def _hash_split(speaker: str) -> str:
+    digest = hashlib.sha1(speaker.encode("utf-8", "surrogateescape")).hexdigest()
     percent = int(digest, 16) % (_MAX_CLIPS_PER_CLASS + 1) * (100.0 / _MAX_CLIPS_PER_CLASS)
     return "validation" if percent < 10 else "test" if percent < 20 else "train"
 
