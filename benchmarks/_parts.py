@@ -72,7 +72,7 @@ def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def split_as_preset(preset: Run) -> tuple[Corpus, str]:
     """Speech Commands' clips at hand, split by speaker as the preset's were, whatever a study's seed; and the rule."""
-    corpus, split_rule = split_corpus(load_corpus("speech_commands"), "speaker", seed=preset.config.split_seed)
+    corpus, split_rule = split_corpus(load_corpus("speech_commands:12"), "speaker", seed=preset.config.split_seed)
     known = {item.speaker for item in corpus.utterances if item.split == "test"} & {*preset.facts["train_speakers"]}
     if known:
         raise SystemExit(f"{preset.path.name} has learnt from {', '.join(map(str, known))}, who are tested")

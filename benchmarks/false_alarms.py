@@ -1,49 +1,55 @@
 """What a detector takes for its word in talk that it never heard, by what it was trained against.
 
-    python benchmarks/false_alarms.py                            every part, twenty minutes of one core
-    python benchmarks/false_alarms.py --parts clips-0 talk-0     some of them
+    python benchmarks/false_alarms.py                            every part, two hours of one core
+    python benchmarks/false_alarms.py --parts clips-0 hard-0     some of them
     python benchmarks/false_alarms.py --table                    print what has been measured
 
 `preset` is the preset as it stands. Any other part is one training of the recipe `wakeword` for "stop", at the preset's
 width, on Speech Commands' clips at hand, split by speaker as the preset's were. `clips` has no other counter-examples
-than Speech Commands' words and noises; `talk` also hears AN4's sentences by two in three of its speakers, without those
-that say "stop" (--negatives); `hard` hears besides four times as often what the preset takes for its word in either
-(--hard-negatives wakeword_stop). All are asked for false alarms in the sentences of the other AN4 speakers, and for the
-word in the test clips of Speech Commands, by speakers whom none has heard. The last weights are kept, and the
-thresholds are fixed beforehand. Each result is written to benchmarks/results/false_alarms/ at once, and not trained
-again while that file is there.
+than Speech Commands' words and noises; `talk-...` also hears AN4's sentences by two in three of its speakers, without
+those that say "stop" (--negatives), with the word weighed up or drawn more often; `hard` hears besides four times as
+often what a first run (`talk-...`, by the recipe's own way, of the same seed) takes for its word (--hard-negatives).
+
+All are asked for false alarms in talk by people whom none has heard: AN4's other speakers, GRID's speaker s1 and
+LJSpeech, over an hour; and for the word in the test clips of Speech Commands. The last weights are kept, and the
+thresholds are fixed beforehand. Between the ways of `talk` the validation clips decide, and the last fifth of the talk
+that trains. Runs stay in the cache; each result is written to benchmarks/results/false_alarms/ at once, and not
+measured again while that file is there.
 """
 
 import os
-import shutil
 import statistics
-import tempfile
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _an4 import SAMPLE_RATE, An4Utterance, an4_utterances
-from _parts import measure_ways, processor_seconds, split_as_preset, train_on
+from _parts import measure_ways, split_as_preset, train_on
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data_scripts"))
+
+from an4_talk import write_talk
 
 import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.false_alarms import count_alarms, list_stretches, score_stretches
-from kerasr.run_directory import Run
+from kerasr.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
+from kerasr.run_directory import Run, list_runs
 
 WORD, PRESET = "stop", "wakeword_stop"
-TALK = Path(cache_folder()) / "an4-talk"
-WAYS: dict[str, dict[str, Any] | None] = {
-    "preset": None,
+CACHE = Path(cache_folder())
+TALK, RUNS = CACHE / f"an4-talk-without-{WORD}", CACHE / "false-alarms-runs"
+WAYS: dict[str, dict[str, Any]] = {
+    "preset": {},
     "clips": {},
-    "talk": {"negatives": str(TALK / "train")},
-    "hard": {"negatives": str(TALK / "train"), "hard_negatives": PRESET},
+    "talk-weights": {"class_weights": True, "sampling": "natural"},
+    "talk-balanced": {"class_weights": False, "sampling": "balanced"},
+    "hard": {},
 }
-SEEDS = 1
+SEEDS = 3
 EPOCHS = 30
 THRESHOLDS = (0.5, 0.9)
 
@@ -54,88 +60,90 @@ def main() -> None:
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train a detector, and count what it misses and where it rings falsely."""
-    write_talk()
-    preset = kerasr.from_preset(PRESET)
-    corpus, split_rule = split_as_preset(preset)
-    tested = [item for item in corpus.utterances if item.split == "test"]
-    about = {"way": way, "seed": seed, "split_rule": split_rule}
-    changes = WAYS[way]
-    if changes is None:
-        return {**about, **words_found(preset, tested), **false_alarms(preset)}
-    recipe = kerasr.get_recipe("wakeword")
+    write_talk(TALK, WORD)
+    run = kerasr.from_preset(PRESET) if way == "preset" else trained(way, seed, epochs)
+    corpus, split_rule = split_as_preset(kerasr.from_preset(PRESET))
+    parts = {split: [item for item in corpus.utterances if item.split == split] for split in ("test", "validation")}
+    result = {
+        "way": way,
+        "seed": run.config.seed,
+        "split_rule": split_rule,
+        "train_seconds": run.facts["train_seconds"],
+        "trained_against": run.facts.get("negatives"),
+        **words_found(run, parts["test"]),
+        **false_alarms(run),
+    }
+    if way.startswith("talk"):
+        result["validation"] = words_found(run, parts["validation"]) | {"talk": measure_false_alarms(run)}
+    return result
+
+
+def trained(way: str, seed: int, epochs: int) -> Run:
+    """The run of a way; the first of `hard`'s two is one of `talk`'s."""
+    folder = RUNS / f"{way}-{seed}-{epochs}"
+    if done := [path for path in list_runs(folder) if kerasr.load_run(path).facts["status"] == "done"]:
+        return kerasr.load_run(done[-1])
+    preset, recipe = kerasr.from_preset(PRESET), kerasr.get_recipe("wakeword")
     options = {**recipe.model_options, "width": preset.config.model_options["width"]}
-    config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **changes)
-    busy = processor_seconds()
-    with tempfile.TemporaryDirectory() as out:
-        run = train_on(corpus.utterances, config, out)
-        about |= {
-            "processor_seconds": round(processor_seconds() - busy, 1),
-            "negatives": run.facts.get("negatives"),
-        }
-        return {**about, **words_found(run, tested), **false_alarms(run)}
+    config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])
+    if way != "clips":
+        config = replace(config, negatives=str(TALK / "train"))
+    if way == "hard":
+        first = "talk-balanced" if recipe.sampling == "balanced" else "talk-weights"
+        config = replace(config, hard_negatives=str(trained(first, seed, epochs).path))
+    return train_on(split_as_preset(preset)[0].utterances, config, str(folder))
 
 
-def words_found(run: Run, tested: Sequence[Utterance]) -> dict[str, Any]:
-    """What it finds of the word in the test's clips at each threshold, and what else it takes for it."""
-    said = np.array([item.label == WORD for item in tested])
-    scores = run.predict_files([item.path for item in tested])[:, -1]
+def words_found(run: Run, clips: Sequence[Utterance]) -> dict[str, Any]:
+    """What it finds of the word in clips at each threshold, and what else it takes for it."""
+    said = np.array([item.label == WORD for item in clips])
+    scores = run.predict_files([item.path for item in clips])[:, -1]
     found = {str(value): scores >= value for value in THRESHOLDS}
     return {
         "num_words": int(said.sum()),
         "num_other_clips": int((~said).sum()),
-        "recall": {value: float(heard[said].mean()) for value, heard in found.items()},
+        "words_found": {value: int(heard[said].sum()) for value, heard in found.items()},
         "other_clips_heard": {value: int(heard[~said].sum()) for value, heard in found.items()},
     }
 
 
 def false_alarms(run: Run) -> dict[str, Any]:
-    """Alarms in the sentences of speakers whom no training hears."""
+    """Alarms in the talk of people whom no training hears, by where it comes from."""
     spec = run.config.features
-    stretches = [
-        stretch for trained in (True, False) for stretch in list_stretches(str(TALK / "test"), spec, trained=trained)
-    ]
-    stretches.sort(key=lambda stretch: (stretch.path, stretch.start))
-    scores = score_stretches(run, stretches)
-    return {
-        "hours": sum(audio.facts(path).duration for path in {stretch.path for stretch in stretches}) / 3600,
-        "false_alarms": {str(value): count_alarms(stretches, scores, value, spec) for value in THRESHOLDS},
-    }
-
-
-def write_talk() -> None:
-    """AN4's sentences without the word, one recording a speaker: every third speaker is for the test."""
-    if TALK.exists():
-        return
-    spoken = sorted((item for item in an4_utterances() if WORD not in item.words), key=lambda item: str(item.path))
-    speakers = [list(items) for _, items in groupby(spoken, key=lambda item: item.speaker)]
-    with tempfile.TemporaryDirectory() as beside:
-        for part, chosen in {"train": (0, 1), "test": (2,)}.items():
-            folder = Path(beside) / part
-            folder.mkdir()
-            for items in (items for place, items in enumerate(speakers) if place % 3 in chosen):
-                write_recording(folder / f"{items[0].speaker}.wav", items)
-        shutil.copytree(beside, TALK)
-
-
-def write_recording(path: Path, utterances: Iterable[An4Utterance]) -> None:
-    """One speaker's sentences, one after the other."""
-    audio.write(os.fspath(path), np.concatenate([item.read() for item in utterances]), SAMPLE_RATE)
+    data = Path(os.environ.get("KERASR_DATA", "."))
+    sources = {"an4": TALK / "test", "grid": data / "grid" / "s1", "ljspeech": data / "LJSpeech-1.1" / "wavs"}
+    hours, alarms = {}, {}
+    for name, folder in sources.items():
+        stretches = [
+            stretch for trained in (True, False) for stretch in list_stretches(str(folder), spec, trained=trained)
+        ]
+        stretches.sort(key=lambda stretch: (stretch.path, stretch.start))
+        scores = score_stretches(run, stretches)
+        hours[name] = sum(audio.facts(path).duration for path in {stretch.path for stretch in stretches}) / 3600
+        alarms[name] = {str(value): count_alarms(stretches, scores, value, spec) for value in THRESHOLDS}
+    return {"hours": hours, "false_alarms": alarms}
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Each way, means over its seeds, at each threshold."""
-    print("| trained against | threshold | words found | false alarms an hour | other clips heard as it | hours |")
+    """Each way at each threshold: its seeds' counts, and their mean an hour with what one detector's count may mean."""
+    print("| trained against | threshold | words found | false alarms | an hour | other clips heard as it |")
     print("|---|---|---|---|---|---|")
     for way in WAYS:
         if found := [result for result in results if result["way"] == way]:
+            hours = sum(found[0]["hours"].values())
             for value in map(str, THRESHOLDS):
+                alarms = [sum(counts[value] for counts in result["false_alarms"].values()) for result in found]
                 print(
-                    f"| {way} | {value} | {statistics.mean(result['recall'][value] for result in found):.1%} "
-                    f"of {found[0]['num_words']} "
-                    f"| {statistics.mean(result['false_alarms'][value] / result['hours'] for result in found):.0f} "
-                    f"| {statistics.mean(result['other_clips_heard'][value] for result in found):.0f} "
-                    f"of {found[0]['num_other_clips']} | {found[0]['hours']:.2f} |"
+                    f"| {way} | {value} | {listed(result['words_found'][value] for result in found)} "
+                    f"of {found[0]['num_words']} | {listed(alarms)} in {hours:.2f} hours "
+                    f"| {statistics.mean(alarms) / hours:.1f} "
+                    f"| {listed(result['other_clips_heard'][value] for result in found)} "
+                    f"of {found[0]['num_other_clips']} |"
                 )
+
+
+def listed(counts: Any) -> str:
+    return ", ".join(map(str, counts))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,16 @@ test of few clips, and of those that are spoken clearly. Writes benchmarks/resul
 """
 
 import argparse
+import sys
+from pathlib import Path
 
 import librosa
 import numpy as np
-from _an4 import SAMPLE_RATE, an4_utterances
 from _parts import RESULTS, write_result
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data_scripts"))
+
+from _an4 import SAMPLE_RATE, an4_utterances
 
 from kerasr import audio
 from kerasr.data.corpora.fsdd import DIGITS

@@ -2,12 +2,14 @@
 
     python benchmarks/uneven.py                                 every part, an hour or less on two cores
     python benchmarks/uneven.py --parts focal-0 balanced-0      some of them
+    python benchmarks/uneven.py --parts words-weights-0         the same by the recipe `words`
     python benchmarks/uneven.py --table                         print what has been measured
 
-A part is one training of the digits recipe on the official split; its seed also draws which digits are the rare ones
-(240 training clips, then each time a factor of 50 ** (1/9) fewer, 5 in the end). Each is written to
-benchmarks/results/uneven/ at once, and not trained again while that file is there. The test has 30 clips of each digit:
-the mean recall is its accuracy; the accuracy of a test as uneven as the training follows from the same recalls.
+A part is one training on FSDD's official split, by the recipe `digits` or by `words`, that of a folder of one's own;
+its seed also draws which digits are the rare ones (240 training clips, then each time a factor of 50 ** (1/9) fewer, 5
+in the end). Each is written to benchmarks/results/uneven/ at once, and not trained again while that file is there. The
+test has 30 clips of each digit: the mean recall is its accuracy; the accuracy of a test as uneven as the training
+follows from the same recalls.
 """
 
 import random
@@ -24,13 +26,16 @@ from _parts import is_right, measure_ways, train_on
 import kerasr
 from kerasr.data import Utterance, load_corpus, split_corpus
 
-WAYS: dict[str, dict[str, Any]] = {
+CHANGES: dict[str, dict[str, Any]] = {
     "none": {},
     "weights": {"class_weights": True},
     "balanced": {"sampling": "balanced"},
     "focal": {"loss": "focal"},
     "balanced-focal": {"sampling": "balanced", "loss": "focal"},
 }
+# Of `words`, only what decides between the two ways of making rare words count.
+OF_WORDS = "words-"
+WAYS = (*CHANGES, *(f"{OF_WORDS}{name}" for name in ("none", "weights", "balanced")))
 SEEDS = 3
 RATIO = 50
 EPOCHS = 60
@@ -45,7 +50,9 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train, and score each digit."""
     corpus, _ = split_corpus(load_corpus("fsdd"))
     utterances = thin(corpus.utterances, seed)
-    config = replace(kerasr.get_recipe("digits"), epochs=epochs, seed=seed, **WAYS[way])
+    recipe = kerasr.get_recipe("words" if way.startswith(OF_WORDS) else "digits")
+    plain = replace(recipe, epochs=epochs, seed=seed, class_weights=False, sampling="natural")
+    config = replace(plain, **CHANGES[way.removeprefix(OF_WORDS)])
     with tempfile.TemporaryDirectory() as out:
         tested, right = is_right(train_on(utterances, config, out))
     clips = Counter(item.label for item in utterances if item.split == "train")

@@ -102,7 +102,9 @@ def make_preset(
         "train_speakers": speakers,
         "corpus": {**run.facts["corpus"], "noise": [], "bad": []},
     }
-    facts, config = without_paths(facts), without_paths(to_json(replace(run.config, out=TrainConfig().out)))
+    # (The long recordings that a detector trained against stay here; what they were worth is in the facts.)
+    config = replace(run.config, out=TrainConfig().out, negatives=None, hard_negatives=None)
+    facts, config = without_paths(facts), without_paths(to_json(config))
     metrics = {key: value for key, value in evaluation.metrics.items() if key != "run"} | {"notes": evaluation.notes}
     card = _card(name, config, facts, metrics, splits, recipe_score, limits)
     # Made whole beside its place; only then does an older one go.

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from _prepare import arguments
+from an4_talk import write_talk
 from make_preset import PRESETS_FOLDER, make_preset
 
 from kerasr.cli import import_quietly, run_command
+from kerasr.data.corpora import cache_folder
 from kerasr.errors import UserError
 
 RUNS = Path("runs/presets")
@@ -36,12 +38,20 @@ ANY_MICROPHONE = [
     "0.3",
 ]
 
+# The clips at hand, with silences that were cut for each split.
+COMMANDS = ["--data", "speech_commands:12", "--split", "speaker"]
+# Talk for the detector to train against.
+WORD = "stop"
+TALK = Path(cache_folder()) / f"an4-talk-without-{WORD}"
+
 # The arguments of `python -m kerasr.train`.
 TRAININGS = {
     "digits": ["digits-best", *NARROW, *ANY_MICROPHONE, "--synthetic-voices", "100", "--epochs", "60"],
-    "commands": ["commands", *NARROW, "--data", "speech_commands", "--split", "speaker", "--epochs", "60"],
-    "wakeword_stop": ["wakeword", *NARROW, "--data", "speech_commands", "--wanted", "stop", "--split", "speaker"],
+    "commands": ["commands", *NARROW, *COMMANDS, "--epochs", "60"],
+    "wakeword_stop": ["wakeword", *NARROW, *COMMANDS, "--wanted", "stop", "--negatives", str(TALK / "train")],
 }  # fmt: skip
+# Those that train once more, against what the first training takes for their word.
+TWICE = ("wakeword_stop",)
 
 LIMITS = {
     "digits": [
@@ -81,10 +91,19 @@ def main(argv: list[str]) -> None:
 
 def trained(name: str) -> Path:
     """The run of a preset, trained in a process of its own, whose command its card shows."""
+    arguments = TRAININGS[name]
+    if name in TWICE:
+        write_talk(TALK, WORD)
+        first = train_once(RUNS / name / "first", arguments)
+        arguments = [*arguments, "--hard-negatives", str(first)]
+    return train_once(RUNS / name, arguments)
+
+
+def train_once(folder: Path, arguments: list[str]) -> Path:
+    """The finished run in a folder that these arguments made, or make now."""
     from kerasr.run_directory import list_runs, load_run
 
-    folder = RUNS / name
-    arguments = [*TRAININGS[name], "--out", str(folder)]
+    arguments = [*arguments, "--out", str(folder)]
     # A run of other settings is one from before they were changed.
     if not (runs := [path for path in list_runs(folder) if was_trained_by(load_run(path).facts, arguments)]):
         train(*arguments)

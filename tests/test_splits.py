@@ -155,6 +155,21 @@ def test_recordings_without_a_speaker_go_by_file():
     assert all(item.split == expected[item.path] for item in divided.utterances if item.label == "silence")
 
 
+@pytest.mark.parametrize("options", [{"rule": "speaker"}, {"leave_out": "speaker03"}])
+def test_recordings_without_a_speaker_stay_in_the_split_that_they_come_with(options):
+    """Silences that were cut out of one noise for training would else stand beside the test's."""
+    silence = tuple(
+        Utterance(f"/data/silence/{number}.wav", label="silence", split=("train", "validation", "test")[number % 3])
+        for number in range(60)
+    )
+    whole = corpus_of(20, clips=100)
+    divided, said = split_corpus(
+        replace(whole, utterances=whole.utterances + silence, labels=("no", "silence", "yes")), **options
+    )
+    assert "60 recordings without a speaker stay in the split that they come with" in said
+    assert [item for item in divided.utterances if item.label == "silence"] == list(silence)
+
+
 def test_by_file_a_new_recording_moves_no_other():
     whole = corpus_of(clips=400)
     divided, said = split_corpus(whole)

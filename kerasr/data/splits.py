@@ -35,10 +35,10 @@ def split_corpus(
         corpus: what to divide.
         rule: `official` takes the split that the corpus comes with; where it has no validation part, or no test part,
             that is drawn from its training part. `speaker` gives validation and test speakers of their own, at least
-            one each and about a tenth of the recordings; recordings without a speaker go by a hash of their path.
-            `file` divides by a hash of the relative path, so that adding a recording moves no other. `auto` takes the
-            official split, else speakers if there are three, else files: the first that leaves no split empty and no
-            label untrained.
+            one each and about a tenth of the recordings; recordings without a speaker stay in the split that the corpus
+            gives them, as silences that were cut for one, or else go by a hash of their path. `file` divides by a hash
+            of the relative path, so that adding a recording moves no other. `auto` takes the official split, else
+            speakers if there are three, else files: the first that leaves no split empty and no label untrained.
         leave_out: test on this speaker; `a,b` tests on both.
         seed: another seed draws other speakers or files.
         validate_on: with `leave_out`, validate on the next speaker in alphabetical order, or on a tenth of the clips of
@@ -116,7 +116,7 @@ def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
         raise UserError(f"{corpus.name} names {known}, and a split by speaker needs three: use --split file")
     parts = _by_speaker(corpus, ("test", "validation"), seed)
     counts = Counter(parts.values())
-    share = _file_rule(corpus, ("test", "validation"), seed)
+    share = _speakerless_rule(corpus, seed)
     splits = [parts[item.speaker] if item.speaker in parts else share(item) for item in corpus.utterances]
     shares = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
     return splits, f"by speaker: {len(speakers)} speakers, each in one split only ({shares}){_without(corpus)}"
@@ -148,12 +148,12 @@ def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) ->
         known = ", ".join(speakers[:10]) + (", ..." if len(speakers) > 10 else "")
         raise UserError(f"{corpus.name} has no speaker {unknown[0]!r}: its speakers are {known or 'not named'}")
     parts = dict.fromkeys(names, "test")
-    share = _file_rule(corpus, ("test", "validation"), seed)
+    share = _speakerless_rule(corpus, seed)
     rule = "leave one speaker out" if len(names) == 1 else f"leave {len(names)} speakers out"
     tested = f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} the test"
     if validate_on == "clips":
         watched = _file_rule(corpus, ("validation",), seed)
-        splits = [parts.get(item.speaker or "", watched(item)) for item in corpus.utterances]
+        splits = [parts.get(item.speaker, watched(item)) if item.speaker else share(item) for item in corpus.utterances]
         description = f"{rule}: {tested}, a tenth of the others' clips the validation, the rest trains"
         return splits, description + _without(corpus)
     # With nobody left to validate or to train, `_finish` refuses.
@@ -167,8 +167,10 @@ def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) ->
 
 def _without(corpus: Corpus) -> str:
     """What the sentence adds for recordings whose speaker is not known."""
-    unknown = sum(item.speaker is None for item in corpus.utterances)
-    return f"; {unknown} recordings without a speaker go by a hash of their path" if unknown else ""
+    unknown = [item for item in corpus.utterances if item.speaker is None]
+    comes_with = any(item.split for item in unknown)
+    rule = "stay in the split that they come with" if comes_with else "go by a hash of their path"
+    return f"; {len(unknown)} recordings without a speaker {rule}" if unknown else ""
 
 
 def _who(corpus: Corpus) -> str:
@@ -197,6 +199,12 @@ def _by_speaker(corpus: Corpus, parts: Sequence[str], seed: int) -> dict[str, st
         assigned.update(dict.fromkeys(taken, part))
         left = [name for name in left if name not in assigned]
     return assigned | dict.fromkeys(left, "train")
+
+
+def _speakerless_rule(corpus: Corpus, seed: int) -> Callable[[Utterance], str]:
+    """The split of a recording whose speaker is not known: the one it comes with, or else by the hash of its path."""
+    share = _file_rule(corpus, ("test", "validation"), seed)
+    return lambda item: item.split or share(item)
 
 
 def _file_rule(corpus: Corpus, parts: Sequence[str], seed: int) -> Callable[[Utterance], str]:
