@@ -293,7 +293,7 @@ def test_a_script_writes_the_manifest_once(tmp_path):
     recordings.mkdir(parents=True)
     for digit in (0, 1):
         for index in range(12):
-            (recordings / f"{digit}_anna_{index}.wav").write_bytes(tone)
+            (recordings / f"{digit}_theo_{index}.wav").write_bytes(tone)
 
     def run():
         return run_script("fsdd.py", "--folder", tmp_path / "copy").stdout
