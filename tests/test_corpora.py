@@ -167,6 +167,15 @@ def test_speakers_read_off_file_names_are_named(tmp_path):
     assert "00000030" not in said
 
 
+def test_a_name_that_is_not_utf_8_can_be_said(tmp_path):
+    root = make(tmp_path / "w", *(f"{word}/{who}_take_1.wav" for word in ("no", "yes") for who in ("anna", "zoe")))
+    for word in ("no", "yes"):
+        os.rename(f"{root}/{word}/zoe_take_1.wav", os.fsdecode(f"{root}/{word}/".encode() + b"zo\xeb_take_1.wav"))
+    corpus = load_corpus(root)
+    assert corpus.speakers == ("anna",)
+    assert r"anna, zo\udceb" in corpus.speaker_source
+
+
 def test_names_that_are_words_leave_a_split_by_file(tmp_path):
     names = [f"{word}/{word}_take_{n}.wav" for word in ("no", "stop", "yes") for n in range(30)]
     divided, said = split_corpus(load_corpus(make(tmp_path / "w", *names)))

@@ -107,7 +107,9 @@ def describe_speakers(found: Mapping[str, str], how: str) -> str:
     names = sorted(found)
     who = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     verb = "speakers were" if len(names) > 1 else "speaker was"
-    return f"{len(names):,} {verb} {how}, as in {found[names[0]]}: {who}"
+    phrase = f"{len(names):,} {verb} {how}, as in {found[names[0]]}: {who}"
+    # A name need not be in UTF-8.
+    return phrase.encode("utf-8", "backslashreplace").decode()
 
 
 def _named(corpus: Corpus, names: Sequence[str], how: str) -> Corpus:
