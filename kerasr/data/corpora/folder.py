@@ -65,6 +65,8 @@ def read_words(path: str) -> Corpus:
 def take_layout_split(corpus: Corpus) -> Corpus:
     """The corpus with the split that its folders say; beside such folders, recordings that lie in none are bad.
 
+    Background noises of validation and test are left out: noise is mixed into training clips.
+
     Raises:
         UserError: there is no word folder but those that are called as splits are.
     """
@@ -92,9 +94,13 @@ def take_layout_split(corpus: Corpus) -> Corpus:
         replace(item, split=split_called(name)) for item, name in zip(corpus.utterances, folders, strict=True) if name
     )
     reason = f"lies in none of the folders {', '.join(names)}; move it into one of them"
+    heard = tuple(
+        path for path in corpus.noise if split_called(_split_folder(corpus.relative(path))) in (None, "train")
+    )
     return replace(
         corpus,
         utterances=utterances,
+        noise=heard,
         labels=(),
         official_split=f"the folder{'s' * (len(names) > 1)} {', '.join(names)}",
         bad=(*corpus.bad, *((item.path, reason) for item in outside)),
