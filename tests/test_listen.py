@@ -235,6 +235,7 @@ def test_a_microphone_that_does_not_start_or_goes_away_is_told(monkeypatch, caps
     ("arguments", "words"),
     [
         (["-", "--sample-rate", "0"], "--sample-rate 0: give a whole number"),
+        (["-", "--sample-rate", "1000000000000"], "--sample-rate 1000000000000: give a whole number"),
         (["long.wav"], "named with --file"),
         (["-", "--file", "long.wav"], "hear one of them"),
         (["--file", "none.wav"], r"none\.wav: there is no such file"),
