@@ -70,6 +70,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         with np.load(path, allow_pickle=False) as file:
             state = parse_json(file[_STATE].tobytes().decode())
+            if not isinstance(state, dict):
+                raise ValueError(f"its state is {shorten(state)}")
             return Checkpoint(os.fspath(path), state, [file[f"v{number}"] for number in range(len(file.files) - 1)])
     except FileNotFoundError:
         raise UserError(f"{path}: there is no checkpoint yet; train anew without --resume") from None

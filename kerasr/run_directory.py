@@ -66,10 +66,10 @@ class Statistics(TypedDict):
     std: list[float]
 
 
-class Threshold(TypedDict):
-    """The least probability at which an answer counts."""
+class StreamChoice(TypedDict):
+    """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
 
-    threshold: NotRequired[float]
+    threshold: float
 
 
 class RunFacts(TypedDict):
@@ -92,12 +92,12 @@ class RunFacts(TypedDict):
     device: NotRequired[str]
     precision: NotRequired[str]
     parameters: NotRequired[int]
-    macs: NotRequired[int]
+    macs: NotRequired[int | None]
     best_epoch: NotRequired[int]
     epochs_run: NotRequired[int]
     train_seconds: NotRequired[float]
-    rejection: NotRequired[Threshold]
-    stream: NotRequired[Threshold]
+    rejection: NotRequired[dict[str, float] | None]
+    stream: NotRequired[StreamChoice]
 
 
 class Run:
@@ -397,9 +397,8 @@ def _fault_of_types(facts: Any, kind: Any) -> str | None:
     if not isinstance(facts, dict):
         return f"{shorten(facts)} is no JSON object"
     for name, annotation in get_type_hints(kind).items():
-        # (A fact that may be absent may be null, too.)
-        if name not in facts or (facts[name] is None and name in kind.__optional_keys__):
-            fault = None if name in kind.__optional_keys__ else "is missing"
+        if name not in facts:
+            fault = "is missing" if name in kind.__required_keys__ else None
         elif is_typeddict(annotation):
             fault = _fault_of_types(facts[name], annotation)
         else:
@@ -419,8 +418,9 @@ def _fault_of_type(value: Any, annotation: Any) -> str | None:
 
 def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:
     width = config.features.num_features
-    for name, least in (("mean", -np.inf), ("std", 0)):
-        values = np.array(statistics[name], np.float32)
-        if values.shape != (width,) or not (np.isfinite(values) & (values > least)).all():
+    most = float(np.finfo(np.float32).max)
+    for name, least in (("mean", -most), ("std", float(np.finfo(np.float32).tiny))):
+        values = statistics[name]
+        if len(values) != width or not all(least <= value <= most for value in values):
             return f"statistics: {name} is not {width} numbers, one for each feature"
     return None

@@ -25,7 +25,7 @@ from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
 from kerasr.locks import hold_run
 from kerasr.optimizers import make_optimizer
-from kerasr.preparation import prepare_run
+from kerasr.preparation import check_model, prepare_run
 from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, update_facts
@@ -77,6 +77,9 @@ def resume_run(
     with hold_run(run.path):
         # (It may have ended meanwhile: then there is nothing left to train.)
         run = load_run(run.path)
+        if run.config.epochs is None:
+            raise UserError(f"{run.path}: its settings say no number of epochs; restore them, or train anew")
+        check_model(run.config, run.task)
         return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
 
 

@@ -28,7 +28,8 @@ for number in itertools.count():
 
 def test_what_a_living_process_makes_stays_until_it_is_killed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", STAGE, tmp_path], stdout=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline() == b"made\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"made\n"
         made = sorted(os.listdir(tmp_path))
         assert len(made) == 2
         assert atomic.sweep(tmp_path) == []

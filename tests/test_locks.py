@@ -24,7 +24,8 @@ with locks.hold_run(Path(sys.argv[1])):
 def holder(tmp_path):
     """Another process that holds the folder."""
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline() == b"held\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
         yield process
         process.kill()
 
