@@ -1,16 +1,18 @@
 """Every setting of a training, and when a listener reports a word, as frozen dataclasses known to no framework.
 
 The field docstrings are the command line's help, so they say what a value means and in what unit. A config turns into
-JSON and back (`to_json`, `from_json`), which is how a run directory remembers it.
+JSON and back (`to_json`, `from_json`), which is how a run directory remembers it. JSON may come from strangers:
+`read_json`, `parse_json` and `fault_of_json` let nothing through that no version of kerasr has written.
 """
 
 import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
 import tyro
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from kerasr.bounds import (
     Bands,
@@ -364,10 +366,37 @@ def parse_json(text: str) -> Any:
     return value
 
 
+def fault_of_json(values: Any, kind: Any) -> str | None:
+    """What is missing, or of another type than the typed dictionary `kind` says; None where all is well.
+
+    Keys that it does not know may be there: a newer version may have written more.
+    """
+    if not isinstance(values, dict):
+        return f"{shorten(values)} is no JSON object"
+    for name, annotation in get_type_hints(kind).items():
+        if name not in values:
+            fault = "is missing" if name in kind.__required_keys__ else None
+        elif is_typeddict(annotation):
+            fault = fault_of_json(values[name], annotation)
+        else:
+            fault = _fault_of_type(values[name], annotation)
+        if fault is not None:
+            return f"{name}: {fault}"
+    return None
+
+
 def shorten(value: Any) -> str:
     """A value or an error in at most 160 characters of one line, for a message."""
     lines = str(value).strip().splitlines() or [type(value).__name__]
     return lines[0][:160]
+
+
+def _fault_of_type(value: Any, annotation: Any) -> str | None:
+    try:
+        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError as error:
+        return str(error)
+    return None
 
 
 def _parse_whole(digits: str) -> int:

@@ -22,14 +22,13 @@ from collections.abc import Sequence
 from importlib import metadata
 from itertools import count
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, get_type_hints, is_typeddict
+from typing import Any, NotRequired, TypedDict
 
 import keras
 import numpy as np
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from kerasr import __version__, atomic
-from kerasr.config import TrainConfig, from_json, read_json, shorten, to_json
+from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
 from kerasr.data.clips import batch_clips, pad_clips, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
@@ -388,32 +387,8 @@ def _import_layers() -> None:
 
 def _check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
     """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
-    if (fault := _fault_of_types(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
+    if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
         raise UserError(f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
-
-
-def _fault_of_types(facts: Any, kind: Any) -> str | None:
-    """What is missing, or of another type than a typed dictionary says; keys that it does not know may be there."""
-    if not isinstance(facts, dict):
-        return f"{shorten(facts)} is no JSON object"
-    for name, annotation in get_type_hints(kind).items():
-        if name not in facts:
-            fault = "is missing" if name in kind.__required_keys__ else None
-        elif is_typeddict(annotation):
-            fault = _fault_of_types(facts[name], annotation)
-        else:
-            fault = _fault_of_type(facts[name], annotation)
-        if fault is not None:
-            return f"{name}: {fault}"
-    return None
-
-
-def _fault_of_type(value: Any, annotation: Any) -> str | None:
-    try:
-        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-    except TypeCheckError as error:
-        return str(error)
-    return None
 
 
 def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:

@@ -79,6 +79,7 @@ def test_moves_with_its_recordings(tmp_path, clips):
         ),
         ("m.jsonl", '{"path": "a.wav", "label": "yes", "duration": 1e999}\n', "line 1 has the duration 'inf'"),
         ("m.jsonl", '{"path": "a.wav", "label": "\\ud800"}\n', "line 1 is not JSON"),
+        ("m.jsonl", '{"path": "a\\u0000.wav", "label": "yes"}\n', "line 1 has the path 'a"),
         ("m.jsonl", "[" * 100_000 + "\n", "line 1 is not JSON"),
         ("m.txt", "path,label\n", "a manifest ends in .csv or .jsonl"),
     ],

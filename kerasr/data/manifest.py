@@ -308,6 +308,8 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         where = f"{path}: line {number}"
         if fields["path"] is None:
             raise UserError(f"{where} has no path")
+        if "\0" in fields["path"]:
+            raise UserError(f"{where} has the path {fields['path']!r}: no file's name holds a zero byte")
         recording = os.path.normpath(os.path.join(folder, fields["path"]))
         if recording in lines:
             raise UserError(f"{where} lists {fields['path']} again (first on line {lines[recording]})")
