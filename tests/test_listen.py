@@ -254,7 +254,7 @@ def test_a_file_without_its_facts_is_told(tmp_path):
         open_ear(str(tmp_path / "a.tflite"))
     for facts in ("{}", "[1]", '{"features": {}, "labels": "yes", "task": "classify", "stream_threshold": 0.5}'):
         (tmp_path / "a.tflite.json").write_text(facts)
-        with pytest.raises(UserError, match="features: is missing|no JSON object|labels: "):
+        with pytest.raises(UserError, match=r"features: is missing|no JSON object|labels: "):
             open_ear(str(tmp_path / "a.tflite"))
 
 
