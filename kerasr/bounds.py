@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import numbers
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -22,13 +23,27 @@ class Bounds:
     allows: Callable[[Any], bool]
 
 
+# Larger counts are typing errors, or files that want to do harm: no one has memory or time for them.
+_MOST, _MOST_SAMPLES, _MOST_BANDS, _MOST_HZ, _MOST_SECONDS = 2**31 - 1, 65_536, 1_024, 1_000_000, 3_600
+
+
+def _whole(least: int, most: int) -> Bounds:
+    return Bounds(f"a whole number of at least {least} and at most {most:,}", lambda value: least <= value <= most)
+
+
 NotNegative = Annotated[float, Bounds("a number of at least 0", lambda value: value >= 0)]
 Positive = Annotated[float, Bounds("a number above 0", lambda value: value > 0)]
 Share = Annotated[float, Bounds("a share from 0 to 1", lambda value: 0 <= value <= 1)]
 ShareBelowOne = Annotated[float, Bounds("a number from 0 to below 1", lambda value: 0 <= value < 1)]
-Number = Annotated[int, Bounds("a whole number of at least 0", lambda value: value >= 0)]
+ClipSeconds = Annotated[
+    float, Bounds(f"a number above 0 and of at most {_MOST_SECONDS:,}", lambda value: 0 < value <= _MOST_SECONDS)
+]
+Number = Annotated[int, _whole(0, _MOST)]
 Seed = Annotated[int, Bounds("a whole number from 0 to 4,294,967,295", lambda value: 0 <= value < 2**32)]
-Count = Annotated[int, Bounds("a whole number of at least 1", lambda value: value >= 1)]
+Count = Annotated[int, _whole(1, _MOST)]
+Samples = Annotated[int, _whole(1, _MOST_SAMPLES)]
+Bands = Annotated[int, _whole(1, _MOST_BANDS)]
+SampleRate = Annotated[int, _whole(1, _MOST_HZ)]
 Range = Annotated[tuple[float, float], Bounds("two numbers, the lower one first", lambda ends: ends[0] <= ends[1])]
 Factors = Annotated[
     tuple[float, float], Bounds("two numbers above 0, the lower one first", lambda ends: 0 < ends[0] <= ends[1])
@@ -41,10 +56,16 @@ Speeds = Annotated[
     ),
 ]
 
+
+def _fits(value: numbers.Real) -> bool:
+    """Whether a number is finite, and no whole number beyond what floats reach."""
+    return -sys.float_info.max <= value <= sys.float_info.max  # type: ignore[operator]
+
+
 _KINDS = {
     bool: ("True or False", lambda value: isinstance(value, bool)),
     int: ("a whole number", lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool)),
-    float: ("a number", lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool)),
+    float: ("a number", lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool) and _fits(value)),
     str: ("a text", lambda value: isinstance(value, str)),
 }
 
@@ -97,6 +118,8 @@ def _fault(annotation: Any, value: Any) -> str | None:
         size = None if options[-1] is ... else len(options)
         fits = isinstance(value, tuple) and size in (None, len(value))
         return None if fits and all(_fault(options[0], one) is None for one in value) else "numbers"
+    if get_origin(annotation) is dict:
+        return None if isinstance(value, dict) else "settings by name"
     if annotation not in _KINDS:
         return None
     words, holds = _KINDS[annotation]

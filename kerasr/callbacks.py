@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from kerasr import atomic
 from kerasr.checkpoint import Checkpoint, save_checkpoint
@@ -52,8 +53,11 @@ class Position:
             UserError: it holds another version's.
         """
         try:
-            return cls(**checkpoint.state)
-        except TypeError:
+            position = cls(**checkpoint.state)
+            for name, kind in get_type_hints(cls).items():
+                check_type(getattr(position, name), kind, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+            return position
+        except (TypeError, TypeCheckError):
             raise UserError(
                 f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train anew"
             ) from None
@@ -165,10 +169,8 @@ class Keeper(keras.callbacks.Callback):
         save_checkpoint(self._folder / CHECKPOINT, self.model, asdict(self.position))
 
     def _save_model(self) -> None:
-        beside = self._folder / f".{MODEL}"  # Keras wants the file's name to end in .keras.
-        with self.model.averaged_weights(), _thawed(self._joined):
+        with atomic.new_file(self._folder / MODEL) as beside, self.model.averaged_weights(), _thawed(self._joined):
             self._joined.save(beside)
-        beside.replace(self._folder / MODEL)
 
     def _write_history(self) -> None:
         text = io.StringIO()

@@ -8,7 +8,6 @@ the old checkpoint or the new one.
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 
 from kerasr import atomic
+from kerasr.config import parse_json, shorten
 from kerasr.errors import UserError
 
 _STATE = "state"
@@ -42,7 +42,8 @@ class Checkpoint:
             UserError: the checkpoint belongs to another model.
         """
         variables = _variables(model)
-        if [tuple(variable.shape) for variable in variables] != [array.shape for array in self.arrays]:
+        own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        if [(array.shape, array.dtype) for array in own] != [(array.shape, array.dtype) for array in self.arrays]:
             raise UserError(f"{self.path}: this checkpoint belongs to another model; train anew without --resume")
         for variable, array in zip(variables, self.arrays, strict=True):
             variable.assign(array)
@@ -68,12 +69,18 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            state = json.loads(file[_STATE].tobytes())
+            state = parse_json(file[_STATE].tobytes().decode())
+            if not isinstance(state, dict):
+                raise ValueError(f"its state is {shorten(state)}")
             return Checkpoint(os.fspath(path), state, [file[f"v{number}"] for number in range(len(file.files) - 1)])
     except FileNotFoundError:
         raise UserError(f"{path}: there is no checkpoint yet; train anew without --resume") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: this checkpoint is damaged ({error}); train anew without --resume") from error
+    except PermissionError:
+        raise
+    except Exception as error:  # NumPy lets zipfile's, zlib's and its own errors through.
+        raise UserError(
+            f"{path}: this checkpoint is damaged ({shorten(error)}); train anew without --resume"
+        ) from error
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -81,10 +81,10 @@ def describe(error: Exception) -> str:
         return " ".join(str(error).split())
     where = f"{error.filename}: " if error.filename else ""
     advice = {
-        errno.ENOSPC: "; free some space, or write elsewhere with --out",
-        errno.EDQUOT: "; free some space, or write elsewhere with --out",
+        errno.ENOSPC: "; free some space, or write elsewhere",
+        errno.EDQUOT: "; free some space, or write elsewhere",
         errno.EACCES: "; check the permissions",
-        errno.EROFS: "; write elsewhere with --out",
+        errno.EROFS: "; write elsewhere",
     }.get(error.errno or 0, "")
     return f"{where}{error.strerror or error}{advice}"
 

@@ -1,24 +1,31 @@
 """Every setting of a training, and when a listener reports a word, as frozen dataclasses known to no framework.
 
 The field docstrings are the command line's help, so they say what a value means and in what unit. A config turns into
-JSON and back (`to_json`, `from_json`), which is how a run directory remembers it.
+JSON and back (`to_json`, `from_json`), which is how a run directory remembers it. JSON may come from strangers:
+`read_json`, `parse_json` and `fault_of_json` let nothing through that no version of kerasr has written.
 """
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
 import tyro
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from kerasr.bounds import (
+    Bands,
     Bounds,
+    ClipSeconds,
     Count,
     Factors,
     NotNegative,
     Number,
     Positive,
     Range,
+    SampleRate,
+    Samples,
     Seed,
     Share,
     ShareBelowOne,
@@ -37,17 +44,17 @@ class FeatureSpec:
 
     kind: Literal["log_mel", "mfcc"] = "log_mel"
     """Log-mel energies in dB, or the cepstral coefficients made from them."""
-    sample_rate: Count = 16000
+    sample_rate: SampleRate = 16000
     """Rate of the waveform in Hz; recordings at another rate are resampled to it."""
-    n_fft: Count = 512
+    n_fft: Samples = 512
     """Length of the FFT, in samples."""
-    win_length: Count = 400
+    win_length: Samples = 400
     """Length of the Hann window, in samples, centred in the FFT."""
-    hop_length: Count = 160
+    hop_length: Samples = 160
     """Samples from one frame to the next."""
-    n_mels: Count = 40
+    n_mels: Bands = 40
     """Mel bands."""
-    n_mfcc: Count = 13
+    n_mfcc: Bands = 13
     """Cepstral coefficients kept (`kind="mfcc"` only)."""
     fmin: float = 20.0
     """Lower edge of the lowest mel band, in Hz."""
@@ -59,7 +66,7 @@ class FeatureSpec:
     """Append this many orders of differences over time (1: deltas, 2: and their deltas)."""
     center: bool = False
     """Centre frames on their time, as librosa does by default. Centred frames look ahead: they cannot stream."""
-    clip_seconds: float | None = 1.0
+    clip_seconds: ClipSeconds | None = 1.0
     """Crop or pad every clip to this long, in seconds; None keeps each clip's own length."""
 
     def __post_init__(self) -> None:
@@ -319,17 +326,92 @@ def to_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_json(kind: type[T], values: dict[str, Any]) -> T:
+def from_json(kind: type[T], values: Any) -> T:
     """The config of class `kind` from what `to_json` made; absent fields take their defaults.
 
     Raises:
-        UserError: a field that this version does not know.
+        UserError: a field that this version does not know, or a value that a field cannot have.
     """
+    if not isinstance(values, dict):
+        raise UserError(f"{kind.__name__} is {shorten(values)}: settings by name are expected")
     types = get_type_hints(kind)
     unknown = sorted(set(values) - set(types))
     if unknown:
         raise UserError(f"unknown setting {unknown[0]!r} for {kind.__name__}: it comes from another version of kerasr")
     return kind(**{name: _restore(types[name], value) for name, value in values.items()})
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file, whoever wrote it.
+
+    Raises:
+        UserError: it is damaged, or holds no object.
+        OSError: it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = parse_json(file.read())
+    except ValueError as error:
+        raise UserError(f"{os.fspath(path)}: is damaged ({shorten(error)}); restore it, or train anew") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{os.fspath(path)}: is damaged (it holds no JSON object); restore it, or train anew")
+    return values
+
+
+def parse_json(text: str) -> Any:
+    """The value that a JSON text, whoever wrote it, stands for.
+
+    Raises:
+        ValueError: it is not JSON, or such as no file of kerasr holds: whole numbers of more than 64 bits, texts that
+            are no Unicode, lists in lists in lists without end.
+    """
+    try:
+        value = json.loads(text, parse_int=_parse_whole)
+    except RecursionError:
+        raise ValueError("lists in lists without end") from None
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # Half of a surrogate pair is no text that can be written.
+    return value
+
+
+def fault_of_json(values: Any, kind: Any) -> str | None:
+    """What is missing, or of another type than the typed dictionary `kind` says; None where all is well.
+
+    Keys that it does not know may be there: a newer version may have written more.
+    """
+    if not isinstance(values, dict):
+        return f"{shorten(values)} is no JSON object"
+    for name, annotation in get_type_hints(kind).items():
+        if name not in values:
+            fault = "is missing" if name in kind.__required_keys__ else None
+        elif is_typeddict(annotation):
+            fault = fault_of_json(values[name], annotation)
+        else:
+            fault = _fault_of_type(values[name], annotation)
+        if fault is not None:
+            return f"{name}: {fault}"
+    return None
+
+
+def shorten(value: Any) -> str:
+    """A value or an error in at most 160 characters of one line, for a message."""
+    lines = str(value).strip().splitlines() or [type(value).__name__]
+    return lines[0][:160]
+
+
+def _fault_of_type(value: Any, annotation: Any) -> str | None:
+    try:
+        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError as error:
+        return str(error)
+    return None
+
+
+def _parse_whole(digits: str) -> int:
+    # (Python itself refuses to read a few thousand digits.)
+    if len(digits) > len(str(-(2**63))) or abs(int(digits)) >= 2**63:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 def _restore(annotation: Any, value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from kerasr.bounds import SampleRate, check_bounds
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.config import ListenOptions
 from kerasr.errors import UserError
@@ -53,7 +54,7 @@ class ListenConfig:
     """- reads the standard input: raw PCM, 16 bits, little-endian, one channel."""
     file: str | None = None
     """Hear this recording instead of the microphone."""
-    sample_rate: int | None = None
+    sample_rate: SampleRate | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     carry_state: bool = False
     """Carry the network's state from chunk to chunk instead of hearing windows, which is less work; docs/streaming.md
@@ -70,8 +71,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{config.source}: a recording is named with --file; - is the standard input")
     if config.source and config.file:
         raise UserError("both --file and - are given: hear one of them")
-    if config.sample_rate is not None and config.sample_rate < 1:
-        raise UserError(f"--sample-rate {config.sample_rate}: give a whole number of Hz, as 16000")
+    check_bounds(config)
     if config.file and config.sample_rate:
         raise UserError("--sample-rate is of the standard input or the microphone: a file says its own")
     import_quietly()
@@ -107,7 +107,7 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
     import numpy as np
 
     # What there is, up to a chunk: who speaks slowly is heard at once.
-    size, rest = 2 * round(CHUNK_SECONDS * sample_rate), b""
+    size, rest = 2 * max(1, round(CHUNK_SECONDS * sample_rate)), b""
     while data := sys.stdin.buffer.read1(size):
         data = rest + data
         whole = len(data) - len(data) % 2

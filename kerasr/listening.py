@@ -9,19 +9,18 @@ suppression as in Chen, Parada and Heigold, "Small-footprint keyword spotting us
 section 2.3). `_silence_`, `_unknown_` and a detector's absence are never reported.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import keras
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from kerasr.config import FeatureSpec, ListenOptions, from_json
+from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
 from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, hear, load_run
@@ -165,6 +164,16 @@ def _run_steps(run: Run) -> Callable[[int], Hearing]:
     return lambda _: Steps(Stream(step.predict_on_batch, facts))
 
 
+class FileFacts(TypedDict):
+    """What is read of the `.json` beside a `.tflite` file; `kerasr.export` writes more."""
+
+    features: dict[str, Any]
+    labels: list[str]
+    task: str
+    stream_threshold: float
+    stream: NotRequired[dict[str, Any] | None]
+
+
 def _litert_ear(path: str, carry_state: bool) -> Ear:
     """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it."""
     try:
@@ -172,12 +181,14 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
     except ImportError as error:
         raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
     try:
-        facts = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        facts = read_json(f"{path}.json")
+        if (fault := fault_of_json(facts, FileFacts)) is not None:
+            raise UserError(fault)
         spec, stream = from_json(FeatureSpec, facts["features"]), facts.get("stream")
         labels, task, threshold = (facts[name] for name in ("labels", "task", "stream_threshold"))
         interpreter = Interpreter(path, num_threads=1)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+    except (OSError, ValueError, UserError) as error:
+        reason = shorten(error)
         raise UserError(f"{path}: cannot be loaded with its .json beside it ({reason}); export it anew") from error
     if spec.clip_seconds is None and not carry_state:
         raise UserError(_ANY_LENGTH.format(path))

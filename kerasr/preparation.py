@@ -49,7 +49,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.split_seed, config.validate_on)
     task = task_for(corpus.labels, config.wanted)
-    _check_model(config, task)
+    check_model(config, task)
     check_negatives(config)
     if config.balance_groups:
         find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
@@ -160,7 +160,8 @@ def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
     return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // (passes * steps))), passes=passes)
 
 
-def _check_model(config: TrainConfig, task: Task) -> None:
+def check_model(config: TrainConfig, task: Task) -> None:
+    """Raise where an architecture is not for a task, has no such options, or cannot hear such features."""
     facts = model_facts(config.model)
     if task.name not in facts.tasks:
         raise UserError(f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}")

@@ -5,6 +5,7 @@ run.json        labels, split rule, fingerprint of the recordings, versions, mac
 manifest.csv    the recordings, each with its split
 model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
 history.csv     one row an epoch
+run.lock        who trains it, while someone does (`kerasr.locks`)
 checkpoint.npz  where to go on after a kill
 metrics.json, report.html, pictures/    written by the evaluation
 """
@@ -16,20 +17,18 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import keras
 import numpy as np
 
 from kerasr import __version__, atomic
-from kerasr.config import TrainConfig, from_json, to_json
+from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
 from kerasr.data.clips import batch_clips, pad_clips, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
@@ -46,6 +45,58 @@ CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "mod
 HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
+
+
+class CorpusFacts(TypedDict):
+    """What `run.json` says of the recordings."""
+
+    name: str
+    source: str
+    licence: str
+    labels: list[str]
+    noise: list[str]
+    fingerprint: str
+
+
+class Statistics(TypedDict):
+    """Mean and standard deviation of each feature over the training split."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class StreamChoice(TypedDict):
+    """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
+
+    threshold: float
+
+
+class RunFacts(TypedDict):
+    """What is read of `run.json`; a training and an evaluation write more, and add some of these at their end."""
+
+    corpus: CorpusFacts
+    statistics: Statistics
+    status: str
+    split_rule: str
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    started: NotRequired[str]
+    command: NotRequired[str]
+    test_copies: NotRequired[int]
+    test_clips_heard: NotRequired[int]
+    train_speakers: NotRequired[list[str]]
+    voices: NotRequired[dict[str, Any]]
+    negatives: NotRequired[dict[str, Any]]
+    backend: NotRequired[str]
+    device: NotRequired[str]
+    precision: NotRequired[str]
+    parameters: NotRequired[int]
+    macs: NotRequired[int | None]
+    best_epoch: NotRequired[int]
+    epochs_run: NotRequired[int]
+    train_seconds: NotRequired[float]
+    rejection: NotRequired[dict[str, float] | None]
+    stream: NotRequired[StreamChoice]
 
 
 class Run:
@@ -86,15 +137,8 @@ class Run:
         try:
             model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
-            raise UserError(
-                f"{path}: cannot be loaded ({_first_line(error)}); train anew or restore the file"
-            ) from error
-        outputs = model.output_shape[-1]
-        if outputs != self.task.num_outputs:
-            raise UserError(
-                f"{path}: these weights have {outputs} outputs and {self.path / FACTS} lists "
-                f"{len(self.labels)} labels: they belong to another run"
-            )
+            raise UserError(f"{path}: cannot be loaded ({shorten(error)}); train anew or restore the file") from error
+        self._check_network(model)
         return model
 
     @property
@@ -117,20 +161,42 @@ class Run:
         """Features `(batch, time, feature)` to logits."""
         return next(layer for layer in self.model.layers if isinstance(layer, keras.Model))
 
+    def _check_network(self, model: Any) -> None:
+        """Raise where what was loaded is not a network for the run's features and labels."""
+        path = self.path / MODEL
+        networks = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
+        if not isinstance(model, keras.Model) or len(networks) != 1:
+            raise UserError(f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it")
+        inputs, outputs = networks[0].input_shape, networks[0].output_shape
+        if outputs != (None, self.task.num_outputs) or model.output_shape != outputs:
+            raise UserError(
+                f"{path}: these weights have outputs of the shape {model.output_shape} and {self.path / FACTS} lists "
+                f"{len(self.labels)} labels: they belong to another run"
+            )
+        frames, width = self.config.features.shape
+        if inputs not in ((None, frames, width), (None, None, width)):
+            raise UserError(
+                f"{path}: these weights take features of the shape {inputs}, and {self.path / CONFIG} makes some of "
+                f"{(None, frames, width)}: they belong to another run"
+            )
+
     @property
     def history(self) -> list[dict[str, float]]:
         """One row an epoch; empty before the first has ended."""
         path = self.path / HISTORY
         if not path.exists():
             return []
-        names, *rows = (line.split(",") for line in path.read_text("utf-8").splitlines())
-        return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
+        try:
+            names, *rows = (line.split(",") for line in path.read_text("utf-8").splitlines())
+            return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
+        except ValueError as error:
+            raise UserError(f"{path}: is damaged ({shorten(error)}); restore it, or train anew") from error
 
     @property
     def metrics(self) -> dict[str, Any] | None:
         """What the last evaluation on the test split measured; None before it."""
         path = self.path / METRICS
-        return json.loads(path.read_text("utf-8")) if path.exists() else None
+        return read_json(path) if path.exists() else None
 
     @property
     def is_preset(self) -> bool:
@@ -217,19 +283,15 @@ def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[
         OSError: `config.out` cannot be written.
     """
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now().astimezone()
     facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
-    beside = Path(tempfile.mkdtemp(dir=out, prefix=".new-run-"))
-    try:
-        beside.chmod(0o755)
+    with atomic.staging_folder(out) as made:
+        beside = Path(made)
         (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n", "utf-8")
         (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
         write_manifest(beside / MANIFEST, utterances)
         # Every run's folder has files from the start, so that no other can be renamed onto it.
         path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return Run(path, config, facts)
 
 
@@ -248,19 +310,22 @@ def load_run(path: str | os.PathLike[str]) -> Run:
                 f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them{presets}"
             )
         path = preset
-    facts = _read_json(path / FACTS)
+    facts = read_json(path / FACTS)
+    versions = facts.get("versions")
+    maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
     if facts.get("format") != FORMAT:
         raise UserError(
-            f"{path}: this run has format {facts.get('format')} and kerasr {__version__} reads format {FORMAT}: "
-            f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
+            f"{path}: this run has format {shorten(facts.get('format'))} and kerasr {__version__} reads format "
+            f"{FORMAT}: use {shorten(maker)}, or train anew"
         )
     try:
-        config = from_json(TrainConfig, _read_json(path / CONFIG))
+        config = from_json(TrainConfig, read_json(path / CONFIG))
     except UserError as error:
         raise UserError(
-            f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): "
-            f"use kerasr {facts.get('versions', {}).get('kerasr', 'of its time')}, or train anew"
+            f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
+            "train anew"
         ) from error
+    _check_facts(path / FACTS, facts, config)
     return Run(path, config, facts)
 
 
@@ -320,12 +385,17 @@ def _import_layers() -> None:
     import kerasr.recurrent  # noqa: F401
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is damaged ({_first_line(error)}); restore it, or train anew") from error
+def _check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
+    """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
+    if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
+        raise UserError(f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:
+    width = config.features.num_features
+    most = float(np.finfo(np.float32).max)
+    for name, least in (("mean", -most), ("std", float(np.finfo(np.float32).tiny))):
+        values = statistics[name]
+        if len(values) != width or not all(least <= value <= most for value in values):
+            return f"statistics: {name} is not {width} numbers, one for each feature"
+    return None

@@ -4,27 +4,35 @@ import contextlib
 import datetime
 import json
 import os
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
+from rich.text import Text
 
+from kerasr import atomic
 from kerasr.cli import parse, run_command
+from kerasr.config import read_json
+from kerasr.errors import UserError
+from kerasr.locks import hold_run, is_held
+
+T = TypeVar("T")
 
 DESCRIPTION = """
-The runs under a folder, with score, size and age.
+The runs under a folder, with score, size and age; those whose process is gone, with the command that goes on.
 
   python -m kerasr.runs
   python -m kerasr.runs --out elsewhere --json
   python -m kerasr.runs --clean        remove runs that never ended, and the checkpoints of those that did
 """
 
-# A training writes a checkpoint each half minute, and more seldom only where somebody has asked for that.
+# Whoever has stopped a training by mistake, or whose machine went down, finds it here for so long.
 RECENT_SECONDS = 3600.0
 
 
@@ -35,8 +43,8 @@ class RunsConfig:
     out: str = "runs"
     """The folder that holds the runs."""
     clean: bool = False
-    """Remove runs that never ended and rest for an hour (they can be resumed until then), and the checkpoints of those
-    that did, after asking."""
+    """Remove runs that were interrupted and rest for an hour (they can be resumed until then), and the checkpoints of
+    those that ended, after asking; and what killed processes have left half written."""
     yes: bool = False
     """Do not ask."""
     json: bool = False
@@ -57,20 +65,25 @@ def main(argv: list[str]) -> None:
     else:
         print_table(rows)
     if config.clean:
+        sweep(config.out)
         clean(rows, ask=not config.yes)
 
 
 def describe_run(path: Path) -> dict[str, Any]:
     """What a run's files say, without loading it: any version's run can be listed."""
     facts, files = _read(path / "run.json"), _files(path)
-    config = _read(path / "config.json")
+    config, metrics = _read(path / "config.json"), _read(path / "metrics.json")
+    status = _field(facts, "status", str) or "unknown"
+    if status == "training" and is_held(path) is False:
+        status = "interrupted"
     return {
         "run": str(path),
-        "status": facts.get("status", "unknown"),
-        "started": facts.get("started", ""),
-        "recipe": config.get("recipe"),
-        "model": config.get("model"),
-        "accuracy": _read(path / "metrics.json").get("accuracy"),
+        "status": status,
+        "resume": f"python -m kerasr.train --resume {shlex.quote(str(path))}" if status == "interrupted" else None,
+        "started": _field(facts, "started", str) or "",
+        "recipe": _field(config, "recipe", str),
+        "model": _field(config, "model", str),
+        "accuracy": _field(metrics, "accuracy", float),
         "bytes": sum(file.st_size for file in files),
         "changed": max((file.st_mtime for file in files), default=0.0),
     }
@@ -99,15 +112,21 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         score = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
         size = f"{row['bytes'] / 1e6:.1f} MB"
-        table.add_row(row["run"], row["model"], row["status"], score, size, age(row["started"]))
-    Console().print(table)
+        # As Text, brackets in names are brackets.
+        cells = row["run"], row["model"] or "-", row["status"], score, size, age(row["started"])
+        table.add_row(*map(Text, cells))
+    console = Console()
+    console.print(table)
+    for row in rows:
+        if row["resume"]:
+            console.print(f"to go on: {row['resume']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def age(started: str) -> str:
     """How long ago an ISO time was."""
     try:
         seconds = (datetime.datetime.now().astimezone() - datetime.datetime.fromisoformat(started)).total_seconds()
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # TypeError: it names no time zone.
         return "-"
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
@@ -115,39 +134,67 @@ def age(started: str) -> str:
     return f"{seconds:.0f} s"
 
 
+def sweep(out: str) -> None:
+    """Remove what killed processes have left half written in the folder and in its runs."""
+    swept = [path for folder, _, _ in os.walk(out) for path in atomic.sweep(folder)]
+    if swept:
+        print(f"removed {len(swept)} half-written files and folders of processes that are gone")
+
+
 def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
     """Remove what no one is likely to want again, saying what and how much.
 
-    What was written to within `RECENT_SECONDS` may be a training that goes on, and what says nothing readable of itself
-    may be worth saving: both stay.
+    What is being trained, what was written to within `RECENT_SECONDS`, and what says nothing readable of itself, which
+    may be worth saving, stays.
+
+    Raises:
+        UserError: there is no terminal to ask on.
     """
-    begun = [row for row in rows if row["status"] == "training"]
-    recent = [row for row in begun if time.time() - row["changed"] < RECENT_SECONDS]
-    unfinished = [row for row in begun if row not in recent]
+    interrupted = [row for row in rows if row["status"] == "interrupted"]
+    recent = [row for row in interrupted if time.time() - row["changed"] < RECENT_SECONDS]
+    unfinished = [row for row in interrupted if row not in recent]
     checkpoints = [Path(row["run"], "checkpoint.npz") for row in rows if row["status"] == "done"]
     checkpoints = [path for path in checkpoints if path.exists()]
     size = sum(row["bytes"] for row in unfinished) + sum(path.stat().st_size for path in checkpoints)
+    for row in rows:
+        if row["status"] == "training":
+            print(f"{row['run']}: is being trained: it stays")
     for row in recent:
-        print(f"{row['run']}: was written to within the hour, and may still be trained: it stays")
+        print(f"{row['run']}: was written to within the hour: it stays")
     what = f"{len(unfinished)} unfinished runs and {len(checkpoints)} checkpoints, {size / 1e6:.1f} MB"
     if not unfinished and not checkpoints:
         print("nothing to clean")
         return
     for row in unfinished:
         print(f"unfinished: {row['run']}")
-    if not ask or Confirm.ask(f"remove {what}?"):
+    if not ask or _confirm(f"remove {what}?"):
         for row in unfinished:
-            shutil.rmtree(row["run"])
+            # Somebody may have gone on with it while we were asking.
+            with hold_run(Path(row["run"])):
+                shutil.rmtree(row["run"])
         for path in checkpoints:
             path.unlink()
         print(f"removed {what}")
 
 
+def _confirm(question: str) -> bool:
+    try:
+        return Confirm.ask(question)
+    except EOFError:
+        raise UserError("--clean asks before it removes, and nobody can answer here: add --yes") from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except (OSError, UserError):
         return {}
+
+
+def _field(values: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    """What stands under a name, where it is of the kind that belongs there."""
+    value = values.get(name)
+    return value if isinstance(value, kind) else None
 
 
 if __name__ == "__main__":

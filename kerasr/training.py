@@ -23,8 +23,9 @@ from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
 from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
+from kerasr.locks import hold_run
 from kerasr.optimizers import make_optimizer
-from kerasr.preparation import prepare_run
+from kerasr.preparation import check_model, prepare_run
 from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
 from kerasr.run_directory import CHECKPOINT, Run, join, load_run, update_facts
@@ -50,7 +51,9 @@ def train_recipe(
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
     """
     console = console or Console()
-    return _train(prepare_run(config, console), console, resume=False, callbacks=callbacks)
+    run = prepare_run(config, console)
+    with hold_run(run.path):
+        return _train(run, console, resume=False, callbacks=callbacks)
 
 
 def resume_run(
@@ -66,12 +69,18 @@ def resume_run(
         callbacks: Keras's, beside the training's own.
 
     Raises:
-        UserError: there is no such run, it has ended, or its checkpoint is damaged.
+        UserError: there is no such run, it has ended, another process trains it, or its checkpoint is damaged.
     """
     run = load_run(path)
     if run.facts["status"] == "done":
         raise UserError(f"{run.path}: this run has ended; evaluate it with python -m kerasr.evaluate {run.path}")
-    return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
+    with hold_run(run.path):
+        # (It may have ended meanwhile: then there is nothing left to train.)
+        run = load_run(run.path)
+        if run.config.epochs is None:
+            raise UserError(f"{run.path}: its settings say no number of epochs; restore them, or train anew")
+        check_model(run.config, run.task)
+        return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
 
 
 def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -154,6 +155,26 @@ def test_an_export_that_answers_otherwise_is_no_version(tone_run, tmp_path, monk
     with pytest.raises(UserError, match=r"logits are up to .* off the run's"):
         export_serving(run, tmp_path / "tones")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["No space left on device", "Permission denied"])
+def test_what_tensorflow_cannot_write_is_told_as_any_file_is(tone_run, tmp_path, monkeypatch, words):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{tmp_path}/saved_model.pb.tmp5a; {words}")
+
+    monkeypatch.setattr(serving, "write_saved_model", full)
+    with pytest.raises(OSError, match=words) as error:
+        export_serving(load_run(tone_run), tmp_path / "tones")
+    assert error.value.filename == str(tmp_path / "tones")
+    assert not os.listdir(tmp_path)
+
+
+def test_what_a_killed_export_left_is_swept_by_the_next(quick, tone_run, tmp_path):
+    kill = "import os, sys; from kerasr import atomic\nwith atomic.staging_folder(sys.argv[1]): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", kill, tmp_path / "tones"], check=False)
+    assert len(os.listdir(tmp_path / "tones")) == 1
+    export_serving(load_run(tone_run), tmp_path / "tones")
+    assert os.listdir(tmp_path / "tones") == ["1"]
 
 
 def test_a_file_that_crashes_its_process_is_told(tone_run, tmp_path):

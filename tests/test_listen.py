@@ -235,6 +235,7 @@ def test_a_microphone_that_does_not_start_or_goes_away_is_told(monkeypatch, caps
     ("arguments", "words"),
     [
         (["-", "--sample-rate", "0"], "--sample-rate 0: give a whole number"),
+        (["-", "--sample-rate", "1000000000000"], "--sample-rate 1000000000000: give a whole number"),
         (["long.wav"], "named with --file"),
         (["-", "--file", "long.wav"], "hear one of them"),
         (["--file", "none.wav"], r"none\.wav: there is no such file"),
@@ -251,9 +252,10 @@ def test_a_file_without_its_facts_is_told(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"TFL3")
     with pytest.raises(UserError, match="export it anew"):
         open_ear(str(tmp_path / "a.tflite"))
-    (tmp_path / "a.tflite.json").write_text("{}")
-    with pytest.raises(UserError, match="lacks 'features'"):
-        open_ear(str(tmp_path / "a.tflite"))
+    for facts in ("{}", "[1]", '{"features": {}, "labels": "yes", "task": "classify", "stream_threshold": 0.5}'):
+        (tmp_path / "a.tflite.json").write_text(facts)
+        with pytest.raises(UserError, match=r"features: is missing|no JSON object|labels: "):
+            open_ear(str(tmp_path / "a.tflite"))
 
 
 def test_a_file_of_a_hardly_possible_rate_ends(tmp_path):

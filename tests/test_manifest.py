@@ -69,7 +69,18 @@ def test_moves_with_its_recordings(tmp_path, clips):
         ("m.csv", "path,label,split\na.wav,yes,train\nb.wav,yes,\n", "b.wav has no split"),
         ("m.csv", "path,label,duration\na.wav,yes,long\n", "line 2 has the duration 'long'"),
         ("m.jsonl", '{"path": "a.wav", "label": "yes"}\nnonsense\n', "line 2 is not JSON"),
+        ("m.csv", "path,label,duration\na.wav,yes,nan\n", "line 2 has the duration 'nan'"),
         ("m.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("m.jsonl", f'{{"path": "a.wav", "label": {"7" * 500}}}\n', "line 1 is not JSON .a whole number of 500 digits"),
+        (
+            "m.jsonl",
+            f'{{"path": "a.wav", "label": {"7" * 5000}}}\n',
+            "line 1 is not JSON .a whole number of 5000 digits",
+        ),
+        ("m.jsonl", '{"path": "a.wav", "label": "yes", "duration": 1e999}\n', "line 1 has the duration 'inf'"),
+        ("m.jsonl", '{"path": "a.wav", "label": "\\ud800"}\n', "line 1 is not JSON"),
+        ("m.jsonl", '{"path": "a\\u0000.wav", "label": "yes"}\n', "line 1 has the path 'a"),
+        ("m.jsonl", "[" * 100_000 + "\n", "line 1 is not JSON"),
         ("m.txt", "path,label\n", "a manifest ends in .csv or .jsonl"),
     ],
 )

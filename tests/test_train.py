@@ -1,8 +1,10 @@
 """`python -m kerasr.train` and `kerasr.runs`: what the arguments mean, what a person's own folder may hold."""
 
 import errno
+import io
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -12,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from kerasr import audio, cli, runs, train
+from kerasr import audio, cli, locks, runs, train
+from kerasr.errors import UserError
 from kerasr.run_directory import load_run
 
 QUICK = [
@@ -171,36 +174,65 @@ def test_digits_without_fsdd_are_spoken_here(run_train, tmp_path, monkeypatch):
     assert not speakers[0] & speakers[2]
 
 
-def test_runs_lists_and_cleans(tone_run, tmp_path, capsys):
-    out = tmp_path / "runs"
+@pytest.fixture
+def some_runs(tone_run, tmp_path):
+    """A folder of runs that ended, were killed long ago and just now, are being trained, and say nothing."""
+    out = tmp_path / "some runs"
     shutil.copytree(tone_run, out / "whole")
-    shutil.copytree(tone_run, out / "killed")
-    facts = json.loads((out / "killed" / "run.json").read_text())
-    (out / "killed" / "run.json").write_text(json.dumps({**facts, "status": "training"}))
-    shutil.copytree(out / "killed", out / "in-training")
+    shutil.copytree(tone_run, out / "killed [long ago]")
+    facts = json.loads((tone_run / "run.json").read_text())
+    (out / "killed [long ago]" / "run.json").write_text(json.dumps({**facts, "status": "training"}))
+    shutil.copytree(out / "killed [long ago]", out / "killed-now")
+    shutil.copytree(out / "killed [long ago]", out / "in-training")
     shutil.copytree(tone_run, out / "damaged")
     (out / "damaged" / "run.json").write_text("{")
-    shutil.copytree(tone_run, out / ".new-run-1")
+    shutil.copytree(tone_run, out / ".kerasr-1.part")
+    (out / "whole" / "pictures" / ".kerasr-2.part").mkdir(parents=True)
     yesterday = time.time() - 86400
-    for path in (out / "killed").iterdir():
+    for path in [*(out / "killed [long ago]").iterdir(), *(out / "in-training").iterdir()]:
         os.utime(path, (yesterday, yesterday))
-    runs.main(["--out", str(out), "--json"])
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {Path(row["run"]).name: row["status"] for row in rows} == {
+    with locks.hold_run(out / "in-training"):
+        yield out
+
+
+def test_runs_tells_whose_process_is_gone_and_how_to_go_on(some_runs, capsys):
+    runs.main(["--out", str(some_runs), "--json"])
+    rows = {Path(row["run"]).name: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: row["status"] for name, row in rows.items()} == {
         "whole": "done",
-        "killed": "training",
+        "killed [long ago]": "interrupted",
+        "killed-now": "interrupted",
         "in-training": "training",
         "damaged": "unknown",
     }
-    runs.main(["--out", str(out), "--clean", "--yes"])
+    runs.main(["--out", str(some_runs)])
+    said = capsys.readouterr().out
+    assert "killed [long ago]" in said
+    for name, row in rows.items():
+        assert (row["resume"] is not None) == ("killed" in name)
+        if row["resume"]:
+            assert row["resume"] in said
+            assert shlex.split(row["resume"])[-2:] == ["--resume", row["run"]]
+
+
+def test_runs_cleans_what_no_one_wants_again(some_runs, capsys):
+    runs.main(["--out", str(some_runs), "--clean", "--yes"])
     said = capsys.readouterr().out
     assert "1 unfinished run" in said
-    assert f"{out / 'in-training'}: was written to within the hour" in said
-    assert not (out / "killed").exists()
-    assert (out / "in-training").exists()
-    assert (out / "damaged").exists()
-    assert (out / "whole" / "model.keras").exists()
-    assert not (out / "whole" / "checkpoint.npz").exists()
+    assert "2 half-written files and folders" in said
+    assert f"{some_runs / 'killed-now'}: was written to within the hour" in said
+    assert f"{some_runs / 'in-training'}: is being trained" in said
+    assert sorted(os.listdir(some_runs)) == ["damaged", "in-training", "killed-now", "whole"]
+    assert (some_runs / "whole" / "model.keras").exists()
+    assert not (some_runs / "whole" / "checkpoint.npz").exists()
+    assert not list((some_runs / "whole" / "pictures").iterdir())
+
+
+def test_runs_without_a_terminal_asks_for_yes(some_runs, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(UserError, match="--yes"):
+        runs.main(["--out", str(some_runs), "--clean"])
+    assert (some_runs / "killed [long ago]").exists()
 
 
 def test_runs_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):

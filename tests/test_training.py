@@ -29,6 +29,7 @@ from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs, prepare_run
 from kerasr.report import evaluate_run
 from kerasr.run_directory import list_runs, load_run
+from kerasr.runs import describe_run
 from kerasr.runtime import decide_runtime, under_precision
 from kerasr.training import resume_run, train_recipe
 
@@ -135,12 +136,32 @@ def test_a_killed_run_ends_as_if_it_had_not_been(config):
         out = str(Path(config.out) / f"killed-{'between' if between_epochs else 'inside'}")
         path = kill_a_run(replace(config, checkpoint_seconds=seconds, out=out), between_epochs)
         assert load_run(path).facts["status"] == "training"
+        assert describe_run(path)["status"] == "interrupted"
+        (path / ".kerasr-killed.part.keras").write_bytes(b"half of it")
         resumed = resume_run(str(path), console=quiet())
         assert_same_weights(resumed.path, whole.path)
         assert resumed.history == whole.history
+        assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.path.iterdir()}
         np.testing.assert_array_equal(resumed.probs(clip), whole.probs(clip))
     with pytest.raises(UserError, match="has ended"):
         resume_run(str(path))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(config):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            (path,) = list_runs(config.out)
+            seen.append(describe_run(path)["status"])
+            with pytest.raises(UserError, match=f"trained by process {os.getpid()} on"):
+                resume_run(path, console=quiet())
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_recipe(config, console=quiet(), callbacks=[Look()])
+    (path,) = list_runs(config.out)
+    assert [*seen, describe_run(path)["status"]] == ["training", "interrupted"]
 
 
 def kill_a_run(config, between_epochs):

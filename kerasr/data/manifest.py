@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import unicodedata
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasr import atomic, audio
+from kerasr.config import parse_json
 from kerasr.data.progress import console, map_threaded
 from kerasr.errors import UserError
 
@@ -301,9 +303,10 @@ def _jsonl_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str,
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}: line {number} is not JSON ({error.msg})") from error
+            row = parse_json(line)
+        except ValueError as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+            raise UserError(f"{path}: line {number} is not JSON ({reason})") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}: line {number} is not a JSON object with a `path`")
         yield number, row
@@ -319,6 +322,8 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         where = f"{path}: line {number}"
         if fields["path"] is None:
             raise UserError(f"{where} has no path")
+        if "\0" in fields["path"]:
+            raise UserError(f"{where} has the path {fields['path']!r}: no file's name holds a zero byte")
         recording = os.path.normpath(os.path.join(folder, fields["path"]))
         if recording in lines:
             raise UserError(f"{where} lists {fields['path']} again (first on line {lines[recording]})")
@@ -347,6 +352,8 @@ def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, s
         raise UserError(f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}")
     try:
         duration = None if fields["duration"] is None else float(fields["duration"])
+        if duration is not None and not 0 <= duration < math.inf:
+            raise ValueError
     except ValueError:
         raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
     # One word or name, however its accents are written.

@@ -10,10 +10,10 @@ serving/
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -78,33 +78,44 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
             f"in --to {os.path.join(to, 'NAME')}"
         )
     is_new = not model.exists()
-    model.mkdir(parents=True, exist_ok=True)
-    # A server passes over what is no number.
-    beside = tempfile.mkdtemp(dir=model, prefix=".export-")
     try:
-        stream = write_saved_model(run, beside)
-        check = check_export(run, "savedmodel", beside, stream)
-        if check.difference > TOLERANCE:
-            raise UserError(
-                f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
-                f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}"
-            )
-        extra = Path(beside, EXTRA)
-        extra.mkdir()
-        facts = json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False)
-        (extra / FACTS).write_text(facts + "\n", "utf-8")
-        write_warm_up(run, model.name, extra / WARM_UP, stream)
-        os.chmod(beside, 0o755)
-        first = max(versions_of(model), default=0) + 1
-        version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
+        # A server passes over what is no number.
+        with atomic.staging_folder(model) as beside, _system_errors(model):
+            stream = write_saved_model(run, beside)
+            check = check_export(run, "savedmodel", beside, stream)
+            if check.difference > TOLERANCE:
+                raise UserError(
+                    f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
+                    f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}"
+                )
+            extra = Path(beside, EXTRA)
+            extra.mkdir()
+            facts = json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False)
+            (extra / FACTS).write_text(facts + "\n", "utf-8")
+            write_warm_up(run, model.name, extra / WARM_UP, stream)
+            first = max(versions_of(model), default=0) + 1
+            version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
         if is_new:
             # Only where nothing is in it.
             with contextlib.suppress(OSError):
                 model.rmdir()
     write_settings(model.parent)
     return version, check
+
+
+@contextlib.contextmanager
+def _system_errors(path: Path) -> Iterator[None]:
+    """Raise a full disk and the like as Python does, where TensorFlow, which writes files its own way, hides it."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO):
+            if os.strerror(code) in error.message:
+                raise OSError(code, os.strerror(code), str(path)) from error
+        raise
 
 
 def write_warm_up(run: Run, name: str, path: Path, stream: StreamFacts | None = None) -> None:

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import os
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -49,8 +48,7 @@ def install_archive(
     if os.path.isdir(folder):
         return
     parent = os.path.dirname(folder)
-    os.makedirs(parent, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".download-") as work:
+    with atomic.staging_folder(parent) as work:
         archive = fetch(url, work, sha256)
         unpacked = os.path.join(work, "unpacked")
         unpack(archive, unpacked, url)

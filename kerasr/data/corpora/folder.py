@@ -94,13 +94,11 @@ def take_layout_split(corpus: Corpus) -> Corpus:
         replace(item, split=split_called(name)) for item, name in zip(corpus.utterances, folders, strict=True) if name
     )
     reason = f"lies in none of the folders {', '.join(names)}; move it into one of them"
-    heard = tuple(
-        path for path in corpus.noise if split_called(_split_folder(corpus.relative(path))) in (None, "train")
-    )
+    noise_split = {path: split_called(_split_folder(corpus.relative(path))) for path in corpus.noise}
     return replace(
         corpus,
         utterances=utterances,
-        noise=heard,
+        noise=tuple(path for path, split in noise_split.items() if split in (None, "train")),
         labels=(),
         official_split=f"the folder{'s' * (len(names) > 1)} {', '.join(names)}",
         bad=(*corpus.bad, *((item.path, reason) for item in outside)),

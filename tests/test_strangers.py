@@ -1,0 +1,338 @@
+"""Files from strangers: whatever stands in a run's folder, it runs no code, and what is wrong with it is one line."""
+
+import contextlib
+import copy
+import io
+import json
+import pickle
+import random
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasr import runs
+from kerasr.checkpoint import load_checkpoint, save_checkpoint
+from kerasr.errors import UserError
+from kerasr.listening import run_ear
+from kerasr.run_directory import load_run
+from kerasr.training import resume_run
+
+NESTED = "[" * 100_000
+# What stands for another value: of each JSON type, and beyond what one expects of it.
+ODD = [
+    *(None, True, -1, 0, 1.5, 2**31, 2**63 - 1, 10**40, 10**400, 1e308, float("nan"), float("inf")),
+    *("", "x", "\ud800", "9" * 400, [], {}, [None], {"a": 1}, [[[]]]),
+]
+
+
+@pytest.fixture(scope="module")
+def original(tone_run, tmp_path_factory):
+    """A run in a folder that tests may change and must mend."""
+    return shutil.copytree(tone_run, tmp_path_factory.mktemp("strangers") / "run")
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(original, tmp_path / "run")
+
+
+def places(value, path=()):
+    """The way to each value in a JSON value; of a list, to its first three."""
+    yield path
+    items = value.items() if isinstance(value, dict) else list(enumerate(value))[:3] if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*path, key))
+
+
+def mutate(text, rng):
+    """A JSON text with one thing about it changed: a value, a name, what is around it, or where it ends."""
+    value = json.loads(text)
+    *way, last = [None, *rng.choice(list(places(value)))]
+    holder = outer = {None: value}
+    for key in way:
+        holder = holder[key]
+    match rng.choice(["odd", "odd", "odd", "gone", "nested", "renamed", "torn"]):
+        case "odd":
+            holder[last] = copy.deepcopy(rng.choice(ODD))
+        case "gone" if last is not None:
+            del holder[last]
+        case "nested":
+            holder[last] = [holder[last]]
+        case "renamed" if isinstance(holder, dict) and last is not None:
+            holder["other"] = holder.pop(last)
+        case "torn":
+            return rng.choice([text[: rng.randrange(len(text))], NESTED])
+    return json.dumps(outer[None])
+
+
+def complaint(call):
+    """The one line in which a call refuses; None where it does not."""
+    try:
+        call()
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def use(folder, model, clip):
+    """Open a run, and ask it for a word."""
+    run = load_run(folder)
+    run._check_network(model)
+    run.__dict__["model"] = model  # Reading the weights each time takes too long.
+    assert np.isfinite(run.predict_files([clip])).all()
+    run_ear(run)
+    assert run.metrics is None or isinstance(run.metrics, dict)
+
+
+@pytest.mark.parametrize(("name", "times"), [("run.json", 200), ("config.json", 200), ("metrics.json", 30)])
+def test_mutated_json_works_or_is_one_line(original, tones, name, times):
+    text, rng = json.dumps({"accuracy": 0.5}), random.Random(0)
+    if (original / name).exists():
+        text = (original / name).read_text()
+    model, complaints = load_run(original).model, []
+    for _ in range(times):
+        (original / name).write_text(mutate(text, rng))
+        with contextlib.redirect_stdout(io.StringIO()):
+            runs.print_table([runs.describe_run(original)])
+        complaints.append(complaint(lambda: use(original, model, tones / "low" / "0.wav")))
+    (original / name).write_text(text)
+    refused = [line for line in complaints if line is not None]
+    assert times / 10 < len(refused) < times
+    assert not [line for line in refused if "\n" in line]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_options": {"width": []}},
+        {"model_options": {"width": None}},
+        {"model_options": {"nobody": 1}},
+        {"model": "../ResNet18"},
+        {"epochs": None},
+        {"wanted": "nobody says this"},
+    ],
+)
+def test_a_training_that_cannot_go_on_is_one_line(folder, change):
+    for name, changed in (("config.json", change), ("run.json", {"status": "training"})):
+        (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **changed}))
+    with pytest.raises(UserError):
+        resume_run(folder, console=Console(file=io.StringIO()))
+
+
+def test_bytes_of_a_model_changed_work_or_are_one_line(folder):
+    content, rng = (folder / "model.keras").read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(15):
+        changed = bytearray(content)
+        for _ in range(rng.randrange(1, 30)):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        (folder / "model.keras").write_bytes(changed[: rng.choice([len(changed), rng.randrange(len(changed))])])
+        refused += is_refused(folder)
+    assert refused > 5
+
+
+def is_refused(folder):
+    """Whether a run's model is refused, in one line that names it; if not, it answers."""
+    line = complaint(lambda: load_run(folder).probs([np.zeros(3000, np.float32)]))
+    assert line is None or (str(folder / "model.keras") in line and "\n" not in line)
+    return line is not None
+
+
+def dense(shape=(3,), units=3):
+    return keras.Sequential([keras.Input(shape), keras.layers.Dense(units)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(3),
+        lambda: dense(),
+        lambda: keras.Sequential([keras.layers.Dense(3)]),
+        lambda: keras.Sequential([keras.Input((3,)), dense()]),
+        lambda: keras.Sequential([keras.Input((39, 20)), keras.layers.Flatten(), dense((780,), 3)]),
+        lambda: keras.Sequential([keras.Input((3,)), dense(), dense()]),
+    ],
+    ids=["layer", "no network", "not built", "other features", "flat", "two networks"],
+)
+def test_what_is_no_network_of_a_run_is_told(folder, make):
+    keras.saving.save_model(make(), folder / "model.keras")
+    assert is_refused(folder)
+
+
+MARK = "kerasr_was_attacked"
+
+
+class Bomb:
+    """Unpickled, it would leave a mark."""
+
+    def __reduce__(self):
+        return exec, (f"import builtins; builtins.{MARK} = True",)
+
+
+def assert_unharmed():
+    import builtins
+
+    assert not hasattr(builtins, MARK)
+
+
+CODE = f"__import__('builtins').__dict__.update({MARK}=True)"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"module": "builtins", "class_name": "exec", "config": {"source": CODE}, "registered_name": None},
+        {"module": "builtins", "class_name": "eval", "config": CODE, "registered_name": "eval"},
+        {"module": "os", "class_name": "system", "config": {"command": "false"}, "registered_name": None},
+        {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
+        {"class_name": "__lambda__", "config": {"value": CODE}},
+        {
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "config": {"name": "l", "function": {"class_name": "__lambda__", "config": {"code": "4wEAAAAA"}}},
+            "registered_name": None,
+        },
+        {
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "config": {"name": "l", "function": {"module": "builtins", "class_name": "function", "config": "eval"}},
+            "registered_name": None,
+        },
+        {
+            "module": "keras.layers",
+            "class_name": "TorchModuleWrapper",
+            "config": {"name": "t", "module": pickle.dumps(Bomb()).hex()},
+            "registered_name": None,
+        },
+    ],
+    ids=["exec", "eval", "os.system", "function", "__lambda__", "Lambda of bytes", "Lambda of eval", "pickle"],
+)
+def test_a_models_config_runs_no_code(folder, layer):
+    """In the place of a layer, and of a layer's activation."""
+
+    def in_place(config):
+        config["config"]["layers"][1] = {**config["config"]["layers"][1], **layer}
+
+    def as_activation(config):
+        network = next(inner for inner in config["config"]["layers"] if "layers" in inner["config"])
+        part = next(inner for inner in network["config"]["layers"] if "activation" in inner["config"])
+        part["config"]["activation"] = layer
+
+    for change in (in_place, as_activation):
+        rewrite(folder / "model.keras", **{"config.json": lambda text, edit=change: edited(text, edit)})
+        assert is_refused(folder)
+        assert_unharmed()
+
+
+def edited(text, change):
+    config = json.loads(text)
+    change(config)
+    return json.dumps(config)
+
+
+def rewrite(path: Path, **changes):
+    """Put what a function makes of them in the place of an archive's members."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, changes[name](content) if name in changes else content)
+
+
+@pytest.mark.parametrize("way", ["external", "link"])
+def test_weights_in_another_file_are_not_read(folder, tmp_path, way):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["secret"] = np.full((3, 3), 7.0)
+
+    def lead_out(content):
+        memory = io.BytesIO(content)
+        with h5py.File(memory, "r+") as file:
+            names = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            shape = file[names[0]].shape
+            del file[names[0]]
+            if way == "link":
+                file[names[0]] = h5py.ExternalLink(str(secret), "/secret")
+            else:
+                size = 4 * int(np.prod(shape))
+                file.create_dataset(names[0], shape, np.float32, external=[(str(secret), 0, size)])
+        return memory.getvalue()
+
+    rewrite(folder / "model.keras", **{"model.weights.h5": lead_out})
+    assert is_refused(folder)
+
+
+def test_members_outside_of_the_folder_are_not_written(folder, tmp_path):
+    with zipfile.ZipFile(folder / "model.keras", "a") as archive:
+        for name in ("../outside", f"{tmp_path}/outside", "assets/../../outside"):
+            archive.writestr(name, "x")
+    is_refused(folder)
+    assert not [path for path in tmp_path.rglob("*") if path.name == "outside"]
+    assert not (Path.cwd().parent / "outside").exists()
+
+
+def archive(state, *arrays):
+    """A checkpoint's bytes."""
+    memory = io.BytesIO()
+    np.savez(memory, state=state, **{f"v{number}": array for number, array in enumerate(arrays)})
+    return memory.getvalue()
+
+
+def patched(content, signature, offset, value):
+    """An archive with another number at a place of each of its headers of a kind."""
+    changed, start = bytearray(content), 0
+    while (start := changed.find(signature, start)) >= 0:
+        changed[start + offset : start + offset + 2] = value.to_bytes(2, "little")
+        start += 4
+    return bytes(changed)
+
+
+STATE = np.frombuffer(b"{}", np.uint8)
+LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        patched(archive(STATE), CENTRAL, 6, 88),
+        patched(archive(STATE), CENTRAL, 10, 99),
+        patched(archive(STATE), CENTRAL, 8, 1),
+        patched(patched(archive(STATE), LOCAL, 8, 8), CENTRAL, 10, 8),
+        archive(STATE, np.array([Bomb()], dtype=object)),
+        archive(np.array([Bomb()], dtype=object)),
+        pickle.dumps(Bomb()),
+        archive(np.frombuffer(b"[]", np.uint8)),
+        archive(np.frombuffer(NESTED.encode(), np.uint8)),
+        archive(np.frombuffer(b"\xff", np.uint8)),
+        archive(np.zeros(3)),
+        b"\x93NUMPY\x01\x00\x00\x00",
+        b"",
+    ],
+    ids=lambda content: f"{len(content)} bytes",
+)
+def test_odd_checkpoints_are_one_line_and_run_no_code(tmp_path, content):
+    (tmp_path / "checkpoint.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"checkpoint\.npz: this checkpoint is damaged") as error:
+        load_checkpoint(tmp_path / "checkpoint.npz")
+    assert "\n" not in str(error.value)
+    assert_unharmed()
+
+
+def test_a_checkpoint_of_words_for_weights_belongs_to_another_model(tmp_path):
+    model = dense()
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    save_checkpoint(tmp_path / "checkpoint.npz", model, {})
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.npz")
+    checkpoint.restore(model)
+    checkpoint.arrays[0] = np.full(checkpoint.arrays[0].shape, "word")
+    with pytest.raises(UserError, match="another model"):
+        checkpoint.restore(model)
