@@ -564,6 +564,10 @@ def test_speech_commands_at_hand(speech_commands_folder):
     twelve = load_corpus(f"{speech_commands_folder}:12")
     assert said_in(twelve) == said_in(corpus)
     assert set(twelve.labels) == set(corpus.labels)
+    divided, _ = split_corpus(twelve, "speaker")
+    silence = Counter(item.split for item in divided.utterances if item.label == "_silence_")
+    assert silence["train"] > 200
+    assert silence["validation"] == silence["test"] > 20
 
 
 def test_audio_suffixes_are_read(tmp_path):

@@ -139,14 +139,22 @@ def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:
     if missing := [word for word in WANTED if word not in words]:
         raise UserError(f"{corpus.root}: has no {missing[0]!r}, one of the ten words of {NAME}:12")
     wanted = [item for item in corpus.utterances if item.label in WANTED]
-    corpus, silence = _silence(corpus, _tenths(wanted), cache)
-    unknown = _unknown(corpus, _tenths(wanted))
+    tenths = _tenths(wanted)
+    # Some of the clips alone may all be of one official split; then another split divides them.
+    whole = all(tenths.values())
+    corpus, silence = _silence(corpus, tenths if whole else _by_stretch(sum(tenths.values())), cache)
+    unknown = _unknown(corpus, tenths)
     return replace(corpus, utterances=(*silence, *unknown, *wanted), labels=(SILENCE, UNKNOWN, *WANTED))
 
 
 def _tenths(wanted: list[Utterance]) -> dict[str, int]:
     """How many clips of silence, and of unknown words, each split gets."""
     return {split: math.ceil(_SHARE * sum(item.split == split for item in wanted)) for split in SPLITS}
+
+
+def _by_stretch(count: int) -> dict[str, int]:
+    """So many clips dealt to the splits as the noises are."""
+    return {split: math.ceil((end - begin) * count) for split, (begin, end) in _STRETCHES.items()}
 
 
 def _unknown(corpus: Corpus, counts: dict[str, int]) -> list[Utterance]:
