@@ -137,8 +137,8 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
     }
 
 
-def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool) -> list[Stretch]:
-    """Stretches of every recording in a folder: of the part that trains, or of the part that is measured.
+def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Stretch]:
+    """Stretches of every recording in a folder: of the part that trains, of the part that is measured, or of all of it.
 
     Raises:
         UserError: there is no such folder, it has no recording, or none is long enough.
@@ -146,13 +146,14 @@ def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool) -> list[Str
     paths = list(walk_recordings(os.path.abspath(folder)))
     if not paths:
         raise UserError(f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
-    part = (0.0, TRAINED_SHARE) if trained else (TRAINED_SHARE, 1.0)
-    stretches = _stretches(paths, spec, *part)
+    name, first, last = {
+        True: ("its first four fifths", 0.0, TRAINED_SHARE),
+        False: ("its last fifth", TRAINED_SHARE, 1.0),
+        None: ("it", 0.0, 1.0),
+    }[trained]
+    stretches = _stretches(paths, spec, first, last)
     if not stretches:
-        raise UserError(
-            f"{folder}: no recording is long enough; its {'first four fifths' if trained else 'last fifth'} must "
-            f"hold a clip of {spec.clip_seconds:g} s"
-        )
+        raise UserError(f"{folder}: no recording is long enough; {name} must hold a clip of {spec.clip_seconds:g} s")
     return stretches
 
 
