@@ -18,7 +18,6 @@ measured again while that file is there.
 """
 
 import os
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,6 +35,7 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
+from kerasr.evaluation import rate_interval
 from kerasr.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
 from kerasr.run_directory import Run, list_runs
 
@@ -122,7 +122,7 @@ def false_alarms(run: Run) -> dict[str, Any]:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Each way at each threshold: its seeds' counts, and their mean an hour with what one detector's count may mean."""
+    """Each way at each threshold: each seed's counts, and the rate of all together with its exact 95% interval."""
     print("| trained against | threshold | words found | false alarms | an hour | other clips heard as it |")
     print("|---|---|---|---|---|---|")
     for way in WAYS:
@@ -133,10 +133,16 @@ def print_table(results: list[dict[str, Any]]) -> None:
                 print(
                     f"| {way} | {value} | {listed(result['words_found'][value] for result in found)} "
                     f"of {found[0]['num_words']} | {listed(alarms)} in {hours:.2f} hours "
-                    f"| {statistics.mean(alarms) / hours:.1f} "
+                    f"| {an_hour(alarms, hours)} "
                     f"| {listed(result['other_clips_heard'][value] for result in found)} "
                     f"of {found[0]['num_other_clips']} |"
                 )
+
+
+def an_hour(alarms: list[int], hours: float) -> str:
+    """The rate of all seeds together, with its exact interval."""
+    low, high = rate_interval(sum(alarms), len(alarms) * hours)
+    return f"{sum(alarms) / len(alarms) / hours:.1f} ({low:.1f} to {high:.1f})"
 
 
 def listed(counts: Any) -> str:

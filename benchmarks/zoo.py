@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from kerasr import atomic
+from kerasr.evaluation import mean_interval
 from kerasr.registry import list_models
 
 ROOT = Path(__file__).parents[1]
@@ -212,19 +213,13 @@ def summarise(model: str, minutes: float) -> dict[str, Any] | None:
     return {
         "name": model,
         "accuracy": statistics.mean(accuracy.values()),
-        "accuracy_interval": interval(list(accuracy.values())),
+        "accuracy_interval": mean_interval(np.array(list(accuracy.values())), list(accuracy))[0],
         "worst": accuracy[worst],
         "worst_speaker": worst,
         "num_speakers": len(accuracy),
         **{key: folds[0][key] for key in ("parameters", "macs", "model_bytes", "epochs", "latency_ms", "minutes")},
         "seconds_per_epoch": folds[0]["seconds_per_epoch"],
     }
-
-
-def interval(accuracy: list[float]) -> list[float]:
-    """The 95% interval of the mean over other speakers: a bootstrap over those that were left out."""
-    drawn = np.random.default_rng(SEED).integers(len(accuracy), size=(10_000, len(accuracy)))
-    return np.quantile(np.array(accuracy)[drawn].mean(1), (0.025, 0.975)).tolist()
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

@@ -19,9 +19,9 @@ Set runs side by side on the test clips that they share: score, cost, and whethe
   python -m kerasr.compare PRESET runs/2026-11-21-digits-2 runs/2026-11-21-digits-3     each against the first
   python -m kerasr.compare runs/a runs/b --json
 
-One is called better where a paired test (McNemar's, exact) and the interval of the difference (a bootstrap over the
-speakers) both say so. comparison.json and two pictures go into a folder of their own. The latency is that of one clip
-on one thread.
+One is called better where a paired test and the interval of the difference both say so, and both count speakers, not
+clips; of fewer than five speakers nothing is said. comparison.json and two pictures go into a folder of their own. The
+latency is that of one clip on one thread.
 """
 
 

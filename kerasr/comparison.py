@@ -7,17 +7,22 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy.stats import binomtest
+from scipy import stats
 
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import CONFIDENCE, bootstrap, compute_metrics, heard_index, speaker_units
+from kerasr.evaluation import (
+    CONFIDENCE,
+    LEAST_SPEAKERS,
+    compute_metrics,
+    heard_index,
+    mean_interval,
+    speaker_units,
+    standard_error,
+)
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
-
-# The interval draws speakers anew, and of so few the draws tell little.
-FEW_SPEAKERS = 6
 
 
 def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
@@ -62,7 +67,8 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     for pair in pairs:
         low, high = pair["interval"]
         # Both the test and the interval must exclude chance before one is called better.
-        pair["differs"] = pair["p_adjusted"] < 1 - CONFIDENCE and not low <= 0 <= high
+        excluded = pair["p_adjusted"] < 1 - CONFIDENCE and not low <= 0 <= high
+        pair["differs"] = excluded and not pair["too_few_speakers"]
         pair["sentence"] = _sentence(pair)
     return {"num_clips": len(shared), "notes": notes, "threads": _threads(), "runs": rows, "pairs": pairs}
 
@@ -72,9 +78,10 @@ def paired_test(
 ) -> dict[str, Any]:
     """Do two recognisers that heard the same clips differ?
 
-    McNemar's exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes
-    clips for independent. Clips of one speaker are not, so the interval of the difference draws whole speakers, where
-    there are at least two (a clip without one stands for itself).
+    Clips of one speaker stand or fall together, so it is a t test over speakers of the mean difference (a clip without
+    one stands for itself), and below `LEAST_SPEAKERS` no test is worth a verdict. Where no speaker is known, McNemar's
+    exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes clips for
+    independent.
 
     Args:
         first: `(clips,)`, whether the first heard each clip rightly.
@@ -84,20 +91,37 @@ def paired_test(
 
     Returns:
         `difference` of the accuracies, the second's less the first's; `interval`, its 95% interval, and
-        `interval_method`; `only_first` and `only_second`, the clips that one alone hears rightly; `p_value`.
+        `interval_method`; `only_first` and `only_second`, the clips that one alone hears rightly; `num_speakers`, and
+        whether they are `too_few_speakers` for a verdict; `p_value`.
     """
     gain = second.astype(int) - first.astype(int)
     only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
-    p_value = binomtest(only_second, only_first + only_second).pvalue if only_first + only_second else 1.0
-    units, over = speaker_units(speakers)
+    num_speakers = len({*speakers} - {None})
+    interval, method = mean_interval(gain, speakers, seed, lowest=-1.0)
     return {
         "difference": float(gain.mean()),
-        "interval": bootstrap(gain, units, seed),
-        "interval_method": f"bootstrap over {over}",
+        "interval": interval,
+        "interval_method": method,
         "only_first": only_first,
         "only_second": only_second,
-        "p_value": float(p_value),
+        "num_speakers": num_speakers,
+        "too_few_speakers": 0 < num_speakers < LEAST_SPEAKERS,
+        "p_value": _p_value(gain, speakers),
     }
+
+
+def _p_value(gain: np.ndarray, speakers: Sequence[str | None]) -> float:
+    """How likely so large a mean difference `(clips,)` would be of two recognisers that do not differ."""
+    only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
+    units, count, _ = speaker_units(speakers)
+    if not only_first + only_second:
+        return 1.0
+    if count == len(gain):  # Every clip is its own draw.
+        return float(stats.binomtest(only_second, only_first + only_second).pvalue)
+    error = standard_error(gain, units)
+    # Without an error, all speakers gain alike: then their signs decide.
+    p_value = 2 * stats.t.sf(abs(gain.mean()) / error, count - 1) if error else 2.0 ** (1 - count)
+    return float(p_value)
 
 
 def _check(runs: Sequence[Run]) -> None:
@@ -130,9 +154,9 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
         own = ", ".join(f"{len(test):,} of {name}" for name, test in zip(names, tests, strict=True))
         notes.append(f"The test splits differ ({own}): compared on the {len(shared):,} clips that are in all of them.")
     speakers = {item.speaker for item in shared} - {None}
-    if 0 < len(speakers) < FEW_SPEAKERS:
-        who = "One speaker: another" if len(speakers) == 1 else f"{len(speakers)} speakers: others"
-        notes.append(f"{who} may turn the order round.")
+    if 0 < len(speakers) < LEAST_SPEAKERS:
+        who = "One speaker is" if len(speakers) == 1 else f"{len(speakers)} speakers are"
+        notes.append(f"{who} too few to tell recognisers apart: others may turn the order round.")
     heard = [len(speakers & _heard_speakers(run)) for run in runs]
     if len({*heard}) > 1:
         counts = ", ".join(f"{name} {number}" for name, number in zip(names, heard, strict=True))
@@ -180,11 +204,12 @@ def _sentence(pair: dict[str, Any]) -> str:
     """What the pair comes to."""
     low, high = (100 * end for end in pair["interval"])
     name, against, points = pair["name"], pair["against"], 100 * pair["difference"]
-    verdict = (
-        f"{name} is {'better' if points > 0 else 'worse'} than {against}"
-        if pair["differs"]
-        else f"{name} and {against} are not shown to differ"
-    )
+    if pair["differs"]:
+        verdict = f"{name} is {'better' if points > 0 else 'worse'} than {against}"
+    elif pair["too_few_speakers"]:
+        verdict = f"too few speakers to tell whether {name} and {against} differ"
+    else:
+        verdict = f"{name} and {against} are not shown to differ"
     return (
         f"{verdict}: {points:+.1f} points (95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}); "
         f"{pair['only_second']:,} clips only {name} hears, {pair['only_first']:,} only {against}, "

@@ -19,6 +19,7 @@ from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
+from kerasr.evaluation import rate_interval
 from kerasr.listening import Ear, Gate, Listener, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
@@ -110,8 +111,9 @@ def score(
         refractory_seconds: silence after a report.
 
     Returns:
-        `threshold`, `miss_rate`, `false_alarms`, `false_alarms_per_hour`, `delay` (median seconds from a word's end to
-        its report; None without any), `num_words`.
+        `threshold`, `miss_rate`, `false_alarms`, `false_alarms_per_hour` and its exact 95% interval,
+        `false_alarms_per_hour_interval`, `delay` (median seconds from a word's end to its report; None without any),
+        `num_words`.
     """
     gate = Gate(ear.labels, ear.words, threshold, refractory_seconds)
     heard = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
@@ -130,6 +132,7 @@ def score(
         "miss_rate": len(open_words) / num_words,
         "false_alarms": len(heard) - len(delays),
         "false_alarms_per_hour": (len(heard) - len(delays)) / hours,
+        "false_alarms_per_hour_interval": rate_interval(len(heard) - len(delays), hours),
         "delay": float(np.median(delays)) if delays else None,
         "num_words": num_words,
     }

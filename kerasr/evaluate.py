@@ -219,6 +219,7 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     lines = {
         "accuracy": f"[bold]{metrics['accuracy']:.1%}[/bold], {clips} ({escape(metrics['measured_on'])})",
         "95% interval": f"{low:.1%} to {high:.1%}, {metrics['interval_method']}",
+        **_of_people(metrics),
         **_scores(metrics),
         **_worst_groups(metrics),
         "latency": f"{metrics['latency_ms']:.1f} ms a clip",
@@ -232,6 +233,15 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     for note in evaluation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"{'report':{width}}{evaluation.report}", markup=False, soft_wrap=True)
+
+
+def _of_people(metrics: dict[str, Any]) -> dict[str, str]:
+    """The accuracy of the clips that have a speaker, where others, as silences, have none."""
+    if not (people := metrics["people"]):
+        return {}
+    low, high = people["accuracy_interval"]
+    text = f"{people['accuracy']:.1%} of {people['num_clips']:,} clips (95% interval {low:.1%} to {high:.1%})"
+    return {"of people": text}
 
 
 def _rejected(counts: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, THRESHOLDS
+from kerasr.evaluation import THRESHOLD, THRESHOLDS, rate_interval
 from kerasr.run_directory import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
@@ -115,8 +115,8 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
     """False alarms of a detector on the part of its long negatives that no training has heard.
 
     Returns:
-        `hours` listened to, `false_alarms` at the threshold 0.5, `false_alarms_per_hour`, and `by_threshold`: a list
-        with `threshold` and `false_alarms_per_hour`.
+        `hours` listened to, `false_alarms` at the threshold 0.5, `false_alarms_per_hour` and its exact 95% interval,
+        `false_alarms_per_hour_interval`; and `by_threshold`: a list with `threshold` and `false_alarms_per_hour`.
 
     Raises:
         UserError: the folder is gone or has no recording, or one cannot be read.
@@ -133,6 +133,7 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
         "hours": hours,
         "false_alarms": alarms[THRESHOLD],
         "false_alarms_per_hour": alarms[THRESHOLD] / hours,
+        "false_alarms_per_hour_interval": rate_interval(alarms[THRESHOLD], hours),
         "by_threshold": [{"threshold": value, "false_alarms_per_hour": alarms[value] / hours} for value in THRESHOLDS],
     }
 

@@ -88,6 +88,12 @@ def print_result(console: Console, run: "Run") -> None:
         f"(95% interval {low:.1%} to {high:.1%}); {run.config.keep} epoch {run.facts['best_epoch']} of "
         f"{run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of training"
     )
+    if people := metrics["people"]:
+        low, high = people["accuracy_interval"]
+        console.print(
+            f"[bold]{people['accuracy']:.1%}[/bold] of the {people['num_clips']:,} clips that people say "
+            f"(95% interval {low:.1%} to {high:.1%}); the others have no speaker"
+        )
     if negatives := metrics.get("detector", {}).get("negatives"):
         console.print(
             f"{negatives['false_alarms_per_hour']:.1f} false alarms an hour ({60 * negatives['hours']:.1f} minutes "

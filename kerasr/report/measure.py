@@ -280,6 +280,8 @@ def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
             scores["words missed"] = f"{1 - detector['recall']:.1%}"
     else:
         scores = {"macro recall": f"{metrics['macro_recall']:.1%}"}
+    if people := metrics["people"]:
+        scores = {"of people's clips": f"{people['accuracy']:.1%}", **scores}
     return {
         **scores,
         **calibration,
