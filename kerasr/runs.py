@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
 from kerasr.cli import parse, run_command
+from kerasr.console import make_console
 
 DESCRIPTION = """
 The runs under a folder, with score, size and age.
@@ -100,7 +100,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         score = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
         size = f"{row['bytes'] / 1e6:.1f} MB"
         table.add_row(row["run"], row["model"], row["status"], score, size, age(row["started"]))
-    Console().print(table)
+    make_console().print(table)
 
 
 def age(started: str) -> str:

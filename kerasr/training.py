@@ -15,7 +15,9 @@ from rich.console import Console
 
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
+from kerasr.cli import command_line
 from kerasr.config import TrainConfig
+from kerasr.console import make_console
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
@@ -49,7 +51,7 @@ def train_recipe(
     Raises:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
     """
-    console = console or Console()
+    console = console or make_console()
     return _train(prepare_run(config, console), console, resume=False, callbacks=callbacks)
 
 
@@ -70,8 +72,8 @@ def resume_run(
     """
     run = load_run(path)
     if run.facts["status"] == "done":
-        raise UserError(f"{run.path}: this run has ended; evaluate it with python -m kerasr.evaluate {run.path}")
-    return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
+        raise UserError(f"{run.path}: this run has ended; evaluate it with {command_line('evaluate', run.path)}")
+    return _train(run, console or make_console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
 
 
 def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:
