@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from _prepare import arguments
 
 import kerasr.presets
 from kerasr import atomic
-from kerasr.cli import import_quietly, run_command
+from kerasr.cli import command_line, import_quietly, run_command
 from kerasr.config import TrainConfig, to_json
 from kerasr.errors import UserError
 
@@ -80,26 +81,23 @@ def make_preset(
     from kerasr.data import write_manifest
     from kerasr.rejection import choose_rejection
     from kerasr.report import evaluate_run
-    from kerasr.run_directory import CONFIG, FACTS, MANIFEST, METRICS, MODEL, load_run
-    from kerasr.transfer import forebears
+    from kerasr.run_directory import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL, load_run, write_hashes
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
     run = load_run(path)
     _check(run)
-    splits = {split: run.utterances(split) for split in ("train", "validation", "test")}
-    lineage = [run, *forebears(run)]
-    _check_unheard(lineage, splits["test"])
+    splits = {split: _hashed(run.utterances(split)) for split in ("train", "validation", "test")}
+    _check_unheard(run, splits["test"])
     if "rejection" not in run.facts:  # A run from before there were thresholds.
         run.facts["rejection"] = choose_rejection(run)
     with tempfile.TemporaryDirectory() as aside:
         evaluation = evaluate_run(run, folder=Path(aside))
     content = (run.path / MODEL).read_bytes()
-    speakers = sorted({name for one in lineage for name in _train_speakers(one)} - {None})
     facts = {
         **run.facts,
         "preset": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
-        "train_speakers": speakers,
+        "train_speakers": sorted(run.known_speakers),
         "corpus": {**run.facts["corpus"], "noise": [], "bad": []},
     }
     # (The long recordings that a detector trained against stay here; what they were worth is in the facts.)
@@ -119,6 +117,8 @@ def make_preset(
         paths = (os.path.join(beside, name) for name in names)
         listed = [replace(item, path=path) for item, path in zip(splits["test"], paths, strict=True)]
         write_manifest(os.path.join(beside, MANIFEST), listed)
+        own = {item.content_hash for split in ("train", "validation") for item in splits[split]}
+        write_hashes(Path(beside, LEARNT_FROM), own | run.known_before.hashes)
         (Path(beside) / kerasr.presets.CARD).write_text(card, encoding="utf-8")
     earlier = folder / f".{name}.old"
     shutil.rmtree(earlier, ignore_errors=True)
@@ -134,29 +134,28 @@ def _check(run: Any) -> None:
     if run.is_preset:
         raise UserError(f"{run.path}: is a preset already; name the run that it was made of")
     if run.facts["status"] != "done":
-        raise UserError(f"{run.path}: this training has not ended: python -m kerasr.train --resume {run.path}")
+        raise UserError(f"{run.path}: this training has not ended: {command_line('train', '--resume', run.path)}")
     size = (run.path / "model.keras").stat().st_size
     if size > MAX_BYTES:
         raise UserError(f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}")
 
 
-def _train_speakers(run: Any) -> set[str | None]:
-    return {item.speaker for item in run.utterances("train")} | {*run.facts.get("train_speakers", ())}
+def _hashed(items: Sequence[Any]) -> Sequence[Any]:
+    """The recordings with their hashes, which a run of an earlier version does not have."""
+    from kerasr.data.manifest import with_hashes
+
+    return items if all(item.content_hash for item in items) else with_hashes(items)
 
 
-def _check_unheard(lineage: list[Any], tests: list[Any]) -> None:
-    """Raise where a run that this one comes from has heard its test clips, or may have."""
-    run = lineage[0]
-    for one in lineage[1:]:
-        seen = {os.path.realpath(item.path) for split in ("train", "validation") for item in one.utterances(split)}
-        heard = next((item.path for item in tests if os.path.realpath(item.path) in seen), None)
-        if heard:
-            raise UserError(f"{run.path}: comes from {one.path}, which learnt from its test clip {heard}: no score")
-        if one.is_preset and one.facts["corpus"]["name"] == run.facts["corpus"]["name"]:
-            raise UserError(
-                f"{run.path}: comes from the preset {one.path.name}, made of the same corpus: whether that heard its "
-                "test clips cannot be told; begin from the preset's run"
-            )
+def _check_unheard(run: Any, tests: Sequence[Any]) -> None:
+    """Raise where a run that this one comes from has heard its test clips, or where that cannot be told."""
+    if heard := next((item.path for item in tests if item in run.known_before), None):
+        raise UserError(f"{run.path}: what it comes from learnt from its test clip {heard}: no score")
+    if not run.tells_all_known:
+        raise UserError(
+            f"{run.path}: what it comes from was trained by an earlier version of kerasr and kept no hashes of its "
+            "recordings: whether that heard the test clips cannot be told; train both anew"
+        )
 
 
 def relative_names(paths: list[str]) -> list[str]:

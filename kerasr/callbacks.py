@@ -218,9 +218,9 @@ class ProgressLine(keras.callbacks.Callback):
         self._num_steps = num_steps
         self._position = position
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
+            TextColumn("epoch {task.fields[epoch]}/" + str(epochs), markup=False),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]}  validation {task.fields[accuracy]}"),
+            TextColumn("loss {task.fields[loss]}  validation {task.fields[accuracy]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             transient=True,

@@ -5,12 +5,15 @@ Parsing touches no framework, so `--help` and a mistyped flag answer at once.
 
 import errno
 import importlib
+import io
 import logging
 import os
+import shlex
+import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import tyro
@@ -43,6 +46,16 @@ def value_of(flag: str, argv: list[str]) -> str | None:
     return None
 
 
+def command_line(command: str, *arguments: object) -> str:
+    """`python -m kerasr.COMMAND ARGUMENTS`, quoted so that this system's shell takes each argument for one word."""
+    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments)])
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Words as this system's shell takes them for those very words."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
 def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
     """The recipe that a training's arguments begin with, and the others.
 
@@ -62,6 +75,10 @@ def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
 
 def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments; what the user can mend ends it with one line and code 2."""
+    # A name that this terminal or file cannot write is printed with its characters' numbers.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     argv = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(argv) < len(sys.argv) - 1
     try:

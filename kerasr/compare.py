@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.console import isolate, make_console
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ def main(argv: list[str]) -> None:
     import json
 
     import keras
-    from rich.console import Console
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -56,13 +56,28 @@ def main(argv: list[str]) -> None:
 
     runs = [load_run(path) for path in config.runs]
     comparison = compare_runs(runs)
-    folder = Path(config.out or Path("runs", "comparisons", "-".join(run.path.name for run in runs)[:120]))
+    folder = Path(config.out) if config.out else default_folder(comparison["runs"])
     write(folder, comparison)
     if config.json:
         print(json.dumps(comparison, ensure_ascii=False))
     else:
-        print_comparison(Console(highlight=False), comparison)
+        print_comparison(make_console(), comparison)
         print(folder / "cost.png", folder / "differences.png", sep="\n")
+
+
+def default_folder(rows: list[dict[str, Any]]) -> Path:
+    """`runs/comparisons/NAME-NAME`, in which no comparison of other runs of the same names lies."""
+    import json
+
+    from kerasr.report import own_folder
+
+    paths = [row["path"] for row in rows]
+    name = "-".join(Path(path).name for path in paths)
+
+    def is_same(written: str) -> bool:
+        return [row.get("path") for row in json.loads(written)["runs"]] == paths
+
+    return own_folder(Path("runs", "comparisons", name), "comparison.json", is_same)
 
 
 def write(folder: Path, comparison: dict[str, Any]) -> None:
@@ -81,8 +96,8 @@ def write(folder: Path, comparison: dict[str, Any]) -> None:
 
 def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     """The table, a sentence a pair, and what must be known to judge them."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     if not console.is_terminal:
         console.width = 160
@@ -95,9 +110,9 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
         low, high = row["accuracy_interval"]
         macs, seconds = row["macs"], row["seconds_per_epoch"]
         table.add_row(
-            escape(row["name"]),
+            isolate(row["name"]),
             row["model"],
-            f"[bold]{row['accuracy']:.1%}[/bold]",
+            Text(f"{row['accuracy']:.1%}", "bold"),
             f"{low:.1%} to {high:.1%}",
             f"{row['parameters']:,}",
             f"{macs / 1e6:.1f}" if macs else "-",
@@ -107,9 +122,9 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
         )
     console.print(table)
     for pair in comparison["pairs"]:
-        console.print(f"\n{pair['sentence']}", markup=False, soft_wrap=True)
+        console.print(f"\n{pair['sentence']}", soft_wrap=True)
     for note in comparison["notes"]:
-        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
 
 
 if __name__ == "__main__":

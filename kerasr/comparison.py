@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import keras
 import numpy as np
 from scipy import stats
 
+from kerasr.console import isolate
+from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
@@ -37,8 +40,8 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 
         - `num_clips`, and `notes`: what a reader must know to judge the comparison;
         - `threads`: those that the latency was measured with; None where that is the framework's choice;
-        - `runs`: a list with `name`, `model`, `accuracy`, `accuracy_interval`, `interval_method`, `parameters`, `macs`,
-          `seconds_per_epoch`, `latency_ms`, `model_bytes`;
+        - `runs`: a list with `name`, `path`, `model`, `accuracy`, `accuracy_interval`, `interval_method`, `parameters`,
+          `macs`, `seconds_per_epoch`, `latency_ms`, `model_bytes`;
         - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's
           method where there is more than one pair), `differs` and `sentence`.
 
@@ -58,7 +61,8 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
         correct.append(heard_index(heard, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
-        rows.append({"name": name, **{key: metrics[key] for key in kept}, **_cost(run, shared[0])})
+        scores = {key: metrics[key] for key in kept}
+        rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
     pairs = [
         {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}
         for name, one in zip(names[1:], correct[1:], strict=True)
@@ -138,36 +142,50 @@ def _check(runs: Sequence[Run]) -> None:
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """The folders' names, or their paths where two are called the same."""
-    names = [run.path.name for run in runs]
+    names = [os.path.basename(os.path.abspath(run.path)) for run in runs]
     return names if len({*names}) == len(names) else [str(run.path) for run in runs]
 
 
 def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance], list[str]]:
     """The clips in every run's test split, and what to say where that is not all of each."""
-    tests = [{os.path.realpath(item.path): item for item in run.utterances("test")} for run in runs]
-    shared = [item for path, item in tests[0].items() if all(path in test for test in tests[1:])]
+    tests = [run.utterances("test") for run in runs]
+    known = [KnownRecordings(test) for test in tests[1:]]
+    shared = [item for item in tests[0] if all(item in others for others in known)]
     if not shared:
-        sizes = ", ".join(f"{name} {len(test):,}" for name, test in zip(names, tests, strict=True))
+        sizes = _counts(names, list(map(len, tests)))
         raise UserError(f"these runs share no test clip ({sizes}): train them on the same split to compare them")
     notes = []
     if any(len(test) > len(shared) for test in tests):
-        own = ", ".join(f"{len(test):,} of {name}" for name, test in zip(names, tests, strict=True))
+        own = ", ".join(f"{len(test):,} of {isolate(name)}" for name, test in zip(names, tests, strict=True))
         notes.append(f"The test splits differ ({own}): compared on the {len(shared):,} clips that are in all of them.")
     speakers = {item.speaker for item in shared} - {None}
     if 0 < len(speakers) < LEAST_SPEAKERS:
         who = "One speaker is" if len(speakers) == 1 else f"{len(speakers)} speakers are"
         notes.append(f"{who} too few to tell recognisers apart: others may turn the order round.")
-    heard = [len(speakers & _heard_speakers(run)) for run in runs]
+    heard = [len(speakers & run.known_speakers) for run in runs]
     if len({*heard}) > 1:
-        counts = ", ".join(f"{name} {number}" for name, number in zip(names, heard, strict=True))
-        notes.append(f"Not the same was learnt from: of the {len(speakers)} speakers in the test, {counts}.")
-    return shared, notes
+        notes.append(
+            f"Not the same was learnt from: of the {len(speakers)} speakers in the test, {_counts(names, heard)}."
+        )
+    repeated = [sum(item in run.known for item in shared) for run in runs]
+    if any(repeated):
+        notes.append(
+            f"Of these {len(shared):,} clips, so many were in a run's training or validation, or in that of a run that "
+            f"it comes from: {_counts(names, repeated)}. That is no score on unheard recordings."
+        )
+    return [_at_hand(item, tests) for item in shared], notes
 
 
-def _heard_speakers(run: Run) -> set[str | None]:
-    """Whose recordings it learnt from, and those before it from which it began."""
-    own = {item.speaker for item in run.utterances("train")}
-    return own.union(run.facts.get("train_speakers", ()))
+def _counts(names: Sequence[str], numbers: Sequence[int]) -> str:
+    return ", ".join(f"{isolate(name)} {number:,}" for name, number in zip(names, numbers, strict=True))
+
+
+def _at_hand(item: Utterance, tests: Sequence[Sequence[Utterance]]) -> Utterance:
+    """The clip where it lies today: its folder may have moved between two trainings, and one of the runs knows it."""
+    if os.path.exists(item.path) or item.content_hash is None:
+        return item
+    others = (other.path for test in tests for other in test if other.content_hash == item.content_hash)
+    return replace(item, path=next(filter(os.path.exists, others), item.path))
 
 
 def _cost(run: Run, item: Utterance) -> dict[str, Any]:
@@ -203,7 +221,7 @@ def _adjust(pairs: list[dict[str, Any]]) -> None:
 def _sentence(pair: dict[str, Any]) -> str:
     """What the pair comes to."""
     low, high = (100 * end for end in pair["interval"])
-    name, against, points = pair["name"], pair["against"], 100 * pair["difference"]
+    name, against, points = isolate(pair["name"]), isolate(pair["against"]), 100 * pair["difference"]
     if pair["differs"]:
         verdict = f"{name} is {'better' if points > 0 else 'worse'} than {against}"
     elif pair["too_few_speakers"]:

@@ -8,6 +8,7 @@ import tyro
 
 from kerasr.bounds import Bounds, Count, NotNegative, Number, check_bounds
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -120,8 +121,6 @@ def _stream(config: EvaluateConfig) -> None:
     """Measure the run on streams, and say what a user of `kerasr.listen` may expect."""
     import json
 
-    from rich.console import Console
-
     from kerasr.detection import evaluate_stream
     from kerasr.run_directory import load_run
 
@@ -137,7 +136,7 @@ def _stream(config: EvaluateConfig) -> None:
     if config.json:
         print(json.dumps({key: result[key] for key in ("threshold", "test")}))
         return
-    console = Console(highlight=False)
+    console = make_console()
     console.print(f"threshold {result['threshold']:.2f}, chosen on validation clips; on test clips:")
     for row in result["test"]:
         late = "" if row["delay"] is None else f", {row['delay']:.2f} s after the word"
@@ -147,14 +146,14 @@ def _stream(config: EvaluateConfig) -> None:
             f"({row['false_alarms']} in {60 * row['hours']:.0f} minutes)",
             soft_wrap=True,
         )
-    console.print(folder / "detection.png", soft_wrap=True)
+    console.print(str(folder / "detection.png"), soft_wrap=True)
 
 
 def _rank(config: EvaluateConfig) -> None:
     """Rank clips, and say where the ranking is."""
     import json
 
-    from rich.console import Console
+    from rich.text import Text
 
     from kerasr.run_directory import load_run
 
@@ -173,17 +172,16 @@ def _rank(config: EvaluateConfig) -> None:
     if config.json:
         print(json.dumps({**facts, "num_found": ranking.num_found}, ensure_ascii=False))
         return
-    console = Console(highlight=False)
-    console.print(f"\n[bold]{ranking.num_found:,}[/bold] of {ranking.num_clips:,} {what}")
+    console = make_console(soft_wrap=True)
+    console.print()
+    console.print(Text.assemble((f"{ranking.num_found:,}", "bold"), f" of {ranking.num_clips:,} {what}"))
     for name in ("page", "csv"):
-        console.print(f"{name:6}{facts[name]}", markup=False, soft_wrap=True)
+        console.print(f"{name:6}{facts[name]}")
 
 
 def _measure(config: EvaluateConfig) -> None:
     """Measure the run, and say what came out."""
     import json
-
-    from rich.console import Console
 
     from kerasr.data import load_corpus
     from kerasr.report import evaluate_run
@@ -206,18 +204,18 @@ def _measure(config: EvaluateConfig) -> None:
     if config.json:
         print(json.dumps(evaluation.metrics, ensure_ascii=False))
     else:
-        print_summary(Console(highlight=False), evaluation)
+        print_summary(make_console(), evaluation)
 
 
 def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     """The scores, what must be known to judge them, and where the report is."""
-    from rich.markup import escape
+    from rich.text import Text
 
     metrics = evaluation.metrics
     low, high = metrics["accuracy_interval"]
     clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
     lines = {
-        "accuracy": f"[bold]{metrics['accuracy']:.1%}[/bold], {clips} ({escape(metrics['measured_on'])})",
+        "accuracy": Text.assemble((f"{metrics['accuracy']:.1%}", "bold"), f", {clips} ({metrics['measured_on']})"),
         "95% interval": f"{low:.1%} to {high:.1%}, {metrics['interval_method']}",
         **_of_people(metrics),
         **_scores(metrics),
@@ -229,10 +227,10 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     width = max(14, *(len(name) + 2 for name in lines))
     console.print()
     for name, text in lines.items():
-        console.print(f"{name:{width}}{text}", soft_wrap=True)
+        console.print(Text.assemble(f"{name:{width}}", text), soft_wrap=True)
     for note in evaluation.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-    console.print(f"{'report':{width}}{evaluation.report}", markup=False, soft_wrap=True)
+        console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
+    console.print(Text(f"{'report':{width}}{evaluation.report}"), soft_wrap=True)
 
 
 def _of_people(metrics: dict[str, Any]) -> dict[str, str]:
@@ -253,8 +251,6 @@ def _rejected(counts: dict[str, Any]) -> str:
 
 def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     """The scores beside the accuracy: the detector's, or the worst word."""
-    from rich.markup import escape
-
     if "detector" in metrics:
         names = {
             "precision": "precision",
@@ -267,19 +263,17 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}
     words = [word for word in metrics["words"] if word["recall"] is not None]
     worst = min(words, key=lambda word: word["recall"])
-    rows["worst word"] = f"{escape(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips heard"
+    rows["worst word"] = f"{isolate(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips heard"
     return rows
 
 
 def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
     """The worst speaker, and the worst group of each column of the manifest."""
-    from rich.markup import escape
-
     worst = {name: (items[0]["group"], items[0]) for name, items in metrics["groups"].items()}
     if len(metrics["speakers"]) > 1:
         worst = {"speaker": (metrics["speakers"][0]["speaker"], metrics["speakers"][0]), **worst}
     return {
-        f"worst {escape(name)}": f"{escape(group)}, {item['accuracy']:.1%} of {item['num_clips']:,} clips "
+        f"worst {isolate(name)}": f"{isolate(group)}, {item['accuracy']:.1%} of {item['num_clips']:,} clips "
         f"(95% interval {item['accuracy_interval'][0]:.1%} to {item['accuracy_interval'][1]:.1%})"
         for name, (group, item) in worst.items()
     }

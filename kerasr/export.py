@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from kerasr.cli import import_quietly, parse, run_command
+from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -95,7 +96,6 @@ def main(argv: list[str]) -> None:
 
 def print_check(run: "Run", check: "Check") -> None:
     """What was measured of the export, before and after."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -107,12 +107,12 @@ def print_check(run: "Run", check: "Check") -> None:
     table.add_row("largest difference of a logit", "", f"{check.difference:.1g}")
     table.add_row("one clip on one thread", "", f"{check.milliseconds:.1f} ms")
     table.add_row("size", "", f"{check.size / 1e3:,.0f} kB")
-    console = Console(highlight=False)
+    console = make_console()
     console.print(table)
     if not check.real:
         console.print(
-            f"note: {run.path.name}'s test recordings are not on this machine: {check.num_clips} bursts of noise were "
-            "compared instead",
+            f"note: {isolate(run.path.name)}'s test recordings are not on this machine: {check.num_clips} bursts of "
+            "noise were compared instead",
             style="yellow",
         )
 

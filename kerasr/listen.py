@@ -14,6 +14,7 @@ import tyro
 from kerasr.bounds import SampleRate, check_bounds
 from kerasr.cli import import_quietly, parse, run_command
 from kerasr.config import ListenOptions
+from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -117,12 +118,11 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
 
 def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Heard]]]") -> None:
     """What is heard, line by line; on a terminal with the sound's level below."""
-    from rich.console import Console
     from rich.live import Live
 
     from kerasr.listening import describe_heard
 
-    console = Console(highlight=False)
+    console = make_console()
     if config.json or not console.is_terminal:
         for _, found in stream:
             for heard in found:
@@ -138,7 +138,7 @@ def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.
 def line(heard: "Heard") -> str:
     """`   1:02.3  seven  97%`."""
     minutes, seconds = divmod(heard.seconds, 60)
-    return f"{minutes:5.0f}:{seconds:04.1f}  {heard.word}  {heard.probability:.0%}"
+    return f"{minutes:5.0f}:{seconds:04.1f}  {isolate(heard.word)}  {heard.probability:.0%}"
 
 
 @dataclass

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
+from kerasr.console import make_console
 from kerasr.errors import UserError
 
 
@@ -68,7 +68,7 @@ class Microphone:
                 chunk, flags = found
                 if flags.input_overflow and not is_told:
                     warning = "warning: some sound was lost, as this machine does not keep up"
-                    Console(stderr=True).print(warning, style="yellow")
+                    make_console(stderr=True).print(warning, style="yellow")
                     is_told = True
                 yield chunk
         finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from kerasr.cli import describe, import_quietly, parse, run_command
+from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -209,17 +210,16 @@ def _find(names: Sequence[str]) -> Iterator[str | Exception]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """The rows as a table."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
         console.width = WIDTH
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("recording", overflow="fold")
     detector = "wanted" in rows[0]
-    table.add_column(f"{escape(rows[0]['wanted'])}?" if detector else "word", overflow="fold")
+    table.add_column(f"{isolate(rows[0]['wanted'])}?" if detector else "word", overflow="fold")
     table.add_column("probability", justify="right")
     if not detector:
         table.add_column("or else", style="dim", overflow="fold")
@@ -228,11 +228,11 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column("heard", style="yellow")
     for row in rows:
         word = ("yes" if row["present"] else "no") if detector else row["word"]
-        shown = NONE if word is None else f"[bold]{escape(word)}[/bold]"
-        cells = [escape(row["path"]), shown, f"{row['probability']:.1%}"]
+        shown = NONE if word is None else Text(isolate(word), "bold")
+        cells = [row["path"], shown, f"{row['probability']:.1%}"]
         if not detector:
             others = row["top"][word is not None :]
-            cells.append(escape(", ".join(f"{item['word']} {item['probability']:.1%}" for item in others)))
+            cells.append(", ".join(f"{isolate(item['word'])} {item['probability']:.1%}" for item in others))
         if parts:
             cells.append(_heard_part(row))
         table.add_row(*cells)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from kerasr.bounds import check_option
 from kerasr.config import TrainConfig
@@ -15,7 +16,7 @@ from kerasr.data.balance import find_groups
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
-from kerasr.data.manifest import content_hashes
+from kerasr.data.manifest import content_hashes, with_hashes
 from kerasr.data.pipeline import measure_front_end
 from kerasr.errors import UserError
 from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
@@ -23,7 +24,14 @@ from kerasr.recipes import get_recipe
 from kerasr.registry import model_facts
 from kerasr.run_directory import Run, new_run
 from kerasr.tasks import Task, task_for
-from kerasr.transfer import add_pseudo_labels, heard_before, inherit, inherited_features
+from kerasr.transfer import (
+    add_pseudo_labels,
+    earlier_runs,
+    heard_before,
+    inherit,
+    inherited_features,
+    known_to,
+)
 
 # Where the config leaves the epochs open: how many a large corpus gets, and how many steps a small one needs.
 EPOCHS, LEAST_STEPS = 30, 1500
@@ -59,26 +67,32 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
     features = inherited or measured
     corpus, stretches, negatives = add_negatives(config, corpus)
-    utterances = corpus.utterances + (voices.utterances if voices else ()) + stretches
-    config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
     contents = content_hashes(corpus.utterances)
+    voice_contents = content_hashes(voices.utterances) if voices else []
+    utterances = (
+        *with_hashes(corpus.utterances, contents),
+        *with_hashes(voices.utterances if voices else (), voice_contents),
+        *with_hashes(stretches),
+    )
+    config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
+    earlier = earlier_runs(config)
     facts = {
         "split_rule": split_rule,
         "corpus": _corpus_facts(corpus, contents),
         "test_copies": count_copies(corpus, contents),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
-        **heard_before(config, utterances),
+        **heard_before(earlier, utterances),
     }
     if voices:
         facts["voices"] = {
-            **_corpus_facts(voices, content_hashes(voices.utterances)),
+            **_corpus_facts(voices, voice_contents),
             "clips": len(voices.utterances),
             "language": config.language,
         }
     if negatives:
         facts["negatives"] = negatives
-    return new_run(config, facts=facts, utterances=utterances)
+    return new_run(config, facts=facts, utterances=utterances, learnt_from=known_to(earlier).hashes)
 
 
 def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
@@ -97,7 +111,7 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
     except CorpusUnavailable as error:
         if config.data != known or config.recipe != "digits":
             raise
-        console.print(f"{error}: training on digits spoken by espeak-ng instead", style="yellow", soft_wrap=True)
+        console.print(Text(f"{error}: training on digits spoken by espeak-ng instead", "yellow"), soft_wrap=True)
         config = replace(config, data=DIGITS)
         return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.split_seed)
 
@@ -196,7 +210,6 @@ def count_copies(corpus: Corpus, contents: Sequence[str]) -> int:
             f"warning: copies of what is learnt from are in the test, {len(copies):,} of them (the first is {first}, "
             f"a copy of {original}): the score will say more than is true",
             style="yellow",
-            markup=False,
         )
     return len(copies)
 

@@ -11,6 +11,7 @@ import tyro
 
 from kerasr.bounds import Count, Positive, check_bounds
 from kerasr.cli import parse, run_command
+from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,15 +75,13 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, then record."""
     config = parse(RecordConfig, argv, command="record", description=DESCRIPTION)
     words = parse_words(config.words)
-    from rich.console import Console
-
     from kerasr.microphone import Microphone
 
     microphone = Microphone(config.sample_rate)
     # It takes seconds, for which nobody should wait between two words.
     import librosa.effects  # noqa: F401
 
-    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=Console())
+    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=make_console())
 
 
 def parse_words(listed: str) -> list[str]:
@@ -133,7 +132,7 @@ def record_words(
     while position < len(wanted):
         word, number = wanted[position]
         try:
-            key = ask(f"{position + 1} of {len(wanted)}   say: {word}   ").strip().lower()
+            key = ask(f"{position + 1} of {len(wanted)}   say: {isolate(word)}   ").strip().lower()
         except EOFError:
             break
         if key == "q":

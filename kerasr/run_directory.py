@@ -2,7 +2,9 @@
 
 config.json     the resolved settings
 run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
-manifest.csv    the recordings, each with its split
+manifest.csv    the recordings, each with its split and a hash of its content
+learnt_from.txt the hashes of recordings that the weights know and the manifest does not list: of earlier runs, or a
+                preset's own
 model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
 history.csv     one row an epoch
 run.lock        who trains it, while someone does (`kerasr.locks`)
@@ -10,15 +12,15 @@ checkpoint.npz  where to go on after a kill
 metrics.json, report.html, pictures/    written by the evaluation
 """
 
+import contextlib
 import dataclasses
 import datetime
 import functools
 import json
 import os
 import platform
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from itertools import count
 from pathlib import Path
@@ -28,9 +30,11 @@ import keras
 import numpy as np
 
 from kerasr import __version__, atomic
+from kerasr.cli import command_line, shell_line
 from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
 from kerasr.data.clips import batch_clips, pad_clips, read_clip
 from kerasr.data.corpora import cache_folder
+from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
@@ -43,6 +47,7 @@ FORMAT = 1
 
 CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
 HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
+LEARNT_FROM = "learnt_from.txt"
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
 
@@ -131,7 +136,7 @@ class Run:
         path = self.path / MODEL
         if not path.exists():
             raise UserError(
-                f"{path}: this run has no model yet: continue it with python -m kerasr.train --resume {self.path}"
+                f"{path}: this run has no model yet: continue it with {command_line('train', '--resume', self.path)}"
             )
         _import_layers()
         try:
@@ -217,6 +222,36 @@ class Run:
         found = [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
         return self._at_hand(found) if self.is_preset and found else found
 
+    @functools.cached_property
+    def known(self) -> KnownRecordings:
+        """The recordings that its weights were trained on or chosen by, and those of the runs that it comes from."""
+        return self.known_before | KnownRecordings([*self.utterances("train"), *self.utterances("validation")])
+
+    @functools.cached_property
+    def known_before(self) -> KnownRecordings:
+        """The recordings that the runs which it comes from have learnt from; of a preset, its own too."""
+        found = KnownRecordings(hashes=self._listed.read_text("utf-8").split() if self._listed.exists() else ())
+        for parent in () if self.is_preset else filter(None, (self.config.init_from, self.config.teacher)):
+            # What is gone has handed its hashes on; what is of an earlier version has none, but paths.
+            with contextlib.suppress(UserError):
+                found |= load_run(parent).known
+        return found
+
+    @property
+    def tells_all_known(self) -> bool:
+        """Whether `known` holds all there is to know: a preset of an earlier version, and its heirs, tell little."""
+        return self._listed.exists() or not (self.is_preset or self.config.init_from or self.config.teacher)
+
+    @property
+    def known_speakers(self) -> set[str]:
+        """Whose recordings it has learnt from, and the runs that it comes from."""
+        own = {item.speaker for item in self.utterances("train") if item.speaker}
+        return own.union(self.facts.get("train_speakers", ()))
+
+    @property
+    def _listed(self) -> Path:
+        return self.path / LEARNT_FROM
+
     def _at_hand(self, listed: list[Utterance]) -> list[Utterance]:
         """A preset's clips, which its manifest names from a folder of corpora, where this machine has them."""
         names = [os.path.relpath(item.path, self.path) for item in listed]
@@ -276,8 +311,16 @@ def join(front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
     return keras.Model(waveform, hear(front_ends, network, waveform), name=f"{network.name}_from_waveform")
 
 
-def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance]) -> Run:
+def new_run(
+    config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance], learnt_from: Iterable[str] = ()
+) -> Run:
     """Make a folder of its own for a training: all of its first files, or no folder at all.
+
+    Args:
+        config: the settings; its `out` is where the folder is made.
+        facts: what goes into `run.json`.
+        utterances: the recordings, with their splits.
+        learnt_from: the `content_hash` of each recording that earlier runs have handed on.
 
     Raises:
         OSError: `config.out` cannot be written.
@@ -290,9 +333,16 @@ def new_run(config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[
         (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n", "utf-8")
         (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
         write_manifest(beside / MANIFEST, utterances)
+        write_hashes(beside / LEARNT_FROM, learnt_from)
         # Every run's folder has files from the start, so that no other can be renamed onto it.
         path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
     return Run(path, config, facts)
+
+
+def write_hashes(path: Path, hashes: Iterable[str]) -> None:
+    """Write hashes of recordings, one a line; no file for none."""
+    if lines := sorted(hashes):
+        path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -365,7 +415,7 @@ def provenance() -> dict[str, Any]:
             continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
-    command = shlex.join(["python", *sys.orig_argv[1:]])
+    command = shell_line(["python", *sys.orig_argv[1:]])
     return {"versions": versions, "machine": machine, "command": command}
 
 

@@ -4,21 +4,19 @@ import contextlib
 import datetime
 import json
 import os
-import shlex
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
-from rich.text import Text
 
 from kerasr import atomic
-from kerasr.cli import parse, run_command
+from kerasr.cli import command_line, parse, run_command
 from kerasr.config import read_json
+from kerasr.console import make_console
 from kerasr.errors import UserError
 from kerasr.locks import hold_run, is_held
 
@@ -79,7 +77,7 @@ def describe_run(path: Path) -> dict[str, Any]:
     return {
         "run": str(path),
         "status": status,
-        "resume": f"python -m kerasr.train --resume {shlex.quote(str(path))}" if status == "interrupted" else None,
+        "resume": command_line("train", "--resume", path) if status == "interrupted" else None,
         "started": _field(facts, "started", str) or "",
         "recipe": _field(config, "recipe", str),
         "model": _field(config, "model", str),
@@ -112,14 +110,12 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         score = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
         size = f"{row['bytes'] / 1e6:.1f} MB"
-        # As Text, brackets in names are brackets.
-        cells = row["run"], row["model"] or "-", row["status"], score, size, age(row["started"])
-        table.add_row(*map(Text, cells))
-    console = Console()
+        table.add_row(row["run"], row["model"] or "-", row["status"], score, size, age(row["started"]))
+    console = make_console()
     console.print(table)
     for row in rows:
         if row["resume"]:
-            console.print(f"to go on: {row['resume']}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"to go on: {row['resume']}", soft_wrap=True)
 
 
 def age(started: str) -> str:

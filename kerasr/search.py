@@ -1,17 +1,18 @@
 """Search a recipe's settings: `python -m kerasr.search`."""
 
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.text import Text
 
 from kerasr.bounds import Count, check_bounds
-from kerasr.cli import import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
+from kerasr.console import make_console
 from kerasr.recipes import get_recipe
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> None:
     space = parse_space(config.space)
     out = config.train.out if value_of("--out", argv) else f"runs/searches/{recipe}"
     search = Search(config.train, space, Path(out))
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     run_trials(search, config.trials, console)
     print_best(search, recipe, argv, console)
 
@@ -71,7 +72,7 @@ def run_trials(search: "Search", number: int, console: Console) -> None:
             values = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
             score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "given up"}.get(trial.state.name, "went wrong")
             best = f"best {search.best.value:.1%}" if search.best else "none yet"
-            console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}", markup=False)
+            console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}")
 
 
 def print_best(search: "Search", recipe: str, argv: list[str], console: Console) -> None:
@@ -84,11 +85,12 @@ def print_best(search: "Search", recipe: str, argv: list[str], console: Console)
         return
     result = json.loads((search.folder / "search.json").read_text("utf-8"))
     atomic.write_bytes(search.folder / "search.png", draw_search(result["trials"], result["best"]).png())
-    console.print(f"\n[bold]{search.best.value:.1%}[/bold] of the validation clips right")
+    console.print()
+    console.print(Text.assemble((f"{search.best.value:.1%}", "bold"), " of the validation clips right"))
     for name, value in search.best.params.items():
-        console.print(f"  {name} {_shown(value)}", markup=False)
-    console.print(f"search  {search.folder / 'search.json'}, search.png", markup=False)
-    console.print(f"next    {_command(recipe, argv, search)}", markup=False)
+        console.print(f"  {name} {_shown(value)}")
+    console.print(f"search  {search.folder / 'search.json'}, search.png")
+    console.print(f"next    {_command(recipe, argv, search)}")
 
 
 def _command(recipe: str, argv: list[str], search: "Search") -> str:
@@ -99,19 +101,19 @@ def _command(recipe: str, argv: list[str], search: "Search") -> str:
         if not own and not skip:
             kept.append(argument)
         skip = own and "=" not in argument
-    flags = [_flag(name, value, search.config) for name, value in search.best.params.items()]
-    return " ".join(["python -m kerasr.train", recipe, *map(shlex.quote, kept), *filter(None, flags)])
+    flags = [word for name, value in search.best.params.items() for word in _flag(name, value, search.config)]
+    return command_line("train", recipe, *kept, *flags)
 
 
-def _flag(name: str, value: Any, config: TrainConfig) -> str:
+def _flag(name: str, value: Any, config: TrainConfig) -> list[str]:
     """The value as `python -m kerasr.train` takes it; a switch that stands as it should is left alone."""
     group, dot, field = name.replace("_", "-").rpartition(".")
     if not isinstance(value, bool):
-        return f"--{group}{dot}{field} {shlex.quote(str(value))}"
+        return [f"--{group}{dot}{field}", str(value)]
     from kerasr.tuning import with_values
 
     same = with_values(config, {name: value}) == config
-    return "" if same else f"--{group}{dot}{'' if value else 'no-'}{field}"
+    return [] if same else [f"--{group}{dot}{'' if value else 'no-'}{field}"]
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from kerasr.cli import import_quietly, parse, run_command
+from kerasr.cli import command_line, import_quietly, parse, run_command
 from kerasr.errors import UserError
 from kerasr.serving.options import ServerOptions
 
@@ -64,7 +64,7 @@ def check(config: ServeConfig) -> None:
         raise UserError(f'kerasr.serve needs {missing[0]}, which is not installed: pip install -e ".[serve]"')
     if not Path(config.path).exists():
         raise UserError(
-            f"{config.path}: no such folder; `python -m kerasr.export RUN --to {config.path}/NAME` makes one"
+            f"{config.path}: no such folder; `{command_line('export', 'RUN', '--to', f'{config.path}/NAME')}` makes one"
         )
     options = config.options
     for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):

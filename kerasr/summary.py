@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from kerasr.console import isolate
 from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline, noise_seconds
@@ -20,7 +21,8 @@ def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Mo
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, text in {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}.items():
-        table.add_row(name, escape(text))
+        # As a `Text`: a console that takes markup would find some in a `str`.
+        table.add_row(name, Text(text))
     if runtime.backend != "tensorflow" and (left_out := feature_changes(run.config.augment)):
         table.add_row("note", f"{', '.join(left_out)}: not applied, as they need the TensorFlow backend")
     console.print(table)
@@ -33,7 +35,8 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
     macs = f", {run.facts['macs'] / 1e6:.1f} M MACs" if run.facts["macs"] else ""
     kernel = f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""
     return {
-        "corpus": f"{corpus['name']}: {len(corpus['labels'])} labels, {', '.join(_size(run, name) for name in SPLITS)}",
+        "corpus": f"{isolate(corpus['name'])}: {len(corpus['labels'])} labels, "
+        + ", ".join(_size(run, name) for name in SPLITS),
         "split": run.split_rule,
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
         "model": f"{config.model}, {network.count_params():,} parameters{macs}",
@@ -57,7 +60,7 @@ def _origins(run: Run) -> dict[str, str]:
     if voices := run.facts.get("voices"):
         rows["voices"] = (
             f"{voices['clips']:,} of the training clips are in synthetic voices ({voices['language']}): "
-            f"{', '.join(voices['labels'])}"
+            f"{', '.join(map(isolate, voices['labels']))}"
         )
     if negatives := run.facts.get("negatives"):
         rows["negatives"] = (

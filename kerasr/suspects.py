@@ -22,6 +22,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from kerasr import atomic
 from kerasr.config import TrainConfig
+from kerasr.console import isolate
 from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.data.progress import console as notices
 from kerasr.errors import UserError
@@ -223,7 +224,7 @@ def _write(
         folder,
         "suspects",
         rows,
-        title=f"Labels of {run.path.name} to look at",
+        title=f"Labels of {isolate(run.path.name)} to look at",
         subtitle=f"{num_found:,} of {len(clips):,} training clips are suspects; {how}",
         notes=(
             "Each clip was heard by a model that learned from other clips only. Those whose label it believes least "

@@ -2,13 +2,14 @@
 
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
-from kerasr.cli import import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
+from kerasr.console import make_console
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
 from kerasr.recipes.voices import expect_of_people
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> None:
     from kerasr.report import evaluate_run
     from kerasr.training import resume_run, train_recipe
 
-    console = Console()
+    console = make_console()
     run = train_recipe(config, console=console) if config else resume_run(path, console=console)
     evaluate_run(run)
     print_result(console, run)
@@ -83,16 +84,23 @@ def print_result(console: Console, run: "Run") -> None:
 
     metrics = run.metrics or {}
     low, high = metrics["accuracy_interval"]
+    console.print()
     console.print(
-        f"\n[bold]{metrics['accuracy']:.1%}[/bold] of {metrics['num_clips']:,} test clips right "
-        f"(95% interval {low:.1%} to {high:.1%}); {run.config.keep} epoch {run.facts['best_epoch']} of "
-        f"{run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of training"
+        Text.assemble(
+            (f"{metrics['accuracy']:.1%}", "bold"),
+            f" of {metrics['num_clips']:,} test clips right (95% interval {low:.1%} to {high:.1%}); {run.config.keep} "
+            f"epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of "
+            "training",
+        )
     )
     if people := metrics["people"]:
         low, high = people["accuracy_interval"]
         console.print(
-            f"[bold]{people['accuracy']:.1%}[/bold] of the {people['num_clips']:,} clips that people say "
-            f"(95% interval {low:.1%} to {high:.1%}); the others have no speaker"
+            Text.assemble(
+                (f"{people['accuracy']:.1%}", "bold"),
+                f" of the {people['num_clips']:,} clips that people say (95% interval {low:.1%} to {high:.1%}); the "
+                "others have no speaker",
+            )
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         console.print(
@@ -101,9 +109,9 @@ def print_result(console: Console, run: "Run") -> None:
         )
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(run.config), style="yellow")
-    console.print(f"run     {run.path}\nreport  {run.path / 'report.html'}", soft_wrap=True, highlight=False)
-    clip = Path(run.utterances("test")[0].path)
-    console.print(f"next    python -m kerasr.predict {run.path} {clip}", soft_wrap=True, highlight=False)
+    next_command = command_line("predict", run.path, run.utterances("test")[0].path)
+    for line in (f"run     {run.path}", f"report  {run.path / 'report.html'}", f"next    {next_command}"):
+        console.print(Text(line), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from rich.console import Console
 
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
+from kerasr.cli import command_line
 from kerasr.config import TrainConfig
+from kerasr.console import make_console
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
@@ -50,7 +52,7 @@ def train_recipe(
     Raises:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
     """
-    console = console or Console()
+    console = console or make_console()
     run = prepare_run(config, console)
     with hold_run(run.path):
         return _train(run, console, resume=False, callbacks=callbacks)
@@ -73,14 +75,14 @@ def resume_run(
     """
     run = load_run(path)
     if run.facts["status"] == "done":
-        raise UserError(f"{run.path}: this run has ended; evaluate it with python -m kerasr.evaluate {run.path}")
+        raise UserError(f"{run.path}: this run has ended; evaluate it with {command_line('evaluate', run.path)}")
     with hold_run(run.path):
         # (It may have ended meanwhile: then there is nothing left to train.)
         run = load_run(run.path)
         if run.config.epochs is None:
             raise UserError(f"{run.path}: its settings say no number of epochs; restore them, or train anew")
         check_model(run.config, run.task)
-        return _train(run, console or Console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
+        return _train(run, console or make_console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
 
 
 def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:

@@ -1,6 +1,7 @@
 """What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
 
-import contextlib
+import functools
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ import keras
 from kerasr import audio
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.folder import walk_recordings
-from kerasr.data.manifest import Corpus, Utterance, check_recordings, content_hashes
+from kerasr.data.known import KnownRecordings
+from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -92,42 +94,39 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
     return teacher.features
 
 
-def heard_before(config: TrainConfig, utterances: Sequence[Utterance]) -> dict[str, Any]:
+def heard_before(earlier: Sequence[Run], utterances: Sequence[Utterance]) -> dict[str, Any]:
     """What the earlier runs of a training have heard, for its facts: a score on that is none on unheard voices.
 
     Args:
-        config: names the run that it begins from and its teacher.
-        utterances: the recordings of the training, with their splits.
+        earlier: the run that it begins from and its teacher, as far as it has them.
+        utterances: the recordings of the training, with their splits and hashes.
 
     Returns:
         `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_heard`, how many test
-        recordings they learnt from or chose by; nothing where there is no earlier run. (A preset lists its speakers,
-        not its clips.)
+        recordings they learnt from or chose by; nothing where there is no earlier run. (A preset that was made by an
+        earlier kerasr lists its speakers, not its clips.)
     """
-    earlier = [load_run(run) for run in (config.init_from, config.teacher) if run]
     if not earlier:
         return {}
-    lineage = [*earlier]
-    for run in earlier:
-        with contextlib.suppress(UserError):  # Of what is gone, the next one's facts list the speakers.
-            lineage += forebears(run)
-    heard = [item for run in lineage for split in ("train", "validation") for item in run.utterances(split)]
-    speakers = {item.speaker for item in heard if item.split == "train" and item.speaker}
-    paths = {os.path.realpath(item.path) for item in heard}
+    known = known_to(earlier)
     return {
-        "train_speakers": sorted(speakers.union(*(run.facts.get("train_speakers", ()) for run in lineage))),
-        "test_clips_heard": sum(item.split == "test" and os.path.realpath(item.path) in paths for item in utterances),
+        "train_speakers": sorted(set().union(*(run.known_speakers for run in earlier))),
+        "test_clips_heard": sum(item.split == "test" and item in known for item in utterances),
     }
 
 
-def forebears(run: Run) -> list[Run]:
-    """The runs that a run began from or learnt from, and those before them.
+def earlier_runs(config: TrainConfig) -> list[Run]:
+    """The runs that a training begins from and learns from.
 
     Raises:
-        UserError: one of them is gone.
+        UserError: there is no such run.
     """
-    earlier = [load_run(path) for path in (run.config.init_from, run.config.teacher) if path]
-    return earlier + [one for parent in earlier for one in forebears(parent)]
+    return [load_run(run) for run in (config.init_from, config.teacher) if run]
+
+
+def known_to(runs: Sequence[Run]) -> KnownRecordings:
+    """The recordings that any of these runs, or of those before them, has learnt from or chosen by."""
+    return functools.reduce(operator.or_, (run.known for run in runs), KnownRecordings())
 
 
 def _difference(teacher: Run, config: TrainConfig) -> str:
@@ -200,9 +199,5 @@ def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance,
         raise UserError(f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
     pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
 
-    known = set(content_hashes(corpus.utterances, "Comparing recordings"))
-    return tuple(
-        item
-        for item, content in zip(pool, content_hashes(pool, "Comparing recordings"), strict=True)
-        if content not in known
-    )
+    known = KnownRecordings(with_hashes(corpus.utterances))
+    return tuple(item for item in with_hashes(pool) if item not in known)

@@ -33,11 +33,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-from rich.console import Console
 
 from kerasr import atomic
 from kerasr.bounds import check_option
 from kerasr.config import TrainConfig, to_json
+from kerasr.console import make_console
 from kerasr.errors import UserError
 from kerasr.registry import model_facts
 from kerasr.run_directory import Run, list_runs, load_run
@@ -179,7 +179,7 @@ def run_trial(
         `score`, the validation accuracy of the weights that are kept, and `loss`, their validation loss.
     """
     # What a trial prints is its run's business: the search has its own line.
-    console = Console(file=io.StringIO())
+    console = make_console(file=io.StringIO())
     if begun := list_runs(folder):
         run = load_run(begun[0])
         if run.facts["status"] != "done":

@@ -9,6 +9,8 @@ margin, the least sure first.
 The gradient is an outer product (section 3, equation 1), so distances come from its two factors and it is never made.
 """
 
+import csv
+import io
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,13 +21,13 @@ import numpy as np
 from keras import ops
 
 from kerasr import audio
+from kerasr.console import isolate
 from kerasr.data.clips import BATCH_SIZE, pad_clips, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
-from kerasr.report import Ranking, make_clip, write_ranking
+from kerasr.report import Ranking, make_clip, own_folder, write_ranking
 from kerasr.report.pictures import Clip
-from kerasr.report.style import file_name
 from kerasr.run_directory import Run
 
 # Recordings that are drawn: an afternoon's labelling. A new model should say what to label after that.
@@ -60,11 +62,11 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     order = np.array([*drawn, *by_margin[~np.isin(by_margin, drawn)]])
     name = Path(folder).absolute().name
     return write_ranking(
-        out or run.evaluations / f"unlabelled-{file_name(name)}",
+        out or own_folder(run.evaluations / f"unlabelled-{name}", "unlabelled.csv", lambda text: _is_of(text, folder)),
         "unlabelled",
         _rows(run, [paths[index] for index in order], probs[order], len(drawn)),
-        title=f"Worth a label in {name}",
-        subtitle=f"{len(paths):,} recordings, by what they would teach {run.path.name}",
+        title=f"Worth a label in {isolate(name)}",
+        subtitle=f"{len(paths):,} recordings, by what they would teach {isolate(run.path.name)}",
         notes=(
             f"The model is mostly unsure of the first {len(drawn):,}, and they are unlike each other. Label them from "
             "the top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
@@ -74,6 +76,12 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
         labelled=False,
         num_found=len(drawn),
     )
+
+
+def _is_of(ranking: str, folder: str) -> bool:
+    """Whether a ranking's table is of the recordings in a folder."""
+    first = next(csv.DictReader(io.StringIO(ranking)), {})
+    return Path(first.get("path", "")).is_relative_to(Path(folder).absolute())
 
 
 def _rows(run: Run, paths: Sequence[str], probs: np.ndarray, num_drawn: int) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from kerasr.comparison import compare_runs, paired_test
 from kerasr.data import read_manifest, write_manifest
 from kerasr.errors import UserError
 from kerasr.report import draw_cost, draw_differences
-from kerasr.run_directory import load_run
+from kerasr.run_directory import load_run, write_hashes
 
 
 def right_and_wrong(both, only_first, only_second, neither):
@@ -166,6 +166,30 @@ def test_who_was_heard_by_one_run_alone_is_told(runs, tmp_path):
     assert heard == "Not the same was learnt from: of the 1 speakers in the test, knows 1, not 0."
 
 
+def test_clips_that_moved_are_the_same_clips(runs, tmp_path):
+    good, *_ = runs
+    tests = good.utterances("test")
+    moved = load_run(shutil.copytree(good.path, tmp_path / "moved"))
+    listed = read_manifest(moved.path / "manifest.csv").utterances
+    gone = [replace(item, path=str(tmp_path / "nowhere" / f"{number}.wav")) for number, item in enumerate(listed)]
+    write_manifest(moved.path / "manifest.csv", gone)
+    # They are heard where they are now, whichever run knows that.
+    for pair in ([good, moved], [moved, good]):
+        assert compare_runs(pair)["num_clips"] == len(tests)
+    # Without hashes nothing but the path is known.
+    write_manifest(moved.path / "manifest.csv", [replace(item, content_hash=None) for item in gone])
+    with pytest.raises(UserError, match="share no test clip"):
+        compare_runs([good, moved])
+
+
+def test_clips_that_one_run_has_learnt_from_are_told(runs, tmp_path):
+    good, *_ = runs
+    heir = load_run(shutil.copytree(good.path, tmp_path / "heir"))
+    write_hashes(heir.path / "learnt_from.txt", [str(item.content_hash) for item in good.utterances("test")[:3]])
+    (note,) = compare_runs([good, heir])["notes"]
+    assert f"{good.path.name} 0, heir 3" in note
+
+
 def test_runs_that_cannot_be_compared(runs, tmp_path):
     good, *_ = runs
     with pytest.raises(UserError, match="at least two"):
@@ -198,6 +222,20 @@ def test_the_command_writes_numbers_and_pictures(runs, tmp_path, monkeypatch, ca
     assert comparison["pairs"][0]["sentence"] in out
     for row in comparison["runs"]:
         assert f"{row['accuracy']:.1%}" in out
+
+
+def test_runs_of_the_same_names_keep_their_comparison(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, other = ([{"path": f"/{place}/same"} for place in places] for places in ("ab", "cd"))
+    for rows in (first, other, first[::-1], first):
+        folder = compare.default_folder(rows)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "comparison.json").write_text(json.dumps({"runs": rows}))
+    found = {path.parent.name: json.loads(path.read_text())["runs"] for path in tmp_path.rglob("comparison.json")}
+    assert found == {"same-same": first, "same-same-2": other, "same-same-3": first[::-1]}
+    # One of an earlier version does not say of which runs it is: it stays.
+    (tmp_path / "runs/comparisons/same-same/comparison.json").write_text('{"runs": [{"name": "same"}]}')
+    assert compare.default_folder(first).name == "same-same-4"
 
 
 def test_pictures_are_legible():

@@ -20,6 +20,7 @@ from kerasr.checkpoint import load_checkpoint
 from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
 from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
 from kerasr.data.balance import class_weights, find_groups, find_strata
+from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline, draw_evenly
 from kerasr.errors import UserError
 from kerasr.features import Features
@@ -176,15 +177,49 @@ def test_what_a_teacher_has_heard_of_the_test_is_told(tones, tone_run, tmp_path)
     items = [*heard.utterances("train"), *heard.utterances("validation")]
     swapped = {"train": "test", "test": "train", "validation": "validation"}
     everyone = [replace(item, split=swapped[item.split]) for item in items + heard.utterances("test")]
-    config = TrainConfig(teacher=str(tone_run))
-    facts = heard_before(config, everyone)
+    facts = heard_before([heard], everyone)
     assert facts == {"train_speakers": [], "test_clips_heard": len(heard.utterances("train"))}
-    assert heard_before(TrainConfig(), everyone) == {}
+    assert heard_before([], everyone) == {}
     # What a run knows of earlier ones goes on to those that learn from it.
     heir = tmp_path / "heir"
     shutil.copytree(tone_run, heir)
     update_facts(load_run(heir), train_speakers=["anna"])
-    assert heard_before(TrainConfig(init_from=str(heir)), everyone)["train_speakers"] == ["anna"]
+    assert heard_before([load_run(heir)], everyone)["train_speakers"] == ["anna"]
+
+
+def test_a_corpus_that_moved_is_known_again(config, tone_run, tones, tmp_path):
+    """What a run has learnt from is told from content: by its heirs, and by theirs once it is gone."""
+    heard = load_run(tone_run)
+    moved = shutil.copytree(tones, tmp_path / "moved")
+    for recording in list(moved.rglob("*.wav")):
+        recording.rename(recording.with_stem(f"x{recording.stem}"))
+    parent = shutil.copytree(tone_run, tmp_path / "parent")
+    usual = replace(TrainConfig(), data=str(moved), out=config.out, batch_size=8, epochs=1, init_from=str(parent))
+    heir = train_recipe(usual, console=quiet())
+    known = {item.content_hash for split in ("train", "validation") for item in heard.utterances(split)}
+    repeated = sum(item.content_hash in known for item in heir.utterances("test"))
+    assert heir.facts["test_clips_heard"] == repeated > 0
+    assert f"{repeated} of the test's recordings" in " ".join(evaluate_run(heir).notes)
+    shutil.rmtree(parent)
+    assert {item.content_hash for item in heard.utterances("train")} <= load_run(heir.path).known.hashes
+
+
+def test_without_hashes_a_recording_is_known_by_its_path(tmp_path):
+    """A run of an earlier version: its paths are all there is; with hashes on both sides they alone count."""
+    here, there, hashed = (Utterance(str(tmp_path / name)) for name in ("a.wav", "b.wav", "c.wav"))
+    known = KnownRecordings([here, replace(hashed, content_hash="1")], ["2"])
+    assert here in known
+    assert there not in known
+    assert replace(here, content_hash="3") in known
+    assert hashed in known
+    assert replace(hashed, content_hash="3") not in known
+    assert all(replace(there, content_hash=digit) in known for digit in "12")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    assert replace(here, path=str(tmp_path / "linked" / "a.wav")) in known
+    both = known | KnownRecordings([there], ["4"])
+    assert here in both
+    assert there in both
+    assert replace(hashed, content_hash="4") in both
 
 
 def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path):

@@ -14,9 +14,10 @@ import pytest
 
 import kerasr
 from kerasr import evaluate, predict
+from kerasr.data import load_corpus, read_manifest, write_manifest
 from kerasr.errors import UserError
 from kerasr.report import evaluate_run
-from kerasr.run_directory import from_preset, load_run, update_facts
+from kerasr.run_directory import from_preset, load_run, update_facts, write_hashes
 from kerasr.train import parse_config
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +62,15 @@ def presets(made, tones, monkeypatch, tmp_path):
 
 def test_a_preset_is_its_run_without_recordings_or_paths(made, tone_run):
     names = sorted(path.name for path in (made / "tones").iterdir())
-    assert names == ["card.md", "config.json", "manifest.csv", "metrics.json", "model.keras", "run.json"]
+    assert names == [
+        "card.md",
+        "config.json",
+        "learnt_from.txt",
+        "manifest.csv",
+        "metrics.json",
+        "model.keras",
+        "run.json",
+    ]
     assert sorted(path.name for path in made.iterdir()) == ["tones"]
     assert (made / "tones" / "model.keras").read_bytes() == (tone_run / "model.keras").read_bytes()
     text = "".join(path.read_text() for path in (made / "tones").glob("*.*") if path.suffix != ".keras")
@@ -132,15 +141,37 @@ def test_evaluate_writes_outside_the_package(presets, tones, capsys):
     assert (measured["num_clips"], len(measured["speakers"])) == (60, 10)
     (other,) = (path for path in Path("runs/evaluations/tones").iterdir() if path.name != "test")
     page = (other / "report.html").read_text()
-    assert "trained on other clips of this corpus" in page
+    assert "of these 60 recordings were in the run" in page
     assert "10 speakers were found by --speaker-pattern" in page
     assert before == {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
+
+
+def test_a_preset_knows_what_it_has_heard_wherever_it_lies(presets, tone_run, tones, tmp_path):
+    moved = load_corpus(str(shutil.copytree(tones, tmp_path / "moved")))
+    run = load_run(tone_run)
+    heard = len(run.utterances("train") + run.utterances("validation"))
+    notes = " ".join(evaluate_run(from_preset("tones"), corpus=moved).notes)
+    assert f"{heard} of these 60 recordings were in the run's own training" in notes
+    assert len((presets / "tones" / "learnt_from.txt").read_bytes()) < 20 * heard
+    # Of those that list no recordings only their card tells.
+    shutil.copytree(presets / "tones", "old/tones", ignore=shutil.ignore_patterns("learnt_from.txt"))
+    old = replace(moved, name=run.facts["corpus"]["name"])
+    assert "trained on other clips of this corpus" in " ".join(evaluate_run(load_run("old/tones"), corpus=old).notes)
+
+
+def test_a_run_without_hashes_makes_a_preset_with_them(maker, made, tone_run, tmp_path):
+    old = shutil.copytree(tone_run, tmp_path / "old")
+    listed = read_manifest(old / "manifest.csv").utterances
+    write_manifest(old / "manifest.csv", [replace(item, content_hash=None) for item in listed])
+    maker["make_preset"]("tones", old, folder=tmp_path / "presets", limits=[])
+    for file in ("learnt_from.txt", "manifest.csv"):
+        assert (tmp_path / "presets/tones" / file).read_bytes() == (made / "tones" / file).read_bytes()
 
 
 def test_rankings_write_outside_the_package_too(presets, tones):
     evaluate.main(["tones", "--unlabelled", str(tones / "low")])
     assert list(Path("runs/evaluations/tones/unlabelled-low").iterdir())
-    assert len(list((presets / "tones").iterdir())) == 6
+    assert len(list((presets / "tones").iterdir())) == 7
     with pytest.raises(UserError, match="lists no training clip"):
         evaluate.main(["tones", "--suspects"])
 
@@ -177,14 +208,19 @@ def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
     assert not (tmp_path / "presets").exists()
 
 
-def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, monkeypatch):
-    run = load_run(tone_run)
-    tests, check = run.utterances("test"), maker["_check_unheard"]
-    check([run, run], tests)
-    with pytest.raises(UserError, match=r"learnt from its test clip .*wav: no score"):
-        check([run, run], [*tests, run.utterances("train")[3]])
-    with pytest.raises(UserError, match="the preset tones, made of the same corpus"):
-        check([run, load_run(made / "tones")], tests)
+def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, tmp_path):
+    tests, check = load_run(tone_run).utterances("test"), maker["_check_unheard"]
+    for number, origin in enumerate((tone_run, made / "tones")):
+        path = shutil.copytree(tone_run, tmp_path / f"{number}")
+        config = json.loads((path / "config.json").read_text())
+        (path / "config.json").write_text(json.dumps({**config, "init_from": str(origin)}))
+        heir = load_run(path)
+        with pytest.raises(UserError, match=r"learnt from its test clip .*wav: no score"):
+            check(heir, [*tests, load_run(tone_run).utterances("train")[3]])
+        with pytest.raises(UserError, match="cannot be told"):
+            check(heir, tests)
+        write_hashes(path / "learnt_from.txt", heir.known_before.hashes)
+        check(heir, tests)
 
 
 def test_paths_are_cut_and_addresses_kept(maker):

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from kerasr import atomic
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
+from kerasr.data.manifest import Corpus, Utterance, read_manifest, with_hashes, write_manifest
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.report import (
@@ -180,7 +180,7 @@ def test_what_no_font_writes_is_numbered_and_told(tmp_path, monkeypatch):
     labels = [label.get_text() for label in picture.axes[0].get_yticklabels()]
     assert labels[:2] == ["#1 #2", "#3"]
     page = write(tmp_path, made_up(AWKWARD)).read_text()
-    assert "#1 is 你好" in page
+    assert "#1 is <bdi>你好</bdi>" in page
     style._characters.cache_clear()
 
 
@@ -219,8 +219,8 @@ def test_report_is_whole_and_needs_nothing_else(tmp_path):
 def test_report_shows_each_group_worst_first(tmp_path):
     metrics = made_up(DIGITS, groups=["accent", "micro/phone <1>"])
     text = write(tmp_path, metrics).read_text()
-    assert "Each accent" in text
-    assert "Each micro/phone &lt;1&gt;" in text
+    assert "Each <bdi>accent</bdi>" in text
+    assert "Each <bdi>micro/phone &lt;1&gt;</bdi>" in text
     names = {path.name for path in (tmp_path / "pictures").glob("groups-*")}
     assert names == {"groups-accent.png", "groups-micro_phone__1_.png"}
     saved = json.loads((tmp_path / "metrics.json").read_text())["groups"]["accent"]
@@ -260,7 +260,7 @@ def test_report_without_errors_speakers_or_history(tmp_path):
 def test_words_without_clips_come_last(tmp_path):
     metrics = compute_metrics(np.eye(3)[[0, 0, 1]], [0, 0, 0], ["zero", "one", "two"])
     text = write(tmp_path, metrics, history=[]).read_text()
-    order = re.findall(r'<td class="word">(\w+)</td><td style', text)
+    order = re.findall(r'<td class="word"><bdi>(\w+)</bdi></td><td style', text)
     assert order[0] == "zero"
 
 
@@ -323,6 +323,20 @@ def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):
     (tmp_path / "linked").symlink_to(tones)
     own = evaluate_run(run, corpus=read_folder(str(tmp_path / "linked")), folder=tmp_path / "out")
     assert any("were in the run's own training" in note for note in own.notes)
+
+
+def test_recordings_that_moved_are_known_again(tone_run, tones, tmp_path):
+    run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
+    moved = read_folder(str(shutil.copytree(tones, tmp_path / "moved")))
+    heard = len(run.utterances("train") + run.utterances("validation"))
+    own = f"{heard} of these 60 recordings were in the run's own training"
+    assert any(own in note for note in evaluate_run(run, corpus=moved, folder=tmp_path / "out").notes)
+    # A run of an earlier version has paths only.
+    listed = read_manifest(run.path / "manifest.csv").utterances
+    write_manifest(run.path / "manifest.csv", [replace(item, content_hash=None) for item in listed])
+    old = load_run(run.path)
+    assert not any(item in old.known for item in with_hashes(moved.utterances))
+    assert sum(item in old.known for item in with_hashes(read_folder(str(tones)).utterances)) == heard
 
 
 def test_recordings_of_the_same_name_do_not_take_the_place_of_others(tone_run, tones, tmp_path):

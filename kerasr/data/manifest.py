@@ -3,7 +3,8 @@
 Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
 must be there; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
 path starts at the manifest's own folder. `split` is train, validation or test, or another of `SPLIT_NAMES`; `noise`
-marks a background recording, which needs no label.
+marks a background recording, which needs no label. A run's manifest has the column `content_hash` too, so that its
+recordings are known again where they have moved.
 """
 
 import csv
@@ -15,7 +16,7 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,10 @@ COLUMNS = ("path", "label", "text", "speaker", "split", "duration")
 SUFFIXES = (".csv", ".jsonl")
 _NOISE = "noise"
 _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+_HASH = "content_hash"
+
+# Hexadecimal digits of a `content_hash`: 64 bits tell all recordings of the world apart.
+_HASH_DIGITS = 16
 
 # A file's first and last bytes that the fingerprint reads: all of a clip, the two ends of a long recording.
 _FINGERPRINT_BYTES = 1 << 19
@@ -52,6 +57,7 @@ class Utterance:
         split: `train`, `validation` or `test`; None where it is not decided.
         duration: length in seconds; None where no one has looked.
         extra: the manifest's other columns, by name, where they are filled: `accent`, `room`, what the user likes.
+        content_hash: what `with_hashes` makes of the file's content; None where no one has looked.
     """
 
     path: str
@@ -61,6 +67,7 @@ class Utterance:
     split: str | None = None
     duration: float | None = None
     extra: dict[str, str] = field(default_factory=dict, hash=False)
+    content_hash: str | None = None
 
     def fact(self, column: str) -> str | None:
         """What stands in a column of the manifest, `speaker` or `accent`; None where that is empty."""
@@ -172,6 +179,8 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     for row in rows:
         row["path"] = _beneath(row["path"], folder)
         row.update(row.pop("extra"))
+        if row[_HASH] is None:
+            del row[_HASH]
     text = io.StringIO()
     if path.lower().endswith(".csv"):
         # Each column once, in the order in which they appear.
@@ -240,6 +249,23 @@ def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
         for item, content in zip(corpus.utterances, contents, strict=True)
     )
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
+
+
+def with_hashes(utterances: Sequence[Utterance], contents: Iterable[str] | None = None) -> tuple[Utterance, ...]:
+    """The recordings with their `content_hash`: 16 hexadecimal digits of the SHA-256 of what the fingerprint reads.
+
+    Of a file up to 1 MiB these are the first that `sha256sum` gives. A hash that a recording has already is not
+    believed: the file may have changed.
+
+    Args:
+        utterances: the recordings.
+        contents: what `content_hashes` says of them, where that is known already.
+    """
+    contents = content_hashes(utterances, "Comparing recordings") if contents is None else contents
+    return tuple(
+        dataclasses.replace(item, content_hash=content.partition(":")[2][:_HASH_DIGITS])
+        for item, content in zip(utterances, contents, strict=True)
+    )
 
 
 def content_hashes(utterances: Iterable[Utterance], description: str = "Taking the fingerprint") -> list[str]:
@@ -318,7 +344,7 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
     lines: dict[str, int] = {}
     utterances, noise = [], []
     for number, row in rows:
-        fields = {name: _field(row.get(name)) for name in COLUMNS}
+        fields = {name: _field(row.get(name)) for name in (*COLUMNS, _HASH)}
         where = f"{path}: line {number}"
         if fields["path"] is None:
             raise UserError(f"{where} has no path")
@@ -337,9 +363,9 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
 
 
 def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and values of the columns that are not `COLUMNS`; those without a name or a value are left out."""
+    """Names and values of the columns that kerasr has no use for; those without a name or a value are left out."""
     for name, value in row.items():
-        if name and name not in COLUMNS and (text := _field(value)):
+        if name and name not in (*COLUMNS, _HASH) and (text := _field(value)):
             yield name, text
 
 
@@ -360,7 +386,7 @@ def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, s
     label, speaker = (
         value and sys.intern(unicodedata.normalize("NFC", value)) for value in map(fields.get, ("label", "speaker"))
     )
-    return Utterance(recording, label, fields["text"], speaker, split, duration, extra)
+    return Utterance(recording, label, fields["text"], speaker, split, duration, extra, fields[_HASH])
 
 
 def _field(value: Any) -> str | None:

@@ -9,6 +9,8 @@ from typing import Self, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kerasr.console import make_console
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,11 +28,16 @@ class Notice:
 
     def __init__(self, description: str, total: float | None, *, in_bytes: bool = False) -> None:
         screen = console()
-        unit = TextColumn("{task.fields[megabytes]}") if in_bytes else MofNCompleteColumn()
+        unit = TextColumn("{task.fields[megabytes]}", markup=False) if in_bytes else MofNCompleteColumn()
         self._progress = Progress(
-            TextColumn(description), BarColumn(), unit, TimeRemainingColumn(), console=screen, transient=True
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            unit,
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
         )
-        self._task = self._progress.add_task("", total=total, megabytes="")
+        self._task = self._progress.add_task(description, total=total, megabytes="")
         self._started = time.monotonic()
         self._in_bytes = in_bytes
         # In a log file a bar is only litter, and a notebook without ipywidgets shows a warning in its place.
@@ -60,7 +67,7 @@ class Notice:
 
 def console() -> Console:
     """Where notices go: stderr, so that a command's answer on stdout stays clean."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return make_console(stderr=True, soft_wrap=True)
 
 
 def map_threaded(work: Callable[[T], R], items: Sequence[T], description: str) -> Iterator[R]:

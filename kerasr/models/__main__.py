@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasr.cli import parse, run_command
+from kerasr.console import make_console
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
 # Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
@@ -44,7 +45,6 @@ def _scores() -> dict[str, dict[str, Any]]:
 
 
 def _print_table(scores: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     frames, bands = REFERENCE_SHAPE
@@ -63,7 +63,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     for column in scores:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("stream", no_wrap=True)
-    console = Console()
+    console = make_console()
     has_room = console.width >= WIDTH_WITH_SOURCES
     if has_room:
         table.add_column("source", overflow="fold")

@@ -1,7 +1,8 @@
 """Presets: trained recognisers that come with the package, each a run's folder without its recordings.
 
 A preset's folder holds `model.keras`, `config.json`, `run.json`, `metrics.json`, the list of its test clips in
-`manifest.csv`, and `card.md`, which says what it was trained on, what it scores and what its limits are.
+`manifest.csv`, short hashes of the recordings that it has learnt from in `learnt_from.txt`, and `card.md`, which says
+what it was trained on, what it scores and what its limits are.
 `data_scripts/make_preset.py` makes one of a run; `kerasr.from_preset` and every command that takes a run open it by its
 name.
 """

@@ -7,6 +7,7 @@ from .measure import Evaluation as Evaluation
 from .measure import evaluate_run as evaluate_run
 from .measure import measure_latency as measure_latency
 from .page import Ranking as Ranking
+from .page import own_folder as own_folder
 from .page import write_ranking as write_ranking
 from .page import write_report as write_report
 from .pictures import draw_calibration as draw_calibration

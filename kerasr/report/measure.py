@@ -2,21 +2,21 @@
 
 import datetime
 import json
-import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasr.console import isolate
 from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
-from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
 from kerasr.explain import Explainer
@@ -24,9 +24,8 @@ from kerasr.false_alarms import measure_false_alarms
 from kerasr.recipes.voices import expect_of_people
 from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
-from kerasr.report.page import write_report
+from kerasr.report.page import own_folder, write_report
 from kerasr.report.pictures import Clip
-from kerasr.report.style import file_name
 from kerasr.run_directory import METRICS, MODEL, Run, provenance
 
 MAX_CLIPS = 12
@@ -81,7 +80,7 @@ def evaluate_run(
         OSError: the report cannot be written.
     """
     split = split or (None if corpus else "test")
-    measured_on = f"{corpus.name}{f', {split}' if split else ''}" if corpus else f"the {split} split"
+    measured_on = f"{isolate(corpus.name)}{f', {split}' if split else ''}" if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)
     utterances, probs = _predict(run, utterances, corpus, run.config.max_bad if max_bad is None else max_bad)
     label_index = run.task.label_index([item.label or "" for item in utterances])
@@ -90,15 +89,15 @@ def evaluate_run(
         metrics["source"] = corpus.source
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
-    notes = _notes(run, utterances, metrics, corpus)
+    notes = _notes(run, utterances, metrics, corpus, split)
     if folder is None:
         own = corpus is None and split == "test"
         folder = run.path if own and not run.is_preset else _own_folder(run.evaluations, split, corpus)
     where = provenance()
     write_report(
         folder,
-        title=f"{run.path.name} on {measured_on}",
-        subtitle=f"{run.config.model} trained on {run.facts['corpus']['name']}, recipe {run.config.recipe}, "
+        title=f"{isolate(run.path.name)} on {measured_on}",
+        subtitle=f"{run.config.model} trained on {isolate(run.facts['corpus']['name'])}, recipe {run.config.recipe}, "
         f"measured {datetime.datetime.now():%Y-%m-%d %H:%M} on {len(utterances):,} clips",
         metrics=metrics,
         tiles=_tiles(metrics),
@@ -209,32 +208,16 @@ def measure_latency(run: Run, item: Utterance) -> float:
     return 1000 * statistics.median(times)
 
 
-def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], corpus: Corpus | None) -> list[str]:
+def _notes(
+    run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], corpus: Corpus | None, split: str | None
+) -> list[str]:
     """What makes the scores worth less than they look."""
-    notes = []
-    trained = run.utterances("train") + run.utterances("validation")
-    seen = {os.path.realpath(item.path) for item in trained}
-    repeated = sum(os.path.realpath(item.path) in seen for item in utterances)
-    if run.is_preset and corpus is not None and corpus.name == run.facts["corpus"]["name"]:
-        notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
-    if repeated:
-        notes.append(
-            f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation."
-        )
-    if corpus is None and (before := run.facts.get("test_clips_heard")):
-        notes.append(
-            f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
-            "from or learnt from: this is no score on unheard recordings."
-        )
-    if corpus is None and (copies := run.facts.get("test_copies")):
-        notes.append(
-            f"Of the test's recordings, {copies:,} stand in training or validation too, byte for byte: the score says "
-            "more than is true."
-        )
+    own_test = corpus is None and split == "test"
+    notes = _notes_of_own_test(run) if own_test else _notes_of_recordings(run, utterances, corpus)
     if corpus and corpus.speaker_source:
-        notes.append(f"{corpus.speaker_source}.")
+        notes.append(f"{isolate(corpus.speaker_source)}.")
     speakers = {item.speaker for item in utterances} - {None}
-    trainers = {item.speaker for item in trained if item.split == "train"}
+    trainers = {item.speaker for item in run.utterances("train")}
     # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.
     others = {*run.facts.get("train_speakers", ())}
     heard = speakers & (trainers | others if run.is_preset else trainers)
@@ -251,18 +234,51 @@ def _notes(run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], c
         )
     if len(speakers) == 1:
         notes.append(
-            f"One speaker ({next(iter(speakers))}): another may be heard better or worse than the interval says."
+            f"One speaker ({isolate(next(iter(speakers)))}): another may be heard better or worse than the interval "
+            "says."
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(
-            f"False alarms were counted on {60 * negatives['hours']:.1f} minutes of {run.config.negatives}, the last "
-            f"fifth of each recording: {negatives['false_alarms']:,} at the threshold {THRESHOLD}."
+            f"False alarms were counted on {60 * negatives['hours']:.1f} minutes of "
+            f"{isolate(str(run.config.negatives))}, the last fifth of each recording: {negatives['false_alarms']:,} at "
+            f"the threshold {THRESHOLD}."
         )
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
     if missing:
         notes.append(f"No clip of {_list(missing, 10)}: the scores say nothing about it.")
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
         notes.append(expect_of_people(run.config))
+    return notes
+
+
+def _notes_of_own_test(run: Run) -> list[str]:
+    """What the training found out about its test recordings."""
+    notes = []
+    if before := run.facts.get("test_clips_heard"):
+        notes.append(
+            f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
+            "from or learnt from: this is no score on unheard recordings."
+        )
+    if copies := run.facts.get("test_copies"):
+        notes.append(
+            f"Of the test's recordings, {copies:,} stand in training or validation too, byte for byte: the score says "
+            "more than is true."
+        )
+    return notes
+
+
+def _notes_of_recordings(run: Run, utterances: Sequence[Utterance], corpus: Corpus | None) -> list[str]:
+    """How many of other recordings than its test the run has learnt from, wherever these lie."""
+    notes = []
+    if corpus and not run.tells_all_known and corpus.name == run.facts["corpus"]["name"]:
+        notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
+    known = with_hashes(utterances) if corpus else utterances
+    if repeated := sum(item in run.known for item in known):
+        before = ", or in that of a run that it comes from" if run.config.init_from or run.config.teacher else ""
+        notes.append(
+            f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation"
+            f"{before}."
+        )
     return notes
 
 
@@ -300,16 +316,18 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
     rows = {
         "recipe": config.recipe,
         "model": f"{config.model}{_options(config.model_options)}",
-        "task": f"detect {config.wanted!r}" if config.wanted else f"tell {len(run.labels)} words apart",
+        "task": f"detect {isolate(repr(config.wanted))}" if config.wanted else f"tell {len(run.labels)} words apart",
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to logits (median of {LATENCY_ROUNDS}, "
         f"as run: predict_on_batch on {machine['cores']} cores)",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
         f"{spec.sample_rate:,} Hz, clips of {length}",
-        "trained on": ", ".join(filter(None, (trained["name"], trained.get("source"), trained.get("licence")))),
+        "trained on": ", ".join(
+            isolate(text) for text in (trained["name"], trained.get("source"), trained.get("licence")) if text
+        ),
         "split": run.split_rule,
-        "measured on": f"{corpus.name}, {corpus.source}" if corpus else metrics["measured_on"],
+        "measured on": f"{isolate(corpus.name)}, {isolate(corpus.source)}" if corpus else metrics["measured_on"],
         "seed": f"{config.seed}",
         "training": _training(run),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
@@ -362,18 +380,15 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
 
 def _own_folder(evaluations: Path, split: str | None, corpus: Corpus | None) -> Path:
     """A folder that any file system takes, in which no evaluation on other recordings of the same name lies."""
-    name = file_name("-".join(filter(None, (corpus.name if corpus else None, split))))
-    for folder in (evaluations / (name if number == 1 else f"{name}-{number}") for number in count(1)):
-        written = folder / METRICS
-        if not written.exists() or json.loads(written.read_text("utf-8")).get("source") == (corpus and corpus.source):
-            return folder
-    raise AssertionError("there is always another number")
+    name = "-".join(filter(None, (corpus.name if corpus else None, split)))
+    source = corpus and corpus.source
+    return own_folder(evaluations / name, METRICS, lambda written: json.loads(written).get("source") == source)
 
 
 def _list(words: Sequence[str], limit: int) -> str:
     """Words in a line, of many the first."""
     rest = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return ", ".join(words[:limit]) + rest
+    return ", ".join(map(isolate, words[:limit])) + rest
 
 
 def _options(options: dict[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """A report's files: the scores, the pictures, and one page that needs nothing beside itself."""
 
 import base64
+import contextlib
 import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from matplotlib import image
 
 from kerasr import atomic
+from kerasr.console import isolate
 from kerasr.report.clips import Clip
 from kerasr.report.pictures import (
     draw_calibration,
@@ -34,6 +37,9 @@ RANKING = "ranking.html"
 
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
+
+# A file system takes folders' names of 255 bytes.
+MAX_NAME_BYTES = 200
 
 
 def write_report(
@@ -171,6 +177,22 @@ def write_ranking(
     return ranking
 
 
+def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
+    """`folder`, or `folder-2`, `folder-3`...: the first that holds nothing of another subject with the same name.
+
+    Args:
+        folder: where to write; its name need not be one that file systems take.
+        file: what is written there, which says what it is about.
+        is_same: whether the text of that file, as it stands there, is about what is to be written now.
+    """
+    name = file_name(folder.name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
+    for place in (folder.with_name(name if number == 1 else f"{name}-{number}") for number in count(1)):
+        with contextlib.suppress(ValueError):  # What is damaged is about nothing.
+            if not (place / file).exists() or is_same((place / file).read_text("utf-8", "surrogateescape")):
+                return place
+    raise AssertionError("there is always another number")
+
+
 def _draw(
     metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], kept: int | None, clips: Sequence[Clip]
 ) -> list[Picture]:
@@ -238,6 +260,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
     environment.filters["thousands"] = lambda value: f"{value:,}"
+    environment.filters["isolate"] = isolate
     environment.filters["spectrogram"] = _spectrogram
     environment.filters["evidence"] = _evidence
     environment.filters["sound"] = lambda clip: _data_uri(clip.sound, "audio/wav")

@@ -21,6 +21,8 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
+from kerasr.console import END_ISOLATE, ISOLATE, isolate
+
 # Blue and vermilion of Okabe and Ito (2008), which the colour-blind tell apart, and greys.
 INK, MUTED, FAINT = "#1f2430", "#667085", "#e4e7ec"
 RIGHT, WRONG = "#0072b2", "#d55e00"
@@ -123,12 +125,15 @@ class Picture(Figure):
 
 
 def shorten(text: str, limit: int) -> str:
-    """`text` on one line, with its middle left out where it is longer than `limit` characters."""
+    """`text` for a picture: on one line, its middle left out where it is longer than `limit` characters, and isolated.
+
+    What runs from right to left thus leaves the numbers beside it where they are, in a PNG file and on the page.
+    """
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if len(text) <= limit:
-        return text
+        return isolate(text)
     end = limit // 3
-    return f"{text[: limit - end - 1]}…{text[len(text) - end :]}"
+    return isolate(f"{text[: limit - end - 1]}…{text[len(text) - end :]}")
 
 
 def file_name(text: str) -> str:
@@ -177,9 +182,10 @@ def families(texts: Iterable[str]) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=16)
 def _characters(fonts: tuple[str, ...]) -> frozenset[int]:
-    """What a list of fonts can write; blanks of all kinds count as written."""
+    """What a list of fonts can write; blanks and isolates, which have no shape, count as written."""
     entries = [font for font in _fonts() if font.name in fonts]
-    return frozenset({*b" \t\n"}.union(*(_characters_of(font.fname, font.index) for font in entries)))
+    shapeless = {*b" \t\n", ord(ISOLATE), ord(END_ISOLATE)}
+    return frozenset(shapeless.union(*(_characters_of(font.fname, font.index) for font in entries)))
 
 
 def _replace_texts(figure: Figure, key: dict[str, str], known: frozenset[int]) -> None:

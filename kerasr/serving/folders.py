@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kerasr.cli import command_line
 from kerasr.errors import UserError
 
 
@@ -42,7 +43,7 @@ class Source:
         if not found:
             return (
                 f"{self.name}: {self.path} holds no version; set its base_path right, or "
-                f"`python -m kerasr.export RUN --to {self.path}` makes one"
+                f"`{command_line('export', 'RUN', '--to', self.path)}` makes one"
             )
         if self.policy == "specific" and not (self.specific and set(self.specific) <= set(found)):
             asked, there = (", ".join(map(str, versions)) or "none" for versions in (self.specific, found))
@@ -93,7 +94,8 @@ def find_sources(path: Path) -> list[Source]:
     if path.is_file():
         return _read_config(path)
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder; `python -m kerasr.export RUN --to {path}/NAME` makes one")
+        command = command_line("export", "RUN", "--to", f"{path}/NAME")
+        raise UserError(f"{path}: no such folder; `{command}` makes one")
     if _is_one_model(path):
         return [Source(path.resolve().name, path)]
     return [Source(model.name, model) for model in sorted(path.iterdir()) if versions_of(model)]

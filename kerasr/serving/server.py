@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from kerasr.cli import command_line
 from kerasr.errors import UserError
 from kerasr.serving.batching import Batcher, BatchOptions
 from kerasr.serving.grpc import GrpcServer
@@ -113,7 +114,8 @@ class Server:
         await self.models.refresh()
         if not self.models.names():
             raise UserError(
-                f"{self._path}: holds no model; `python -m kerasr.export RUN --to {self._path}/NAME` writes one"
+                f"{self._path}: holds no model; "
+                f"`{command_line('export', 'RUN', '--to', f'{self._path}/NAME')}` writes one"
             )
         if not any(self.models.available(name) for name in self.models.names()):
             errors = [

@@ -1,0 +1,32 @@
+"""The terminal, where names and words are data: printed as they are, whatever somebody has called them."""
+
+import unicodedata
+from typing import IO
+
+from rich.console import Console
+
+# Sets a word apart from the direction of what surrounds it, by the word's own first letter; and the end of that.
+ISOLATE, END_ISOLATE = "\u2068", "\u2069"
+
+# Unicode's classes of what runs from right to left, or makes what follows do so.
+_RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI"}
+
+
+def make_console(*, stderr: bool = False, file: IO[str] | None = None, soft_wrap: bool = False) -> Console:
+    """A console that takes no name for markup (`[b]`) or an emoji (`:smile:`); what has a style is a `rich.text.Text`.
+
+    Args:
+        stderr: write to the standard error, not to the standard output.
+        file: write here instead.
+        soft_wrap: leave it to the terminal to break lines, so that a path can be copied whole.
+    """
+    return Console(stderr=stderr, file=file, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+
+
+def isolate(text: str) -> str:
+    """`text` so that it displaces no number or comma beside it: as it is, or between isolates if it runs right to left.
+
+    Good in a terminal, a picture and a page; not for a path or a command, which somebody may copy.
+    """
+    runs_left = any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
+    return f"{ISOLATE}{text}{END_ISOLATE}" if runs_left else text

@@ -1,0 +1,205 @@
+"""Paths and words are data: whatever somebody has called them, they are printed so, and a shell takes them for that."""
+
+import ast
+import io
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from kerasr import cli, compare, evaluate, listen, predict, runs, train
+from kerasr.console import END_ISOLATE, ISOLATE, isolate, make_console
+from kerasr.data import progress
+from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
+from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
+from kerasr.run_directory import load_run
+from kerasr.summary import print_summary
+
+HOUSE = Path(__file__).parents[1] / "kerasr"
+
+STOP = "قف"
+NAMES = [
+    "br[test]",
+    "two[x]",
+    "[/b]",
+    "[bold red]",
+    ":smile:",
+    "$(x) `y`",
+    'it\'s "so"',
+    "{task.fields[no]}",
+    "%s",
+    STOP,
+]
+WORDS = ("[/b]", ":smile:", f"{STOP} 2")
+
+
+@pytest.fixture(scope="module")
+def awkward(tone_run, tmp_path_factory):
+    """The tones' run where folders, recordings and words are called as nobody should call them."""
+    root = tmp_path_factory.mktemp("awkward")
+    run = shutil.copytree(tone_run, root / "br[test]" / "two[x] $(x) :smile: it's")
+    facts = json.loads((run / "run.json").read_text())
+    names = dict(zip(facts["corpus"]["labels"], WORDS, strict=True))
+    facts["corpus"] |= {"labels": WORDS, "name": f"[/i] {STOP}"}
+    (run / "run.json").write_text(json.dumps(facts))
+    clips = root / "[/b] :cat:"
+    clips.mkdir(parents=True)
+    items = []
+    for number, item in enumerate(read_manifest(run / "manifest.csv").utterances):
+        path = str(shutil.copy(item.path, clips / f"{number} [x] $y.wav"))
+        facts = {"speaker": (f"{STOP} 3", "[/s]")[number % 2], "extra": {"[/room]": (":car:", "[b]")[number // 2 % 2]}}
+        items.append(replace(item, path=path, label=names[item.label], split=SPLITS[number % 3], **facts))
+    write_manifest(run / "manifest.csv", items)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal on which nothing is broken."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+def words_of(line):
+    """What a shell takes a line for."""
+    script = f'python() {{ printf "%s\\0" python "$@"; }}\n{line}'
+    return subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True).stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_printed_as_it_is(name):
+    console = make_console(file=io.StringIO())
+    table = Table(f"a {name}", title=name)
+    table.add_row(f"b {name}")
+    console.print(f"c {name}")
+    console.print(f"d {name}", style="yellow", soft_wrap=True)
+    console.print(table)
+    for mark in "abcd":
+        assert f"{mark} {name}" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bar_names_what_it_is_about(name, monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "make_console", lambda **_: Console(file=screen, force_terminal=True, width=200))
+    monkeypatch.setattr(progress, "_PATIENCE_SECONDS", 0)
+    with progress.Notice(f"Unpacking {name}", 2) as notice:
+        notice.advance(1)
+    assert f"Unpacking {name}" in screen.getvalue()
+
+
+def test_nobody_makes_a_console_that_takes_markup():
+    for path in HOUSE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            where = f"{path}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "rich.markup", f"{where}: what has a style is a rich.text.Text"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id == "Console":
+                    assert path.name == "console.py", f"{where}: use kerasr.console.make_console"
+                if node.func.id == "TextColumn":
+                    assert "markup" in {keyword.arg for keyword in node.keywords}, f"{where}: say markup=False"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shell_takes_a_name_for_one_word(name, monkeypatch):
+    line = cli.command_line("predict", Path("runs") / name, name)
+    assert words_of(line) == ["python", "-m", "kerasr.predict", f"runs/{name}", name]
+    monkeypatch.setattr(cli, "os", SimpleNamespace(name="nt"))
+    assert cli.command_line("predict", "my run") == 'python -m kerasr.predict "my run"'
+
+
+def test_a_training_says_what_to_type_next(awkward):
+    run = load_run(awkward)
+    evaluate.main([str(awkward), "--json"])
+    console = Console(file=io.StringIO(), width=400)  # One of the user's own, which takes markup.
+    train.print_result(console, run)
+    lines = dict(re.findall(r"^(run|report|next) +(.*)$", console.file.getvalue(), re.MULTILINE))
+    assert lines["run"] == str(awkward)
+    assert lines["report"] == str(awkward / "report.html")
+    clip = run.utterances("test")[0].path
+    assert words_of(lines["next"]) == ["python", "-m", "kerasr.predict", str(awkward), clip]
+    stub = SimpleNamespace(num_steps=1, batch_size=1, cache_bytes=0, count_params=lambda: 1, kernel=None)
+    runtime = SimpleNamespace(device="CPU", backend="tensorflow", precision="float32", xla=False, kernel=None)
+    print_summary(console, run, stub, stub, runtime)
+    assert f"[/i] {STOP}" in console.file.getvalue()
+
+
+def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clips = [item.path for item in load_run(awkward).utterances("test")]
+    evaluate.main([str(awkward), "--out", "[/out]"])
+    out = capsys.readouterr().out
+    assert "[/out]/report.html" in out
+    assert re.search(rf"worst speaker +({isolate(STOP + ' 3')}|\[/s\]), ", out)
+    assert re.search(r"worst \[/room\] +(:car:|\[b\]), ", out)
+    evaluate.main([str(awkward), "--unlabelled", str(Path(clips[0]).parent), "--out", "[/ranked]"])
+    assert "[/ranked]/unlabelled.csv" in capsys.readouterr().out
+    predict.main([str(awkward), *clips, "--threshold", "0"])
+    out = capsys.readouterr().out
+    assert all(clip in out for clip in clips)
+    for word in WORDS:
+        assert isolate(word) in out
+    listen.main([str(awkward), "--file", clips[0], "--threshold", "0"])
+    capsys.readouterr()
+    runs.main(["--out", str(awkward.parent)])
+    assert str(awkward) in capsys.readouterr().out
+
+
+def test_a_comparison_prints_names_as_they_are(capsys):
+    row = {"model": "m", "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "parameters": 1, "macs": 1}
+    row |= {"seconds_per_epoch": 1.0, "latency_ms": 1.0, "model_bytes": 1}
+    rows = [{**row, "name": name} for name in NAMES]
+    pairs = [{"sentence": f"{name} is better"} for name in NAMES]
+    compare.print_comparison(make_console(), {"runs": rows, "pairs": pairs, "notes": NAMES})
+    out = capsys.readouterr().out
+    assert all(f"{name} is better" in out and f"note: {name}" in out for name in NAMES)
+    assert all(f"{isolate(name)} " in out for name in NAMES)
+    assert "note: قف" in out
+
+
+# From right to left
+
+
+def test_only_what_runs_from_right_to_left_is_isolated():
+    assert isolate("stop 2, arrêt, 停") == "stop 2, arrêt, 停"
+    for word in (STOP, "עצור", "a קף", "٣"):
+        assert isolate(word) == f"{ISOLATE}{word}{END_ISOLATE}"
+
+
+def test_a_word_leaves_the_numbers_beside_it_on_every_page(awkward, tmp_path):
+    evaluate.main([str(awkward), "--out", str(tmp_path / "test"), "--json"])
+    run = load_run(awkward)
+    folder = Path(run.utterances("test")[0].path).parent
+    evaluate.main([str(awkward), "--unlabelled", str(folder), "--out", str(tmp_path / "ranked"), "--json"])
+    for page in (tmp_path / "test" / "report.html", tmp_path / "ranked" / "unlabelled.html"):
+        text = page.read_text("utf-8")
+        places = [match.start() for match in re.finditer(STOP, text)]
+        assert places
+        for place in places:
+            before = text[:place].removesuffix("[/i] ")
+            assert before.endswith(("<bdi>", ISOLATE)), text[place - 80 : place + 80]
+
+
+def test_and_in_every_picture(awkward):
+    run = load_run(awkward)
+    item = next(item for item in run.utterances("test") if item.label == WORDS[2])
+    clip = make_clip(run, item, heard=WORDS[2], probability=0.89, correct=True)
+    group = {"group": STOP, "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "num_clips": 3}
+    row = {"name": STOP, "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "macs": 1, "parameters": 1}
+    pictures = (
+        (draw_clips([clip]), f"{isolate(WORDS[2])} 89%"),
+        (draw_groups({"groups": {STOP: [group]}, "accuracy": 0.5}, STOP), f"Worst {isolate(STOP)} 50%"),
+        (draw_cost([row]), f"Best: {isolate(STOP)}, 50.0%"),
+    )
+    for picture, text in pictures:
+        key = {}
+        assert text in picture.svg()
+        picture.png(key)
+        assert not {ISOLATE, END_ISOLATE} & set("".join(key))
