@@ -122,6 +122,20 @@ def test_an_unknown_name_lists_those_there_are(presets):
             load_run(odd)
 
 
+def test_silences_are_no_part_of_a_presets_score(maker, tone_run, tmp_path):
+    run = Path(shutil.copytree(tone_run, tmp_path / "run"))
+    facts = json.loads((run / "run.json").read_text().replace('"low"', '"_silence_"'))
+    (run / "run.json").write_text(json.dumps(facts))
+    listed = read_manifest(run / "manifest.csv").utterances
+    renamed = [replace(item, label="_silence_" if item.label == "low" else item.label) for item in listed]
+    write_manifest(run / "manifest.csv", renamed)
+    place = maker["make_preset"]("tones", run, folder=tmp_path / "presets", limits=[])
+    spoken = [item for item in renamed if item.split == "test" and item.label != "_silence_"]
+    assert len(spoken) < sum(item.split == "test" for item in renamed)
+    assert json.loads((place / "metrics.json").read_text())["num_clips"] == len(spoken)
+    assert {item.label for item in read_manifest(place / "manifest.csv").utterances} == {item.label for item in spoken}
+
+
 def test_predict_takes_a_presets_name(presets, tones, capsys):
     predict.main(["tones", str(tones / "low" / "0.wav"), "--json", "--threshold", "0"])
     assert json.loads(capsys.readouterr().out)["word"] == "low"
