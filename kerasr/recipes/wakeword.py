@@ -34,7 +34,7 @@ def wakeword(model: str | None = None) -> TrainConfig:
         epochs=None,
         batch_size=64,
         label_smoothing=0.05,
-        # The word is rare (`benchmarks/false_alarms.py` weighs it up instead, and finds less).
+        # The word is rare. Weighed up instead, it was heard more often in talk (`benchmarks/false_alarms.py`).
         sampling="balanced",
         # The best validation accuracy may be that of never hearing it.
         keep="last",
