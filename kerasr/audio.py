@@ -15,6 +15,7 @@ import soxr
 
 from kerasr import atomic
 from kerasr.errors import UserError
+from kerasr.sound import why_no_sound
 
 # What a folder is searched for. libsndfile reads more than these, which a manifest may list.
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -75,7 +76,7 @@ def read(
 
     Raises:
         UserError: the file is missing, may not be read, is no recording, breaks off in its header, has no samples, or
-            has samples that are not finite numbers. The line names the file.
+            has samples that are no sound (`kerasr.sound`). The line names the file.
     """
     path = os.fspath(path)
     with _open(path) as file:
@@ -91,7 +92,7 @@ def read(
                 block = file.read(min(limit, _BLOCK), dtype="float32", always_2d=True)
                 if len(block) == 0:
                     break
-                blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
+                blocks.append(_mix(path, block))
                 limit -= len(block)
         except soundfile.LibsndfileError as error:
             raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
@@ -99,8 +100,6 @@ def read(
         raise UserError(f"{path}: has no samples; remove it or record it again")
     waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     del blocks
-    if not np.isfinite(waveform).all():
-        raise UserError(f"{path}: has samples that are NaN or infinite; remove it or export it again")
     if sample_rate is None or sample_rate == rate:
         return np.ascontiguousarray(waveform), rate
     return resample(waveform, rate, sample_rate), sample_rate
@@ -117,9 +116,7 @@ def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> It
         convert = resampler(file.samplerate, sample_rate)
         try:
             for block in file.blocks(max(1, round(seconds * file.samplerate)), dtype="float32", always_2d=True):
-                if not np.isfinite(block).all():
-                    raise UserError(f"{path}: has samples that are NaN or infinite; remove it or export it again")
-                yield convert(block.mean(axis=1), False)
+                yield convert(_mix(path, block), False)
         except soundfile.LibsndfileError as error:
             raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
         yield convert(np.zeros(0, np.float32), True)
@@ -156,6 +153,13 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) 
     memory = io.BytesIO()
     soundfile.write(memory, np.clip(waveform, -1.0, 1.0), sample_rate, format="WAV", subtype="PCM_16")
     atomic.write_bytes(path, memory.getvalue())
+
+
+def _mix(path: str, block: np.ndarray) -> np.ndarray:
+    """One channel `(samples,)` of a block `(samples, channels)`, or the line that says why it is no sound."""
+    if why := why_no_sound(block):
+        raise UserError(f"{path}: {why}; remove it or export it again")
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
 def _open(path: str) -> soundfile.SoundFile:

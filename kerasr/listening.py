@@ -24,6 +24,7 @@ from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, 
 from kerasr.errors import UserError
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, hear, load_run
+from kerasr.sound import why_no_sound
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step
 
@@ -297,11 +298,11 @@ class Listener:
         """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard.
 
         Raises:
-            UserError: a sample is NaN or infinite, of which a carried state would never be rid.
+            UserError: the samples are no sound (`kerasr.sound`): a carried state might never be rid of it.
         """
         self._samples += len(chunk)
-        if not np.isfinite(chunk).all():
-            raise UserError(f"up to {self.seconds:.1f} s the sound has samples that are NaN or infinite")
+        if why := why_no_sound(chunk):
+            raise UserError(f"up to {self.seconds:.1f} s the sound {why}")
         for samples, probs in self._hearing.hear(chunk):
             self._answers.append(probs)
             if len(self._answers) == self._answers.maxlen:

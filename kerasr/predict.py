@@ -32,9 +32,9 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --explain      why: a picture beside the recording
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --threshold 0      always name a word
 
-A word model hears one clip's length: of a longer recording its middle, and the table says so. What is less probable
-than the run's threshold is none of its words. A recording that cannot be read is named, the others are heard all the
-same, and the exit code is 2.
+A word model hears one clip's length: of a longer recording its middle, of one beyond a minute the middle of the first
+minute, and the table says so. What is less probable than the run's threshold is none of its words. A recording that
+cannot be read, or is no sound, is named, the others are heard all the same, and the exit code is 2.
 """
 
 NUM_TOP = 3

@@ -40,6 +40,7 @@ from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.presets import CARD, list_presets, preset_folder
+from kerasr.sound import why_no_sound
 from kerasr.tasks import Task, task_for
 
 # Counted up when a run's files change in a way that an older or newer kerasr cannot read.
@@ -265,11 +266,18 @@ class Run:
         )
 
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own."""
+        """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
+
+        Raises:
+            UserError: a waveform is no sound (`kerasr.sound`), or the weights are damaged.
+        """
+        for number, waveform in enumerate(waveforms):
+            if why := why_no_sound(waveform):
+                raise UserError(f"waveform {number}, counted from 0, {why}")
         return self._logits(pad_clips(waveforms), np.array([len(waveform) for waveform in waveforms]))
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate, each on its own."""
+        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`."""
         return self._probs(self.logits(waveforms))
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], notice: Notice | None = None) -> np.ndarray:
@@ -280,7 +288,7 @@ class Run:
             notice: is told of each file that has been heard.
 
         Raises:
-            UserError: one cannot be read; the message names it.
+            UserError: one cannot be read, which the message names, or the weights are damaged.
         """
         found = [np.zeros((0, len(self.labels)), np.float32)]
         for batch in batch_clips(read_clip(os.fspath(path), self.config.features) for path in paths):
@@ -290,7 +298,10 @@ class Run:
         return np.concatenate(found)
 
     def _logits(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(hear(self.front_ends, self.network, waveform, num_samples))
+        logits = keras.ops.convert_to_numpy(hear(self.front_ends, self.network, waveform, num_samples))
+        if not np.isfinite(logits).all():
+            raise UserError(f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
+        return logits
 
     def _probs(self, logits: np.ndarray) -> np.ndarray:
         return keras.ops.convert_to_numpy(self.task.probs(logits))

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasr.errors import UserError
+from kerasr.sound import why_no_sound
+
 # Names of states begin so.
 STATE = "state_"
 SOUND, POSITION = f"{STATE}sound", f"{STATE}position"
@@ -73,8 +76,15 @@ class Stream:
         return self._num_steps * self.facts.step_samples + self._first_samples
 
     def hear(self, chunk: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-        """Take in the next samples `(samples,)`; `logits` and `probs` after each step that they complete."""
-        self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
+        """Take in the next samples `(samples,)`; `logits` and `probs` after each step that they complete.
+
+        Raises:
+            UserError: they are no sound (`kerasr.sound`), and are left out.
+        """
+        chunk = np.asarray(chunk, np.float32)
+        if why := why_no_sound(chunk):
+            raise UserError(f"after {self.samples / self.facts.sample_rate:.1f} s the sound {why}")
+        self._sound = np.concatenate([self._sound, chunk])
         if self._states is None and len(self._sound) >= self._first_samples:
             self._begin()
         while self._states is not None and len(self._sound) >= self.facts.step_samples:

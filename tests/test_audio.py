@@ -95,6 +95,8 @@ def _with_sample(value):
         (_half_a_flac, "cannot be decoded"),
         (_with_sample(np.nan), "NaN or infinite"),
         (_with_sample(np.inf), "NaN or infinite"),
+        (_with_sample(1e19), r"as large as 1e\+19"),
+        (_with_sample(-32768.0), r"as large as 3\.28e\+04"),
     ],
 )
 def test_bad_recordings_are_named_with_the_reason(tmp_path, sine, make, reason):
@@ -104,6 +106,16 @@ def test_bad_recordings_are_named_with_the_reason(tmp_path, sine, make, reason):
         audio.read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_float_file_may_exceed_full_scale_and_every_channel_must_be_sound(tmp_path, sine):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 20 * sine, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(audio.read(path)[0], 20 * sine)
+    soundfile.write(path, np.stack([1e19 * sine, -1e19 * sine], axis=1), RATE, subtype="FLOAT")
+    for reading in (audio.read, lambda path: list(audio.blocks(path, RATE, 0.1))):
+        with pytest.raises(UserError, match="as large as"):
+            reading(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read every file")

@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parents[1] / "kerasr"
 # floors, and on its own floor from the rooms that stand before it. So no two rooms can import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "locks", "atomic", "console", "bounds", "config", "registry", "presets", "cli"),
-    ("audio", "features", "kernels", "layers", "microphone", "recurrent", "stream"),
+    ("sound", "audio", "features", "kernels", "layers", "microphone", "recurrent", "stream"),
     ("models", "data"),
     ("tasks",),
     (

@@ -148,15 +148,19 @@ def test_a_three_hour_recording_costs_a_minute_of_it(tmp_path, monkeypatch):
 
 
 def test_bad_recordings_are_listed_and_left_out_up_to_a_limit(utterances, tmp_path, capsys):
-    nan = tmp_path / "nan.wav"
-    soundfile.write(nan, np.array([0.1, np.nan, 0.2]), 8000, subtype="FLOAT")
-    corpus = Corpus("tones", (*utterances, Utterance(str(nan), label="low", split="train", duration=0.1)))
-    kept, _ = measure_front_end(corpus, SPEC, max_bad=1)
+    bad = {"nan.wav": np.nan, "loud.wav": 1e19}
+    for name, value in bad.items():
+        soundfile.write(tmp_path / name, np.array([0.1, value, 0.2]), 8000, subtype="FLOAT")
+    more = (Utterance(str(tmp_path / name), label="low", split="train", duration=0.1) for name in bad)
+    corpus = Corpus("tones", (*utterances, *more))
+    kept, features = measure_front_end(corpus, SPEC, max_bad=2)
     assert len(kept.utterances) == 60
-    assert "nan.wav" in capsys.readouterr().err
-    assert kept.bad[0][0] == str(nan)
+    assert np.isfinite([*features.mean, *features.std]).all()
+    told = capsys.readouterr().err
+    assert all(name in told for name in bad)
+    assert [path for path, _ in kept.bad] == [str(tmp_path / name) for name in bad]
     with pytest.raises(UserError, match=r"nan\.wav"):
-        measure_front_end(corpus, SPEC, max_bad=0)
+        measure_front_end(corpus, SPEC, max_bad=1)
 
 
 def test_datasets_mix_the_words(utterances):

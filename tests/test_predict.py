@@ -80,6 +80,7 @@ def test_bad_files_are_named_and_good_ones_heard(command, tone_run, tones, tmp_p
     (folder / "cut.wav").write_bytes((tones / "low" / "0.wav").read_bytes()[:20])
     soundfile.write(folder / "nothing.wav", np.zeros(0), 8000)
     soundfile.write(folder / "nan.wav", np.full(800, np.nan), 8000, subtype="FLOAT")
+    soundfile.write(folder / "loud.wav", np.full(800, 1e19), 8000, subtype="FLOAT")
     soundfile.write(folder / "24 bit [1].wav", np.zeros(800), 8000, subtype="PCM_24")
     soundfile.write(folder / "stereo.flac", np.zeros((9600, 2)), 96_000)
     (tmp_path / "hollow").mkdir()
@@ -93,12 +94,18 @@ def test_bad_files_are_named_and_good_ones_heard(command, tone_run, tones, tmp_p
     lines = err.splitlines()
     assert all(line.startswith("error: ") for line in lines)
     for name, line in zip(
-        ("cut.wav", "empty.wav", "nan.wav", "nothing.wav", "text.wav", "gone.wav", "no*.wav", "hollow"),
+        ("cut.wav", "empty.wav", "loud.wav", "nan.wav", "nothing.wav", "text.wav", "gone.wav", "no*.wav", "hollow"),
         lines,
         strict=True,
     ):
         assert name in line
     assert "Traceback" not in err
+
+
+def test_a_waveform_that_is_no_sound_is_named(tone_run):
+    good = np.full(800, 0.1, np.float32)
+    with pytest.raises(UserError, match=r"waveform 1.*as large as 1e\+19"):
+        load_run(tone_run).probs([good, 1e20 * good])
 
 
 def test_a_name_that_is_no_text(command, tone_run, tones, tmp_path):

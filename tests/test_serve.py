@@ -47,6 +47,7 @@ from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_
 from kerasr.run_directory import load_run
 from kerasr.serving import Server, ServerOptions, batching
 from kerasr.serving.folders import Source, find_sources, versions_of
+from kerasr.serving.json_tensors import write_outputs
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.models import Models
 from kerasr.serving.servable import Signature, Tensor
@@ -323,17 +324,26 @@ def test_all_forms_of_json_are_read(client, model):
     assert client.post({"instances": [[1, 0, -1]]}).status_code == 200
 
 
-def test_what_is_no_number_goes_in_and_out(client, model):
-    """util/json_tensor.cc: ParseJson with kParseNanAndInfFlag, and WriteDecimal."""
-    waveform = clips(2, 4000)
-    waveform[1, :] = np.nan
-    expected = model("serving_default", waveform=waveform)
-    assert np.isnan(expected["logits"][1]).any()
-    answer = client.post(json.dumps({"inputs": waveform.tolist()}))
-    assert "NaN" in answer.text
-    assert_same({key: from_json(value) for key, value in answer.json()["outputs"].items()}, expected)
-    np.testing.assert_allclose(client.predict(waveform=waveform)["logits"], expected["logits"], atol=1e-6)
-    assert client.post('{"inputs": [[Infinity, -Infinity, 1e400]]}').status_code == 200
+def test_what_is_no_sound_is_refused_and_its_neighbours_are_answered(client, harmless, gate):
+    """JSON brings NaN to the graph (util/json_tensor.cc: ParseJson with kParseNanAndInfFlag), which refuses it."""
+    good, invalid, lengths = clips(1, 4000), grpc.StatusCode.INVALID_ARGUMENT, np.array([4000], np.int32)
+    gate.set()
+    for value in (np.nan, np.inf, 1e19, -32768.0):
+        bad = good.copy()
+        bad[0, 70] = value
+        answer = client.post(json.dumps({"inputs": bad.tolist()}))
+        assert (answer.status_code, "times full scale" in answer.text) == (400, True)
+        for signature, others in (("", {}), ("with_num_samples", {"num_samples": lengths})):
+            assert_refused(invalid, "times full scale", client.predict, signature, waveform=bad, **others)
+    gate.clear()
+    with ThreadPoolExecutor(os.cpu_count() + 2) as pool:
+        keep_busy(client, pool)
+        neighbour, alone = (pool.submit(client.predict, waveform=waveform) for waveform in (good, bad))
+        gate.set()
+        assert np.isfinite(neighbour.result()["probs"]).all()
+        assert alone.exception().code() == invalid
+    # Another's model may well answer so (WriteDecimal).
+    assert write_outputs({"x": np.array([np.nan, np.inf])}, as_rows=False) == b'{"outputs": [NaN, Infinity]}'
 
 
 def test_status(client):

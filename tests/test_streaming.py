@@ -92,6 +92,18 @@ def test_an_answer_comes_with_each_step(untrained, rng):
     assert len(list(stream.hear(noise(rng, 1700)))) == 2
 
 
+@pytest.mark.parametrize("value", [np.nan, 1e19])
+def test_what_is_no_sound_is_left_out_of_a_stream(untrained, rng, value):
+    step, facts = streaming_step(untrained(next(facts for facts in STREAMING if facts.name == "StackedLSTM")))
+    stream = Stream(step.predict_on_batch, facts)
+    list(stream.hear(noise(rng, CLIP)))
+    waveform = noise(rng, CLIP)
+    waveform[100] = value
+    with pytest.raises(UserError, match=r"after 0\.\d s the sound has samples"):
+        list(stream.hear(waveform))
+    assert np.isfinite(last_logits(stream, noise(rng, CLIP), 1000)).all()
+
+
 def test_facts_survive_as_json(untrained):
     _, facts = streaming_step(untrained(STREAMING[0]))
     assert StreamFacts.from_json(facts.to_json()) == facts

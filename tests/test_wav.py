@@ -129,6 +129,8 @@ def test_headers_that_writers_really_write(decode):
         (pcm(block=3), "a block of 3 bytes"),
         (pcm(rate=12345), "12345"),
         (pcm(struct.pack("<f", np.nan), tag=3, bits=32, block=4), "not a finite number"),
+        (pcm(struct.pack("<2f", 1e19, -1e19), tag=3, channels=2, bits=32, block=8), "beyond 100 times full scale"),
+        (pcm(struct.pack("<d", -1e300), tag=3, bits=64, block=8), "beyond 100 times full scale"),
         (b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 100_000, "no header"),
     ],
 )  # fmt: skip

@@ -12,6 +12,8 @@ stream            where the run carries its state (`kerasr.streaming`): `wavefor
                   `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
                   `kerasr.stream.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it must know
 
+What is no sound (`kerasr.sound`), and what would be answered with NaN, is an InvalidArgument.
+
 The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
 GPU is served on a CPU.
 """
@@ -27,6 +29,7 @@ from kerasr.exporters.wav import decode_wavs
 from kerasr.layers import NumFrames
 from kerasr.recurrent import with_kernel
 from kerasr.run_directory import Run, hear
+from kerasr.sound import LOUDEST
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
 
@@ -53,7 +56,8 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
         archive.add_endpoint(name, function, input_signature=signature)
     step = None if why_not_streaming(run) else StreamingStep(run, network)
     if step:
-        archive.add_endpoint("stream", *stream_endpoint(step))
+        stream, signature = stream_endpoint(step)
+        archive.add_endpoint("stream", _guarded_stream(stream, signature), input_signature=signature)
     archive.write_out(folder, verbose=False)
     return step.facts if step else None
 
@@ -64,20 +68,23 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
     words = tf.constant(run.labels)
 
     def answer(logits):
+        # Of finite features, too, some are too large.
+        logits = _numbers(logits, "logits")
         probs = run.task.probs(logits)
         index = tf.argmax(probs, axis=-1, output_type=tf.int32)
         return {"logits": logits, "probs": probs, "label_index": index, "label": tf.gather(words, index)}
 
     def serving_default(waveform):
-        return answer(hear(front_ends, network, waveform))
+        return answer(hear(front_ends, network, _sound(waveform)))
 
     def with_num_samples(waveform, num_samples):
-        return answer(hear(front_ends, network, waveform, num_samples))
+        return answer(hear(front_ends, network, _sound(waveform), num_samples))
 
     def serve_wav(wav):
         return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
 
     def from_features(features):
+        features = _numbers(features, "features")
         features = run.features.normalise(features, NumFrames()(features))
         return answer(network(features, training=False))
 
@@ -88,6 +95,36 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         "serve_wav": (serve_wav, [tf.TensorSpec([None], tf.string, "wav")]),
         "features": (from_features, [tf.TensorSpec([None, *spec.shape], tf.float32, "features")]),
     }
+
+
+def _sound(waveform: tf.Tensor) -> tf.Tensor:
+    """The waveform, or InvalidArgument where it is no sound."""
+    words = f"waveform: a sample is not a finite number, or beyond {LOUDEST:g} times full scale"
+    return _claimed(waveform, tf.abs(waveform) <= LOUDEST, words)
+
+
+def _numbers(tensor: tf.Tensor, name: str) -> tf.Tensor:
+    """The tensor, or InvalidArgument where one of its values is not finite."""
+    return _claimed(tensor, tf.math.is_finite(tensor), f"{name}: a value is not a finite number")
+
+
+def _claimed(tensor: tf.Tensor, conditions: tf.Tensor, words: str) -> tf.Tensor:
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(conditions), [words])]):
+        return tf.identity(tensor)
+
+
+def _guarded_stream(stream: Callable[..., Any], specs: list[tf.TensorSpec]) -> Callable[..., Any]:
+    """The step with its inputs and its answer watched; LiteRT, which has the same step, knows no such checks."""
+
+    def guarded(waveform, *others):
+        given = (
+            _numbers(value, spec.name) if spec.dtype.is_floating else value
+            for value, spec in zip(others, specs[1:], strict=True)
+        )
+        found = stream(_sound(waveform), *given)
+        return {**found, "logits": _numbers(found["logits"], "logits")}
+
+    return guarded
 
 
 def stream_endpoint(step: StreamingStep, batch: int | None = None) -> tuple[Callable[..., Any], list[tf.TensorSpec]]:

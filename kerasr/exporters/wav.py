@@ -12,6 +12,7 @@ import soxr
 import tensorflow as tf
 
 from kerasr.data.clips import MAX_CLIP_SECONDS
+from kerasr.sound import LOUDEST
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
 
@@ -93,12 +94,14 @@ def decode_wav(content: tf.Tensor, sample_rate: int, clip_seconds: float | None 
         samples = tf.strings.substr(content, tf.cast(data, tf.int32), tf.cast(frames * block, tf.int32))
         kind = tf.argmax(known, output_type=tf.int32)
         waveform = tf.switch_case(kind, [functools.partial(read, samples) for read in _READERS])
-    waveform = tf.reduce_mean(tf.reshape(waveform, tf.stack([frames, channels])), axis=1)
     with tf.control_dependencies([
         _claim(frames > 0, "the file has no samples"),
-        _claim(tf.reduce_all(tf.math.is_finite(waveform)), "a sample is not a finite number"),
+        # (Which a NaN is not.)
+        _claim(tf.reduce_all(tf.abs(waveform) <= LOUDEST),
+               f"a sample is not a finite number, or beyond {LOUDEST:g} times full scale"),
     ]):  # fmt: skip
-        return resample(tf.identity(waveform), rate, sample_rate)
+        waveform = tf.reduce_mean(tf.reshape(waveform, tf.stack([frames, channels])), axis=1)
+        return resample(waveform, rate, sample_rate)
 
 
 def resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
