@@ -552,6 +552,70 @@ def test_a_tensor_that_is_not_what_it_declares(client, harmless):
         )
 
 
+SIZES = (0, 1, 3, -1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1)
+
+
+def test_tensors_of_any_type_and_shape_do_no_harm(client, model):
+    """Sizes whose product overflows, or is zero beside a size that no memory has room for: each row would be work."""
+    draw = random.Random(0)
+    definitions = get_model_metadata_pb2.SignatureDefMap()
+    asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    asked.model_spec.name = "tones"
+    client.predictions.GetModelMetadata(asked).metadata["signature_def"].Unpack(definitions)
+    inputs = {name: item.inputs for name, item in definitions.signature_def.items() if item.inputs}
+    waveform = clips(1, 100)
+    expected = model("serving_default", waveform=waveform)
+    before = resident_bytes()
+    for number in range(600):
+        name = draw.choice(sorted(inputs))
+        attacked = draw.choice(sorted(inputs[name]))
+        request = make_request(name)
+        for key, info in inputs[name].items():
+            fill(request.inputs[key], info, draw if key == attacked else None)
+        answer = client.predictions.Predict.future(request, timeout=10)
+        assert answer.code() in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT), (number, request, answer)
+        assert_same(client.predict(waveform=waveform), expected)
+    assert resident_bytes() - before < 200 * 2**20
+
+
+def fill(proto, info, draw):
+    """A tensor as a signature wants it; with `draw`, of another type, shape or content."""
+    proto.dtype = info.dtype
+    sizes = [max(dim.size, 1) for dim in info.tensor_shape.dim]
+    if draw:
+        if draw.random() < 0.3:
+            proto.dtype = draw.randrange(30)
+        sizes = [draw.choice(SIZES) for _ in range(draw.choice((len(sizes), len(sizes), 0, 1, 2, 5)))]
+    for size in sizes:
+        proto.tensor_shape.dim.add().size = size
+    match draw.randrange(4) if draw else 1:
+        case 0:
+            proto.tensor_content = draw.choice((b"", b"\0", b"\0" * 4, b"\xff" * 64))
+        case 1:
+            for field, value in (("float_val", 0.5), ("int_val", 4), ("string_val", b"noise")):
+                getattr(proto, field).append(value)
+        case 2:
+            proto.int_val.extend((-(2**31), 2**31 - 1))
+            proto.float_val.extend((float("nan"), -1e38))
+        case _:
+            proto.tensor_shape.unknown_rank = draw.random() < 0.2
+
+
+def resident_bytes():
+    """Memory that this process, and so its servers, takes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_half_surrogates_are_told_as_bad_requests(client, harmless):
+    for body in (r'{"signature_name": "\ud800", "instances": [[0.1]]}', r'{"instances": [{"\udfff": [0.1]}]}'):
+        answer = client.post(body)
+        assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    for path in ("/v1/models/%ED%A0%80:predict", "/v1/models/%ED%A0%80/metadata"):
+        assert client.post('{"instances": [[0.1]]}', path).status_code in (400, 404)
+        assert client.get(path).status_code in (400, 404)
+
+
 def test_declared_lengths_of_two_gigabytes_cost_nothing(client, harmless):
     """libevent's http.c, evhttp_get_body: 413. gRPC: RESOURCE_EXHAUSTED. A WAV file ends where it ends."""
     with socket.create_connection(("127.0.0.1", client.rest_port)) as raw:

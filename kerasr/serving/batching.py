@@ -94,14 +94,15 @@ class Batcher:
             ServingError: UNAVAILABLE, if too much is waiting already; INVALID_ARGUMENT, if it could never wait; else
                 what the model says.
         """
-        pieces = self._pieces(inputs) if signature.is_batched else [(inputs, 1)]
         queue = (servable.model, signature.name)
-        num_rows = sum(rows for _, rows in pieces)
+        num_rows = _count_rows(inputs) if signature.is_batched else 1
+        # (Before anything is done with each row: there may be more than memory has room for.)
         if num_rows > self._capacity:
             # shared_batch_scheduler.h, Queue::ValidateBatchTaskQueueCapacity. To come again would not help.
             raise invalid(f"Task size {num_rows} is larger than maximum input batch size {self._capacity}")
         if self._num_waiting[queue] + num_rows > self._capacity:
             raise ServingError(Code.UNAVAILABLE, FULL)
+        pieces = self._pieces(inputs, num_rows) if signature.is_batched else [(inputs, 1)]
         tasks = [self._enqueue(servable, signature, *piece) for piece in pieces]
         self._dispatch()
         try:
@@ -116,18 +117,12 @@ class Batcher:
         """Wait for what runs."""
         self._executor.shutdown()
 
-    def _pieces(self, inputs: Arrays) -> list[tuple[Arrays, int]]:
+    def _pieces(self, inputs: Arrays, num_rows: int) -> list[tuple[Arrays, int]]:
         """The rows of a request, as many at a time as may run together, and how much room each piece takes."""
-        if any(not value.ndim for value in inputs.values()):
-            raise invalid("Batching Run() input tensors must have at least one dimension")
-        sizes = {len(value) for value in inputs.values()}
-        if len(sizes) > 1:
-            raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
-        size, step = sizes.pop(), self.options.max_batch_size
-        # No rows take room, too.
+        step = self.options.max_batch_size
         return [
-            ({name: value[start : start + step] for name, value in inputs.items()}, max(1, min(step, size - start)))
-            for start in range(0, max(1, size), step)
+            ({name: value[start : start + step] for name, value in inputs.items()}, min(step, num_rows - start))
+            for start in range(0, num_rows, step)
         ]
 
     def _enqueue(self, servable: Servable, signature: Signature, inputs: Arrays, num_rows: int) -> Task:
@@ -211,6 +206,16 @@ class Batcher:
             else:
                 task.answer.set_result(answer)
         self._dispatch()
+
+
+def _count_rows(inputs: Arrays) -> int:
+    """The rows of a request; no rows take the room of one."""
+    if any(not value.ndim for value in inputs.values()):
+        raise invalid("Batching Run() input tensors must have at least one dimension")
+    sizes = {len(value) for value in inputs.values()}
+    if len(sizes) > 1:
+        raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
+    return max(1, sizes.pop())
 
 
 def run_together(signature: Signature, requests: list[Arrays]) -> Answers:

@@ -71,7 +71,9 @@ class RestApi:
             else:
                 raise invalid(f"Malformed request: {request.method} {path}")
         except ServingError as error:
-            content, status = json.dumps({"error": error.message}, ensure_ascii=False).encode(), error.http_status
+            # A name may hold half a surrogate, which JSON can write and UTF-8 cannot.
+            text = json.dumps({"error": error.message}, ensure_ascii=False)
+            content, status = text.encode(errors="replace"), error.http_status
             if isinstance(error, TooLargeError):
                 # The rest of the body is not read.
                 headers["connection"] = "close"

@@ -8,7 +8,7 @@ from tensorflow.core.framework import tensor_pb2
 
 from kerasr.serving.status import invalid
 
-# A few bytes can declare a tensor of any size, all of one value. Nobody who sends a clip does.
+# A few bytes can declare a tensor of any size, all of one value or of none. Nobody who sends a clip does.
 MAX_DECLARED_BYTES = 64 * 2**20
 
 
@@ -41,8 +41,8 @@ def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 
 def _num_bytes(sizes: list[int], dtype: tf.DType) -> int:
-    # A string is a few words even when it is empty.
-    return math.prod(sizes) * (24 if dtype == tf.string else dtype.size)
+    # A tensor without values can have any number of rows, and each is work. An empty string is a few words, too.
+    return math.prod(max(size, 1) for size in sizes) * (24 if dtype == tf.string else dtype.size)
 
 
 def to_proto(value: np.ndarray) -> tensor_pb2.TensorProto:
