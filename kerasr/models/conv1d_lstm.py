@@ -3,7 +3,8 @@
 The convolution and the pooling run over frames (time), never over the coefficients of one frame, and the LSTM stops at
 the clip's own last frame. With one output it is a detector: its logit says whether this is the wanted word.
 
-Expect 99.3% on FSDD's official split (`python benchmarks/accuracy.py --models Conv1DLSTM`, mean of 3 seeds).
+`python benchmarks/accuracy.py --models Conv1DLSTM` measures it on FSDD's official split, `python benchmarks/zoo.py` on
+speakers never heard.
 
 Source: the Conv1D-LSTM listing of the textbooks (docs/listings.md), put right; Hochreiter and Schmidhuber, "Long
 Short-Term Memory", Neural Computation 9(8), 1997.

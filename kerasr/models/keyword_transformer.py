@@ -8,8 +8,7 @@ wide; the three variants have one, two and three. Positions are learned, so clip
 Parameters are those of the authors' code (ARM-software/keyword-transformer) for 98 frames of 40 MFCC: 607,308,
 2,394,252 and 5,360,844 with 12 outputs, which are 607k, 2,394k and 5,361k in the paper's table 1.
 
-Expect 24.4, 16.8 and 24.1% of FSDD's digits by speakers never heard, after two passes or a few (`python
-benchmarks/zoo.py`): transformers want many more clips.
+`python benchmarks/zoo.py` measures them on speakers never heard.
 
 Source: Berg, O'Connor and Cruz, "Keyword Transformer: A Self-Attention Model for Keyword Spotting", Interspeech 2021,
 https://arxiv.org/abs/2104.00769.

@@ -6,7 +6,8 @@ has the same shape and every channel has weights of its own. The pooling takes t
 feature axis: which band a sound is in says which sound it is, and a network this shallow sees too little of the
 picture to know that from inside it.
 
-Expect 100.0% on FSDD's official split (`python benchmarks/accuracy.py --models ResidualCNN`, mean of 3 seeds).
+`python benchmarks/accuracy.py --models ResidualCNN` measures it on FSDD's official split, `python benchmarks/zoo.py` on
+speakers never heard.
 
 Source: the residual CNN listing of the textbooks (docs/listings.md), put right; He et al., "Deep Residual Learning for
 Image Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385.

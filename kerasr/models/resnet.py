@@ -6,8 +6,7 @@ ResNet50 has bottlenecks that end in four times the filters, with the stride in 
 less than in the 1x1 before it. Each block begins as its shortcut alone: the scale of its last norm starts at zero
 (Goyal et al. 2017, https://arxiv.org/abs/1706.02677), which lets the deep ones learn from few recordings.
 
-Expect 98.7%, 98.0% and 99.0% on FSDD's official split (`python benchmarks/accuracy.py`, mean of 3 seeds
-for ResNet18, one for the others).
+`python benchmarks/accuracy.py` measures them on FSDD's official split.
 
 Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016,
 https://arxiv.org/abs/1512.03385.

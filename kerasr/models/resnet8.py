@@ -6,8 +6,7 @@ leaves out instead of dropping three of four (ResNet-D). The pooling puts the av
 maximum. So the network knows sounds of about a quarter of a second, and not where in the word or on the frequency axis
 they were.
 
-Expect 94.0% on FSDD's speakers, each left out in turn, and 90.8% on the worst of them, where each clip is heard at
-three speeds (`python benchmarks/unseen_speakers.py --candidate digits-best`, one seed).
+`python benchmarks/unseen_speakers.py --candidate digits-best` measures it on FSDD's speakers, each left out in turn.
 
 Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016,
 https://arxiv.org/abs/1512.03385; the shortcut: He et al., "Bag of Tricks for Image Classification with Convolutional
