@@ -18,6 +18,7 @@ measured again while that file is there.
 """
 
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,8 +36,8 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.evaluation import rate_interval
 from kerasr.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
+from kerasr.intervals import binomial_interval, rate_interval
 from kerasr.run_directory import Run, list_runs
 
 WORD, PRESET = "stop", "wakeword_stop"
@@ -122,7 +123,7 @@ def false_alarms(run: Run) -> dict[str, Any]:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Each way at each threshold: each seed's counts, and the rate of all together with its exact 95% interval."""
+    """Each way at each threshold: its seeds' counts, and their means with exact 95% intervals of one detector's."""
     print("| trained against | threshold | words found | false alarms | an hour | other clips heard as it |")
     print("|---|---|---|---|---|---|")
     for way in WAYS:
@@ -130,19 +131,20 @@ def print_table(results: list[dict[str, Any]]) -> None:
             hours = sum(found[0]["hours"].values())
             for value in map(str, THRESHOLDS):
                 alarms = [sum(counts[value] for counts in result["false_alarms"].values()) for result in found]
+                words, num_words = [result["words_found"][value] for result in found], found[0]["num_words"]
+                least, most = binomial_interval(round(statistics.mean(words)), num_words)
                 print(
-                    f"| {way} | {value} | {listed(result['words_found'][value] for result in found)} "
-                    f"of {found[0]['num_words']} | {listed(alarms)} in {hours:.2f} hours "
-                    f"| {an_hour(alarms, hours)} "
+                    f"| {way} | {value} | {listed(words)} of {num_words} ({least:.0%} to {most:.0%}) "
+                    f"| {listed(alarms)} in {hours:.2f} hours | {an_hour(alarms, hours)} "
                     f"| {listed(result['other_clips_heard'][value] for result in found)} "
                     f"of {found[0]['num_other_clips']} |"
                 )
 
 
 def an_hour(alarms: list[int], hours: float) -> str:
-    """The rate of all seeds together, with its exact interval."""
-    low, high = rate_interval(sum(alarms), len(alarms) * hours)
-    return f"{sum(alarms) / len(alarms) / hours:.1f} ({low:.1f} to {high:.1f})"
+    """The seeds' mean rate with the interval of one: all listen to the same hours, which do not become more by it."""
+    low, high = rate_interval(statistics.mean(alarms), hours)
+    return f"{statistics.mean(alarms) / hours:.1f} ({low:.1f} to {high:.1f})"
 
 
 def listed(counts: Any) -> str:

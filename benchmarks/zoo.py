@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from kerasr import atomic
-from kerasr.evaluation import mean_interval
+from kerasr.intervals import mean_interval
 from kerasr.registry import list_models
 
 ROOT = Path(__file__).parents[1]

@@ -107,13 +107,13 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     for heading in ("accuracy", "95% interval", "parameters", "M MACs", "s an epoch", "ms a clip", "size"):
         table.add_column(heading, justify="right")
     for row in comparison["runs"]:
-        low, high = row["accuracy_interval"]
+        interval = row["accuracy_interval"]
         macs, seconds = row["macs"], row["seconds_per_epoch"]
         table.add_row(
             isolate(row["name"]),
             row["model"],
             Text(f"{row['accuracy']:.1%}", "bold"),
-            f"{low:.1%} to {high:.1%}",
+            "{:.1%} to {:.1%}".format(*interval) if interval else "-",
             f"{row['parameters']:,}",
             f"{macs / 1e6:.1f}" if macs else "-",
             f"{seconds:.1f}" if seconds else "-",

@@ -15,15 +15,8 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import (
-    CONFIDENCE,
-    LEAST_SPEAKERS,
-    compute_metrics,
-    heard_index,
-    mean_interval,
-    speaker_units,
-    standard_error,
-)
+from kerasr.evaluation import compute_metrics, heard_index
+from kerasr.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
 
@@ -43,7 +36,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         - `runs`: a list with `name`, `path`, `model`, `accuracy`, `accuracy_interval`, `interval_method`, `parameters`,
           `macs`, `seconds_per_epoch`, `latency_ms`, `model_bytes`;
         - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's
-          method where there is more than one pair), `differs` and `sentence`.
+          method where there is more than one pair; None without a test), `differs` and `sentence`.
 
     Raises:
         UserError: they know different words, share no test clip, or a clip cannot be read.
@@ -67,12 +60,8 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}
         for name, one in zip(names[1:], correct[1:], strict=True)
     ]
-    _adjust(pairs)
+    judge(pairs)
     for pair in pairs:
-        low, high = pair["interval"]
-        # Both the test and the interval must exclude chance before one is called better.
-        excluded = pair["p_adjusted"] < 1 - CONFIDENCE and not low <= 0 <= high
-        pair["differs"] = excluded and not pair["too_few_speakers"]
         pair["sentence"] = _sentence(pair)
     return {"num_clips": len(shared), "notes": notes, "threads": _threads(), "runs": rows, "pairs": pairs}
 
@@ -82,10 +71,9 @@ def paired_test(
 ) -> dict[str, Any]:
     """Do two recognisers that heard the same clips differ?
 
-    Clips of one speaker stand or fall together, so it is a t test over speakers of the mean difference (a clip without
-    one stands for itself), and below `LEAST_SPEAKERS` no test is worth a verdict. Where no speaker is known, McNemar's
-    exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes clips for
-    independent.
+    McNemar's exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes
+    clips for independent. Clips of one speaker are not, so where speakers are known a t test over them must say so, too
+    (a clip without one stands for itself), and of fewer than `LEAST_SPEAKERS` there is no test.
 
     Args:
         first: `(clips,)`, whether the first heard each clip rightly.
@@ -95,37 +83,54 @@ def paired_test(
 
     Returns:
         `difference` of the accuracies, the second's less the first's; `interval`, its 95% interval, and
-        `interval_method`; `only_first` and `only_second`, the clips that one alone hears rightly; `num_speakers`, and
-        whether they are `too_few_speakers` for a verdict; `p_value`.
+        `interval_method`, as of `kerasr.intervals.mean_interval`; `only_first` and `only_second`, the clips that one
+        alone hears rightly; `num_speakers`, 0 where none is known; `p_value`, None without a test.
     """
     gain = second.astype(int) - first.astype(int)
-    only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
-    num_speakers = len({*speakers} - {None})
     interval, method = mean_interval(gain, speakers, seed, lowest=-1.0)
     return {
         "difference": float(gain.mean()),
         "interval": interval,
         "interval_method": method,
-        "only_first": only_first,
-        "only_second": only_second,
-        "num_speakers": num_speakers,
-        "too_few_speakers": 0 < num_speakers < LEAST_SPEAKERS,
+        "only_first": int((gain < 0).sum()),
+        "only_second": int((gain > 0).sum()),
+        "num_speakers": len({*speakers} - {None}),
         "p_value": _p_value(gain, speakers),
     }
 
 
-def _p_value(gain: np.ndarray, speakers: Sequence[str | None]) -> float:
-    """How likely so large a mean difference `(clips,)` would be of two recognisers that do not differ."""
-    only_first, only_second = int((gain < 0).sum()), int((gain > 0).sum())
-    units, count, _ = speaker_units(speakers)
-    if not only_first + only_second:
-        return 1.0
-    if count == len(gain):  # Every clip is its own draw.
-        return float(stats.binomtest(only_second, only_first + only_second).pvalue)
-    error = standard_error(gain, units)
-    # Without an error, all speakers gain alike: then their signs decide.
-    p_value = 2 * stats.t.sf(abs(gain.mean()) / error, count - 1) if error else 2.0 ** (1 - count)
-    return float(p_value)
+def judge(pairs: list[dict[str, Any]]) -> None:
+    """Add `p_adjusted`, by the method of Holm (1979), as of many pairs some differ by chance; and `differs`.
+
+    A pair differs where its test and its interval both exclude chance; without a test it does not.
+
+    Args:
+        pairs: each what `paired_test` returns.
+    """
+    tested = [pair for pair in pairs if pair["p_value"] is not None]
+    highest = 0.0
+    for rank, pair in enumerate(sorted(tested, key=lambda pair: pair["p_value"])):
+        highest = max(highest, min(1.0, (len(tested) - rank) * pair["p_value"]))
+        low, high = pair["interval"]
+        pair |= {"p_adjusted": highest, "differs": highest < 1 - CONFIDENCE and not low <= 0 <= high}
+    for pair in pairs:
+        if pair["p_value"] is None:
+            pair |= {"p_adjusted": None, "differs": False}
+
+
+def _p_value(gain: np.ndarray, speakers: Sequence[str | None]) -> float | None:
+    """The greater one of the test over clips and the test over speakers; None where too few of these are known."""
+    won, differ = int((gain > 0).sum()), int((gain != 0).sum())
+    over_clips = float(stats.binomtest(won, differ).pvalue) if differ else 1.0
+    units = group_units(gain, speakers)
+    if not units.num_speakers:
+        return over_clips
+    if units.num_speakers < LEAST_SPEAKERS:
+        return None
+    # (Speakers who all gain alike have no spread; the clips decide then.)
+    error = units.standard_error
+    over_speakers = float(2 * stats.t.sf(abs(units.mean) / error, units.degrees)) if error else 0.0
+    return max(over_clips, over_speakers)
 
 
 def _check(runs: Sequence[Run]) -> None:
@@ -210,26 +215,21 @@ def _threads() -> int | None:
     return tf.config.threading.get_intra_op_parallelism_threads() or None
 
 
-def _adjust(pairs: list[dict[str, Any]]) -> None:
-    """Add `p_adjusted`, by the method of Holm (1979): of many pairs, some differ by chance."""
-    highest = 0.0
-    for rank, pair in enumerate(sorted(pairs, key=lambda pair: pair["p_value"])):
-        highest = max(highest, min(1.0, (len(pairs) - rank) * pair["p_value"]))
-        pair["p_adjusted"] = highest
-
-
 def _sentence(pair: dict[str, Any]) -> str:
     """What the pair comes to."""
-    low, high = (100 * end for end in pair["interval"])
     name, against, points = isolate(pair["name"]), isolate(pair["against"]), 100 * pair["difference"]
     if pair["differs"]:
         verdict = f"{name} is {'better' if points > 0 else 'worse'} than {against}"
-    elif pair["too_few_speakers"]:
+    elif pair["p_adjusted"] is None:
         verdict = f"too few speakers to tell whether {name} and {against} differ"
     else:
         verdict = f"{name} and {against} are not shown to differ"
+    interval = f"no interval: {pair['interval_method']}"
+    if pair["interval"]:
+        low, high = (100 * end for end in pair["interval"])
+        interval = f"95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}"
+    chance = "" if pair["p_adjusted"] is None else f", p = {pair['p_adjusted']:.2g}"
     return (
-        f"{verdict}: {points:+.1f} points (95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}); "
-        f"{pair['only_second']:,} clips only {name} hears, {pair['only_first']:,} only {against}, "
-        f"p = {pair['p_adjusted']:.2g}"
+        f"{verdict}: {points:+.1f} points ({interval}); {pair['only_second']:,} clips only {name} hears, "
+        f"{pair['only_first']:,} only {against}{chance}"
     )

@@ -19,7 +19,8 @@ from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import rate_interval
+from kerasr.false_alarms import alarm_rate
+from kerasr.intervals import mean_interval
 from kerasr.listening import Ear, Gate, Listener, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
@@ -44,10 +45,16 @@ class Scene:
     Attributes:
         waveform: float32 `(samples,)`.
         words: start and end in seconds, and the word; None for a clip of something else.
+        speakers: who speaks in each of `words`; None where that is not known.
     """
 
     waveform: np.ndarray
     words: tuple[tuple[float, float, str | None], ...]
+    speakers: tuple[str | None, ...]
+
+
+# The end and the smoothed answer of each window of a stream, of `Listener.answer`; and the stream.
+Heard = tuple[list[tuple[float, np.ndarray]], Scene]
 
 
 def make_scene(
@@ -56,6 +63,7 @@ def make_scene(
     sample_rate: int,
     *,
     snr_db: float,
+    speakers: Sequence[str | None] | None = None,
     noise: np.ndarray | None = None,
     seed: int = 0,
 ) -> Scene:
@@ -66,12 +74,14 @@ def make_scene(
         words: what each says; None where it is nothing to report.
         sample_rate: in Hz.
         snr_db: power of a clip where it sounds over that of the noise, in dB.
+        speakers: who speaks in each clip, where that is known.
         noise: a recording to repeat; made between white and pink where None.
         seed: draws order, pauses and noise.
     """
     draw = np.random.default_rng(seed)
     pieces, said, position = [], [], 0
-    for number in draw.permutation(len(clips)):
+    order = draw.permutation(len(clips))
+    for number in order:
         pause = round(draw.uniform(*PAUSE_SECONDS) * sample_rate)
         clip = clips[number] * NOISE_LEVEL * 10 ** (snr_db / 20) / max(_loudness(clips[number], sample_rate), 1e-6)
         start, end = position + pause, position + pause + len(clip)
@@ -81,7 +91,8 @@ def make_scene(
     speech = np.concatenate([*pieces, np.zeros(round(PAUSE_SECONDS[1] * sample_rate), np.float32)])
     sound = _noise(len(speech), draw) if noise is None else np.resize(noise, len(speech))
     sound = sound * NOISE_LEVEL / max(np.sqrt(np.mean(sound**2)), 1e-9)
-    return Scene((speech + sound).astype("float32"), tuple(said))
+    who = tuple(speakers[number] if speakers else None for number in order)
+    return Scene((speech + sound).astype("float32"), tuple(said), who)
 
 
 def _loudness(clip: np.ndarray, sample_rate: int) -> float:
@@ -111,31 +122,43 @@ def score(
         refractory_seconds: silence after a report.
 
     Returns:
-        `threshold`, `miss_rate`, `false_alarms`, `false_alarms_per_hour` and its exact 95% interval,
-        `false_alarms_per_hour_interval`, `delay` (median seconds from a word's end to its report; None without any),
-        `num_words`.
+        `threshold`, `num_words`, `num_missed`, `miss_rate`, what `kerasr.false_alarms.alarm_rate` says, and `delay`
+        (median seconds from a word's end to its report; None without any).
+    """
+    delays, num_alarms = match_reports(answers, scene, ear, threshold, refractory_seconds)
+    found = [delay for delay in delays if delay is not None]
+    num_missed = len(delays) - len(found)
+    return {
+        "threshold": float(threshold),
+        "num_words": len(delays),
+        "num_missed": num_missed,
+        "miss_rate": num_missed / len(delays),
+        **alarm_rate(num_alarms, len(scene.waveform) / ear.sample_rate / 3600),
+        "delay": float(np.median(found)) if found else None,
+    }
+
+
+def match_reports(
+    answers: Sequence[tuple[float, np.ndarray]], scene: Scene, ear: Ear, threshold: float, refractory_seconds: float
+) -> tuple[list[float | None], int]:
+    """Which words of a scene are reported; takes what `score` takes.
+
+    Returns:
+        For each word to report that is said, seconds from its end to its report, None where it is missed; and the
+        number of false alarms.
     """
     gate = Gate(ear.labels, ear.words, threshold, refractory_seconds)
     heard = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
     # A report counts for a word while its window still holds some of it.
     late = ear.window / ear.sample_rate
-    open_words = [item for item in scene.words if item[2] is not None]
-    num_words, delays = len(open_words), []
+    said = [item for item in scene.words if item[2] is not None]
+    delays: list[float | None] = [None] * len(said)
     for report in heard:
-        right = [item for item in open_words if item[0] < report.seconds <= item[1] + late and item[2] == report.word]
-        if right:
-            open_words.remove(right[0])
-            delays.append(report.seconds - right[0][1])
-    hours = len(scene.waveform) / ear.sample_rate / 3600
-    return {
-        "threshold": float(threshold),
-        "miss_rate": len(open_words) / num_words,
-        "false_alarms": len(heard) - len(delays),
-        "false_alarms_per_hour": (len(heard) - len(delays)) / hours,
-        "false_alarms_per_hour_interval": rate_interval(len(heard) - len(delays), hours),
-        "delay": float(np.median(delays)) if delays else None,
-        "num_words": num_words,
-    }
+        for place, (start, end, word) in enumerate(said):
+            if delays[place] is None and start < report.seconds <= end + late and word == report.word:
+                delays[place] = report.seconds - end
+                break
+    return delays, len(heard) - sum(delay is not None for delay in delays)
 
 
 def evaluate_stream(
@@ -167,19 +190,21 @@ def evaluate_stream(
     if run.is_preset:
         raise UserError(f"{run.path.name}: a preset brings no validation clips to choose a threshold on")
     ear, options = run_ear(run, carry_state=carry_state), ListenOptions()
-    curves = {}
+    heard, curves = {}, {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]
         if not any(_word(run, ear, item) for item in items):
             raise UserError(f"{run.path}: its {split} split has no recording of a word to place in a stream")
-        curves[split] = [_curve(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
+        heard[split] = [_listen(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
+        curves[split] = [_curve(one, ear, options, snr_db) for one, snr_db in zip(heard[split], snrs_db, strict=True)]
     threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
     place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
     result = {
         "threshold": threshold,
         "false_alarms_per_hour_wanted": false_alarms_per_hour,
         "test": [
-            {"snr_db": curve["snr_db"], "hours": curve["hours"], **curve["rows"][place]} for curve in curves["test"]
+            {"snr_db": curve["snr_db"], **curve["rows"][place], **_miss_interval(one, ear, options, threshold)}
+            for one, curve in zip(heard["test"], curves["test"], strict=True)
         ],
         "curves": curves,
     }
@@ -191,15 +216,21 @@ def evaluate_stream(
     return result
 
 
-def _curve(
-    run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str
-) -> dict[str, Any]:
-    """The scores at all thresholds of one stream."""
+def _listen(run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str) -> Heard:
+    """Place the recordings in a stream, and hear it."""
     clips = [read_clip(item.path, run.config.features) for item in items]
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], ear.sample_rate)[0] if noise else None
     words = [_word(run, ear, item) for item in items]
-    scene = make_scene(clips, words, ear.sample_rate, snr_db=snr_db, noise=recorded, seed=run.config.split_seed)
+    scene = make_scene(
+        clips,
+        words,
+        ear.sample_rate,
+        snr_db=snr_db,
+        speakers=[item.speaker for item in items],
+        noise=recorded,
+        seed=run.config.split_seed,
+    )
     listener, size = Listener(ear, options), round(CHUNK_SECONDS * ear.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
     answers = []
@@ -207,8 +238,22 @@ def _curve(
         for chunk in chunks:
             answers += listener.answer(chunk)
             notice.advance(1)
-    rows = [score(answers, scene, ear, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
-    return {"snr_db": snr_db, "hours": len(scene.waveform) / ear.sample_rate / 3600, "rows": rows}
+    return answers, scene
+
+
+def _curve(heard: Heard, ear: Ear, options: ListenOptions, snr_db: float) -> dict[str, Any]:
+    """The scores at all thresholds of one stream."""
+    rows = [score(*heard, ear, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
+    return {"snr_db": snr_db, "hours": rows[0]["hours"], "rows": rows}
+
+
+def _miss_interval(heard: Heard, ear: Ear, options: ListenOptions, threshold: float) -> dict[str, Any]:
+    """The 95% interval of the share of words that are missed, over their speakers."""
+    _, scene = heard
+    delays, _ = match_reports(*heard, ear, threshold, options.refractory_seconds)
+    speakers = [who for (_, _, word), who in zip(scene.words, scene.speakers, strict=True) if word is not None]
+    interval, method = mean_interval(np.array([delay is None for delay in delays]), speakers)
+    return {"miss_interval": interval, "miss_interval_method": method}
 
 
 def _word(run: Run, ear: Ear, item: Utterance) -> str | None:

@@ -122,6 +122,8 @@ def _stream(config: EvaluateConfig) -> None:
     import json
 
     from kerasr.detection import evaluate_stream
+    from kerasr.evaluation import format_missed
+    from kerasr.false_alarms import format_alarms
     from kerasr.run_directory import load_run
 
     run = load_run(config.run)
@@ -140,10 +142,9 @@ def _stream(config: EvaluateConfig) -> None:
     console.print(f"threshold {result['threshold']:.2f}, chosen on validation clips; on test clips:")
     for row in result["test"]:
         late = "" if row["delay"] is None else f", {row['delay']:.2f} s after the word"
-        alarms = f"{row['false_alarms_per_hour']:.1f} false alarms an hour"
         console.print(
-            f"  {row['snr_db']:3g} dB: {1 - row['miss_rate']:.1%} of {row['num_words']} words found{late}, {alarms} "
-            f"({row['false_alarms']} in {60 * row['hours']:.0f} minutes)",
+            f"  {row['snr_db']:3g} dB: {1 - row['miss_rate']:.1%} of words found{late}; {format_missed(row)}; "
+            f"{format_alarms(row)}",
             soft_wrap=True,
         )
     console.print(str(folder / "detection.png"), soft_wrap=True)
@@ -212,11 +213,10 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     from rich.text import Text
 
     metrics = evaluation.metrics
-    low, high = metrics["accuracy_interval"]
     clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
     lines = {
         "accuracy": Text.assemble((f"{metrics['accuracy']:.1%}", "bold"), f", {clips} ({metrics['measured_on']})"),
-        "95% interval": f"{low:.1%} to {high:.1%}, {metrics['interval_method']}",
+        **_interval(metrics),
         **_of_people(metrics),
         **_scores(metrics),
         **_worst_groups(metrics),
@@ -233,13 +233,22 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     console.print(Text(f"{'report':{width}}{evaluation.report}"), soft_wrap=True)
 
 
+def _interval(metrics: dict[str, Any]) -> dict[str, str]:
+    """The accuracy's interval with its method, or why there is none."""
+    from kerasr.intervals import format_interval
+
+    name, text = "95% interval", format_interval(metrics["accuracy_interval"], metrics["interval_method"])
+    return {name: text.removeprefix(f"{name} ")}
+
+
 def _of_people(metrics: dict[str, Any]) -> dict[str, str]:
     """The accuracy of the clips that have a speaker, where others, as silences, have none."""
+    from kerasr.intervals import format_interval
+
     if not (people := metrics["people"]):
         return {}
-    low, high = people["accuracy_interval"]
-    text = f"{people['accuracy']:.1%} of {people['num_clips']:,} clips (95% interval {low:.1%} to {high:.1%})"
-    return {"of people": text}
+    interval = format_interval(people["accuracy_interval"], people["interval_method"])
+    return {"of people": f"{people['accuracy']:.1%} of {people['num_clips']:,} clips ({interval})"}
 
 
 def _rejected(counts: dict[str, Any]) -> str:
@@ -251,6 +260,8 @@ def _rejected(counts: dict[str, Any]) -> str:
 
 def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     """The scores beside the accuracy: the detector's, or the worst word."""
+    from kerasr.evaluation import format_missed
+
     if "detector" in metrics:
         names = {
             "precision": "precision",
@@ -259,7 +270,10 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
             "average precision": "average_precision",
         }
         found = {name: metrics["detector"][key] for name, key in names.items()}
-        return {"detector": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None)}
+        return {
+            "detector": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None),
+            "misses": format_missed(metrics["detector"]),
+        }
     rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}
     words = [word for word in metrics["words"] if word["recall"] is not None]
     worst = min(words, key=lambda word: word["recall"])
@@ -269,12 +283,14 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
 
 def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
     """The worst speaker, and the worst group of each column of the manifest."""
+    from kerasr.intervals import format_interval
+
     worst = {name: (items[0]["group"], items[0]) for name, items in metrics["groups"].items()}
     if len(metrics["speakers"]) > 1:
         worst = {"speaker": (metrics["speakers"][0]["speaker"], metrics["speakers"][0]), **worst}
     return {
         f"worst {isolate(name)}": f"{isolate(group)}, {item['accuracy']:.1%} of {item['num_clips']:,} clips "
-        f"(95% interval {item['accuracy_interval'][0]:.1%} to {item['accuracy_interval'][1]:.1%})"
+        f"({format_interval(item['accuracy_interval'], item['interval_method'])})"
         for name, (group, item) in worst.items()
     }
 

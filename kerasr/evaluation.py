@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
@@ -16,11 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-# Resamplings behind the confidence interval, and the share of them that lies inside it.
-BOOTSTRAP_ROUNDS = 10_000
-CONFIDENCE = 0.95
-# Of fewer speakers a resampling knows next to nothing, and a test of two recognisers nothing.
-LEAST_SPEAKERS = 5
+from kerasr.intervals import format_interval, mean_interval
 
 # Bins of equal width that the calibration sorts clips into by their confidence.
 NUM_BINS = 10
@@ -58,7 +53,8 @@ def compute_metrics(
 
     Returns:
         - `num_clips`, `num_correct`, `accuracy`;
-        - `accuracy_interval`, the two ends of the 95% interval, and `interval_method`, which says how it was found;
+        - `accuracy_interval`, the two ends of the 95% interval, and `interval_method`, which says how it was found
+          (None, and why, where there is one speaker: `kerasr.intervals.mean_interval`);
         - `people`, where some clips have a speaker and others, as those of silence, have none: `num_clips`,
           `num_correct`, `accuracy`, `accuracy_interval` and `interval_method` of those that have; None elsewhere;
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
@@ -68,8 +64,9 @@ def compute_metrics(
         - `groups`: for each of `groups` that tells clips apart, the same list with `group` in the place of `speaker`;
         - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
           `num_clips`, `confidence`, `accuracy`;
-        - `detector`, for one: `threshold`, `precision`, `recall`, `recall_interval` (None where no clip says the word),
-          `roc_auc`, `average_precision`, and `thresholds` and `histogram` to choose another threshold by.
+        - `detector`, for one: `threshold`, `precision`, `recall`, `num_words` and `num_missed` of them, `miss_interval`
+          (95%, of the share that is missed) and `miss_interval_method`, `roc_auc`, `average_precision`, and
+          `thresholds` and `histogram` to choose another threshold by.
 
     Raises:
         ValueError: there is no clip, shapes disagree, or a probability is not a number from 0 to 1.
@@ -89,7 +86,8 @@ def compute_metrics(
         "labels": list(labels),
         "words": words,
         "confusion": confusion_matrix(label_index, heard, labels=range(len(labels))).tolist(),
-        "speakers": _groups(correct, speakers, speakers, "speaker", seed),
+        # Of one speaker, the interval is that of other clips by them.
+        "speakers": _groups(correct, speakers, [None] * len(speakers), "speaker", seed),
         "groups": {
             name: _groups(correct, values, speakers, "group", seed)
             for name, values in (groups or {}).items()
@@ -98,10 +96,7 @@ def compute_metrics(
         "calibration": _calibration(probs, label_index, heard),
     }
     if detector:
-        metrics["detector"] = _detector(probs[:, 1], label_index)
-        said = np.flatnonzero(label_index)
-        of_words = mean_interval(correct[said], [speakers[index] for index in said], seed)[0] if len(said) else None
-        metrics["detector"]["recall_interval"] = of_words
+        metrics["detector"] = _detector(probs[:, 1], label_index, speakers, seed)
     return metrics
 
 
@@ -127,91 +122,10 @@ def _check(
         raise ValueError(f"a detector has two labels, absence and presence of the word; these are {len(labels)}")
 
 
-def mean_interval(
-    values: np.ndarray, speakers: Sequence[str | None], seed: int = 0, *, lowest: float = 0.0
-) -> tuple[list[float], str]:
-    """Where a mean over clips would lie with other speakers: its 95% interval, and how that was found.
-
-    Clips of one speaker stand or fall together, so the speakers count, and not the clips (where fewer than two are
-    known, the clips do; a clip without a speaker stands for itself). From `LEAST_SPEAKERS` on it is the expanded
-    percentile interval, a bootstrap that is wider the fewer they are: the plain one would hold the truth in 86% of
-    cases with six. Of fewer it is a t interval over speakers. Where all values are alike, as when every clip is right,
-    it is the exact one of Clopper and Pearson (1934): that so many speakers are all right is compatible with a share of
-    others who are not.
-
-    Args:
-        values: `(clips,)` from `lowest` to 1: whether each is right, or by how much one recogniser is better there.
-        speakers: who speaks in each clip; None where that is not known.
-        seed: of the resampling.
-        lowest: what a value may be; -1 for differences.
-
-    Source: T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69(4), 2015,
-    section 5.4 of https://arxiv.org/abs/1411.5279.
-    """
-    values = np.asarray(values, np.float64)
-    units, count, over = speaker_units(speakers)
-    if np.ptp(values) == 0:
-        interval = [float(end) for end in _exact_interval(values[0], lowest, count)]
-        return interval, f"exact over {over}, as all are alike"
-    if np.ptp(np.bincount(units, values) / np.bincount(units)) == 0:
-        # By chance all speakers have one score: what is left to draw is clips, as widely as so few speakers ask for.
-        units, over = np.arange(len(values)), f"the clips of {over}, who score alike"
-    if count < LEAST_SPEAKERS:
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * standard_error(values, units)
-        low, high = values.mean() - half, values.mean() + half
-        return [float(max(low, lowest)), float(min(high, 1.0))], f"t over {over}, which are few"
-    return _expanded_percentile(values, units, count, seed), f"expanded bootstrap over {over}"
-
-
-def _exact_interval(value: float, lowest: float, count: int) -> tuple[float, float]:
-    """The ends of the interval where so many units all have one value, between the lowest and 1."""
-    others = 1 - ((1 - CONFIDENCE) / 2) ** (1 / count)
-    return value - (value - lowest) * others, value + (1 - value) * others
-
-
-def standard_error(values: np.ndarray, units: np.ndarray) -> float:
-    """Of the mean of values `(clips,)`, where the clips of one unit `(clips,)` are one draw."""
-    sums = np.bincount(units, values - values.mean())
-    return float(np.sqrt(len(sums) / (len(sums) - 1) * np.square(sums).sum()) / len(values))
-
-
-def speaker_units(speakers: Sequence[str | None]) -> tuple[np.ndarray, int, str]:
-    """What counts as one draw: a speaker, and a clip without one; a clip, where fewer than two speakers are known.
-
-    Returns:
-        `(clips,)` index of each clip's unit; how many speakers there are, or clips; and both in words: "16 speakers and
-        29 clips without one".
-    """
-    known = {speaker: number for number, speaker in enumerate(sorted({*speakers} - {None}))}
-    if len(known) < 2:
-        return np.arange(len(speakers)), len(speakers), f"{len(speakers):,} clip{'s' * (len(speakers) != 1)}"
-    units = np.array([known.get(speaker, len(known) + number) for number, speaker in enumerate(speakers)])
-    _, units = np.unique(units, return_inverse=True)
-    alone = sum(speaker is None for speaker in speakers)
-    rest = f" and {alone:,} clip{'s' * (alone > 1)} without one" if alone else ""
-    return units, len(known), f"{len(known):,} speakers{rest}"
-
-
-def _expanded_percentile(values: np.ndarray, units: np.ndarray, count: int, seed: int) -> list[float]:
-    """The two ends of the interval of a mean over clips whose units are drawn anew, `count` of which are speakers."""
-    sizes, sums = np.bincount(units), np.bincount(units, values)
-    # Units with the same numbers are drawn as one kind: single clips come in a few kinds, however many there are.
-    (sizes, sums), kind = np.unique(np.stack([sizes, sums]), axis=1, return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)
-    tail = stats.norm.cdf(np.sqrt(count / (count - 1)) * stats.t.ppf((1 - CONFIDENCE) / 2, count - 1))
-    return np.quantile(draws @ sums / (draws @ sizes), (tail, 1 - tail)).tolist()
-
-
-def rate_interval(count: int, exposure: float) -> list[float]:
-    """The exact 95% interval of a rate, as of false alarms an hour (Garwood 1936).
-
-    Args:
-        count: what was counted.
-        exposure: in how much, as hours.
-    """
-    tail = (1 - CONFIDENCE) / 2
-    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    return [float(low / exposure), float(stats.chi2.ppf(1 - tail, 2 * count + 2) / 2 / exposure)]
+def format_missed(detector: Mapping[str, Any]) -> str:
+    """A detector's misses: "2 of 29 words missed (95% interval 0.8% to 22.8%, t over 3 speakers)"."""
+    interval = format_interval(detector["miss_interval"], detector["miss_interval_method"])
+    return f"{detector['num_missed']:,} of {detector['num_words']:,} words missed ({interval})"
 
 
 def _accuracy(correct: np.ndarray, speakers: Sequence[str | None], seed: int) -> dict[str, Any]:
@@ -299,8 +213,15 @@ def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) 
     }
 
 
-def _detector(probability: np.ndarray, present: np.ndarray) -> dict[str, Any]:
+def _detector(
+    probability: np.ndarray, present: np.ndarray, speakers: Sequence[str | None], seed: int
+) -> dict[str, Any]:
     """Scores of a detector from the probability of the word `(clips,)` and whether it is said."""
+    said = np.flatnonzero(present)
+    missed = probability[said] < THRESHOLD
+    interval, method = None, "no clip says the word"
+    if len(said):
+        interval, method = mean_interval(missed, [speakers[index] for index in said], seed)
     both = 0 < present.sum() < len(present)
     thresholds = [_at_threshold(probability, present, float(threshold)) for threshold in THRESHOLDS]
     half = _at_threshold(probability, present, THRESHOLD)
@@ -309,6 +230,10 @@ def _detector(probability: np.ndarray, present: np.ndarray) -> dict[str, Any]:
         "threshold": THRESHOLD,
         "precision": half["precision"],
         "recall": half["recall"],
+        "num_words": len(said),
+        "num_missed": int(missed.sum()),
+        "miss_interval": interval,
+        "miss_interval_method": method,
         "roc_auc": float(roc_auc_score(present, probability)) if both else None,
         "average_precision": float(average_precision_score(present, probability)) if present.any() else None,
         "thresholds": thresholds,

@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Any
@@ -26,7 +26,8 @@ from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, THRESHOLDS, rate_interval
+from kerasr.evaluation import THRESHOLD, THRESHOLDS
+from kerasr.intervals import rate_interval
 from kerasr.run_directory import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
@@ -115,8 +116,7 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
     """False alarms of a detector on the part of its long negatives that no training has heard.
 
     Returns:
-        `hours` listened to, `false_alarms` at the threshold 0.5, `false_alarms_per_hour` and its exact 95% interval,
-        `false_alarms_per_hour_interval`; and `by_threshold`: a list with `threshold` and `false_alarms_per_hour`.
+        What `alarm_rate` says at the threshold 0.5, and `by_threshold`: a list with `threshold` and what it says there.
 
     Raises:
         UserError: the folder is gone or has no recording, or one cannot be read.
@@ -130,12 +130,31 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
     hours = seconds / 3600
     alarms = {value: count_alarms(stretches, scores, value, spec) for value in (THRESHOLD, *THRESHOLDS)}
     return {
-        "hours": hours,
-        "false_alarms": alarms[THRESHOLD],
-        "false_alarms_per_hour": alarms[THRESHOLD] / hours,
-        "false_alarms_per_hour_interval": rate_interval(alarms[THRESHOLD], hours),
-        "by_threshold": [{"threshold": value, "false_alarms_per_hour": alarms[value] / hours} for value in THRESHOLDS],
+        **alarm_rate(alarms[THRESHOLD], hours),
+        "by_threshold": [{"threshold": value, **alarm_rate(alarms[value], hours)} for value in THRESHOLDS],
     }
+
+
+def alarm_rate(count: int, hours: float) -> dict[str, Any]:
+    """`hours`, `false_alarms` in them, `false_alarms_per_hour`, and `false_alarms_per_hour_interval`, the 95% of it.
+
+    The interval is exact for alarms that tell nothing of each other; those of one voice may come together.
+    """
+    return {
+        "hours": hours,
+        "false_alarms": count,
+        "false_alarms_per_hour": count / hours,
+        "false_alarms_per_hour_interval": rate_interval(count, hours),
+    }
+
+
+def format_alarms(rate: Mapping[str, Any]) -> str:
+    """What `alarm_rate` says: "1 false alarm in 13.9 minutes, 4.3 an hour (95% interval 0.1 to 24.0)"."""
+    count, (low, high) = rate["false_alarms"], rate["false_alarms_per_hour_interval"]
+    return (
+        f"{count:,} false alarm{'s' * (count != 1)} in {60 * rate['hours']:.1f} minutes, "
+        f"{rate['false_alarms_per_hour']:.1f} an hour (95% interval {low:.1f} to {high:.1f})"
+    )
 
 
 def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Stretch]:

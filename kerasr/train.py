@@ -81,32 +81,31 @@ def parse_config(argv: list[str]) -> TrainConfig:
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
     from kerasr.data.corpora.synthetic import NAME
+    from kerasr.evaluation import format_missed
+    from kerasr.false_alarms import format_alarms
+    from kerasr.intervals import format_interval
 
     metrics = run.metrics or {}
-    low, high = metrics["accuracy_interval"]
+    interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
     console.print()
     console.print(
         Text.assemble(
             (f"{metrics['accuracy']:.1%}", "bold"),
-            f" of {metrics['num_clips']:,} test clips right (95% interval {low:.1%} to {high:.1%}); {run.config.keep} "
+            f" of {metrics['num_clips']:,} test clips right ({interval}); {run.config.keep} "
             f"epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of "
             "training",
         )
     )
     if people := metrics["people"]:
-        low, high = people["accuracy_interval"]
+        interval = format_interval(people["accuracy_interval"], people["interval_method"])
         console.print(
             Text.assemble(
                 (f"{people['accuracy']:.1%}", "bold"),
-                f" of the {people['num_clips']:,} clips that people say (95% interval {low:.1%} to {high:.1%}); the "
-                "others have no speaker",
+                f" of the {people['num_clips']:,} clips that people say ({interval}); the others have no speaker",
             )
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
-        console.print(
-            f"{negatives['false_alarms_per_hour']:.1f} false alarms an hour ({60 * negatives['hours']:.1f} minutes "
-            f"heard), {1 - metrics['detector']['recall']:.1%} of the words missed"
-        )
+        console.print(f"{format_alarms(negatives)}; {format_missed(metrics['detector'])}")
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(run.config), style="yellow")
     next_command = command_line("predict", run.path, run.utterances("test")[0].path)

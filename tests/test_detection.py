@@ -20,7 +20,8 @@ SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Wi
 
 def test_a_scene_has_each_clip_where_it_says_and_at_the_ratio(rng):
     clips = [level * rng.standard_normal(size) for level, size in ((0.5, 800), (0.001, 300), (0.1, 2000))]
-    scene = make_scene(clips, ["a", None, "b"], 1000, snr_db=20.0, seed=3)
+    scene = make_scene(clips, ["a", None, "b"], 1000, snr_db=20.0, speakers=["A", None, "B"], seed=3)
+    assert scene.speakers == tuple(word and word.upper() for *_, word in scene.words)
     assert sorted(str(word) for *_, word in scene.words) == ["None", "a", "b"]
     noise = np.concatenate([scene.waveform[:1400], scene.waveform[-2900:]])
     for start, end, word in scene.words:
@@ -44,6 +45,7 @@ def test_misses_false_alarms_and_delays():
     say(times[None][1], "b")  # no word
     found = score(sorted(answers.items()), scene, SILENT, 0.5, 0.0)
     assert (found["num_words"], found["miss_rate"], found["false_alarms"]) == (2, 0.5, 2)
+    assert (found["num_missed"], found["false_alarms_per_hour_interval"][0] > 0) == (1, True)
     assert found["delay"] == pytest.approx(0.2, abs=0.06)
     assert found["false_alarms_per_hour"] == pytest.approx(2 * 3600 / (len(scene.waveform) / 1000))
     deaf = score(sorted(answers.items()), scene, SILENT, 0.95, 0.0)
@@ -68,7 +70,13 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     assert "chosen on validation clips" in out
     assert (tmp_path / "detection.png").read_bytes().startswith(b"\x89PNG")
     result = json.loads((tmp_path / "stream.json").read_text())
-    assert result["test"][0]["num_words"] == len(run.utterances("test"))
+    row = result["test"][0]
+    assert row["num_words"] == len(run.utterances("test"))
+    low, high = row["miss_interval"]
+    assert low <= row["miss_rate"] <= high
+    assert f"{row['num_missed']} of {row['num_words']} words missed (95% interval" in out.replace("\n", " ")
+    low, high = row["false_alarms_per_hour_interval"]
+    assert f"(95% interval {low:.1f} to {high:.1f})" in out
     ear = run_ear(load_run(run.path))
     assert ear.threshold == result["threshold"]
     assert Listener(ear).threshold == result["threshold"]

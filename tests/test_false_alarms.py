@@ -154,10 +154,13 @@ def test_a_run_with_hard_negatives(config, capsys):
     assert os.path.isabs(again.config.hard_negatives)
     negatives = found.metrics["detector"]["negatives"]
     assert negatives["hours"] == pytest.approx(4 / 3600, rel=0.06)
-    assert negatives["false_alarms_per_hour"] == negatives["false_alarms"] / negatives["hours"]
+    low, high = negatives["false_alarms_per_hour_interval"]
+    assert low <= negatives["false_alarms_per_hour"] == negatives["false_alarms"] / negatives["hours"] < high
     assert any("False alarms were counted" in note for note in found.notes)
     train.print_result(Console(), run)
-    assert "false alarms an hour" in capsys.readouterr().out
+    out = capsys.readouterr().out.replace("\n", " ")
+    assert f"{negatives['false_alarms_per_hour']:.1f} an hour (95% interval {low:.1f} to {high:.1f})" in out
+    assert "words missed (95% interval" in out
 
 
 def test_false_alarms_of_a_detector_that_hears_low_tones(config, tone_run):

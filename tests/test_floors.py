@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "checkpoint",
         "recipes",
         "run_directory",
+        "intervals",
         "evaluation",
         "rejection",
         "callbacks",

@@ -300,13 +300,21 @@ def test_evaluating_a_run_gives_it_its_score(tone_run, tmp_path):
     assert run.metrics["parameters"] == run.network.count_params()
     assert run.metrics["model_bytes"] == (path / "model.keras").stat().st_size
     assert run.metrics["latency_ms"] > 0
-    assert run.metrics["interval_method"].startswith(("bootstrap over", "exact"))
+    assert run.metrics["interval_method"].startswith("exact")
     text = evaluation.report.read_text()
     assert run.split_rule in text
     assert "What spoke for" in text
     heard = run.predict_files([item.path for item in run.utterances("test")]).argmax(1)
     truth = run.task.label_index([item.label for item in run.utterances("test")])
     assert evaluation.metrics["accuracy"] == pytest.approx(np.mean(heard == truth))
+
+
+def test_a_page_of_one_speaker_says_why_there_is_no_interval(tmp_path):
+    metrics = made_up(["zero", "one"], speakers=("george",), detector=True)
+    assert metrics["accuracy_interval"] is None
+    page = write(tmp_path, metrics).read_text()
+    assert "no interval: one speaker tells nothing of others" in page
+    assert "words missed (no interval" in page
 
 
 def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):

@@ -8,6 +8,8 @@ from kerasr.rejection import least_probability, stream_threshold
 from kerasr.run_directory import Run
 from kerasr.stream import StreamFacts
 
+TEST_SCORES = ("accuracy", "accuracy_interval", "interval_method", "num_clips")
+
 
 def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, Any]:
     """The run's facts as plain JSON types, what was measured of the export, and how to call its signature `stream`."""
@@ -21,7 +23,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
         "statistics": run.facts["statistics"],
         "hear_at": list(run.config.hear_at),
         "model": run.config.model,
-        "test": {key: metrics[key] for key in ("accuracy", "accuracy_interval", "num_clips") if key in metrics},
+        "test": {key: metrics[key] for key in TEST_SCORES if key in metrics},
         "split_rule": run.split_rule,
         "data": {key: corpus[key] for key in ("name", "source", "licence", "fingerprint")},
         "check": vars(check),

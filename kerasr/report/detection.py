@@ -20,7 +20,11 @@ def draw_detection(result: Mapping[str, Any]) -> Picture:
         title = (
             f"{1 - best['miss_rate']:.0%} of words found at {best['false_alarms_per_hour']:.1f} false alarms an hour"
         )
-        note = f"Threshold {result['threshold']:.2f}, ringed, chosen on validation clips. Down and left is better."
+        low, high = best["false_alarms_per_hour_interval"]
+        note = (
+            f"Threshold {result['threshold']:.2f}, ringed, chosen on validation clips. False alarms: {low:.1f} to "
+            f"{high:.1f} with 95%. Down and left is better."
+        )
         picture = Picture("detection", 7.0, 4.6, title, note)
         axes = picture.subplots()
         for number, curve in enumerate(result["curves"]["test"]):

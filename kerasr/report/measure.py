@@ -20,7 +20,7 @@ from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
 from kerasr.explain import Explainer
-from kerasr.false_alarms import measure_false_alarms
+from kerasr.false_alarms import format_alarms, measure_false_alarms
 from kerasr.recipes.voices import expect_of_people
 from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
@@ -230,14 +230,13 @@ def _notes(
         )
     if len(speakers) == 1:
         notes.append(
-            f"One speaker ({isolate(next(iter(speakers)))}): another may be heard better or worse than the interval "
-            "says."
+            f"One speaker ({isolate(next(iter(speakers)))}): another may be heard better or worse, how much cannot be "
+            "told."
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(
-            f"False alarms were counted on {60 * negatives['hours']:.1f} minutes of "
-            f"{isolate(str(run.config.negatives))}, the last fifth of each recording: {negatives['false_alarms']:,} at "
-            f"the threshold {THRESHOLD}."
+            f"False alarms were counted on {isolate(str(run.config.negatives))}, the last fifth of each recording: at "
+            f"the threshold {THRESHOLD}, {format_alarms(negatives)}."
         )
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
     if missing:
@@ -287,9 +286,11 @@ def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
             for name, key in (("ROC AUC", "roc_auc"), ("average precision", "average_precision"))
         }
         if negatives := detector.get("negatives"):
-            scores["false alarms an hour"] = f"{negatives['false_alarms_per_hour']:.1f}"
+            low, high = negatives["false_alarms_per_hour_interval"]
+            rate = negatives["false_alarms_per_hour"]
+            scores["false alarms an hour (95% interval)"] = f"{rate:.1f} ({low:.1f} to {high:.1f})"
         if detector["recall"] is not None:
-            scores["words missed"] = f"{1 - detector['recall']:.1%}"
+            scores["words missed"] = f"{detector['num_missed']:,} of {detector['num_words']:,}"
     else:
         scores = {"macro recall": f"{metrics['macro_recall']:.1%}"}
     if people := metrics["people"]:

@@ -18,6 +18,8 @@ from matplotlib import image
 
 from kerasr import atomic
 from kerasr.console import isolate
+from kerasr.evaluation import format_missed
+from kerasr.intervals import format_interval
 from kerasr.report.clips import Clip
 from kerasr.report.pictures import (
     draw_calibration,
@@ -259,6 +261,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
+    environment.filters["interval"] = format_interval
+    environment.filters["missed"] = format_missed
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["isolate"] = isolate
     environment.filters["spectrogram"] = _spectrogram

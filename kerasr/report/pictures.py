@@ -89,7 +89,8 @@ def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, 
         axes = picture.subplots()
         position = np.arange(len(shown))
         accuracy = np.array([item["accuracy"] for _, item in shown])
-        intervals = np.array([item["accuracy_interval"] for _, item in shown])
+        # Of one speaker there is none, and no line.
+        intervals = np.array([item["accuracy_interval"] or (np.nan, np.nan) for _, item in shown])
         axes.barh(position, 1, color=FAINT, height=0.64)
         axes.barh(position, accuracy, color=np.where(accuracy < overall - 0.1, WRONG, RIGHT), height=0.64, alpha=0.75)
         axes.hlines(position, *intervals.T, color=INK, linewidth=1.4)

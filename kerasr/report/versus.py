@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import Bbox
 
 from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, shorten
@@ -34,7 +34,7 @@ def draw_cost(
     """Accuracy with its 95% interval against multiply-accumulates, or parameters where a row has none.
 
     Args:
-        rows: each with `name`, `accuracy`, `accuracy_interval`, `macs`, `parameters`.
+        rows: each with `name`, `accuracy`, `accuracy_interval` (None for no line), `macs`, `parameters`.
         note: the line under the title.
         name: of the picture's file, without suffix.
     """
@@ -46,14 +46,17 @@ def draw_cost(
         axes = picture.subplots()
         x = np.array([row["macs" if by_macs else "parameters"] for row in rows], float)
         y = np.array([row["accuracy"] for row in rows])
-        low, high = np.array([row["accuracy_interval"] for row in rows]).T
+        low, high = np.array([row["accuracy_interval"] or (np.nan, np.nan) for row in rows]).T
         axes.grid(axis="y")
         axes.vlines(x, low, high, color=RIGHT, linewidth=1, alpha=0.35)
         axes.scatter(x, y, 42, color=RIGHT, linewidths=0, zorder=3)
         axes.set_xscale("log")
         axes.set(xlim=(x.min() / 2.5, x.max() * 2.5), ylabel="accuracy")
         axes.set_xlabel("multiply-accumulates of one clip" if by_macs else "parameters")
+        # Within a decade there may be no power of ten to write.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if x.max() >= 10 * x.min() else (1, 2, 5)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.tick_params(length=0, which="both")
         _name_points(picture, axes, x, y, [shorten(row["name"], 28) for row in rows])
@@ -70,9 +73,9 @@ def draw_differences(comparison: Mapping[str, Any]) -> Picture:
         axes = picture.subplots()
         axes.axvline(0, color=INK, linewidth=1)
         for position, pair in enumerate(pairs):
-            low, high = pair["interval"]
             colour = MUTED if not pair["differs"] else RIGHT if pair["difference"] > 0 else WRONG
-            axes.plot([100 * low, 100 * high], [position, position], color=colour)
+            if pair["interval"]:
+                axes.plot([100 * end for end in pair["interval"]], [position, position], color=colour)
             axes.plot(100 * pair["difference"], position, "o", color=colour)
         axes.set_yticks(range(len(pairs)), [shorten(pair["name"], 34) for pair in pairs], color=INK)
         axes.set(ylim=(len(pairs) - 0.5, -0.5))
