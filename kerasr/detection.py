@@ -5,6 +5,7 @@ them. A report is right where it names the word that is being said, in time; eve
 word without a right report is missed. The threshold is chosen on validation clips, and reported on test clips.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.false_alarms import alarm_rate
 from kerasr.intervals import mean_interval
+from kerasr.judgement import judge_stream
 from kerasr.listening import Ear, Gate, Listener, run_ear
 from kerasr.report import draw_detection
 from kerasr.run_directory import Run, update_facts
@@ -208,12 +210,19 @@ def evaluate_stream(
         ],
         "curves": curves,
     }
+    result["judgements"] = [dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run))]
     folder = folder or run.evaluations / "stream"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(folder / "stream.json", (json.dumps(result, indent=1) + "\n").encode())
     atomic.write_bytes(folder / "detection.png", draw_detection(result).png())
     update_facts(run, stream={key: result[key] for key in ("threshold", "false_alarms_per_hour_wanted", "test")})
     return result
+
+
+def _clips_right(run: Run) -> float:
+    """Share of single clips of words that the run hears rightly, by its last evaluation; 0 before there is one."""
+    metrics = run.metrics or {"accuracy": 0.0}
+    return metrics["detector"]["recall"] or 0.0 if "detector" in metrics else metrics["accuracy"]
 
 
 def _listen(run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str) -> Heard:

@@ -121,6 +121,8 @@ def _stream(config: EvaluateConfig) -> None:
     """Measure the run on streams, and say what a user of `kerasr.listen` may expect."""
     import json
 
+    from rich.text import Text
+
     from kerasr.detection import evaluate_stream
     from kerasr.evaluation import format_missed
     from kerasr.false_alarms import format_alarms
@@ -147,6 +149,8 @@ def _stream(config: EvaluateConfig) -> None:
             f"{format_alarms(row)}",
             soft_wrap=True,
         )
+    for judgement in result["judgements"]:
+        console.print(Text(f"note: {judgement['text']}", "yellow"), soft_wrap=True)
     console.print(str(folder / "detection.png"), soft_wrap=True)
 
 
@@ -213,11 +217,8 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     from rich.text import Text
 
     metrics = evaluation.metrics
-    clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
     lines = {
-        "accuracy": Text.assemble((f"{metrics['accuracy']:.1%}", "bold"), f", {clips} ({metrics['measured_on']})"),
-        **_interval(metrics),
-        **_of_people(metrics),
+        **_headline(metrics),
         **_scores(metrics),
         **_worst_groups(metrics),
         "latency": f"{metrics['latency_ms']:.1f} ms a clip",
@@ -231,6 +232,19 @@ def print_summary(console: "Console", evaluation: "Evaluation") -> None:
     for note in evaluation.notes:
         console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
     console.print(Text(f"{'report':{width}}{evaluation.report}"), soft_wrap=True)
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The accuracy; of a detector, to whom a rare word matters, its misses and false alarms."""
+    from rich.text import Text
+
+    from kerasr.evaluation import format_detector
+
+    if "detector" in metrics:
+        return {"detector": Text.assemble((format_detector(metrics), "bold"), f" ({metrics['measured_on']})")}
+    clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
+    accuracy = Text.assemble((f"{metrics['accuracy']:.1%}", "bold"), f", {clips} ({metrics['measured_on']})")
+    return {"accuracy": accuracy, **_interval(metrics), **_of_people(metrics)}
 
 
 def _interval(metrics: dict[str, Any]) -> dict[str, str]:
@@ -271,7 +285,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
         }
         found = {name: metrics["detector"][key] for name, key in names.items()}
         return {
-            "detector": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None),
+            "scores": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None),
             "misses": format_missed(metrics["detector"]),
         }
     rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}

@@ -128,6 +128,14 @@ def format_missed(detector: Mapping[str, Any]) -> str:
     return f"{detector['num_missed']:,} of {detector['num_words']:,} words missed ({interval})"
 
 
+def format_detector(metrics: Mapping[str, Any]) -> str:
+    """A detector's headline: "misses 1 of 29, false alarms 4 of 322"."""
+    (rejected, alarms), _ = metrics["confusion"]
+    detector = metrics["detector"]
+    missed = f"misses {detector['num_missed']:,} of {detector['num_words']:,}"
+    return f"{missed}, false alarms {alarms:,} of {rejected + alarms:,}"
+
+
 def _accuracy(correct: np.ndarray, speakers: Sequence[str | None], seed: int) -> dict[str, Any]:
     interval, method = mean_interval(correct, speakers, seed)
     return {

@@ -82,9 +82,22 @@ def describe_run(path: Path) -> dict[str, Any]:
         "recipe": _field(config, "recipe", str),
         "model": _field(config, "model", str),
         "accuracy": _field(metrics, "accuracy", float),
+        "score": _score(metrics),
         "bytes": sum(file.st_size for file in files),
         "changed": max((file.st_mtime for file in files), default=0.0),
     }
+
+
+def _score(metrics: dict[str, Any]) -> str | None:
+    """The headline: the accuracy, or a detector's misses and false alarms."""
+    if "detector" in metrics:
+        from kerasr.evaluation import format_detector
+
+        # (Earlier versions counted no words missed.)
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            return format_detector(metrics)
+    accuracy = _field(metrics, "accuracy", float)
+    return None if accuracy is None else f"{accuracy:.1%}"
 
 
 def _files(path: Path) -> list[os.stat_result]:
@@ -104,13 +117,12 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     table.add_column("run", min_width=max(len(row["run"]) for row in rows), overflow="fold")
     table.add_column("model")
     table.add_column("status")
-    table.add_column("accuracy", justify="right")
+    table.add_column("score", justify="right")
     table.add_column("size", justify="right")
     table.add_column("age", justify="right")
     for row in rows:
-        score = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
         size = f"{row['bytes'] / 1e6:.1f} MB"
-        table.add_row(row["run"], row["model"] or "-", row["status"], score, size, age(row["started"]))
+        table.add_row(row["run"], row["model"] or "-", row["status"], row["score"] or "-", size, age(row["started"]))
     console = make_console()
     console.print(table)
     for row in rows:

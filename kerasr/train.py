@@ -81,22 +81,25 @@ def parse_config(argv: list[str]) -> TrainConfig:
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
     from kerasr.data.corpora.synthetic import NAME
-    from kerasr.evaluation import format_missed
+    from kerasr.evaluation import format_detector, format_missed
     from kerasr.false_alarms import format_alarms
     from kerasr.intervals import format_interval
 
     metrics = run.metrics or {}
     interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
     console.print()
+    headline, rest = f"{metrics['accuracy']:.1%}", f" of {metrics['num_clips']:,} test clips right ({interval})"
+    if "detector" in metrics:
+        headline, rest = format_detector(metrics), " of the test's other clips"
     console.print(
         Text.assemble(
-            (f"{metrics['accuracy']:.1%}", "bold"),
-            f" of {metrics['num_clips']:,} test clips right ({interval}); {run.config.keep} "
+            (headline, "bold"),
+            f"{rest}; {run.config.keep} "
             f"epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of "
             "training",
         )
     )
-    if people := metrics["people"]:
+    if (people := metrics["people"]) and "detector" not in metrics:
         interval = format_interval(people["accuracy_interval"], people["interval_method"])
         console.print(
             Text.assemble(
@@ -106,6 +109,8 @@ def print_result(console: Console, run: "Run") -> None:
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         console.print(f"{format_alarms(negatives)}; {format_missed(metrics['detector'])}")
+    for judgement in metrics["judgements"]:
+        console.print(Text(f"note    {judgement['text']}", "yellow"), soft_wrap=True)
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(run.config), style="yellow")
     next_command = command_line("predict", run.path, run.utterances("test")[0].path)

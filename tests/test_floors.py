@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "callbacks",
         "explain",
         "false_alarms",
+        "judgement",
         "report",
         "comparison",
         "runtime",

@@ -1,5 +1,6 @@
 """Measure a run on its test split, or on other recordings, and write the report."""
 
+import dataclasses
 import datetime
 import json
 import statistics
@@ -21,6 +22,7 @@ from kerasr.errors import UserError
 from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
 from kerasr.explain import Explainer
 from kerasr.false_alarms import format_alarms, measure_false_alarms
+from kerasr.judgement import judge_run
 from kerasr.recipes.voices import expect_of_people
 from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
@@ -41,7 +43,8 @@ class Evaluation:
     """What was measured, and where it was written.
 
     Attributes:
-        metrics: what `compute_metrics` found, and the run's `parameters`, `model_bytes` and `latency_ms`.
+        metrics: what `compute_metrics` found, the run's `parameters`, `model_bytes` and `latency_ms`, and its
+            `judgements`, a list with `code` and `text`.
         notes: what a reader must know to judge the scores.
         folder: of `metrics.json`, `report.html` and `pictures/`.
     """
@@ -89,7 +92,9 @@ def evaluate_run(
         metrics["source"] = corpus.source
     if corpus is None and run.config.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
-    notes = _notes(run, utterances, metrics, corpus, split)
+    judgements = judge_run(run, utterances, metrics)
+    metrics["judgements"] = [dataclasses.asdict(judgement) for judgement in judgements]
+    notes = [judgement.text for judgement in judgements] + _notes(run, utterances, metrics, corpus, split)
     if folder is None:
         own = corpus is None and split == "test"
         folder = run.path if own and not run.is_preset else _own_folder(run.evaluations, split, corpus)
@@ -227,11 +232,6 @@ def _notes(
         notes.append(
             f"The run that this one began from or learnt from has heard {_list(only_before, 10)}: expect less for a "
             "new voice."
-        )
-    if len(speakers) == 1:
-        notes.append(
-            f"One speaker ({isolate(next(iter(speakers)))}): another may be heard better or worse, how much cannot be "
-            "told."
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(

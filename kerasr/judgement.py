@@ -1,0 +1,203 @@
+"""What is wrong with a run, said of every run in one place: the report, the terminal and metrics.json repeat it.
+
+A judgement is no score. It says that a score is none to rely on, or that the model is no good, and what to change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasr import audio
+from kerasr.data.manifest import Utterance
+from kerasr.errors import UserError
+from kerasr.intervals import LEAST_SPEAKERS, binomial_interval
+from kerasr.run_directory import Run
+
+# A trend of the validation is told from its noise over so many epochs.
+TREND_EPOCHS = 5
+# Of fewer clips of its word a detector's misses are a matter of luck.
+LEAST_WORDS = 10
+# Training clips that are mostly so much longer or shorter than what the model looks at are cut, or mostly padding.
+LONGER, SHORTER = 1.5, 0.25
+# So few clips tell next to nothing, however many are right.
+FEW_CLIPS, RECORD_MORE = 30, "Record more to test on."
+# Recordings whose rate is looked up.
+MAX_LOOKED_UP = 20
+# So many words fewer are found in a stream than in clips, and something about the clips is not as in the stream.
+STREAM_LOSS = 0.15
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One thing that is wrong.
+
+    Attributes:
+        code: its stable name, for programs.
+        text: what is wrong, and what to change.
+    """
+
+    code: str
+    text: str
+
+
+def judge_run(run: Run, utterances: Sequence[Utterance], metrics: Mapping[str, Any]) -> list[Judgement]:
+    """What is wrong with a run, of its scores on some recordings, its history and its clips; the worst first."""
+    judges = (
+        judge_scores(metrics),
+        judge_validation(run.history, run.config.keep, len(run.utterances("validation"))),
+        judge_test(metrics),
+        _judge_clips(run, utterances),
+    )
+    return [judgement for found in judges for judgement in found]
+
+
+def judge_scores(metrics: Mapping[str, Any]) -> list[Judgement]:
+    """Is it better than an answer that does not listen? Of the metrics that `compute_metrics` returns."""
+    return _judge_detector(metrics) if "detector" in metrics else _judge_words(metrics)
+
+
+def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clips: int) -> list[Judgement]:
+    """Did the validation fall at the end, while the last weights are kept?
+
+    Means over `TREND_EPOCHS` epochs are compared, and twice the standard error of one of them is taken for noise.
+
+    Args:
+        history: a row an epoch, with `val_accuracy`.
+        keep: which weights the run keeps.
+        num_clips: of the validation.
+    """
+    accuracy = np.array([row.get("val_accuracy", np.nan) for row in history])
+    if keep != "last" or len(accuracy) < 2 * TREND_EPOCHS or not num_clips or not np.isfinite(accuracy).all():
+        return []
+    means = np.convolve(accuracy, np.full(TREND_EPOCHS, 1 / TREND_EPOCHS), "valid")
+    best, last = int(means.argmax()), means[-1]
+    noise = 2 * np.sqrt(max(means[best] * (1 - means[best]), 1 / num_clips) / num_clips)
+    if means[best] - last <= noise:
+        return []
+    return [
+        Judgement(
+            "falling_validation",
+            f"The validation fell from {means[best]:.1%} (epochs {best + 1} to {best + TREND_EPOCHS}) to {last:.1%} "
+            f"(the last {TREND_EPOCHS}), and the last weights are kept: train with --keep best, or for fewer --epochs.",
+        )
+    ]
+
+
+def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
+    """Is the test large enough to tell?"""
+    found = []
+    if 0 < (number := len(metrics["speakers"])) < LEAST_SPEAKERS:
+        found.append(
+            Judgement(
+                "few_test_speakers",
+                f"The test has {number} speaker{'s' * (number > 1)}: others may be heard much better or worse. Record "
+                "more people, or leave each out in turn (--leave-out NAME).",
+            )
+        )
+    words = metrics.get("detector", {}).get("num_words")
+    if words is not None and words < LEAST_WORDS:
+        found.append(
+            Judgement(
+                "few_positive_clips",
+                f"The test has {words} clip{'s' * (words != 1)} of the word: how many are missed cannot be told. "
+                "Record more of it.",
+            )
+        )
+    return found
+
+
+def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgement]:
+    """Are far fewer words found in a stream than clips promise?
+
+    Args:
+        result: of `kerasr.detection.evaluate_stream`.
+        clips_right: share of single clips of words that are heard rightly.
+    """
+    quietest = max(result["test"], key=lambda row: row["snr_db"])
+    found, words = 1 - quietest["miss_rate"], quietest["num_words"]
+    if binomial_interval(round(found * words), words)[1] >= clips_right - STREAM_LOSS:
+        return []
+    return [
+        Judgement(
+            "stream_misses",
+            f"In a stream {found:.1%} of the words are found at {quietest['snr_db']:g} dB, and {clips_right:.1%} of "
+            "single clips: what surrounds a word was not in the training. Train with --augment.silence 0.3 "
+            "--augment.noise 0.8, or take a lower --false-alarms-per-hour into account.",
+        )
+    ]
+
+
+def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
+    clips = np.sum(metrics["confusion"], axis=1)
+    commonest = int(clips.argmax())
+    constant = clips[commonest] / clips.sum()
+    least = binomial_interval(metrics["num_correct"], metrics["num_clips"])[0]
+    if metrics["accuracy_interval"] is not None:
+        least = min(least, metrics["accuracy_interval"][0])
+    way_out = "Look at the training curves and the recordings; more epochs, recordings or another --model may help."
+    if metrics["accuracy"] <= constant:
+        text = f"It is no better than always answering {metrics['labels'][commonest]!r}, which is right {constant:.1%} "
+        return [Judgement("worse_than_constant", f"{text}of the time. {way_out}")]
+    chance = max(constant, 1 / len(clips))
+    if least <= chance:
+        clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
+        text = f"It is not shown to be better than chance ({chance:.1%}): {clips} do not tell them apart."
+        return [Judgement("near_chance", f"{text} {RECORD_MORE if metrics['num_clips'] < FEW_CLIPS else way_out}")]
+    return []
+
+
+def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
+    (rejected, alarms), _ = metrics["confusion"]
+    detector = metrics["detector"]
+    words, others = detector["num_words"], rejected + alarms
+    if not words or not others:
+        return []
+    heard = words - detector["num_missed"]
+    if (heard, alarms) in ((words, others), (0, 0)):
+        answer = "yes" if heard else "no"
+        text = (
+            f"It answers {answer} to every clip. Train longer, or with --sampling balanced and more counter-examples."
+        )
+        return [Judgement("constant_answer", text)]
+    if binomial_interval(heard, words)[0] <= binomial_interval(alarms, others)[1]:
+        text = (
+            f"It is not shown to be better than chance: it answers yes to {heard:,} of {words:,} clips of its word, "
+            f"and to {alarms:,} of {others:,} others. Train longer, or with more recordings of the word."
+        )
+        return [Judgement("near_chance", text)]
+    return []
+
+
+def _judge_clips(run: Run, utterances: Sequence[Utterance]) -> list[Judgement]:
+    """Do the clips suit what the model looks at?"""
+    spec, found = run.config.features, []
+    seconds = [item.duration for item in run.utterances("train") if item.duration]
+    if seconds and spec.clip_seconds is not None:
+        half, length = float(np.median(seconds)), spec.clip_seconds
+        for code, unfit, why in (
+            ("long_clips", half > LONGER * length, f"are longer than {half:.2g} s: only their middle is heard"),
+            ("short_clips", half < SHORTER * length, f"are shorter than {half:.2g} s: the model hears mostly padding"),
+        ):
+            if unfit:
+                text = f"The model looks at {length:g} s, and half of the training clips {why}."
+                found.append(Judgement(code, f"{text} Set --features.clip-seconds."))
+    rates = sorted(rate for item in utterances[:MAX_LOOKED_UP] if (rate := _rate(item.path)))
+    if rates and (rate := rates[len(rates) // 2]) < spec.sample_rate:
+        found.append(
+            Judgement(
+                "lower_sample_rate",
+                f"The recordings have {rate:,} Hz and the model {spec.sample_rate:,}: the upper bands are empty. Train "
+                f"with --features.sample-rate {rate}.",
+            )
+        )
+    return found
+
+
+def _rate(path: str) -> int | None:
+    """A recording's sample rate; None where it cannot be read."""
+    try:
+        return audio.facts(path).sample_rate
+    except UserError:
+        return None

@@ -1,0 +1,130 @@
+"""What is wrong with a run is said, and of a good one nothing."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kerasr import evaluate, runs
+from kerasr.evaluation import compute_metrics
+from kerasr.features import Features
+from kerasr.judgement import judge_scores, judge_stream, judge_test, judge_validation
+from kerasr.registry import builder
+from kerasr.report import evaluate_run
+from kerasr.run_directory import join, load_run
+
+
+def metrics_of(said, heard, speakers=None, detector=False):
+    number = 2 if detector else int(max(*said, *heard)) + 1
+    names = ["not it", "it"] if detector else [f"word {place}" for place in range(number)]
+    return compute_metrics(np.eye(number)[np.asarray(heard)], said, names, speakers, detector=detector)
+
+
+def codes(judgements):
+    return [judgement.code for judgement in judgements]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "expected"),
+    [
+        ([0] * 50 + [1] * 50, [0] * 48 + [1] * 52, []),
+        # Four of five clips say the first word, and it says that always.
+        ([0] * 80 + [1] * 20, [0] * 100, ["worse_than_constant"]),
+        ([0] * 80 + [1] * 20, [0] * 70 + [1] * 10 + [0] * 20, ["worse_than_constant"]),
+        # 18 of 40 of three words, by guessing.
+        ([0] * 14 + [1] * 13 + [2] * 13, [0] * 6 + [1] * 14 + [2] * 7 + [2] * 5 + [0] * 8, ["near_chance"]),
+    ],
+)
+def test_word_models_no_better_than_an_answer_that_does_not_listen(said, heard, expected):
+    assert codes(judge_scores(metrics_of(said, heard))) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "expected"),
+    [
+        ([1] * 30 + [0] * 300, [1] * 27 + [0] * 3 + [1] * 4 + [0] * 296, []),
+        # A constant answer is 80% right, and no detector.
+        ([1] * 60 + [0] * 240, [0] * 300, ["constant_answer"]),
+        ([1] * 60 + [0] * 240, [1] * 300, ["constant_answer"]),
+        ([1] * 60 + [0] * 240, [1] * 30 + [0] * 30 + [1] * 110 + [0] * 130, ["near_chance"]),
+        ([0] * 10, [0] * 10, []),
+    ],
+)
+def test_detectors_no_better_than_an_answer_that_does_not_listen(said, heard, expected):
+    assert codes(judge_scores(metrics_of(said, heard, detector=True))) == expected
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "keep", "expected"),
+    [
+        (np.linspace(0.5, 0.95, 20), "last", []),
+        ([*np.linspace(0.5, 0.95, 10), *np.linspace(0.9, 0.7, 8)], "last", ["falling_validation"]),
+        ([*np.linspace(0.5, 0.95, 10), *np.linspace(0.9, 0.7, 8)], "best", []),
+        # Noise of a hundred clips about a plateau.
+        (0.9 + 0.03 * np.random.default_rng(0).standard_normal(40), "last", []),
+        (np.linspace(0.9, 0.2, 6), "last", []),
+    ],
+)
+def test_a_validation_that_falls_while_the_last_weights_are_kept(accuracy, keep, expected):
+    history = [{"epoch": number, "val_accuracy": float(value)} for number, value in enumerate(accuracy, start=1)]
+    assert codes(judge_validation(history, keep, 100)) == expected
+
+
+def test_tests_that_are_too_small_to_tell():
+    said = [1] * 12 + [0] * 12
+    assert codes(judge_test(metrics_of(said, said, [*"abcd"] * 6))) == ["few_test_speakers"]
+    assert codes(judge_test(metrics_of(said, said, [*"abcdef"] * 4))) == []
+    assert codes(judge_test(metrics_of(said, said))) == []
+    few = [1] * 3 + [0] * 21
+    assert codes(judge_test(metrics_of(few, few, detector=True))) == ["few_positive_clips"]
+
+
+@pytest.mark.parametrize(("miss_rate", "expected"), [(0.05, []), (0.15, []), (0.4, ["stream_misses"])])
+def test_streams_in_which_far_less_is_found(miss_rate, expected):
+    rows = [
+        {"snr_db": 20.0, "miss_rate": miss_rate, "num_words": 100},
+        {"snr_db": 0.0, "miss_rate": 0.9, "num_words": 100},
+    ]
+    assert codes(judge_stream({"test": rows}, 0.97)) == expected
+
+
+def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys):
+    """Its copy hears every clip as one word, has clips that are too long for it, and a rate above its recordings'."""
+    good = evaluate_run(load_run(tone_run), folder=tmp_path / "good").metrics
+    assert good["num_correct"] == good["num_clips"] < 10
+    assert [item["code"] for item in good["judgements"]] == ["near_chance"], "so few prove nothing"
+    path = shutil.copytree(tone_run, tmp_path / "deaf")
+    config = json.loads((path / "config.json").read_text())
+    spec = {**config["features"], "sample_rate": 16000, "clip_seconds": 0.1}
+    (path / "config.json").write_text(json.dumps(config | {"features": spec}))
+    run = load_run(path)
+    deaf = builder(run.config.model)(run.config.features.shape, 3, **run.config.model_options)
+    layer = deaf.get_layer("logits")
+    layer.set_weights([0 * layer.get_weights()[0], np.arange(3, dtype="float32")])
+    join([Features(run.config.features)], deaf).save(path / "model.keras")
+    evaluate.main([str(path), "--out", str(tmp_path / "out")])
+    shown = capsys.readouterr().out
+    measured = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert [item["code"] for item in measured["judgements"]] == [
+        "worse_than_constant",
+        "long_clips",
+        "lower_sample_rate",
+    ]
+    page = (tmp_path / "out" / "report.html").read_text()
+    for flag in ("--features.clip-seconds", "--features.sample-rate 8000"):
+        assert flag in shown
+        assert flag in page
+
+
+def test_a_detectors_headline_is_its_misses_and_false_alarms(tone_run, tmp_path):
+    said = np.array([1] * 30 + [0] * 300)
+    heard = np.array([1] * 27 + [0] * 3 + [1] * 4 + [0] * 296)
+    run = tmp_path / "runs" / "detector"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"status": "done", "started": "2026-11-28T06:00:00+00:00"}))
+    (run / "metrics.json").write_text(json.dumps(metrics_of(said, heard, detector=True)))
+    row = runs.describe_run(run)
+    assert row["score"] == "misses 3 of 30, false alarms 4 of 300"
+    (run / "metrics.json").write_text(json.dumps({"accuracy": 0.9, "detector": {"recall": 0.5}}))
+    assert runs.describe_run(run)["score"] == "90.0%"
