@@ -17,12 +17,9 @@ def wakeword(model: str | None = None) -> TrainConfig:
     music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
     --hard-negatives RUN: what the first run takes for the word in the training part is heard four times as often.
 
-    Expect, for "stop" against eleven other labels of Speech Commands (3,247 clips) and 16 speakers never heard, 351 of
-    351 clips right with five eighths of the filters, in 6 minutes of two cores (`python data_scripts/presets.py
-    wakeword_stop`, seed 0). Clips of single words are easy to tell apart: in people's sentences that preset rings 297
-    times an hour at a threshold of 0.5. With --negatives, half an hour of other people's sentences, a detector rings 39
-    times, and with --hard-negatives besides 4 times, finding the word as often (`python benchmarks/false_alarms.py`,
-    seed 0).
+    Clips of single words are easy to tell apart, and say nothing of talk: `python benchmarks/false_alarms.py` counts
+    the false alarms of detectors with neither, with the first and with both, and the card of the preset `wakeword_stop`
+    has those of one that was trained with both.
     """
     name = model or "ResNet8"
     return TrainConfig(
