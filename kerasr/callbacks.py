@@ -18,6 +18,7 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 from kerasr import atomic
 from kerasr.checkpoint import Checkpoint, save_checkpoint
 from kerasr.errors import UserError
+from kerasr.interruption import Interruption
 from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
 
 
@@ -79,6 +80,7 @@ class Keeper(keras.callbacks.Callback):
         patience: epochs without a better score before the training stops; None never stops it.
         patience_from: the epoch from which they count.
         checkpoint_seconds: time between checkpoints inside an epoch.
+        interruption: is obeyed where nothing is lost.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Keeper(keras.callbacks.Callback):
         patience: int | None = None,
         patience_from: int = 0,
         checkpoint_seconds: float = 30.0,
+        interruption: Interruption | None = None,
     ):
         super().__init__()
         self.position = position
@@ -104,6 +107,7 @@ class Keeper(keras.callbacks.Callback):
         self._patience = patience
         self._patience_from = patience_from
         self._checkpoint_seconds = checkpoint_seconds
+        self._interruption = interruption or Interruption()
         self._clock = self._saved = time.monotonic()
 
     def restore(self) -> None:
@@ -116,6 +120,7 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Restore what was saved, now that `fit` has cleared the metrics."""
+        self._interruption.obey()
         self.restore()
         self._first_step = self.position.step
 
@@ -123,9 +128,11 @@ class Keeper(keras.callbacks.Callback):
         """Count the step, look at the loss, and save now and then."""
         self.position.step = self._first_step + batch + 1
         self._stop_at_nan(logs or {})
-        due = time.monotonic() - self._saved >= self._checkpoint_seconds
+        due = self._interruption.asked or time.monotonic() - self._saved >= self._checkpoint_seconds
+        # After an epoch's last step, `on_epoch_end` saves.
         if due and self.position.step < self._num_steps:
             self._save()
+            self._interruption.obey()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Judge the epoch, write the history, and save."""
@@ -146,6 +153,7 @@ class Keeper(keras.callbacks.Callback):
         waited = epoch - max(position.top_epoch, self._patience_from)
         position.stopped = self._patience is not None and waited >= self._patience
         self._save()
+        self._interruption.obey()
         if position.stopped:
             self.model.stop_training = True
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 import tyro
 
 from kerasr.errors import UserError
+from kerasr.interruption import Interruption
 
 T = TypeVar("T")
 
@@ -74,7 +75,10 @@ def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
 
 
 def run_command(main: Callable[[list[str]], None]) -> None:
-    """Run a command's `main` on the process's arguments; what the user can mend ends it with one line and code 2."""
+    """Run a command's `main` on the process's arguments.
+
+    What the user can mend ends it with one line and code 2, Ctrl-C with one line and code 130.
+    """
     # A name that this terminal or file cannot write is printed with its characters' numbers.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -83,7 +87,9 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     debug = len(argv) < len(sys.argv) - 1
     try:
         main(argv)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        # A training says how to go on.
+        print(f"stopped: {stop}" if str(stop) else "stopped", file=sys.stderr)
         sys.exit(130)
     except (UserError, OSError) as error:
         if debug:
@@ -118,9 +124,10 @@ def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> Non
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            for framework in frameworks:
-                importlib.import_module(framework)
-        except BaseException:
+            with Interruption():
+                for framework in frameworks:
+                    importlib.import_module(framework)
+        except Exception:
             aside.seek(0)
             os.write(screen, aside.read())
             raise

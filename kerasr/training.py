@@ -23,6 +23,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
+from kerasr.interruption import Interruption
 from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
 from kerasr.locks import hold_run
@@ -51,11 +52,16 @@ def train_recipe(
 
     Raises:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
+        KeyboardInterrupt: on Ctrl-C, once the step is done and saved; the message says how to go on.
     """
     console = console or make_console()
-    run = prepare_run(config, console)
-    with hold_run(run.path):
-        return _train(run, console, resume=False, callbacks=callbacks)
+    try:
+        with Interruption():
+            run = prepare_run(config, console)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the training had not begun, and nothing is saved") from None
+    with _stopping_well(run) as interruption, hold_run(run.path):
+        return _train(run, console, interruption, resume=False, callbacks=callbacks)
 
 
 def resume_run(
@@ -72,20 +78,51 @@ def resume_run(
 
     Raises:
         UserError: there is no such run, it has ended, another process trains it, or its checkpoint is damaged.
+        KeyboardInterrupt: as `train_recipe`.
     """
     run = load_run(path)
     if run.facts["status"] == "done":
         raise UserError(f"{run.path}: this run has ended; evaluate it with {command_line('evaluate', run.path)}")
-    with hold_run(run.path):
+    with _stopping_well(run) as interruption, hold_run(run.path):
         # (It may have ended meanwhile: then there is nothing left to train.)
         run = load_run(run.path)
         if run.config.epochs is None:
             raise UserError(f"{run.path}: its settings say no number of epochs; restore them, or train anew")
         check_model(run.config, run.task)
-        return _train(run, console or make_console(), resume=(run.path / CHECKPOINT).exists(), callbacks=callbacks)
+        resume = (run.path / CHECKPOINT).exists()
+        return _train(run, console or make_console(), interruption, resume=resume, callbacks=callbacks)
 
 
-def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> Run:
+@contextlib.contextmanager
+def _stopping_well(run: Run) -> Iterator[Interruption]:
+    """On Ctrl-C, a training stops where nothing is lost, and says how to go on."""
+    try:
+        with Interruption(held=True) as interruption:
+            yield interruption
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(run)) from None
+
+
+def _how_to_go_on(run: Run) -> str:
+    """What is saved, and what to type next."""
+    run = load_run(run.path)
+    if run.facts["status"] == "done":
+        return f"the training has ended; evaluate it with {command_line('evaluate', run.path)}"
+    command = command_line("train", "--resume", run.path)
+    if not (run.path / CHECKPOINT).exists():
+        return f"nothing had been learnt yet; begin again with {command}"
+    position = Position.of(load_checkpoint(run.path / CHECKPOINT))
+    return f"what was learnt up to step {position.step} of epoch {position.epoch + 1} is saved; go on with {command}"
+
+
+def _train(
+    run: Run,
+    console: Console,
+    interruption: Interruption,
+    *,
+    resume: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Run:
     """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
     config, task = run.config, run.task
     runtime = decide_runtime(config)
@@ -113,12 +150,14 @@ def _train(run: Run, console: Console, *, resume: bool, callbacks: Sequence[kera
         patience=config.patience,
         patience_from=phases[-1].first,
         checkpoint_seconds=config.checkpoint_seconds,
+        interruption=interruption,
     )
     with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         for phase in phases:
             if (position.epoch, position.step) > (phase.end, 0):
                 continue
+            interruption.obey()
             _begin_phase(phase, trained, network, run, runtime, train, validation)
             _fit(trained, position, phase.end, config.epochs, train, validation, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.

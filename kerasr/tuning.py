@@ -243,6 +243,8 @@ class Search:
             found = run_trial(self.config, values, str(self.folder / folder), callbacks=[_pruner(trial)])
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{self.folder} is saved; go on with the same command") from None
         except Exception as error:
             first = not self.trials
             if not first:

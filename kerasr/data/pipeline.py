@@ -4,8 +4,12 @@ Order and augmentation are functions of (seed, epoch, step), so a stream can beg
 Nothing holds the corpus: memory is a few batches and one integer a recording, however many there are.
 """
 
+import atexit
+import contextlib
+import gc
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -121,8 +125,8 @@ class Pipeline:
     ):
         self.utterances = utterances
         self.features = features
-        # What a recording's fault was: TensorFlow hands its own error on instead.
-        self.fault: UserError | None = None
+        # What was wrong with a recording, or with the cache's disk: TensorFlow hands its own error on instead.
+        self.fault: UserError | OSError | None = None
         self.batch_size = min(batch_size, len(utterances))
         self._passes = passes
         self._label_index = np.asarray(label_index, np.int32)
@@ -210,12 +214,17 @@ class Pipeline:
 
     def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
-        try:
+        with self._noting_fault():
             clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
-        except UserError as error:
+        return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+
+    @contextlib.contextmanager
+    def _noting_fault(self) -> Iterator[None]:
+        try:
+            yield
+        except (UserError, OSError) as error:
             self.fault = error
             raise
-        return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     def _read(self, index: int) -> np.ndarray:
         keeps_waveform = self._cache is not None and not self._keeps_features
@@ -257,8 +266,9 @@ class Pipeline:
         features = self.features(tf.ensure_shape(clips, [None, None]), num_samples)
 
         def put(indices: np.ndarray, features: np.ndarray) -> np.ndarray:
-            for index, clip in zip(indices, features, strict=True):
-                self._cache.put(index, clip)
+            with self._noting_fault():
+                for index, clip in zip(indices, features, strict=True):
+                    self._cache.put(index, clip)
             return features
 
         return tf.numpy_function(put, [indices, features], tf.float32)
@@ -290,6 +300,19 @@ class Pipeline:
     def _make_cache(self, folder: str | os.PathLike[str]) -> ClipCache:
         width = self.features.spec.num_features if self._keeps_features else 0
         return ClipCache(folder, len(self.utterances), width, self.cache_bytes)
+
+
+@atexit.register
+def _stop_reading() -> None:
+    """Free the datasets' iterators that an error's traceback or a cycle keeps, and with them the threads that read.
+
+    One that is in `numpy_function` while the interpreter goes down is ended by it in the midst of TensorFlow's C++: the
+    process aborts, or waits for that thread for ever, whatever its exit code was to be.
+    """
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+    gc.collect()
 
 
 def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
