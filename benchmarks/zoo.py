@@ -14,8 +14,9 @@ timed once, and it gets those that fit, two at least, with the cosine over them.
 and a slow one few. Processor time hardly depends on what else the machine does: two of these may share the work, each
 on models of its own.
 
-Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table, docs/zoo.png
-and kerasr/models/scores.json, which `python -m kerasr.models` shows.
+Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table and,
+of models of which every speaker has been left out, docs/zoo.png and kerasr/models/scores.json, which `python -m
+kerasr.models` shows.
 """
 
 import argparse
@@ -80,8 +81,9 @@ def main() -> None:
     rows = [row for name in names if (row := summarise(name, arguments.minutes))]
     if rows:
         print_table(rows)
-        write_picture(rows)
-        write_scores(rows)
+    if whole := [row for row in rows if row["num_speakers"] == NUM_SPEAKERS]:
+        write_picture(whole)
+        write_scores(whole)
 
 
 def result_path(model: str, left_out: str) -> Path:
@@ -246,18 +248,16 @@ def write_picture(rows: list[dict[str, Any]]) -> None:
 
 
 def write_scores(rows: list[dict[str, Any]]) -> None:
-    """What `python -m kerasr.models` shows: models of which every speaker has been left out."""
-    whole = [row for row in rows if row["num_speakers"] == NUM_SPEAKERS]
+    """What `python -m kerasr.models` shows."""
     scores = {
         row["name"]: {key: row[key] for key in ("accuracy", "accuracy_interval", "worst", "worst_speaker")}
-        for row in whole
+        for row in rows
     }
     what = (
         f"mean accuracy on FSDD's {NUM_SPEAKERS} speakers, left out two at a time of trainings of about "
         f"{rows[0]['minutes']:g} processor minutes, two passes at least; in brackets, the worst speaker's"
     )
-    if whole:
-        write_json(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})
+    write_json(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})
 
 
 if __name__ == "__main__":
