@@ -205,7 +205,7 @@ def _card(
     recipe_score: str | None,
     limits: list[str],
 ) -> str:
-    from kerasr.evaluation import format_missed
+    from kerasr.evaluation import format_missed, format_score
     from kerasr.intervals import format_interval
     from kerasr.run_directory import provenance
 
@@ -217,7 +217,7 @@ def _card(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
-    environment.filters |= {"interval": format_interval, "missed": format_missed}
+    environment.filters |= {"interval": format_interval, "missed": format_missed, "score": format_score}
     licence = facts["corpus"]["licence"]
     terms = next(text for mark, text in TERMS.items() if mark in licence) if licence else NO_TERMS
     return environment.get_template("card.md.jinja").render(

@@ -104,7 +104,7 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("run", overflow="fold")
     table.add_column("model")
-    for heading in ("accuracy", "95% interval", "parameters", "M MACs", "s an epoch", "ms a clip", "size"):
+    for heading in ("score", "95% of accuracy", "parameters", "M MACs", "s an epoch", "ms a clip", "size"):
         table.add_column(heading, justify="right")
     for row in comparison["runs"]:
         interval = row["accuracy_interval"]
@@ -112,7 +112,7 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
         table.add_row(
             isolate(row["name"]),
             row["model"],
-            Text(f"{row['accuracy']:.1%}", "bold"),
+            Text(row["score"], "bold"),
             "{:.1%} to {:.1%}".format(*interval) if interval else "-",
             f"{row['parameters']:,}",
             f"{macs / 1e6:.1f}" if macs else "-",

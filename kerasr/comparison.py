@@ -15,7 +15,7 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.data.progress import Notice
 from kerasr.errors import UserError
-from kerasr.evaluation import compute_metrics, heard_index
+from kerasr.evaluation import compute_metrics, format_score, heard_index
 from kerasr.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
 from kerasr.report import measure_latency
 from kerasr.run_directory import MODEL, Run
@@ -33,8 +33,9 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 
         - `num_clips`, and `notes`: what a reader must know to judge the comparison;
         - `threads`: those that the latency was measured with; None where that is the framework's choice;
-        - `runs`: a list with `name`, `path`, `model`, `accuracy`, `accuracy_interval`, `interval_method`, `parameters`,
-          `macs`, `seconds_per_epoch`, `latency_ms`, `model_bytes`;
+        - `runs`: a list with `name`, `path`, `model`, `score` (the headline of `kerasr.evaluation.format_score`),
+          `accuracy`, `accuracy_interval`, `interval_method`, `parameters`, `macs`, `seconds_per_epoch`, `latency_ms`,
+          `model_bytes`;
         - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's
           method where there is more than one pair; None without a test), `differs` and `sentence`.
 
@@ -54,7 +55,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
         correct.append(heard_index(heard, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
-        scores = {key: metrics[key] for key in kept}
+        scores = {"score": format_score(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
     pairs = [
         {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}

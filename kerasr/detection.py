@@ -210,19 +210,21 @@ def evaluate_stream(
         ],
         "curves": curves,
     }
-    result["judgements"] = [dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run))]
+    result["judgements"] = [dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run, ear))]
     folder = folder or run.evaluations / "stream"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(folder / "stream.json", (json.dumps(result, indent=1) + "\n").encode())
     atomic.write_bytes(folder / "detection.png", draw_detection(result).png())
-    update_facts(run, stream={key: result[key] for key in ("threshold", "false_alarms_per_hour_wanted", "test")})
+    kept = ("threshold", "false_alarms_per_hour_wanted", "test", "judgements")
+    update_facts(run, stream={key: result[key] for key in kept})
     return result
 
 
-def _clips_right(run: Run) -> float:
-    """Share of single clips of words that the run hears rightly, by its last evaluation; 0 before there is one."""
-    metrics = run.metrics or {"accuracy": 0.0}
-    return metrics["detector"]["recall"] or 0.0 if "detector" in metrics else metrics["accuracy"]
+def _clips_right(run: Run, ear: Ear) -> float:
+    """Share of the reported words' single clips that the run recognises, by its last evaluation; 0 before one."""
+    words = [word for word in (run.metrics or {"words": []})["words"] if word["word"] in ear.words]
+    said = sum(word["num_clips"] for word in words)
+    return sum(word["num_clips"] * (word["recall"] or 0.0) for word in words) / max(said, 1)
 
 
 def _listen(run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str) -> Heard:

@@ -138,7 +138,7 @@ def _stream(config: EvaluateConfig) -> None:
         folder=folder,
     )
     if config.json:
-        print(json.dumps({key: result[key] for key in ("threshold", "test")}))
+        print(json.dumps({key: result[key] for key in ("threshold", "test", "judgements")}))
         return
     console = make_console()
     console.print(f"threshold {result['threshold']:.2f}, chosen on validation clips; on test clips:")
@@ -238,12 +238,13 @@ def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
     """The accuracy; of a detector, to whom a rare word matters, its misses and false alarms."""
     from rich.text import Text
 
-    from kerasr.evaluation import format_detector
+    from kerasr.evaluation import format_score
 
+    score = format_score(metrics), "bold"
     if "detector" in metrics:
-        return {"detector": Text.assemble((format_detector(metrics), "bold"), f" ({metrics['measured_on']})")}
+        return {"detector": Text.assemble(score, f" ({metrics['measured_on']})")}
     clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
-    accuracy = Text.assemble((f"{metrics['accuracy']:.1%}", "bold"), f", {clips} ({metrics['measured_on']})")
+    accuracy = Text.assemble(score, f", {clips} ({metrics['measured_on']})")
     return {"accuracy": accuracy, **_interval(metrics), **_of_people(metrics)}
 
 

@@ -23,8 +23,8 @@ LEAST_WORDS = 10
 LONGER, SHORTER = 1.5, 0.25
 # So few clips tell next to nothing, however many are right.
 FEW_CLIPS, RECORD_MORE = 30, "Record more to test on."
-# Recordings whose rate is looked up.
-MAX_LOOKED_UP = 20
+# So many recordings, from everywhere among them, have their rate looked up.
+NUM_LOOKED_UP = 20
 # So many words fewer are found in a stream than in clips, and something about the clips is not as in the stream.
 STREAM_LOSS = 0.15
 
@@ -44,11 +44,14 @@ class Judgement:
 
 def judge_run(run: Run, utterances: Sequence[Utterance], metrics: Mapping[str, Any]) -> list[Judgement]:
     """What is wrong with a run, of its scores on some recordings, its history and its clips; the worst first."""
+    stream = run.facts.get("stream") or {}
     judges = (
         judge_scores(metrics),
         judge_validation(run.history, run.config.keep, len(run.utterances("validation"))),
         judge_test(metrics),
         _judge_clips(run, utterances),
+        # What `kerasr.evaluate --stream` has found.
+        [Judgement(item["code"], item["text"]) for item in stream.get("judgements", ())],
     )
     return [judgement for found in judges for judgement in found]
 
@@ -61,7 +64,8 @@ def judge_scores(metrics: Mapping[str, Any]) -> list[Judgement]:
 def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clips: int) -> list[Judgement]:
     """Did the validation fall at the end, while the last weights are kept?
 
-    Means over `TREND_EPOCHS` epochs are compared, and twice the standard error of one of them is taken for noise.
+    The mean over the last `TREND_EPOCHS` epochs is compared with that over any others in a row, and twice the standard
+    error of one is taken for noise.
 
     Args:
         history: a row an epoch, with `val_accuracy`.
@@ -69,7 +73,7 @@ def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clip
         num_clips: of the validation.
     """
     accuracy = np.array([row.get("val_accuracy", np.nan) for row in history])
-    if keep != "last" or len(accuracy) < 2 * TREND_EPOCHS or not num_clips or not np.isfinite(accuracy).all():
+    if keep != "last" or len(accuracy) <= TREND_EPOCHS or not num_clips or not np.isfinite(accuracy).all():
         return []
     means = np.convolve(accuracy, np.full(TREND_EPOCHS, 1 / TREND_EPOCHS), "valid")
     best, last = int(means.argmax()), means[-1]
@@ -109,7 +113,7 @@ def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
 
 
 def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgement]:
-    """Are far fewer words found in a stream than clips promise?
+    """Are far fewer words found in a stream than clips promise, and more than by the luck of a few words?
 
     Args:
         result: of `kerasr.detection.evaluate_stream`.
@@ -117,14 +121,14 @@ def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgemen
     """
     quietest = max(result["test"], key=lambda row: row["snr_db"])
     found, words = 1 - quietest["miss_rate"], quietest["num_words"]
-    if binomial_interval(round(found * words), words)[1] >= clips_right - STREAM_LOSS:
+    if found >= clips_right - STREAM_LOSS or binomial_interval(round(found * words), words)[1] >= clips_right:
         return []
     return [
         Judgement(
             "stream_misses",
             f"In a stream {found:.1%} of the words are found at {quietest['snr_db']:g} dB, and {clips_right:.1%} of "
             "single clips: what surrounds a word was not in the training. Train with --augment.silence 0.3 "
-            "--augment.noise 0.8, or take a lower --false-alarms-per-hour into account.",
+            "--augment.noise 0.8, or allow more --false-alarms-per-hour.",
         )
     ]
 
@@ -132,11 +136,13 @@ def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgemen
 def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
     clips = np.sum(metrics["confusion"], axis=1)
     commonest = int(clips.argmax())
-    constant = clips[commonest] / clips.sum()
+    # (A test of one word alone has no answer to be better than but a guess.)
+    constant = clips[commonest] / clips.sum() if (clips > 0).sum() > 1 else 0.0
     least = binomial_interval(metrics["num_correct"], metrics["num_clips"])[0]
-    if metrics["accuracy_interval"] is not None:
+    # (By few speakers chance is never out of the question: `judge_test` says that they are few.)
+    if metrics["accuracy_interval"] is not None and not 0 < len(metrics["speakers"]) < LEAST_SPEAKERS:
         least = min(least, metrics["accuracy_interval"][0])
-    way_out = "Look at the training curves and the recordings; more epochs, recordings or another --model may help."
+    way_out = "Look at the training curves and the recordings; more --epochs, recordings or another --model may help."
     if metrics["accuracy"] <= constant:
         text = f"It is no better than always answering {metrics['labels'][commonest]!r}, which is right {constant:.1%} "
         return [Judgement("worse_than_constant", f"{text}of the time. {way_out}")]
@@ -149,12 +155,10 @@ def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
 
 
 def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
-    (rejected, alarms), _ = metrics["confusion"]
-    detector = metrics["detector"]
-    words, others = detector["num_words"], rejected + alarms
+    (rejected, alarms), (missed, heard) = metrics["confusion"]
+    words, others = missed + heard, rejected + alarms
     if not words or not others:
         return []
-    heard = words - detector["num_missed"]
     if (heard, alarms) in ((words, others), (0, 0)):
         answer = "yes" if heard else "no"
         text = (
@@ -167,6 +171,13 @@ def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
             f"and to {alarms:,} of {others:,} others. Train longer, or with more recordings of the word."
         )
         return [Judgement("near_chance", text)]
+    if missed + alarms >= words:
+        text = (
+            f"It is no better than always answering no, which is wrong of {words:,} clips: it misses {missed:,} and "
+            f"raises {alarms:,} false alarms. Take a higher --threshold from the report's table, or train against what "
+            "it takes for the word (--hard-negatives RUN)."
+        )
+        return [Judgement("worse_than_constant", text)]
     return []
 
 
@@ -183,7 +194,8 @@ def _judge_clips(run: Run, utterances: Sequence[Utterance]) -> list[Judgement]:
             if unfit:
                 text = f"The model looks at {length:g} s, and half of the training clips {why}."
                 found.append(Judgement(code, f"{text} Set --features.clip-seconds."))
-    rates = sorted(rate for item in utterances[:MAX_LOOKED_UP] if (rate := _rate(item.path)))
+    spread = utterances[:: max(1, len(utterances) // NUM_LOOKED_UP)]
+    rates = sorted(rate for item in spread if (rate := _rate(item.path)))
     if rates and (rate := rates[len(rates) // 2]) < spec.sample_rate:
         found.append(
             Judgement(

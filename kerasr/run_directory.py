@@ -71,10 +71,18 @@ class Statistics(TypedDict):
     std: list[float]
 
 
+class Remark(TypedDict):
+    """A `kerasr.judgement.Judgement`."""
+
+    code: str
+    text: str
+
+
 class StreamChoice(TypedDict):
     """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
 
     threshold: float
+    judgements: NotRequired[list[Remark]]
 
 
 class RunFacts(TypedDict):

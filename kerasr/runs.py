@@ -91,11 +91,11 @@ def describe_run(path: Path) -> dict[str, Any]:
 def _score(metrics: dict[str, Any]) -> str | None:
     """The headline: the accuracy, or a detector's misses and false alarms."""
     if "detector" in metrics:
-        from kerasr.evaluation import format_detector
+        from kerasr.evaluation import format_score
 
-        # (Earlier versions counted no words missed.)
+        # (Whatever stands in the file: a run that says nothing readable of itself is listed, too.)
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            return format_detector(metrics)
+            return format_score(metrics)
     accuracy = _field(metrics, "accuracy", float)
     return None if accuracy is None else f"{accuracy:.1%}"
 

@@ -81,19 +81,19 @@ def parse_config(argv: list[str]) -> TrainConfig:
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
     from kerasr.data.corpora.synthetic import NAME
-    from kerasr.evaluation import format_detector, format_missed
+    from kerasr.evaluation import format_missed, format_score
     from kerasr.false_alarms import format_alarms
     from kerasr.intervals import format_interval
 
     metrics = run.metrics or {}
     interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
     console.print()
-    headline, rest = f"{metrics['accuracy']:.1%}", f" of {metrics['num_clips']:,} test clips right ({interval})"
+    rest = f" of {metrics['num_clips']:,} test clips right ({interval})"
     if "detector" in metrics:
-        headline, rest = format_detector(metrics), " of the test's other clips"
+        rest = " of the test's other clips"
     console.print(
         Text.assemble(
-            (headline, "bold"),
+            (format_score(metrics), "bold"),
             f"{rest}; {run.config.keep} "
             f"epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of "
             "training",

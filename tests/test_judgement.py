@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from kerasr import evaluate, runs
+from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
-from kerasr.judgement import judge_scores, judge_stream, judge_test, judge_validation
+from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.registry import builder
 from kerasr.report import evaluate_run
 from kerasr.run_directory import join, load_run
@@ -34,10 +35,20 @@ def codes(judgements):
         ([0] * 80 + [1] * 20, [0] * 70 + [1] * 10 + [0] * 20, ["worse_than_constant"]),
         # 18 of 40 of three words, by guessing.
         ([0] * 14 + [1] * 13 + [2] * 13, [0] * 6 + [1] * 14 + [2] * 7 + [2] * 5 + [0] * 8, ["near_chance"]),
+        # A test of one word alone: always saying it is no answer that anything could be better than.
+        ([0] * 30, [0] * 29 + [1], []),
     ],
 )
 def test_word_models_no_better_than_an_answer_that_does_not_listen(said, heard, expected):
     assert codes(judge_scores(metrics_of(said, heard))) == expected
+
+
+def test_few_speakers_do_not_make_a_good_score_chance():
+    said = [0, 1, 2] * 60
+    right = metrics_of(said, [(word + (place % 10 == 0)) % 3 for place, word in enumerate(said)], [*"ab"] * 90)
+    assert right["accuracy_interval"][0] < 1 / 3 < right["accuracy"], "t of two speakers holds nearly everything"
+    assert judge_scores(right) == []
+    assert codes(judge_test(right)) == ["few_test_speakers"]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +59,8 @@ def test_word_models_no_better_than_an_answer_that_does_not_listen(said, heard, 
         ([1] * 60 + [0] * 240, [0] * 300, ["constant_answer"]),
         ([1] * 60 + [0] * 240, [1] * 300, ["constant_answer"]),
         ([1] * 60 + [0] * 240, [1] * 30 + [0] * 30 + [1] * 110 + [0] * 130, ["near_chance"]),
+        # It tells them apart, and is wrong five times as often as if it never answered yes.
+        ([1] * 29 + [0] * 322, [1] * 28 + [0] + [1] * 150 + [0] * 172, ["worse_than_constant"]),
         ([0] * 10, [0] * 10, []),
     ],
 )
@@ -63,7 +76,9 @@ def test_detectors_no_better_than_an_answer_that_does_not_listen(said, heard, ex
         ([*np.linspace(0.5, 0.95, 10), *np.linspace(0.9, 0.7, 8)], "best", []),
         # Noise of a hundred clips about a plateau.
         (0.9 + 0.03 * np.random.default_rng(0).standard_normal(40), "last", []),
-        (np.linspace(0.9, 0.2, 6), "last", []),
+        # The best of a short training is its third epoch, and five follow.
+        ([0.6, 0.8, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], "last", ["falling_validation"]),
+        (np.linspace(0.9, 0.2, 5), "last", []),
     ],
 )
 def test_a_validation_that_falls_while_the_last_weights_are_kept(accuracy, keep, expected):
@@ -80,13 +95,28 @@ def test_tests_that_are_too_small_to_tell():
     assert codes(judge_test(metrics_of(few, few, detector=True))) == ["few_positive_clips"]
 
 
-@pytest.mark.parametrize(("miss_rate", "expected"), [(0.05, []), (0.15, []), (0.4, ["stream_misses"])])
-def test_streams_in_which_far_less_is_found(miss_rate, expected):
+@pytest.mark.parametrize(
+    ("missed", "words", "expected"),
+    [(5, 100, []), (15, 100, []), (40, 100, ["stream_misses"]), (6, 17, ["stream_misses"]), (1, 4, [])],
+)
+def test_streams_in_which_far_less_is_found(missed, words, expected):
     rows = [
-        {"snr_db": 20.0, "miss_rate": miss_rate, "num_words": 100},
-        {"snr_db": 0.0, "miss_rate": 0.9, "num_words": 100},
+        {"snr_db": 20.0, "miss_rate": missed / words, "num_words": words},
+        {"snr_db": 0.0, "miss_rate": 0.9, "num_words": words},
     ]
     assert codes(judge_stream({"test": rows}, 0.97)) == expected
+
+
+def test_what_was_found_in_a_stream_is_said_with_each_score(tone_run, tmp_path):
+    path = shutil.copytree(tone_run, tmp_path / "run")
+    facts = json.loads((path / "run.json").read_text())
+    remark = {"code": "stream_misses", "text": "In a stream half of the words are found."}
+    (path / "run.json").write_text(json.dumps(facts | {"stream": {"threshold": 0.5, "judgements": [remark]}}))
+    said = [0, 1, 2] * 30
+    assert codes(judge_run(load_run(path), [], metrics_of(said, said))) == ["stream_misses"]
+    (path / "run.json").write_text(json.dumps(facts | {"stream": {"threshold": 0.5, "judgements": [{"code": 1}]}}))
+    with pytest.raises(UserError, match=r"run\.json"):
+        load_run(path)
 
 
 def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys):
@@ -126,5 +156,9 @@ def test_a_detectors_headline_is_its_misses_and_false_alarms(tone_run, tmp_path)
     (run / "metrics.json").write_text(json.dumps(metrics_of(said, heard, detector=True)))
     row = runs.describe_run(run)
     assert row["score"] == "misses 3 of 30, false alarms 4 of 300"
+    # Earlier versions counted no words missed.
+    earlier = {"accuracy": 0.9, "detector": {"recall": 0.5}, "confusion": [[296, 4], [3, 27]]}
+    (run / "metrics.json").write_text(json.dumps(earlier))
+    assert runs.describe_run(run)["score"] == row["score"]
     (run / "metrics.json").write_text(json.dumps({"accuracy": 0.9, "detector": {"recall": 0.5}}))
     assert runs.describe_run(run)["score"] == "90.0%"

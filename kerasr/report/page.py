@@ -18,7 +18,7 @@ from matplotlib import image
 
 from kerasr import atomic
 from kerasr.console import isolate
-from kerasr.evaluation import format_missed
+from kerasr.evaluation import format_missed, format_score
 from kerasr.intervals import format_interval
 from kerasr.report.clips import Clip
 from kerasr.report.pictures import (
@@ -263,6 +263,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
     environment.filters["interval"] = format_interval
     environment.filters["missed"] = format_missed
+    environment.filters["score"] = format_score
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["isolate"] = isolate
     environment.filters["spectrogram"] = _spectrogram

@@ -34,13 +34,14 @@ def draw_cost(
     """Accuracy with its 95% interval against multiply-accumulates, or parameters where a row has none.
 
     Args:
-        rows: each with `name`, `accuracy`, `accuracy_interval` (None for no line), `macs`, `parameters`.
+        rows: each with `name`, `accuracy`, `accuracy_interval` (None for no line), `macs`, `parameters`; and `score`,
+            what the title says of the best where that is not its accuracy.
         note: the line under the title.
         name: of the picture's file, without suffix.
     """
     by_macs = all(row["macs"] for row in rows)
     best = max(rows, key=lambda row: row["accuracy"])
-    title = f"Best: {shorten(best['name'], 40)}, {best['accuracy']:.1%}"
+    title = f"Best: {shorten(best['name'], 40)}, {best.get('score', format(best['accuracy'], '.1%'))}"
     with mpl.rc_context(STYLE):
         picture = Picture(name, 8.0, 5.6, title, note)
         axes = picture.subplots()
