@@ -15,10 +15,10 @@ from kerasr.errors import UserError
 from kerasr.intervals import LEAST_SPEAKERS, binomial_interval
 from kerasr.run_directory import Run
 
-# A trend of the validation is told from its noise over so many epochs.
-TREND_EPOCHS = 5
-# Of fewer clips of its word a detector's misses are a matter of luck.
-LEAST_WORDS = 10
+# A validation has fallen for good where so many epochs stay so many standard errors below the best.
+TREND_EPOCHS, STANDARD_ERRORS = 5, 3
+# Of fewer clips a detector's misses of its word, or its false alarms at others, are a matter of luck.
+LEAST_CLIPS = 10
 # Training clips that are mostly so much longer or shorter than what the model looks at are cut, or mostly padding.
 LONGER, SHORTER = 1.5, 0.25
 # So few clips tell next to nothing, however many are right.
@@ -64,8 +64,8 @@ def judge_scores(metrics: Mapping[str, Any]) -> list[Judgement]:
 def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clips: int) -> list[Judgement]:
     """Did the validation fall at the end, while the last weights are kept?
 
-    The mean over the last `TREND_EPOCHS` epochs is compared with that over any others in a row, and twice the standard
-    error of one is taken for noise.
+    It did where all of the last `TREND_EPOCHS` epochs are worse than the best one by more than `STANDARD_ERRORS` of its
+    accuracy.
 
     Args:
         history: a row an epoch, with `val_accuracy`.
@@ -75,16 +75,15 @@ def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clip
     accuracy = np.array([row.get("val_accuracy", np.nan) for row in history])
     if keep != "last" or len(accuracy) <= TREND_EPOCHS or not num_clips or not np.isfinite(accuracy).all():
         return []
-    means = np.convolve(accuracy, np.full(TREND_EPOCHS, 1 / TREND_EPOCHS), "valid")
-    best, last = int(means.argmax()), means[-1]
-    noise = 2 * np.sqrt(max(means[best] * (1 - means[best]), 1 / num_clips) / num_clips)
-    if means[best] - last <= noise:
+    best, last = int(accuracy.argmax()), accuracy[-TREND_EPOCHS:].max()
+    error = np.sqrt(max(accuracy[best] * (1 - accuracy[best]), 1 / num_clips) / num_clips)
+    if accuracy[best] - last <= STANDARD_ERRORS * error:
         return []
     return [
         Judgement(
             "falling_validation",
-            f"The validation fell from {means[best]:.1%} (epochs {best + 1} to {best + TREND_EPOCHS}) to {last:.1%} "
-            f"(the last {TREND_EPOCHS}), and the last weights are kept: train with --keep best, or for fewer --epochs.",
+            f"The validation fell from {accuracy[best]:.1%} (epoch {best + 1}) to {last:.1%} at most in the last "
+            f"{TREND_EPOCHS} epochs, and the last weights are kept: train with --keep best, or for fewer --epochs.",
         )
     ]
 
@@ -100,15 +99,15 @@ def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
                 "more people, or leave each out in turn (--leave-out NAME).",
             )
         )
-    words = metrics.get("detector", {}).get("num_words")
-    if words is not None and words < LEAST_WORDS:
-        found.append(
-            Judgement(
-                "few_positive_clips",
-                f"The test has {words} clip{'s' * (words != 1)} of the word: how many are missed cannot be told. "
-                "Record more of it.",
-            )
-        )
+    if "detector" in metrics:
+        others, words = map(sum, metrics["confusion"])
+        for code, number, what in (
+            ("few_positive_clips", words, "of the word: how many are missed"),
+            ("few_negative_clips", others, "of anything else: how many raise a false alarm"),
+        ):
+            if number < LEAST_CLIPS:
+                text = f"The test has {number} clip{'s' * (number != 1)} {what} cannot be told."
+                found.append(Judgement(code, f"{text} {RECORD_MORE}"))
     return found
 
 

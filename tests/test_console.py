@@ -153,7 +153,7 @@ def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, m
 
 
 def test_a_comparison_prints_names_as_they_are(capsys):
-    row = {"model": "m", "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "parameters": 1, "macs": 1}
+    row = {"model": "m", "score": "50.0%", "accuracy_interval": [0.4, 0.6], "parameters": 1, "macs": 1}
     row |= {"seconds_per_epoch": 1.0, "latency_ms": 1.0, "model_bytes": 1}
     rows = [{**row, "name": name} for name in NAMES]
     pairs = [{"sentence": f"{name} is better"} for name in NAMES]

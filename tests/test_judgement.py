@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from kerasr import evaluate, runs
+from kerasr import compare, evaluate, runs
+from kerasr.console import make_console
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
 from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.registry import builder
-from kerasr.report import evaluate_run
+from kerasr.report import draw_cost, evaluate_run
 from kerasr.run_directory import join, load_run
 
 
@@ -78,6 +79,7 @@ def test_detectors_no_better_than_an_answer_that_does_not_listen(said, heard, ex
         (0.9 + 0.03 * np.random.default_rng(0).standard_normal(40), "last", []),
         # The best of a short training is its third epoch, and five follow.
         ([0.6, 0.8, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], "last", ["falling_validation"]),
+        ([0.95, 0.5, 0.5, 0.6, 0.55, 0.6, 0.7], "last", ["falling_validation"]),
         (np.linspace(0.9, 0.2, 5), "last", []),
     ],
 )
@@ -93,6 +95,8 @@ def test_tests_that_are_too_small_to_tell():
     assert codes(judge_test(metrics_of(said, said))) == []
     few = [1] * 3 + [0] * 21
     assert codes(judge_test(metrics_of(few, few, detector=True))) == ["few_positive_clips"]
+    only = [1] * 20
+    assert codes(judge_test(metrics_of(only, only, detector=True))) == ["few_negative_clips"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys)
         assert flag in page
 
 
-def test_a_detectors_headline_is_its_misses_and_false_alarms(tone_run, tmp_path):
+def test_a_detectors_headline_is_its_misses_and_false_alarms(tmp_path, capsys):
     said = np.array([1] * 30 + [0] * 300)
     heard = np.array([1] * 27 + [0] * 3 + [1] * 4 + [0] * 296)
     run = tmp_path / "runs" / "detector"
@@ -156,6 +160,11 @@ def test_a_detectors_headline_is_its_misses_and_false_alarms(tone_run, tmp_path)
     (run / "metrics.json").write_text(json.dumps(metrics_of(said, heard, detector=True)))
     row = runs.describe_run(run)
     assert row["score"] == "misses 3 of 30, false alarms 4 of 300"
+    cost = {"name": "run", "model": "ResNet8", "parameters": 9, "macs": 9, "seconds_per_epoch": 1.0, "latency_ms": 1.0}
+    compared = {**metrics_of(said, heard, detector=True), **cost, "score": row["score"], "model_bytes": 9}
+    compare.print_comparison(make_console(), {"runs": [compared], "pairs": [], "notes": []})
+    assert row["score"] in capsys.readouterr().out
+    assert row["score"] in draw_cost([compared]).svg()
     # Earlier versions counted no words missed.
     earlier = {"accuracy": 0.9, "detector": {"recall": 0.5}, "confusion": [[296, 4], [3, 27]]}
     (run / "metrics.json").write_text(json.dumps(earlier))
