@@ -147,6 +147,20 @@ def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys)
         assert flag in page
 
 
+def test_the_listing_of_a_narrow_terminal_has_whole_ages(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "runs" / "2026-11-28-wakeword-1"
+    run.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    (run / "run.json").write_text(json.dumps({"status": "done", "started": "2020-01-01T00:00:00+00:00"}))
+    (run / "config.json").write_text(json.dumps({"model": "ResidualCNN"}))
+    (run / "metrics.json").write_text(json.dumps(metrics_of([1] * 30 + [0] * 300, [1] * 330, detector=True)))
+    runs.main([])
+    row = capsys.readouterr().out.splitlines()[1].rstrip()
+    assert row.startswith("runs/2026-11-28-wakeword-1 ")
+    assert row.endswith(" d")
+
+
 def test_a_detectors_headline_is_its_misses_and_false_alarms(tone_run, tmp_path):
     said = np.array([1] * 30 + [0] * 300)
     heard = np.array([1] * 27 + [0] * 3 + [1] * 4 + [0] * 296)
