@@ -23,7 +23,7 @@ LEAST_CLIPS = 10
 LONGER, SHORTER = 1.5, 0.25
 # So few clips tell next to nothing, however many are right.
 FEW_CLIPS, RECORD_MORE = 30, "Record more to test on."
-# So many recordings, from everywhere among them, have their rate looked up.
+# So many recordings, from everywhere among them, have their rate and length looked up.
 NUM_LOOKED_UP = 20
 # So many words fewer are found in a stream than in clips, and something about the clips is not as in the stream.
 STREAM_LOSS = 0.15
@@ -141,7 +141,7 @@ def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
     # (By few speakers chance is never out of the question: `judge_test` says that they are few.)
     if metrics["accuracy_interval"] is not None and not 0 < len(metrics["speakers"]) < LEAST_SPEAKERS:
         least = min(least, metrics["accuracy_interval"][0])
-    way_out = "Look at the training curves and the recordings; more --epochs, recordings or another --model may help."
+    way_out = "Look at the training curves and recordings; other --epochs, more recordings or another --model may help."
     if metrics["accuracy"] <= constant:
         text = f"It is no better than always answering {metrics['labels'][commonest]!r}, which is right {constant:.1%} "
         return [Judgement("worse_than_constant", f"{text}of the time. {way_out}")]
@@ -182,33 +182,52 @@ def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
 
 def _judge_clips(run: Run, utterances: Sequence[Utterance]) -> list[Judgement]:
     """Do the clips suit what the model looks at?"""
-    spec, found = run.config.features, []
-    seconds = [item.duration for item in run.utterances("train") if item.duration]
-    if seconds and spec.clip_seconds is not None:
-        half, length = float(np.median(seconds)), spec.clip_seconds
-        for code, unfit, why in (
-            ("long_clips", half > LONGER * length, f"are longer than {half:.2g} s: only their middle is heard"),
-            ("short_clips", half < SHORTER * length, f"are shorter than {half:.2g} s: the model hears mostly padding"),
-        ):
-            if unfit:
-                text = f"The model looks at {length:g} s, and half of the training clips {why}."
-                found.append(Judgement(code, f"{text} Set --features.clip-seconds."))
     spread = utterances[:: max(1, len(utterances) // NUM_LOOKED_UP)]
-    rates = sorted(rate for item in spread if (rate := _rate(item.path)))
-    if rates and (rate := rates[len(rates) // 2]) < spec.sample_rate:
-        found.append(
-            Judgement(
-                "lower_sample_rate",
-                f"The recordings have {rate:,} Hz and the model {spec.sample_rate:,}: the upper bands are empty. Train "
-                f"with --features.sample-rate {rate}.",
-            )
+    facts = [one for item in spread if (one := _facts(item.path))]
+    length, found = run.config.features.clip_seconds, []
+    if length is not None:
+        training = [item.duration for item in run.utterances("train") if item.duration]
+        found = _judge_training_lengths(training, length) or _judge_lengths([one.duration for one in facts], length)
+    return found + _judge_rates([one.sample_rate for one in facts], run.config.features.sample_rate)
+
+
+def _judge_training_lengths(seconds: Sequence[float], length: float) -> list[Judgement]:
+    half = float(np.median(seconds or length))
+    for code, unfit, why in (
+        ("long_clips", half > LONGER * length, f"are longer than {half:.2g} s: only their middle is heard"),
+        ("short_clips", half < SHORTER * length, f"are shorter than {half:.2g} s: the model hears mostly padding"),
+    ):
+        if unfit:
+            text = f"The model looks at {length:g} s, and half of the training clips {why}."
+            return [Judgement(code, f"{text} Set --features.clip-seconds.")]
+    return []
+
+
+def _judge_lengths(seconds: Sequence[float], length: float) -> list[Judgement]:
+    """Of the recordings that it is measured on, where those of the training fit."""
+    half = float(np.median(seconds or length))
+    if half <= LONGER * length:
+        return []
+    text = f"Half of the recordings are longer than {half:.2g} s, and the model looks at the middle {length:g} s"
+    return [Judgement("long_recordings", f"{text}: cut them around the word, or hear them with kerasr.listen --file.")]
+
+
+def _judge_rates(rates: Sequence[int], sample_rate: int) -> list[Judgement]:
+    rate = sorted(rates)[len(rates) // 2] if rates else sample_rate
+    if rate >= sample_rate:
+        return []
+    return [
+        Judgement(
+            "lower_sample_rate",
+            f"The recordings have {rate:,} Hz and the model {sample_rate:,}: the upper bands are empty. Train with "
+            f"--features.sample-rate {rate}.",
         )
-    return found
+    ]
 
 
-def _rate(path: str) -> int | None:
-    """A recording's sample rate; None where it cannot be read."""
+def _facts(path: str) -> audio.AudioFacts | None:
+    """What a recording's header says; None where it cannot be read."""
     try:
-        return audio.facts(path).sample_rate
+        return audio.facts(path)
     except UserError:
         return None

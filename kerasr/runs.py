@@ -114,12 +114,12 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     """The runs, oldest first."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     # What a person copies from here is the run's path: other columns give way first.
-    table.add_column("run", min_width=max(len(row["run"]) for row in rows), overflow="fold")
+    table.add_column("run", min_width=max(len(row["run"]) for row in rows), no_wrap=True)
     table.add_column("model")
     table.add_column("status")
     table.add_column("score", justify="right")
-    table.add_column("size", justify="right")
-    table.add_column("age", justify="right")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True)
     for row in rows:
         size = f"{row['bytes'] / 1e6:.1f} MB"
         table.add_row(row["run"], row["model"] or "-", row["status"], row["score"] or "-", size, age(row["started"]))

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from kerasr import compare, evaluate, runs
+from kerasr import audio, compare, evaluate, runs
 from kerasr.console import make_console
+from kerasr.data.corpora.folder import read_folder
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
@@ -149,6 +150,35 @@ def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys)
     for flag in ("--features.clip-seconds", "--features.sample-rate 8000"):
         assert flag in shown
         assert flag in page
+
+
+def test_recordings_that_are_longer_than_what_the_model_looks_at(tone_run, tmp_path):
+    """Such are often not cut, and their word is elsewhere than in their middle; those of the training fit."""
+    for number in range(20):
+        place = tmp_path / "mine" / ("low", "high")[number % 2] / f"{number}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        audio.write(place, np.random.default_rng(number).normal(size=16000) / 100, 8000)
+    corpus = read_folder(str(tmp_path / "mine"))
+    evaluation = evaluate_run(load_run(tone_run), corpus=corpus, folder=tmp_path / "out")
+    assert "long_recordings" in [item["code"] for item in evaluation.metrics["judgements"]]
+    # What a notebook shows has the headline and the notes, and no table of numbers.
+    shown = repr(evaluation).splitlines()
+    assert shown[0].startswith(f"{evaluation.metrics['accuracy']:.1%}")
+    assert len(shown) == len(evaluation.notes) + 2
+
+
+def test_the_listing_of_a_narrow_terminal_has_whole_ages(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "runs" / "2026-11-28-wakeword-1"
+    run.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    (run / "run.json").write_text(json.dumps({"status": "done", "started": "2020-01-01T00:00:00+00:00"}))
+    (run / "config.json").write_text(json.dumps({"model": "ResidualCNN"}))
+    (run / "metrics.json").write_text(json.dumps(metrics_of([1] * 30 + [0] * 300, [1] * 330, detector=True)))
+    runs.main([])
+    row = capsys.readouterr().out.splitlines()[1].rstrip()
+    assert row.startswith("runs/2026-11-28-wakeword-1 ")
+    assert row.endswith(" d")
 
 
 def test_a_detectors_headline_is_its_misses_and_false_alarms(tmp_path, capsys):

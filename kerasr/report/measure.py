@@ -19,7 +19,7 @@ from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
+from kerasr.evaluation import THRESHOLD, compute_metrics, format_score, heard_index
 from kerasr.explain import Explainer
 from kerasr.false_alarms import format_alarms, measure_false_alarms
 from kerasr.judgement import judge_run
@@ -52,6 +52,11 @@ class Evaluation:
     metrics: dict[str, Any]
     notes: tuple[str, ...]
     folder: Path
+
+    def __repr__(self) -> str:
+        """What a notebook shows: the headline, the notes and the page, a line each."""
+        headline = f"{format_score(self.metrics)} ({self.metrics['measured_on']})"
+        return "\n".join([headline, *(f"note: {note}" for note in self.notes), f"report: {self.report}"])
 
     @property
     def report(self) -> Path:
