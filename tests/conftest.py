@@ -14,6 +14,9 @@ import pytest
 
 from kerasr import audio
 
+# oneDNN's AMX kernels give NaN gradients of wide ResNets in bfloat16 (TensorFlow 2.21, Xeon; docs/platforms.md).
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+
 
 def _corpus(folder: str) -> Path:
     """A corpus under KERASR_DATA; the test that needs it is skipped where it is absent."""
