@@ -78,7 +78,7 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         return answer(hear(front_ends, network, _sound(waveform)))
 
     def with_num_samples(waveform, num_samples):
-        return answer(hear(front_ends, network, _sound(waveform), num_samples))
+        return answer(hear(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
 
     def serve_wav(wav):
         return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
@@ -101,6 +101,13 @@ def _sound(waveform: tf.Tensor) -> tf.Tensor:
     """The waveform, or InvalidArgument where it is no sound."""
     words = f"waveform: a sample is not a finite number, or beyond {LOUDEST:g} times full scale"
     return _claimed(waveform, tf.abs(waveform) <= LOUDEST, words)
+
+
+def _own(num_samples: tf.Tensor, waveform: tf.Tensor) -> tf.Tensor:
+    """The lengths, or InvalidArgument where one is not of samples that are there."""
+    there = tf.shape(waveform)[1]
+    words = "num_samples: a clip has fewer than none, or more samples than came"
+    return _claimed(num_samples, (num_samples >= 0) & (num_samples <= there), words)
 
 
 def _numbers(tensor: tf.Tensor, name: str) -> tf.Tensor:

@@ -69,13 +69,17 @@ class Batcher:
     Args:
         options: how.
         metrics: counts the batches.
+
+    Attributes:
+        options: as given.
+        max_rows: that can wait for a signature.
     """
 
     def __init__(self, options: BatchOptions, metrics: Metrics):
         self.options, self._metrics = options, metrics
         self._executor = ThreadPoolExecutor(options.num_threads, thread_name_prefix="model")
         self._num_idle = options.num_threads
-        self._capacity = options.max_batch_size * options.max_enqueued_batches
+        self.max_rows = options.max_batch_size * options.max_enqueued_batches
         # By what their tasks have in common.
         self._groups: dict[tuple, Group] = {}
         self._num_waiting: Counter[tuple[str, str]] = Counter()
@@ -85,7 +89,7 @@ class Batcher:
     @property
     def max_held(self) -> int:
         """Rows that can wait for a signature or run, which is also as many requests."""
-        return self._capacity + self.options.max_batch_size * self.options.num_threads
+        return self.max_rows + self.options.max_batch_size * self.options.num_threads
 
     async def run(self, servable: Servable, signature: Signature, inputs: Arrays) -> Arrays:
         """Run a signature on the inputs of one request, in company if there is some.
@@ -96,11 +100,8 @@ class Batcher:
         """
         queue = (servable.model, signature.name)
         num_rows = _count_rows(inputs) if signature.is_batched else 1
-        # (Before anything is done with each row: there may be more than memory has room for.)
-        if num_rows > self._capacity:
-            # shared_batch_scheduler.h, Queue::ValidateBatchTaskQueueCapacity. To come again would not help.
-            raise invalid(f"Task size {num_rows} is larger than maximum input batch size {self._capacity}")
-        if self._num_waiting[queue] + num_rows > self._capacity:
+        signature.check_rows(num_rows, self.max_rows)
+        if self._num_waiting[queue] + num_rows > self.max_rows:
             raise ServingError(Code.UNAVAILABLE, FULL)
         pieces = self._pieces(inputs, num_rows) if signature.is_batched else [(inputs, 1)]
         tasks = [self._enqueue(servable, signature, *piece) for piece in pieces]

@@ -1,7 +1,7 @@
 """TensorFlow Serving's gRPC services: PredictionService, ModelService, and gRPC's own health check."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from kerasr.serving.describe import NOT_HERE, SIGNATURE_DEF, model_metadata, mod
 from kerasr.serving.predict import Asked, Predictor, check_names
 from kerasr.serving.servable import DEFAULT_SIGNATURE, Signature
 from kerasr.serving.status import ServingError, invalid
-from kerasr.serving.tensors import from_proto, to_proto, type_of
+from kerasr.serving.tensors import declared_bytes, from_proto, to_proto, type_of
 
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
@@ -33,7 +33,7 @@ class GrpcServer:
     Args:
         predictor: answers.
         address: `host:port`; port 0 is any free one.
-        max_request_bytes: of one message.
+        max_request_bytes: of one message, and of the memory that one of its tensors takes.
         max_requests: that are answered at the same time.
 
     Attributes:
@@ -56,7 +56,8 @@ class GrpcServer:
             options=options, maximum_concurrent_rpcs=max_requests, interceptors=[_DecodingInterceptor()]
         )
         self._health = HealthService()
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(predictor), self._server)
+        predictions = PredictionService(predictor, max_request_bytes)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(predictions, self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(predictor), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         try:
@@ -75,7 +76,10 @@ class GrpcServer:
 
 
 class _DecodingInterceptor(grpc.aio.ServerInterceptor):
-    """Answers what is no message as gRPC in C++ does, INTERNAL; here it would be UNKNOWN, and fill the log."""
+    """Answers what is no message with INVALID_ARGUMENT, for it is the client's fault; by itself gRPC would log it.
+
+    In C++ gRPC says INTERNAL, in Python UNKNOWN, and whoever watches a server takes these for faults of its own.
+    """
 
     async def intercept_service(self, continuation, handler_call_details):
         handler = await continuation(handler_call_details)
@@ -90,7 +94,7 @@ class _DecodingInterceptor(grpc.aio.ServerInterceptor):
 
         async def answer(request, context):
             if isinstance(request, DecodeError):
-                await context.abort(grpc.StatusCode.INTERNAL, str(request))
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(request))
             return await handler.unary_unary(request, context)
 
         return grpc.unary_unary_rpc_method_handler(answer, decode, handler.response_serializer)
@@ -111,21 +115,21 @@ async def _answering(predictor: Predictor, context: Any, request: Any, method: s
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata. The rest is refused: kerasr exports no signature that it could be asked of."""
 
-    def __init__(self, predictor: Predictor):
-        self._predictor = predictor
+    def __init__(self, predictor: Predictor, max_request_bytes: int):
+        self._predictor, self._max_bytes = predictor, max_request_bytes
 
     async def Predict(self, request, context):
         """Answer tensors with tensors."""
         async with _answering(self._predictor, context, request, "Predict"):
             with self._predictor.holding(request.model_spec.name), self._predictor.holding_bytes() as hold:
                 hold(request.ByteSize())
-                return await self._predict(request)
+                return await self._predict(request, hold)
 
-    async def _predict(self, request):
+    async def _predict(self, request, hold: Callable[[int], None]):
         spec = request.model_spec
         asked = Asked(*version_of(spec), spec.signature_name, list(request.output_filter))
         servable, outputs = await self._predictor.predict(
-            asked, lambda signature: _read_inputs(request, signature), "grpc"
+            asked, lambda signature: _read_inputs(request, signature, self._max_bytes, hold), "grpc"
         )
         response = predict_pb2.PredictResponse()
         response.model_spec.name = servable.model
@@ -208,9 +212,14 @@ async def _refuse(context: Any, method: str) -> None:
     await context.abort(grpc.StatusCode.UNIMPLEMENTED, NOT_HERE.format(method))
 
 
-def _read_inputs(request: predict_pb2.PredictRequest, signature: Signature) -> dict[str, np.ndarray]:
-    """The tensors of a request, of the names and types that the signature takes."""
+def _read_inputs(
+    request: predict_pb2.PredictRequest, signature: Signature, max_bytes: int, hold: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    """The tensors of a request, of the names and types that the signature takes, each of `max_bytes` at most."""
     check_names(signature, request.inputs.keys())
     for name, proto in request.inputs.items():
         signature.inputs[name].check_type(type_of(name, proto))
-    return {name: from_proto(name, proto) for name, proto in request.inputs.items()}
+    declared = sum(declared_bytes(name, proto, max_bytes) for name, proto in request.inputs.items())
+    # A value that stands for a thousand takes the room of a thousand.
+    hold(max(0, declared - request.ByteSize()))
+    return {name: from_proto(name, proto, max_bytes) for name, proto in request.inputs.items()}

@@ -53,7 +53,11 @@ def _loads(body: bytes) -> Any:
         # Ten times as fast, and stricter: Infinity and the like are left to Python's own.
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(body)
+        document = json.loads(body.decode())
+    if rb"\u" in body:
+        # As RapidJSON and orjson do, and Python's own does not: a lone surrogate is no letter, and a ValueError.
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
 
 
 def signature_name(document: dict[str, Any]) -> str:
@@ -66,8 +70,13 @@ def signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-def read_inputs(document: dict[str, Any], signature: Signature) -> tuple[dict[str, np.ndarray], bool]:
+def read_inputs(document: dict[str, Any], signature: Signature, max_rows: int) -> tuple[dict[str, np.ndarray], bool]:
     """The tensors of a request.
+
+    Args:
+        document: the request.
+        signature: what it asks.
+        max_rows: most rows that it may have.
 
     Returns:
         The tensors by name, and whether they came as rows.
@@ -81,18 +90,19 @@ def read_inputs(document: dict[str, Any], signature: Signature) -> tuple[dict[st
             "keys to exist "
         )
     if "instances" in document:
-        return _read_rows(document, signature), True
+        return _read_rows(document, signature, max_rows), True
     if "inputs" in document:
         return _read_columns(document["inputs"], signature), False
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _read_rows(document: dict[str, Any], signature: Signature) -> dict[str, np.ndarray]:
+def _read_rows(document: dict[str, Any], signature: Signature, max_rows: int) -> dict[str, np.ndarray]:
     rows = document["instances"]
     if not isinstance(rows, list):
         raise invalid(f"JSON Value: {_show(document)} Excepting 'instances' to be an list/array")
     if not rows:
         raise invalid(f"JSON Value: {_show(document)} No values in 'instances' array")
+    signature.check_rows(len(rows), max_rows)
     if not isinstance(rows[0], dict) and len(signature.inputs) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
@@ -227,8 +237,7 @@ def _check_floats(leaves: list[Any], has_whole: bool, dtype: tf.DType) -> None:
 
 def _to_bytes(value: Any) -> bytes:
     if isinstance(value, str):
-        # A lone surrogate, which JSON can write, has no bytes of its own.
-        return value.encode(errors="surrogatepass")
+        return value.encode()
     if not isinstance(value, dict):
         raise _type_error(value, tf.string)
     if not _is_base64(value):

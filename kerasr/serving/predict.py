@@ -53,6 +53,11 @@ class Predictor:
         self._batcher, self._max_held_bytes, self._held_bytes = batcher, max_held_bytes, 0
         self._num_held: Counter[str] = Counter()
 
+    @property
+    def max_rows(self) -> int:
+        """Most rows that a request may have."""
+        return self._batcher.max_rows
+
     def check_room(self, model: str) -> None:
         """Refuse a request to a model that has its hands full.
 

@@ -71,9 +71,7 @@ class RestApi:
             else:
                 raise invalid(f"Malformed request: {request.method} {path}")
         except ServingError as error:
-            # A name may hold half a surrogate, which JSON can write and UTF-8 cannot.
-            text = json.dumps({"error": error.message}, ensure_ascii=False)
-            content, status = text.encode(errors="replace"), error.http_status
+            content, status = json.dumps({"error": error.message}, ensure_ascii=False).encode(), error.http_status
             if isinstance(error, TooLargeError):
                 # The rest of the body is not read.
                 headers["connection"] = "close"
@@ -104,7 +102,7 @@ class RestApi:
 
         def read(signature: Signature):
             nonlocal as_rows
-            inputs, as_rows = read_inputs(document, signature)
+            inputs, as_rows = read_inputs(document, signature, self._predictor.max_rows)
             return inputs
 
         _, outputs = await self._predictor.predict(asked, read, "rest")

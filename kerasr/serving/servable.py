@@ -82,6 +82,15 @@ class Signature:
         """Whether requests can be joined: each tensor has a first axis of any size."""
         return all(tensor.is_batched for tensor in [*self.inputs.values(), *self.outputs.values()])
 
+    def check_rows(self, num_rows: int, most: int) -> None:
+        """Raise ServingError where more rows come than may ever wait.
+
+        It is asked before anything is done with each of them: they can be millions.
+        """
+        if self.is_batched and num_rows > most:
+            # shared_batch_scheduler.h, Queue::ValidateBatchTaskQueueCapacity. To come again would not help.
+            raise invalid(f"Task size {num_rows} is larger than maximum input batch size {most}")
+
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the graph.
 

@@ -3,7 +3,8 @@
 import re
 from enum import IntEnum
 
-# TensorFlow Serving cuts its messages here (model_servers/grpc_status_util.cc, ToGRPCStatus).
+# Bytes at which TensorFlow Serving cuts its messages (model_servers/grpc_status_util.cc, ToGRPCStatus). Clients of gRPC
+# take no more than 8 KiB of a status, in which each byte that is not ASCII is written as three.
 _MESSAGE_LIMIT = 1024
 
 
@@ -61,8 +62,7 @@ class ServingError(Exception):
     """
 
     def __init__(self, code: Code, message: str):
-        if len(message) > _MESSAGE_LIMIT:
-            message = f"{message[:_MESSAGE_LIMIT]}...TRUNCATED"
+        message = _as_text(message)
         super().__init__(message)
         self.code, self.message = code, message
 
@@ -70,6 +70,13 @@ class ServingError(Exception):
     def http_status(self) -> int:
         """The status of the REST answer."""
         return HTTP_STATUS.get(self.code, 500)
+
+
+def _as_text(message: str) -> str:
+    """A message that any client can be sent: not too long, and without halves of surrogates."""
+    content = message.encode(errors="replace")
+    text = content[:_MESSAGE_LIMIT].decode(errors="ignore")
+    return f"{text}...TRUNCATED" if len(content) > _MESSAGE_LIMIT else text
 
 
 class TooLargeError(ServingError):
@@ -97,4 +104,6 @@ def as_serving_error(error: Exception) -> ServingError:
         return error
     if isinstance(error, tf.errors.OpError):
         return ServingError(Code(error.error_code), _PYTHONS_WORDS.sub("", error.message))
+    if isinstance(error, MemoryError):
+        return ServingError(Code.RESOURCE_EXHAUSTED, f"there is not enough memory: {error}")
     return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")

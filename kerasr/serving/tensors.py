@@ -8,8 +8,8 @@ from tensorflow.core.framework import tensor_pb2
 
 from kerasr.serving.status import invalid
 
-# A few bytes can declare a tensor of any size, all of one value or of none. Nobody who sends a clip does.
-MAX_DECLARED_BYTES = 64 * 2**20
+# Of a recorded request.
+_MAX_BYTES = 64 * 2**20
 
 
 def type_of(name: str, proto: tensor_pb2.TensorProto) -> tf.DType:
@@ -24,25 +24,35 @@ def type_of(name: str, proto: tensor_pb2.TensorProto) -> tf.DType:
         raise invalid(f"tensor parsing error: {name}") from error
 
 
-def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    """A tensor of a request.
+def declared_bytes(name: str, proto: tensor_pb2.TensorProto, max_bytes: int = _MAX_BYTES) -> int:
+    """The memory that a tensor takes by what it declares.
+
+    A few bytes can declare any size, all of one value or of none.
 
     Raises:
-        ServingError: its content is not what its type and shape declare, or it is larger than may be.
+        ServingError: its type or shape is none, or it is larger than `max_bytes`.
     """
     dtype, shape = type_of(name, proto), proto.tensor_shape
     sizes = [dim.size for dim in shape.dim]
+    # A tensor without values can have any number of rows, and each is work. An empty string is a few words, too.
+    num_bytes = math.prod(max(size, 1) for size in sizes) * (24 if dtype == tf.string else dtype.size)
+    if shape.unknown_rank or min(sizes, default=0) < 0 or num_bytes > max_bytes:
+        raise invalid(f"tensor parsing error: {name}")
+    return num_bytes
+
+
+def from_proto(name: str, proto: tensor_pb2.TensorProto, max_bytes: int = _MAX_BYTES) -> np.ndarray:
+    """A tensor of a request.
+
+    Raises:
+        ServingError: its content is not what its type and shape declare, or it is larger than `max_bytes`.
+    """
+    declared_bytes(name, proto, max_bytes)
+    dtype = type_of(name, proto)
     try:
-        if shape.unknown_rank or min(sizes, default=0) < 0 or _num_bytes(sizes, dtype) > MAX_DECLARED_BYTES:
-            raise ValueError("its shape is not one that a tensor can have here")
         return np.asarray(tf.io.parse_tensor(proto.SerializeToString(), dtype), dtype.as_numpy_dtype)
     except (tf.errors.OpError, TypeError, ValueError) as error:
         raise invalid(f"tensor parsing error: {name}") from error
-
-
-def _num_bytes(sizes: list[int], dtype: tf.DType) -> int:
-    # A tensor without values can have any number of rows, and each is work. An empty string is a few words, too.
-    return math.prod(max(size, 1) for size in sizes) * (24 if dtype == tf.string else dtype.size)
 
 
 def to_proto(value: np.ndarray) -> tensor_pb2.TensorProto:
