@@ -30,7 +30,7 @@ from _parts import measure_ways, split_as_preset, train_on
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data_scripts"))
 
-from an4_talk import write_talk
+from an4_talk import cached_talk, write_talk
 
 import kerasr
 from kerasr import audio
@@ -41,8 +41,7 @@ from kerasr.intervals import binomial_interval, rate_interval
 from kerasr.run_directory import Run, list_runs
 
 WORD, PRESET = "stop", "wakeword_stop"
-CACHE = Path(cache_folder())
-TALK, RUNS = CACHE / f"an4-talk-without-{WORD}", CACHE / "false-alarms-runs"
+TALK, RUNS = cached_talk(WORD), Path(cache_folder()) / "false-alarms-runs"
 WAYS: dict[str, dict[str, Any]] = {
     "preset": {},
     "clips": {},

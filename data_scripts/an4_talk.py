@@ -19,6 +19,7 @@ from _prepare import arguments
 
 from kerasr import atomic, audio
 from kerasr.cli import run_command
+from kerasr.data.corpora import cache_folder
 
 # Who is in which part, by the speaker's place modulo three.
 PARTS = {"train": (0, 1), "test": (2,)}
@@ -31,6 +32,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--without", required=True, metavar="WORD", help="leave out sentences that say this word")
     options = parser.parse_args(argv)
     write_talk(options.folder, options.without)
+
+
+def cached_talk(without: str) -> Path:
+    """Where the scripts of this repository keep it, in the cache."""
+    return Path(cache_folder()) / f"an4-talk-without-{without}"
 
 
 def write_talk(folder: Path, without: str) -> None:

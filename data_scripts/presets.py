@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from _prepare import arguments
-from an4_talk import write_talk
+from an4_talk import cached_talk, write_talk
 from make_preset import PRESETS_FOLDER, make_preset
 
 from kerasr.cli import import_quietly, run_command
-from kerasr.data.corpora import cache_folder
 from kerasr.errors import UserError
 
 RUNS = Path("runs/presets")
@@ -42,7 +41,7 @@ ANY_MICROPHONE = [
 COMMANDS = ["--data", "speech_commands:12", "--split", "speaker"]
 # Talk for the detector to train against.
 WORD = "stop"
-TALK = Path(cache_folder()) / f"an4-talk-without-{WORD}"
+TALK = cached_talk(WORD)
 
 # The arguments of `python -m kerasr.train`.
 TRAININGS = {

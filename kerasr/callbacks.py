@@ -13,10 +13,10 @@ from typing import Any, Literal, get_type_hints
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from kerasr import atomic
 from kerasr.checkpoint import Checkpoint, save_checkpoint
+from kerasr.config import fault_of_type
 from kerasr.errors import UserError
 from kerasr.interruption import Interruption
 from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
@@ -53,15 +53,16 @@ class Position:
         Raises:
             UserError: it holds another version's.
         """
+        hints = get_type_hints(cls)
         try:
             position = cls(**checkpoint.state)
-            for name, kind in get_type_hints(cls).items():
-                check_type(getattr(position, name), kind, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-            return position
-        except (TypeError, TypeCheckError):
+        except TypeError:
+            position = None
+        if position is None or any(fault_of_type(getattr(position, name), kind) for name, kind in hints.items()):
             raise UserError(
                 f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train anew"
-            ) from None
+            )
+        return position
 
 
 class Keeper(keras.callbacks.Callback):

@@ -2,7 +2,8 @@
 
 The field docstrings are the command line's help, so they say what a value means and in what unit. A config turns into
 JSON and back (`to_json`, `from_json`), which is how a run directory remembers it. JSON may come from strangers:
-`read_json`, `parse_json` and `fault_of_json` let nothing through that no version of kerasr has written.
+`read_json`, `parse_json`, `fault_of_json` and `fault_of_type` let nothing through that no version of kerasr has
+written.
 """
 
 import dataclasses
@@ -387,9 +388,18 @@ def fault_of_json(values: Any, kind: Any) -> str | None:
         elif is_typeddict(annotation):
             fault = fault_of_json(values[name], annotation)
         else:
-            fault = _fault_of_type(values[name], annotation)
+            fault = fault_of_type(values[name], annotation)
         if fault is not None:
             return f"{name}: {fault}"
+    return None
+
+
+def fault_of_type(value: Any, annotation: Any) -> str | None:
+    """Why a value is not of the type that an annotation says, to its last item; None where it is."""
+    try:
+        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError as error:
+        return str(error)
     return None
 
 
@@ -397,14 +407,6 @@ def shorten(value: Any) -> str:
     """A value or an error in at most 160 characters of one line, for a message."""
     lines = str(value).strip().splitlines() or [type(value).__name__]
     return lines[0][:160]
-
-
-def _fault_of_type(value: Any, annotation: Any) -> str | None:
-    try:
-        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-    except TypeCheckError as error:
-        return str(error)
-    return None
 
 
 def _parse_whole(digits: str) -> int:

@@ -90,10 +90,13 @@ class Learner(keras.Model):
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """The average in the weights' place, where there is one."""
-        variables = self._averaged() if self._average else []
+        if not self._average:
+            yield
+            return
+        variables = self._averaged()
         own = [ops.convert_to_numpy(variable) for variable in variables]
         # What the last step made is not in the average yet: a step adds the weights that it begins with.
-        for variable, value in zip(variables, self._next_averages() if variables else (), strict=True):
+        for variable, value in zip(variables, self._next_averages(), strict=True):
             variable.assign(value)
         try:
             yield

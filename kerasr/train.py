@@ -86,17 +86,17 @@ def print_result(console: Console, run: "Run") -> None:
     from kerasr.intervals import format_interval
 
     metrics = run.metrics or {}
-    interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
-    console.print()
-    rest = f" of {metrics['num_clips']:,} test clips right ({interval})"
     if "detector" in metrics:
         rest = " of the test's other clips"
+    else:
+        interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
+        rest = f" of {metrics['num_clips']:,} test clips right ({interval})"
+    console.print()
     console.print(
         Text.assemble(
             (format_score(metrics), "bold"),
-            f"{rest}; {run.config.keep} "
-            f"epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, {run.facts['train_seconds']:.0f} s of "
-            "training",
+            f"{rest}; {run.config.keep} epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
+            f"{run.facts['train_seconds']:.0f} s of training",
         )
     )
     if (people := metrics["people"]) and "detector" not in metrics:

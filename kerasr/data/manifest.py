@@ -304,9 +304,9 @@ def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None
     shown = bad if len(bad) <= max_bad else bad[: max_bad + 1]
     count = f"{len(bad)} bad recording{'s' * (len(bad) > 1)}"
     verb = "left out" if len(bad) <= max_bad else "found"
-    out.print(f"warning: {count} {verb} in {corpus.name}:", style="yellow", markup=False)
+    out.print(f"warning: {count} {verb} in {corpus.name}:", style="yellow")
     for path, reason in shown:
-        out.print(f"  {path}: {reason}", markup=False)
+        out.print(f"  {path}: {reason}")
     if len(bad) > max_bad:
         raise UserError(
             f"{corpus.source}: {count}, and --max-bad allows {max_bad}; the first is {bad[0][0]} ({bad[0][1]}); "

@@ -265,7 +265,6 @@ def _warn_alike(corpus: Corpus) -> None:
                 f"warning: {corpus.name} has the speakers {other!r} and {name!r}: if that is one person, give them one "
                 "name, or one split may hear what another tests",
                 style="yellow",
-                markup=False,
             )
 
 
@@ -278,5 +277,4 @@ def _warn_untested(corpus: Corpus, utterances: tuple[Utterance, ...]) -> None:
         console().print(
             f"warning: {corpus.name} has no test recording of {names}: the score says nothing about it",
             style="yellow",
-            markup=False,
         )

@@ -132,7 +132,6 @@ def take_clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]
         console().print(
             f"warning: {len(bad)} of {len(items)} test recordings are not compared; the first is {path}: {reason}",
             style="yellow",
-            markup=False,
         )
     items, clips = [items[place] for place, _ in read], [clip for _, clip in read]
     leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])

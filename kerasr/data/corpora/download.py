@@ -72,7 +72,7 @@ def fetch(url: str, folder: str, sha256: str | None = None) -> str:
 
     name = os.path.basename(url)
     pooch.get_logger().setLevel("ERROR")
-    console().print(f"Downloading {url} into {os.path.dirname(folder)}", markup=False)
+    console().print(f"Downloading {url} into {os.path.dirname(folder)}")
     bar = _Bar(name)
     try:
         downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BLOCK, timeout=_TIMEOUTS)

@@ -87,7 +87,6 @@ def take_layout_split(corpus: Corpus) -> Corpus:
             f"{corpus.relative(outside[0].path)} lies outside of it: it is read as any other folder; if it is a split, "
             "put the other recordings into a folder `train`",
             style="yellow",
-            markup=False,
         )
         return corpus
     utterances = tuple(
