@@ -14,7 +14,6 @@ from _parts import RESULTS, write_result
 
 import kerasr
 from kerasr.data import load_corpus
-from kerasr.rejection import least_probability
 from kerasr.run_directory import Run, provenance
 
 FOREIGN = {"digits": "speech_commands", "commands": "fsdd", "wakeword_stop": "fsdd"}
@@ -36,9 +35,9 @@ def takes_for_a_word(run: Run, paths: list[str]) -> np.ndarray:
     """`(paths,)` whether one of its words is heard."""
     probs = run.predict_files(paths)
     if run.config.wanted is not None:
-        return probs[:, -1] >= least_probability(run)
+        return probs[:, -1] >= run.threshold
     is_word = np.array([label not in NO_WORD for label in run.labels])
-    return is_word[probs.argmax(1)] & (probs.max(1) >= least_probability(run))
+    return is_word[probs.argmax(1)] & (probs.max(1) >= run.threshold)
 
 
 if __name__ == "__main__":

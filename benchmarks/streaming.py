@@ -25,10 +25,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasr.exporters import export_litert
+from kerasr.inference.compiled import attach_front_ends
 from kerasr.listening import Ear, Listener, open_ear
 from kerasr.presets import preset_folder
 from kerasr.registry import builder, model_facts
-from kerasr.run_directory import Run, join, load_run, provenance
+from kerasr.run_directory import Run, load_run, provenance
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
 PRESET = "digits"
@@ -67,7 +68,7 @@ def untrained(name: str, folder: Path) -> Run:
     (path / "manifest.csv").write_text((path / "manifest.csv").read_text().splitlines()[0] + "\n")
     run = load_run(path)
     network = builder(name)(run.config.features.shape, run.task.num_outputs, **options)
-    join(run.front_ends, network).save(path / "model.keras")
+    attach_front_ends(run.front_ends, network).save(path / "model.keras")
     return run
 
 

@@ -155,12 +155,12 @@ def measure_latency(model: str) -> float:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import kerasr
+    from kerasr.inference.compiled import attach_front_ends
     from kerasr.registry import builder
-    from kerasr.run_directory import join
 
     config = kerasr.get_recipe("digits-best", model)
     network = builder(model)(config.features.shape, NUM_LABELS, **config.model_options)
-    whole = join([kerasr.Features(config.features)], network)
+    whole = attach_front_ends([kerasr.Features(config.features)], network)
     waveform = np.random.default_rng(SEED).normal(0, 0.1, (1, config.features.clip_samples)).astype("float32")
     times = []
     for _ in range(LATENCY_ROUNDS):

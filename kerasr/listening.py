@@ -22,8 +22,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
 from kerasr.errors import UserError
+from kerasr.inference.compiled import compute_logits
 from kerasr.rejection import stream_threshold
-from kerasr.run_directory import Run, hear, load_run
+from kerasr.run_directory import Run, load_run
 from kerasr.sound import why_no_sound
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step
@@ -152,7 +153,7 @@ def _run_windows(run: Run) -> Callable[[int], Hearing]:
     if spec.clip_seconds is None:
         raise UserError(_ANY_LENGTH.format(run.path))
     waveform = keras.Input((spec.clip_samples,), name="waveform")
-    model = keras.Model(waveform, run.task.probs(hear(run.front_ends, run.network, waveform)))
+    model = keras.Model(waveform, run.task.probs(compute_logits(run.front_ends, run.network, waveform)))
 
     def probs(windows: np.ndarray) -> np.ndarray:
         return keras.ops.convert_to_numpy(model.predict_on_batch(windows))

@@ -1,10 +1,8 @@
 """Hear recordings with a run: `python -m kerasr.predict`."""
 
-import glob
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -18,9 +16,8 @@ from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from kerasr.run_directory import Run
+    from kerasr.tasks import Answer
 
 DESCRIPTION = """
 Say which word is in each recording, how probable it is, and what else it might be.
@@ -36,8 +33,6 @@ A word model hears one clip's length: of a longer recording its middle, of one b
 minute, and the table says so. What is less probable than the run's threshold is none of its words. A recording that
 cannot be read, or is no sound, is named, the others are heard all the same, and the exit code is 2.
 """
-
-NUM_TOP = 3
 
 # What the table says of a clip that is rejected.
 NONE = "[yellow]none of the words[/yellow]"
@@ -83,17 +78,18 @@ def main(argv: list[str]) -> None:
     run = load_run(config.run)
     draw = explanation_writer(run, config.out) if config.explain else None
     rows, failed = [], 0
-    for found in hear_recordings(run, config.recordings, config.threshold):
-        if isinstance(found, Exception):
+    for answer in run.predict_each(config.recordings, threshold=config.threshold):
+        if isinstance(answer, Exception):
             failed += 1
-            print(f"error: {describe(found)}", file=sys.stderr)
+            print(f"error: {describe(answer)}", file=sys.stderr)
             continue
+        row = row_of(run, answer)
         if draw:
-            found["explanation"] = draw(found["path"])
+            row["explanation"] = draw(row["path"])
         if config.json:
-            print(json.dumps(found, ensure_ascii=False), flush=True)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
         else:
-            rows.append(found)
+            rows.append(row)
     if rows:
         print_table(rows)
         for row in rows if draw else ():
@@ -123,89 +119,20 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     return draw
 
 
-def hear_recordings(
-    run: "Run", names: Sequence[str], threshold: float | None = None
-) -> Iterator[dict[str, Any] | Exception]:
-    """What is heard in each recording, in order, or why it cannot be; the threshold is the run's own where None."""
-    from kerasr.data.clips import BATCH_SIZE, read_clip
-    from kerasr.data.progress import map_threaded
-    from kerasr.rejection import least_probability
-
-    if threshold is None:
-        threshold = least_probability(run)
-    run.model  # noqa: B018 (a damaged model is told before the recordings are read)
-    spec = run.config.features
-
-    def read(path: str | Exception) -> tuple[str, "np.ndarray"] | Exception:
-        if isinstance(path, Exception):
-            return path
-        try:
-            return path, read_clip(path, spec)
-        except (UserError, OSError) as error:
-            return error
-
-    waiting: list[tuple[str, np.ndarray] | Exception] = []
-    paths = list(_find(names))
-    for number, found in enumerate(map_threaded(read, paths, "Hearing"), start=1):
-        waiting.append(found)
-        if len(waiting) == BATCH_SIZE or number == len(paths):
-            yield from _hear(run, waiting, threshold)
-            waiting = []
-
-
-def _hear(
-    run: "Run", found: list["tuple[str, np.ndarray] | Exception"], threshold: float
-) -> Iterator[dict[str, Any] | Exception]:
-    """Rows of a few recordings, heard together."""
-    clips = [item[1] for item in found if not isinstance(item, Exception)]
-    probs = iter(run.probs(clips) if clips else ())
-    for item in found:
-        yield item if isinstance(item, Exception) else _row(run, item[0], next(probs), threshold)
-
-
-def _row(run: "Run", path: str, probs: "np.ndarray", threshold: float) -> dict[str, Any]:
-    """What was heard in one recording, as plain JSON types."""
+def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
+    """What is said of one recording, as plain JSON types."""
     if run.config.wanted is not None:
-        probability = float(probs[1])
-        heard = {"wanted": run.config.wanted, "present": probability >= threshold, "probability": probability}
+        said = {"wanted": run.config.wanted, "present": not answer.rejected, "probability": answer.probability}
     else:
-        order = (-probs).argsort(kind="stable")[:NUM_TOP]
-        top = [{"word": run.labels[index], "probability": float(probs[index])} for index in order]
-        rejected = top[0]["probability"] < threshold
-        heard = {**top[0], **({"word": None} if rejected else {}), "rejected": rejected, "top": top}
-    return {"path": path, **heard, "threshold": threshold, **_part(path, run.config.features.clip_seconds)}
-
-
-def _part(path: str, clip_seconds: float | None) -> dict[str, float]:
-    """How long the recording is, and from when to when it was heard, in seconds."""
-    from kerasr import audio
-    from kerasr.data.clips import MAX_CLIP_SECONDS
-
-    seconds = audio.facts(path).duration
-    if clip_seconds is None or seconds <= clip_seconds:
-        return {"seconds": seconds, "from": 0.0, "to": seconds}
-    # The middle of what is decoded: of a recording of hours, that is its beginning.
-    start = (min(seconds, max(MAX_CLIP_SECONDS, clip_seconds)) - clip_seconds) / 2
-    return {"seconds": seconds, "from": start, "to": start + clip_seconds}
-
-
-def _find(names: Sequence[str]) -> Iterator[str | Exception]:
-    """Recordings among files and folders, and the patterns that a shell has left as they are."""
-    from kerasr import audio
-    from kerasr.data.corpora.folder import walk_recordings
-
-    for name in names:
-        if os.path.isdir(name):
-            try:
-                inside = list(walk_recordings(name))
-            except UserError as error:
-                yield error
-                continue
-            yield from inside or [UserError(f"{name}: holds no recording ({', '.join(audio.SUFFIXES)})")]
-        elif not os.path.exists(name) and glob.has_magic(name):
-            yield from sorted(glob.glob(name)) or [UserError(f"{name}: no file is called so")]
-        else:
-            yield name
+        top = [{"word": word, "probability": probability} for word, probability in answer.top]
+        said = {
+            "word": answer.word,
+            "probability": answer.probability,
+            "rejected": answer.rejected,
+            "top": top,
+        }
+    part = {"seconds": answer.seconds, "from": answer.start, "to": answer.end}
+    return {"path": answer.path, **said, "threshold": answer.threshold, **part}
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

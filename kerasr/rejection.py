@@ -53,18 +53,13 @@ def threshold_of(run: Run) -> float:
     return (run.facts.get("rejection") or {}).get("threshold", 0.0)
 
 
-def least_probability(run: Run) -> float:
-    """Least probability of a word that is believed: the run's threshold, and an even chance for a detector."""
-    return threshold_of(run) if run.config.wanted is None else THRESHOLD
-
-
 def stream_threshold(run: Run) -> float:
     """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it.
 
     Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
     """
     chosen = (run.facts.get("stream") or {}).get("threshold")
-    return chosen or max(THRESHOLD, least_probability(run))
+    return chosen or max(THRESHOLD, run.threshold)
 
 
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -20,11 +20,11 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, overload
 
 import keras
 import numpy as np
@@ -32,16 +32,18 @@ import numpy as np
 from kerasr import __version__, atomic
 from kerasr.cli import command_line, shell_line
 from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
-from kerasr.data.clips import batch_clips, pad_clips, read_clip
+from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
-from kerasr.data.progress import Notice
+from kerasr.data.progress import Notice, map_threaded
 from kerasr.errors import UserError
 from kerasr.features import Features
+from kerasr.inference.compiled import CompiledModel, compute_logits
+from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.sound import why_no_sound
-from kerasr.tasks import Task, task_for
+from kerasr.tasks import Answer, Task, task_for
 
 # Counted up when a run's files change in a way that an older or newer kerasr cannot read.
 FORMAT = 1
@@ -273,61 +275,129 @@ class Run:
             "the folder that holds them, or name other recordings with --data"
         )
 
+    @property
+    def threshold(self) -> float:
+        """Least probability of a word that is answered: chosen on validation clips, or else the task's."""
+        return (self.facts.get("rejection") or {}).get("threshold", self.task.threshold)
+
+    @functools.cached_property
+    def compiled(self) -> CompiledModel:
+        """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
+
+        def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:
+            logits = compute_logits(self.front_ends, self.network, waveform, num_samples)
+            return {"logits": logits, "probs": self.task.probs(logits)}
+
+        return CompiledModel(respond, self.config.features)
+
+    @overload
+    def predict(self, recordings: Source, *, threshold: float | None = None) -> Answer: ...
+    @overload
+    def predict(self, recordings: Sequence[Source], *, threshold: float | None = None) -> list[Answer]: ...
+    def predict(
+        self, recordings: Source | Sequence[Source], *, threshold: float | None = None
+    ) -> Answer | list[Answer]:
+        """Say which word is in recordings.
+
+        Args:
+            recordings: a file of any format and rate, or a waveform `(samples,)` in [-1, 1] at the spec's rate; a list
+                of these, a folder or a pattern (`*.wav`).
+            threshold: least probability of a word that is answered; the run's own where None.
+
+        Returns:
+            The answer for one recording or waveform, and a list of answers for a list, a folder or a pattern.
+
+        Raises:
+            UserError: one cannot be read or is no sound (`kerasr.sound`), or the weights are damaged.
+        """
+        if is_one(recordings):
+            clip = make_clip(recordings, self.config.features)
+            return self._answers([clip], self.threshold if threshold is None else threshold)[0]
+        answers = []
+        one = isinstance(recordings, str | os.PathLike)
+        for found in self.predict_each([recordings] if one else recordings, threshold=threshold):
+            if isinstance(found, Exception):
+                raise found
+            answers.append(found)
+        return answers
+
+    def predict_each(
+        self, recordings: Sequence[Source], *, threshold: float | None = None
+    ) -> Iterator[Answer | Exception]:
+        """Answers to many recordings, in order, as they are found; in place of an answer, why there is none.
+
+        Args:
+            recordings: files, waveforms, folders and patterns.
+            threshold: least probability of a word that is answered; the run's own where None.
+
+        Raises:
+            UserError: the weights are damaged.
+        """
+        self.model  # noqa: B018 (a damaged model is told before the recordings are read)
+        threshold = self.threshold if threshold is None else threshold
+
+        def read(source: Source | Exception) -> Clip | Exception:
+            if isinstance(source, Exception):
+                return source
+            try:
+                return make_clip(source, self.config.features)
+            except (UserError, OSError) as error:
+                return error
+
+        clips = map_threaded(read, list(find_recordings(recordings)), "Predicting")
+        while batch := list(islice(clips, BATCH_SIZE)):
+            answers = iter(self._answers([clip for clip in batch if isinstance(clip, Clip)], threshold))
+            yield from (next(answers) if isinstance(clip, Clip) else clip for clip in batch)
+
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
 
         Raises:
             UserError: a waveform is no sound (`kerasr.sound`), or the weights are damaged.
         """
-        for number, waveform in enumerate(waveforms):
-            if why := why_no_sound(waveform):
-                raise UserError(f"waveform {number}, counted from 0, {why}")
-        return self._logits(pad_clips(waveforms), np.array([len(waveform) for waveform in waveforms]))
+        return self._outputs(waveforms)["logits"]
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`."""
-        return self._probs(self.logits(waveforms))
+        return self._outputs(waveforms)["probs"]
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], notice: Notice | None = None) -> np.ndarray:
         """Probabilities `(files, labels)` of recordings of any format and rate.
 
         Args:
             paths: the recordings.
-            notice: is told of each file that has been heard.
+            notice: is told of each file that has been read.
 
         Raises:
             UserError: one cannot be read, which the message names, or the weights are damaged.
         """
         found = [np.zeros((0, len(self.labels)), np.float32)]
-        for batch in batch_clips(read_clip(os.fspath(path), self.config.features) for path in paths):
-            found.append(self._probs(self._logits(*batch)))
+        clips = (read_clip(os.fspath(path), self.config.features) for path in paths)
+        while batch := list(islice(clips, BATCH_SIZE)):
+            found.append(self._outputs(batch)["probs"])
             if notice is not None:
-                notice.advance(len(found[-1]))
+                notice.advance(len(batch))
         return np.concatenate(found)
 
-    def _logits(self, waveform: np.ndarray, num_samples: np.ndarray) -> np.ndarray:
-        logits = keras.ops.convert_to_numpy(hear(self.front_ends, self.network, waveform, num_samples))
-        if not np.isfinite(logits).all():
+    def _answers(self, clips: Sequence[Clip], threshold: float) -> list[Answer]:
+        if not clips:
+            return []
+        probs = self.probs([clip.waveform for clip in clips])
+        return [
+            dataclasses.replace(
+                self.task.answer(row, threshold), path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
+            )
+            for row, clip in zip(probs, clips, strict=True)
+        ]
+
+    def _outputs(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        for number, waveform in enumerate(waveforms):
+            if why := why_no_sound(waveform):
+                raise UserError(f"waveform {number}, counted from 0, {why}")
+        outputs = self.compiled(waveforms)
+        if not np.isfinite(outputs["logits"]).all():
             raise UserError(f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
-        return logits
-
-    def _probs(self, logits: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(self.task.probs(logits))
-
-
-def hear(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
-    """Logits `(batch, outputs)` of `waveform` `(batch, samples)` and, where given, `num_samples` `(batch,)`.
-
-    With several front-ends, each at a speed of its own, the logits are averaged.
-    """
-    logits = [network(front_end(*clips), training=False) for front_end in front_ends]
-    return keras.layers.average(logits) if len(logits) > 1 else logits[0]
-
-
-def join(front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
-    """The front-ends and a network as one model, from waveform to logits."""
-    waveform = keras.Input((None,), name="waveform")
-    return keras.Model(waveform, hear(front_ends, network, waveform), name=f"{network.name}_from_waveform")
+        return outputs
 
 
 def new_run(

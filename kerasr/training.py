@@ -23,6 +23,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
+from kerasr.inference.compiled import attach_front_ends
 from kerasr.interruption import Interruption
 from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
@@ -31,7 +32,7 @@ from kerasr.optimizers import make_optimizer
 from kerasr.preparation import check_model, prepare_run
 from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
-from kerasr.run_directory import CHECKPOINT, Run, join, load_run, update_facts
+from kerasr.run_directory import CHECKPOINT, Run, load_run, update_facts
 from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.summary import print_summary
 from kerasr.transfer import copy_encoder, encoder_layers
@@ -142,7 +143,7 @@ def _train(
     phases = _phases(config)
     keeper = Keeper(
         run.path,
-        join(run.front_ends, network),
+        attach_front_ends(run.front_ends, network),
         num_steps=train.num_steps,
         position=position,
         resume=checkpoint,

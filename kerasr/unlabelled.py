@@ -22,10 +22,11 @@ from keras import ops
 
 from kerasr import audio
 from kerasr.console import isolate
-from kerasr.data.clips import BATCH_SIZE, pad_clips, read_clips
+from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
+from kerasr.inference.compiled import CompiledModel
 from kerasr.report import Ranking, make_clip, own_folder, write_ranking
 from kerasr.report.pictures import Clip
 from kerasr.run_directory import Run
@@ -160,22 +161,22 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
 
     Both are means over the speeds at which the run hears a clip.
     """
-    spec, front_ends, network = run.config.features, run.front_ends, last_inputs(run.network)
+    front_ends, network = run.front_ends, last_inputs(run.network)
 
-    def hear(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        waveform, num_samples = pad_clips(clips), np.array([len(clip) for clip in clips])
+    def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:
         at_each_speed = [network(front_end(waveform, num_samples), training=False) for front_end in front_ends]
         given, logits = (ops.mean(ops.stack(parts), axis=0) for parts in zip(*at_each_speed, strict=True))
-        return ops.convert_to_numpy(run.task.probs(logits)), ops.convert_to_numpy(given)
+        return {"probs": run.task.probs(logits), "given": given}
 
+    model = CompiledModel(respond, run.config.features)
     kept, bad, heard = [], [], []
-    clips = read_clips(paths, spec, bad, "Hearing")
+    clips = read_clips(paths, run.config.features, bad, "Hearing")
     while batch := list(islice(clips, BATCH_SIZE)):
         kept += [paths[place] for place, _ in batch]
-        heard.append(hear([clip for _, clip in batch]))
+        heard.append(model([clip for _, clip in batch]))
     if bad:
         report_bad(Corpus(Path(folder).name, (), source=folder), bad, max_bad)
     if not kept:
         raise UserError(f"{folder}: none of its {len(paths)} recordings can be read")
-    probs, inputs = zip(*heard, strict=True)
+    probs, inputs = ([outputs[name] for outputs in heard] for name in ("probs", "given"))
     return kept, np.concatenate(probs), np.concatenate(inputs)

@@ -102,8 +102,9 @@ NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
 @pytest.fixture
 def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
+    from kerasr.inference.compiled import attach_front_ends
     from kerasr.registry import builder
-    from kerasr.run_directory import join, load_run
+    from kerasr.run_directory import load_run
 
     def make(facts, *, features=None, **options):
         folder = shutil.copytree(tone_run, tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}")
@@ -117,7 +118,7 @@ def untrained(tone_run, tmp_path):
         (folder / "config.json").write_text(json.dumps(config))
         run = load_run(folder)
         network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
-        join(run.front_ends, network).save(folder / "model.keras")
+        attach_front_ends(run.front_ends, network).save(folder / "model.keras")
         return run
 
     return make

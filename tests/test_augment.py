@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment
+from kerasr.data.clips import longest_clip
 from kerasr.features import Features, change_speed
 
 SEED = tf.constant([3, 5], tf.int64)
@@ -71,7 +72,7 @@ def test_a_click_is_shifted_as_far_later_as_earlier(num_samples, speed):
     """In what the front-end looks at, whether a clip fills it, is shorter or is longer."""
     num_clips, most = 500, 0.1
     change = Augmentation(time_shift=most, speed=speed)
-    clip = min(num_samples, augment.longest_clip(LOG_MEL, change))
+    clip = min(num_samples, longest_clip(LOG_MEL, change))
     # A tone of the lowest level, so that the clip is known from its padding, and a click in its middle.
     waveform = np.full((num_clips, clip), 1e-3, "float32")
     waveform[:, clip // 2 - 40 : clip // 2 + 40] = 1.0
@@ -264,10 +265,10 @@ def test_cutmix_blends_targets_as_it_cuts_time():
 
 
 def test_decoding_stops_where_no_change_could_reach():
-    assert augment.longest_clip(LOG_MEL, None) == 4000
-    assert augment.longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25))) == 5000
-    assert augment.longest_clip(LOG_MEL, Augmentation(time_shift=0.1)) == 4000 + 2 * 800
-    assert augment.longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25), time_shift=0.1)) == 5000 + 2 * 1000
+    assert longest_clip(LOG_MEL, None) == 4000
+    assert longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25))) == 5000
+    assert longest_clip(LOG_MEL, Augmentation(time_shift=0.1)) == 4000 + 2 * 800
+    assert longest_clip(LOG_MEL, Augmentation(speed=(0.9, 1.25), time_shift=0.1)) == 5000 + 2 * 1000
 
 
 def test_what_is_changed_after_the_front_end_has_a_name():

@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "checkpoint",
         "recipes",
+        "inference",
         "run_directory",
         "intervals",
         "evaluation",

@@ -12,10 +12,11 @@ from kerasr.data.corpora.folder import read_folder
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
+from kerasr.inference.compiled import attach_front_ends
 from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.registry import builder
 from kerasr.report import draw_cost, evaluate_run
-from kerasr.run_directory import join, load_run
+from kerasr.run_directory import load_run
 
 
 def metrics_of(said, heard, speakers=None, detector=False):
@@ -137,7 +138,7 @@ def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys)
     deaf = builder(run.config.model)(run.config.features.shape, 3, **run.config.model_options)
     layer = deaf.get_layer("logits")
     layer.set_weights([0 * layer.get_weights()[0], np.arange(3, dtype="float32")])
-    join([Features(run.config.features)], deaf).save(path / "model.keras")
+    attach_front_ends([Features(run.config.features)], deaf).save(path / "model.keras")
     evaluate.main([str(path), "--out", str(tmp_path / "out")])
     shown = capsys.readouterr().out
     measured = json.loads((tmp_path / "out" / "metrics.json").read_text())

@@ -108,6 +108,44 @@ def test_a_waveform_that_is_no_sound_is_named(tone_run):
         load_run(tone_run).probs([good, 1e20 * good])
 
 
+def test_a_run_answers_one_recording_with_a_word_and_many_with_a_list(tone_run, tones):
+    run, paths = load_run(tone_run), sorted(tones.glob("*/1*.wav"))
+    answers = run.predict(paths)
+    assert np.mean([answer.word == path.parent.name for answer, path in zip(answers, paths, strict=True)]) > 0.8
+    assert [answer.path for answer in answers] == [str(path) for path in paths]
+    one = run.predict(paths[0], threshold=0)
+    assert (one.word, one.rejected, one.threshold) == (answers[0].top[0][0], False, 0)
+    assert one.probability == pytest.approx(answers[0].probability, abs=1e-5)
+    assert run.predict(str(tones / "low")) == run.predict(str(tones / "low" / "*.wav"))
+    assert run.predict([]) == []
+
+
+def test_a_waveform_is_answered_as_its_file_is(tone_run, tones, rng):
+    run, path = load_run(tone_run), tones / "low" / "0.wav"
+    waveform = audio.read(path, run.config.features.sample_rate)[0]
+    spoken, noise = run.predict([waveform, rng.normal(0, 0.1, 12_000).astype("float32")])
+    assert spoken == replace(run.predict(path), path=None, probability=spoken.probability, top=spoken.top)
+    assert noise.seconds == 1.5
+    assert (noise.start, noise.end) == (pytest.approx(0.55), pytest.approx(0.95))
+    assert run.predict(waveform).word == spoken.word
+
+
+def test_less_than_the_threshold_is_none_of_the_words(tone_run, tones):
+    answer = load_run(tone_run).predict(tones / "low" / "0.wav", threshold=1.0)
+    assert (answer.word, answer.rejected) == (None, True)
+    assert answer.top[0] == ("low", answer.probability)
+
+
+def test_a_bad_recording_raises_or_stands_in_its_place(tone_run, tones, tmp_path):
+    run, good, gone = load_run(tone_run), tones / "low" / "0.wav", tmp_path / "gone.wav"
+    for recordings in (gone, [good, gone], str(tmp_path)):
+        with pytest.raises(UserError, match=str(tmp_path)):
+            run.predict(recordings)
+    first, second = run.predict_each([gone, good])
+    assert isinstance(first, UserError)
+    assert second.path == str(good)
+
+
 def test_a_name_that_is_no_text(command, tone_run, tones, tmp_path):
     path = os.fsencode(tmp_path) + b"/\xff.wav"
     try:
@@ -138,6 +176,9 @@ def test_a_detector_gives_the_wanted_words_probability(command, tone_run, tones,
     probs = load_run(run).predict_files([low["path"], high["path"]])
     assert [low["probability"], high["probability"]] == pytest.approx(probs[:, 1].tolist(), abs=1e-5)
     assert (low["present"], high["present"]) == (low["probability"] >= 0.5, high["probability"] >= 0.5)
+    answer = load_run(run).predict(low["path"])
+    assert answer.word == ("low" if low["present"] else None)
+    assert answer.top == (("low", answer.probability),)
     heading, *rows = command(predict, run, tones / "low" / "0.wav")[1].splitlines()
     assert heading.split() == ["recording", "low?", "probability"]
     assert rows[0].split()[-2] in ("yes", "no")

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data.clips import most_shift
 from kerasr.features import Features, cubic, mel_edges
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -59,7 +60,7 @@ def augment_waveform(
     if augment.speed != (1.0, 1.0):
         waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
     if augment.time_shift:
-        most = _most_shift(spec, augment)
+        most = most_shift(spec, augment)
         window = None if spec.clip_seconds is None else spec.clip_samples
         waveform, num_samples = shift_time(waveform, num_samples, most, window, _fold(seed, 1))
     if augment.silence:
@@ -327,21 +328,6 @@ def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tenso
     features = tf.where(inside[:, :, None], tf.reverse(features, [0]), features)
     own = (1 - part)[:, None]
     return features, own * targets + (1 - own) * tf.reverse(targets, [0])
-
-
-def longest_clip(spec: FeatureSpec, augment: Augmentation | None) -> int:
-    """Samples worth decoding: the clip, and what a faster playback or a shift needs beside it."""
-    if augment is None:
-        return spec.clip_samples
-    fastest = max(augment.speed[1], 1.0)
-    # An even surplus keeps the middle of a longer recording on the very sample where the front-end puts it.
-    return spec.clip_samples + 2 * math.ceil(
-        spec.clip_samples * (fastest - 1) / 2 + fastest * _most_shift(spec, augment)
-    )
-
-
-def _most_shift(spec: FeatureSpec, augment: Augmentation) -> int:
-    return round(augment.time_shift * spec.sample_rate)
 
 
 def _choose(

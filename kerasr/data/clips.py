@@ -1,5 +1,6 @@
 """Recordings as the clips that a model looks at: decoded, cut to their middle, padded to one length."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -7,7 +8,6 @@ import numpy as np
 
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
-from kerasr.data.augment import longest_clip
 from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 
@@ -15,6 +15,22 @@ from kerasr.errors import UserError
 MAX_CLIP_SECONDS = 60.0
 # Clips that a network is given at once where nothing is learnt.
 BATCH_SIZE = 64
+
+
+def longest_clip(spec: FeatureSpec, augment: Augmentation | None) -> int:
+    """Samples worth decoding: the clip, and what a faster playback or a shift needs beside it."""
+    if augment is None:
+        return spec.clip_samples
+    fastest = max(augment.speed[1], 1.0)
+    # An even surplus keeps the middle of a longer recording on the very sample where the front-end puts it.
+    return spec.clip_samples + 2 * math.ceil(
+        spec.clip_samples * (fastest - 1) / 2 + fastest * most_shift(spec, augment)
+    )
+
+
+def most_shift(spec: FeatureSpec, augment: Augmentation) -> int:
+    """Samples by which a clip is shifted at most, to either side."""
+    return round(augment.time_shift * spec.sample_rate)
 
 
 def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:

@@ -21,7 +21,7 @@ import tensorflow as tf
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
-from kerasr.data.clips import batch_clips, pad_clips, read_clip, read_clips
+from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.errors import UserError
 from kerasr.features import Features, measure_statistics
@@ -139,7 +139,7 @@ class Pipeline:
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
-        self._width = augmentation.longest_clip(features.spec, augment) if fixed else 0
+        self._width = longest_clip(features.spec, augment) if fixed else 0
         self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
@@ -168,7 +168,7 @@ class Pipeline:
             return 4 * len(self.utterances) * spec.shape[0] * spec.num_features
         seconds = (1.0 if item.duration is None else item.duration for item in self.utterances)
         if spec.clip_seconds is not None:
-            most = augmentation.longest_clip(spec, self._augment) / spec.sample_rate
+            most = longest_clip(spec, self._augment) / spec.sample_rate
             seconds = (min(value, most) for value in seconds)
         per_second = (
             spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate

@@ -15,7 +15,8 @@ import numpy as np
 from kerasr.data.clips import pad_clips, read_clips
 from kerasr.data.progress import console
 from kerasr.errors import UserError
-from kerasr.run_directory import Run, hear
+from kerasr.inference.compiled import compute_logits
+from kerasr.run_directory import Run
 from kerasr.stream import StreamFacts
 
 # Clips made here where the run's recordings are not on this machine.
@@ -79,7 +80,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         given["streamed"], given["streamed_samples"] = pad_clips(streamed), np.array([len(clip) for clip in streamed])
     answers = _hear(kind, path, given)
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
-    padded = keras.ops.convert_to_numpy(hear(run.front_ends, run.network, waveform))
+    padded = keras.ops.convert_to_numpy(compute_logits(run.front_ends, run.network, waveform))
     exact = run.logits(clips)
     pairs = [("padded_logits", padded), ("logits", exact), ("wav_logits", exact[: len(wav)])]
     in_pieces = run.logits(streamed) if streamed else None

@@ -4,7 +4,7 @@ from typing import Any
 
 from kerasr.config import FeatureSpec, to_json
 from kerasr.exporters.check import Check
-from kerasr.rejection import least_probability, stream_threshold
+from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run
 from kerasr.stream import StreamFacts
 
@@ -17,7 +17,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
     return {
         "labels": list(run.labels),
         "task": run.task.name,
-        "threshold": least_probability(run),
+        "threshold": run.threshold,
         "stream_threshold": stream_threshold(run),
         "features": to_json(run.config.features),
         "statistics": run.facts["statistics"],

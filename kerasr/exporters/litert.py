@@ -19,8 +19,9 @@ from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
+from kerasr.inference.compiled import compute_logits
 from kerasr.recurrent import MaskedRNN, with_kernel
-from kerasr.run_directory import Run, hear
+from kerasr.run_directory import Run
 from kerasr.streaming import StreamingStep, why_not_streaming
 
 Quantize = Literal["none", "dynamic", "int8"]
@@ -82,7 +83,7 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
     spec = run.config.features
     size = None if spec.clip_seconds is None else spec.clip_samples
     waveform = keras.Input(batch_shape=(1, size), name="waveform")
-    logits = hear(run.front_ends, network, waveform)
+    logits = compute_logits(run.front_ends, network, waveform)
     model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
     archive = keras.export.ExportArchive()
     signature = [tf.TensorSpec([1, size], tf.float32, "waveform")]

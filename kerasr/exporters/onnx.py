@@ -15,8 +15,9 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.features import Features
+from kerasr.inference.compiled import compute_logits
 from kerasr.recurrent import with_kernel
-from kerasr.run_directory import Run, hear
+from kerasr.run_directory import Run
 
 OPSET = 18
 # Least share of clips in which the file hears the run's word.
@@ -51,7 +52,7 @@ def convert(run: Run) -> bytes:
     network = with_kernel(run.network, "plain")
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
-    logits = hear(front_ends, network, waveform)
+    logits = compute_logits(front_ends, network, waveform)
     heard = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
     signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
     function = tf.function(lambda waveform: heard(waveform, training=False), signature, autograph=False)

@@ -26,9 +26,10 @@ import tensorflow as tf
 
 from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
+from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
 from kerasr.recurrent import with_kernel
-from kerasr.run_directory import Run, hear
+from kerasr.run_directory import Run
 from kerasr.sound import LOUDEST
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
@@ -75,13 +76,13 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         return {"logits": logits, "probs": probs, "label_index": index, "label": tf.gather(words, index)}
 
     def serving_default(waveform):
-        return answer(hear(front_ends, network, _sound(waveform)))
+        return answer(compute_logits(front_ends, network, _sound(waveform)))
 
     def with_num_samples(waveform, num_samples):
-        return answer(hear(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
+        return answer(compute_logits(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
 
     def serve_wav(wav):
-        return answer(hear(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
+        return answer(compute_logits(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
 
     def from_features(features):
         features = _numbers(features, "features")

@@ -202,14 +202,13 @@ def _columns(utterances: Sequence[Utterance]) -> list[str]:
 
 
 def measure_latency(run: Run, item: Utterance) -> float:
-    """Median time from a clip's waveform to its logits, in milliseconds."""
-    spec = run.config.features
-    waveform = read_clip(item.path, spec)[None]
-    run.model.predict_on_batch(waveform)
+    """Median time from a clip's waveform to its answer (`Run.predict`), in milliseconds."""
+    waveform = read_clip(item.path, run.config.features)
+    run.predict(waveform)
     times = []
     for _ in range(LATENCY_ROUNDS):
         start = time.perf_counter()
-        run.model.predict_on_batch(waveform)
+        run.predict(waveform)
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
 

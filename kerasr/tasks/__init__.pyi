@@ -1,3 +1,4 @@
+from .base import Answer as Answer
 from .base import Task as Task
 from .base import task_for as task_for
 from .classify import Classify as Classify

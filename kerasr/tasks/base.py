@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import keras
@@ -12,12 +13,41 @@ import numpy as np
 FOCAL_GAMMA = 2.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a clip.
+
+    Attributes:
+        word: what is said in it; None where that is none of the words, or not the one that is detected.
+        probability: of the likeliest word, also where it is rejected; of a detector's word, also where it is absent.
+        top: the likeliest words and their probabilities, the first one first.
+        rejected: whether the probability is less than the threshold.
+        threshold: least probability of a word that is answered.
+        path: of the recording; None for a waveform.
+        seconds: how long the recording is.
+        start: where the part of it begins that the model has looked at, in seconds.
+        end: where that ends.
+    """
+
+    word: str | None
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    rejected: bool
+    threshold: float
+    path: str | None = None
+    seconds: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+
 class Task(Protocol):
     """One of the things that a network can be trained for."""
 
     name: str
     labels: tuple[str, ...]
     num_outputs: int
+    # Least probability of a word that is answered, where no other has been chosen.
+    threshold: float
 
     def label_index(self, labels: Sequence[str]) -> np.ndarray:
         """`(clips,)` int32 index into `self.labels` of each clip's label."""
@@ -45,6 +75,10 @@ class Task(Protocol):
 
     def probs(self, logits):
         """Probabilities `(batch, labels)`, a tensor, from logits `(batch, num_outputs)`: in a graph, too."""
+        ...
+
+    def answer(self, probs: np.ndarray, threshold: float) -> Answer:
+        """What probabilities `(labels,)` say of a clip."""
         ...
 
 

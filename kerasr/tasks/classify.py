@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from kerasr.tasks.base import FOCAL_GAMMA
+from kerasr.tasks.base import FOCAL_GAMMA, Answer
+
+NUM_TOP = 3
 
 
 class Classify:
@@ -16,6 +18,7 @@ class Classify:
     """
 
     name = "classify"
+    threshold = 0.0
 
     def __init__(self, labels: tuple[str, ...]):
         self.labels = labels
@@ -44,3 +47,11 @@ class Classify:
     def probs(self, logits):
         """Softmax: `(batch, labels)` to the same shape."""
         return keras.ops.softmax(logits)
+
+    def answer(self, probs: np.ndarray, threshold: float) -> Answer:
+        """The likeliest word, unless it is less probable than the threshold."""
+        order = (-probs).argsort(kind="stable")[:NUM_TOP]
+        top = tuple((self.labels[index], float(probs[index])) for index in order)
+        word, probability = top[0]
+        rejected = probability < threshold
+        return Answer(None if rejected else word, probability, top, rejected, threshold)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasr.errors import UserError
-from kerasr.tasks.base import FOCAL_GAMMA
+from kerasr.tasks.base import FOCAL_GAMMA, Answer
 
 
 class Detect:
@@ -22,6 +22,7 @@ class Detect:
 
     name = "detect"
     num_outputs = 1
+    threshold = 0.5
 
     def __init__(self, labels: tuple[str, ...], wanted: str):
         if wanted not in labels:
@@ -53,6 +54,14 @@ class Detect:
     def probs(self, logits):
         """Sigmoid: `(batch, 1)` to `(batch, 2)`, the absence and the presence of the word."""
         return keras.ops.sigmoid(keras.ops.concatenate([-logits, logits], -1))
+
+    def answer(self, probs: np.ndarray, threshold: float) -> Answer:
+        """The wanted word, unless it is less probable than the threshold."""
+        probability = float(probs[1])
+        rejected = probability < threshold
+        return Answer(
+            None if rejected else self.wanted, probability, ((self.wanted, probability),), rejected, threshold
+        )
 
 
 def _same_side(targets, logits):

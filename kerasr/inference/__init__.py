@@ -1,0 +1,1 @@
+"""Running a model: the compiled network (`compiled`), the recordings that it is given (`recordings`)."""

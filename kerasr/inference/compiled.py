@@ -1,0 +1,71 @@
+"""A network behind its front-ends, compiled once, and given clips of any length in batches."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasr.config import FeatureSpec
+from kerasr.data.clips import BATCH_SIZE, pad_clips
+from kerasr.features import Features
+
+
+def compute_logits(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
+    """Logits `(batch, outputs)` of `waveform` `(batch, samples)` and, where given, `num_samples` `(batch,)`.
+
+    With several front-ends, each at a speed of its own, the logits are averaged.
+    """
+    logits = [network(front_end(*clips), training=False) for front_end in front_ends]
+    return keras.layers.average(logits) if len(logits) > 1 else logits[0]
+
+
+def attach_front_ends(front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
+    """The front-ends and a network as one model, from `waveform` `(batch, samples)` to logits."""
+    waveform = keras.Input((None,), name="waveform")
+    return keras.Model(waveform, compute_logits(front_ends, network, waveform), name=f"{network.name}_from_waveform")
+
+
+class CompiledModel:
+    """A model of waveforms, compiled when it is first used.
+
+    Args:
+        respond: outputs, a tensor or a dictionary of tensors, of `waveform` `(batch, samples)` and `num_samples`
+            `(batch,)`, written with Keras's layers and operations.
+        spec: of the front-end; where clips have a length, shorter ones are padded to it.
+
+    Attributes:
+        model: takes `[waveform, num_samples]`.
+    """
+
+    def __init__(self, respond: Callable[[Any, Any], Any], spec: FeatureSpec):
+        waveform = keras.Input((None,), name="waveform")
+        num_samples = keras.Input((), dtype="int32", name="num_samples")
+        self.model = keras.Model([waveform, num_samples], respond(waveform, num_samples))
+        self._clip_samples = 1 if spec.clip_seconds is None else spec.clip_samples
+        # JAX has no other compiler than XLA, which compiles each shape anew: sizes are rounded up to few of them there.
+        # TensorFlow's graph takes any shape.
+        self._few_shapes = self.model.jit_compile = keras.backend.backend() == "jax"
+
+    def __call__(self, clips: Sequence[np.ndarray]) -> Any:
+        """The outputs, as arrays with a row a clip, of clips `(samples,)` each; at least one.
+
+        Args:
+            clips: any number of them, of any length.
+        """
+        parts = [self._batch(clips[start : start + BATCH_SIZE]) for start in range(0, len(clips), BATCH_SIZE)]
+        return parts[0] if len(parts) == 1 else keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+
+    def _batch(self, clips: Sequence[np.ndarray]) -> Any:
+        width, num_clips = max(self._clip_samples, *(len(clip) for clip in clips)), len(clips)
+        if self._few_shapes:
+            width = width if width == self._clip_samples else _round_up(width)
+            clips = [*clips, *[np.zeros(1, np.float32)] * (_round_up(num_clips) - num_clips)]
+        num_samples = np.array([len(clip) for clip in clips], np.int32)
+        outputs = self.model.predict_on_batch([pad_clips(clips, width), num_samples])
+        return keras.tree.map_structure(lambda output: output[:num_clips], outputs)
+
+
+def _round_up(size: int) -> int:
+    """The next power of two."""
+    return 1 << (size - 1).bit_length()
