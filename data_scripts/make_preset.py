@@ -86,7 +86,7 @@ def make_preset(
     from kerasr.run_directory import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL, load_run, write_hashes
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
+        raise UserError("name-invalid", f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
     run = load_run(path)
     _check(run)
     splits = {split: _hashed(run.utterances(split)) for split in ("train", "validation", "test")}
@@ -136,12 +136,16 @@ def make_preset(
 def _check(run: Any) -> None:
     """Raise where the run is none that can be handed out."""
     if run.is_preset:
-        raise UserError(f"{run.path}: is a preset already; name the run that it was made of")
+        raise UserError("run-not-fit", f"{run.path}: is a preset already; name the run that it was made of")
     if run.facts["status"] != "done":
-        raise UserError(f"{run.path}: this training has not ended: {command_line('train', '--resume', run.path)}")
+        raise UserError(
+            "run-unfinished", f"{run.path}: this training has not ended: {command_line('train', '--resume', run.path)}"
+        )
     size = (run.path / "model.keras").stat().st_size
     if size > MAX_BYTES:
-        raise UserError(f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}")
+        raise UserError(
+            "run-not-fit", f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}"
+        )
 
 
 def _copy(run: Any, splits: dict[str, Sequence[Any]], place: Path) -> Any:
@@ -164,11 +168,12 @@ def _hashed(items: Sequence[Any]) -> Sequence[Any]:
 def _check_unheard(run: Any, tests: Sequence[Any]) -> None:
     """Raise where a run that this one comes from has heard its test clips, or where that cannot be told."""
     if heard := next((item.path for item in tests if item in run.known_before), None):
-        raise UserError(f"{run.path}: what it comes from learnt from its test clip {heard}: no score")
+        raise UserError("test-heard", f"{run.path}: what it comes from learnt from its test clip {heard}: no score")
     if not run.tells_all_known:
         raise UserError(
+            "run-of-another-version",
             f"{run.path}: what it comes from was trained by an earlier version of kerasr and kept no hashes of its "
-            "recordings: whether that heard the test clips cannot be told; train both anew"
+            "recordings: whether that heard the test clips cannot be told; train both anew",
         )
 
 

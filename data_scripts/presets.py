@@ -83,7 +83,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--folder", type=Path, default=PRESETS_FOLDER, help="of the presets (default: the package's)")
     options = parser.parse_args(argv)
     if unknown := sorted(set(options.names) - set(TRAININGS)):
-        raise UserError(f"{unknown[0]}: there is no such preset; there are {', '.join(TRAININGS)}")
+        raise UserError("preset-not-found", f"{unknown[0]}: there is no such preset; there are {', '.join(TRAININGS)}")
     import_quietly()
     for name in options.names or TRAININGS:
         print(make_preset(name, trained(name), folder=options.folder, limits=LIMITS[name]))
@@ -125,7 +125,7 @@ def train(*arguments: str) -> None:
         UserError: it failed; it has said why.
     """
     if subprocess.run([sys.executable, "-m", "kerasr.train", *arguments], check=False).returncode:
-        raise UserError(f"python -m kerasr.train {arguments[0]} did not end well")
+        raise UserError("training-failed", f"python -m kerasr.train {arguments[0]} did not end well")
 
 
 if __name__ == "__main__":

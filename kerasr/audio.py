@@ -95,9 +95,11 @@ def read(
                 blocks.append(_mix(path, block))
                 limit -= len(block)
         except soundfile.LibsndfileError as error:
-            raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
+            raise UserError(
+                "recording-unreadable", f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again"
+            ) from error
     if not blocks:
-        raise UserError(f"{path}: has no samples; remove it or record it again")
+        raise UserError("recording-empty", f"{path}: has no samples; remove it or record it again")
     waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     del blocks
     if sample_rate is None or sample_rate == rate:
@@ -118,7 +120,9 @@ def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> It
             for block in file.blocks(max(1, round(seconds * file.samplerate)), dtype="float32", always_2d=True):
                 yield convert(_mix(path, block), False)
         except soundfile.LibsndfileError as error:
-            raise UserError(f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again") from error
+            raise UserError(
+                "recording-unreadable", f"{path}: cannot be decoded ({_reason(error)}); remove it or record it again"
+            ) from error
         yield convert(np.zeros(0, np.float32), True)
 
 
@@ -158,7 +162,7 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) 
 def _mix(path: str, block: np.ndarray) -> np.ndarray:
     """One channel `(samples,)` of a block `(samples, channels)`, or the line that says why it is no sound."""
     if why := why_no_sound(block):
-        raise UserError(f"{path}: {why}; remove it or export it again")
+        raise UserError("sound-invalid", f"{path}: {why}; remove it or export it again")
     return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
@@ -168,29 +172,32 @@ def _open(path: str) -> soundfile.SoundFile:
         # As bytes, a name that is no valid text opens too; Windows has no such names, and soundfile wants text there.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.SoundFileError, OSError, TypeError, UnicodeError) as error:
-        raise UserError(_diagnose(path, error)) from error
+        raise _diagnose(path, error) from error
     if file.frames <= 0:
         file.close()
-        raise UserError(f"{path}: has no samples; remove it or record it again")
+        raise UserError("recording-empty", f"{path}: has no samples; remove it or record it again")
     return file
 
 
-def _diagnose(path: str, error: Exception) -> str:
+def _diagnose(path: str, error: Exception) -> UserError:
     """Why a recording does not open: libsndfile says `System error` for most of it."""
     try:
         with open(path, "rb") as file:
             start = file.read(12)
     except FileNotFoundError:
-        return f"{path}: there is no such file"
+        return UserError("recording-not-found", f"{path}: there is no such file")
     except IsADirectoryError:
-        return f"{path}: is a folder, not a recording"
+        return UserError("recording-not-found", f"{path}: is a folder, not a recording")
     except OSError as refusal:
-        return f"{path}: cannot be read ({refusal.strerror}); check its permissions"
+        why = f"cannot be read ({refusal.strerror}); check its permissions"
+        return UserError("recording-unreadable", f"{path}: {why}")
     if not start:
-        return f"{path}: is an empty file; remove it or record it again"
+        return UserError("recording-empty", f"{path}: is an empty file; remove it or record it again")
     if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"FORM"):
-        return f"{path}: its header is cut short or damaged ({_reason(error)}); remove it or record it again"
-    return f"{path}: is not a recording in a known format ({_reason(error)}); remove it, or convert it to WAV"
+        why = f"its header is cut short or damaged ({_reason(error)}); remove it or record it again"
+    else:
+        why = f"is not a recording in a known format ({_reason(error)}); remove it, or convert it to WAV"
+    return UserError("recording-unreadable", f"{path}: {why}")
 
 
 def _reason(error: Exception) -> str:

@@ -84,7 +84,7 @@ def check_bounds(config: Any, group: str = "") -> None:
         value = getattr(config, name)
         if (words := _fault(annotation, value)) is not None:
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-            raise UserError(f"--{group}{name.replace('_', '-')} {shown}: give {words}")
+            raise UserError("setting-out-of-range", f"--{group}{name.replace('_', '-')} {shown}: give {words}")
 
 
 def check_option(name: str, value: Any, default: Any) -> None:
@@ -95,7 +95,7 @@ def check_option(name: str, value: Any, default: Any) -> None:
     """
     kind = ShareBelowOne if name == "dropout" else {int: Count, float: Positive}.get(type(default), type(default))
     if (words := _fault(kind, value)) is not None:
-        raise UserError(f"--model.{name.replace('_', '-')} {value}: give {words}")
+        raise UserError("setting-out-of-range", f"--model.{name.replace('_', '-')} {value}: give {words}")
 
 
 @functools.cache

@@ -60,7 +60,9 @@ class Position:
             position = None
         if position is None or any(fault_of_type(getattr(position, name), kind) for name, kind in hints.items()):
             raise UserError(
-                f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train anew"
+                "run-of-another-version",
+                f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train "
+                "anew",
             )
         return position
 
@@ -164,9 +166,10 @@ class Keeper(keras.callbacks.Callback):
             return
         kept = f"the weights of epoch {self.position.best_epoch + 1} are kept in {self._folder / MODEL}"
         raise UserError(
+            "loss-not-finite",
             f"the loss became {loss} in epoch {self.position.epoch + 1}, step {self.position.step}; "
             + (kept if self.position.best_epoch >= 0 else "no epoch had ended")
-            + "; try --precision float32 or a lower --optimizer.learning-rate"
+            + "; try --precision float32 or a lower --optimizer.learning-rate",
         )
 
     def _save(self) -> None:

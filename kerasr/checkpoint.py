@@ -44,7 +44,10 @@ class Checkpoint:
         variables = _variables(model)
         own = [keras.ops.convert_to_numpy(variable) for variable in variables]
         if [(array.shape, array.dtype) for array in own] != [(array.shape, array.dtype) for array in self.arrays]:
-            raise UserError(f"{self.path}: this checkpoint belongs to another model; train anew without --resume")
+            raise UserError(
+                "checkpoint-of-another-model",
+                f"{self.path}: this checkpoint belongs to another model; train anew without --resume",
+            )
         for variable, array in zip(variables, self.arrays, strict=True):
             variable.assign(array)
 
@@ -74,12 +77,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
                 raise ValueError(f"its state is {shorten(state)}")
             return Checkpoint(os.fspath(path), state, [file[f"v{number}"] for number in range(len(file.files) - 1)])
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no checkpoint yet; train anew without --resume") from None
+        raise UserError(
+            "checkpoint-not-found", f"{path}: there is no checkpoint yet; train anew without --resume"
+        ) from None
     except PermissionError:
         raise
     except Exception as error:  # NumPy lets zipfile's, zlib's and its own errors through.
         raise UserError(
-            f"{path}: this checkpoint is damaged ({shorten(error)}); train anew without --resume"
+            "checkpoint-damaged", f"{path}: this checkpoint is damaged ({shorten(error)}); train anew without --resume"
         ) from error
 
 

@@ -6,6 +6,7 @@ Parsing touches no framework, so `--help` and a mistyped flag answer at once.
 import errno
 import importlib
 import io
+import json
 import logging
 import os
 import shlex
@@ -24,6 +25,8 @@ from kerasr.interruption import Interruption
 T = TypeVar("T")
 
 DEBUG_FLAG = "--debug"
+# The code of what the operating system refuses.
+SYSTEM = "system-error"
 
 
 def parse(kind: type[T], argv: list[str], *, command: str, description: str | None, default: T | None = None) -> T:
@@ -70,7 +73,7 @@ def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
     if argv and not argv[0].startswith("-"):
         recipe, argv = argv[0], argv[1:]
     if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
-        raise UserError("the recipe wakeword trains a detector of one word: name it with --wanted")
+        raise UserError("setting-missing", "the recipe wakeword trains a detector of one word: name it with --wanted")
     return recipe, argv
 
 
@@ -85,6 +88,7 @@ def run_command(main: Callable[[list[str]], None]) -> None:
             stream.reconfigure(errors="backslashreplace")
     argv = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(argv) < len(sys.argv) - 1
+    as_json = "--json" in argv
     try:
         main(argv)
     except KeyboardInterrupt as stop:
@@ -94,8 +98,17 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     except (UserError, OSError) as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {describe(error)}", file=sys.stderr)
+        print_error(error, as_json=as_json)
         sys.exit(2)
+
+
+def print_error(error: Exception, *, as_json: bool) -> None:
+    """Write an error on the standard error: a line, or for programs the code and that line as a JSON object."""
+    if as_json:
+        code = error.code if isinstance(error, UserError) else SYSTEM
+        print(json.dumps({"error": {"code": code, "message": describe(error)}}, ensure_ascii=False), file=sys.stderr)
+    else:
+        print(f"error: {describe(error)}", file=sys.stderr)
 
 
 def describe(error: Exception) -> str:

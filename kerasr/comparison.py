@@ -136,13 +136,14 @@ def _p_value(gain: np.ndarray, speakers: Sequence[str | None]) -> float | None:
 
 def _check(runs: Sequence[Run]) -> None:
     if len(runs) < 2:
-        raise UserError("name at least two runs to compare")
+        raise UserError("setting-missing", "name at least two runs to compare")
     first = runs[0]
     for run in runs[1:]:
         if {*run.labels} != {*first.labels}:
             raise UserError(
+                "runs-not-comparable",
                 f"{run.path} knows other words than {first.path}: {', '.join(run.labels[:10])} and "
-                f"{', '.join(first.labels[:10])}; compare runs of the same words"
+                f"{', '.join(first.labels[:10])}; compare runs of the same words",
             )
 
 
@@ -159,7 +160,10 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     shared = [item for item in tests[0] if all(item in others for others in known)]
     if not shared:
         sizes = _counts(names, list(map(len, tests)))
-        raise UserError(f"these runs share no test clip ({sizes}): train them on the same split to compare them")
+        raise UserError(
+            "runs-not-comparable",
+            f"these runs share no test clip ({sizes}): train them on the same split to compare them",
+        )
     notes = []
     if any(len(test) > len(shared) for test in tests):
         own = ", ".join(f"{len(test):,} of {isolate(name)}" for name, test in zip(names, tests, strict=True))

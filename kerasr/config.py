@@ -74,22 +74,26 @@ class FeatureSpec:
         check_bounds(self, "features.")
         if self.win_length > self.n_fft:
             raise UserError(
+                "settings-conflict",
                 f"features.win_length {self.win_length} does not fit into features.n_fft {self.n_fft}: "
-                "make n_fft at least as long"
+                "make n_fft at least as long",
             )
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise UserError(
-                f"features.n_mfcc {self.n_mfcc} needs at least as many mel bands, and features.n_mels is {self.n_mels}"
+                "settings-conflict",
+                f"features.n_mfcc {self.n_mfcc} needs at least as many mel bands, and features.n_mels is {self.n_mels}",
             )
         if not 0 <= self.fmin < self.fmax_hz <= self.sample_rate / 2:
             raise UserError(
+                "settings-conflict",
                 f"features.fmin {self.fmin:g} and fmax {self.fmax_hz:g} Hz must lie in order "
-                f"between 0 and half the sample rate, {self.sample_rate / 2:g} Hz"
+                f"between 0 and half the sample rate, {self.sample_rate / 2:g} Hz",
             )
         if self.clip_seconds is not None and self.clip_samples < self.n_fft:
             raise UserError(
+                "settings-conflict",
                 f"features.clip_seconds {self.clip_seconds:g} is shorter than one frame "
-                f"({self.n_fft} samples at {self.sample_rate} Hz)"
+                f"({self.n_fft} samples at {self.sample_rate} Hz)",
             )
 
     @property
@@ -334,11 +338,14 @@ def from_json(kind: type[T], values: Any) -> T:
         UserError: a field that this version does not know, or a value that a field cannot have.
     """
     if not isinstance(values, dict):
-        raise UserError(f"{kind.__name__} is {shorten(values)}: settings by name are expected")
+        raise UserError("setting-invalid", f"{kind.__name__} is {shorten(values)}: settings by name are expected")
     types = get_type_hints(kind)
     unknown = sorted(set(values) - set(types))
     if unknown:
-        raise UserError(f"unknown setting {unknown[0]!r} for {kind.__name__}: it comes from another version of kerasr")
+        raise UserError(
+            "setting-not-found",
+            f"unknown setting {unknown[0]!r} for {kind.__name__}: it comes from another version of kerasr",
+        )
     return kind(**{name: _restore(types[name], value) for name, value in values.items()})
 
 
@@ -353,9 +360,13 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             values = parse_json(file.read())
     except ValueError as error:
-        raise UserError(f"{os.fspath(path)}: is damaged ({shorten(error)}); restore it, or train anew") from error
+        raise UserError(
+            "file-damaged", f"{os.fspath(path)}: is damaged ({shorten(error)}); restore it, or train anew"
+        ) from error
     if not isinstance(values, dict):
-        raise UserError(f"{os.fspath(path)}: is damaged (it holds no JSON object); restore it, or train anew")
+        raise UserError(
+            "file-damaged", f"{os.fspath(path)}: is damaged (it holds no JSON object); restore it, or train anew"
+        )
     return values
 
 

@@ -190,13 +190,17 @@ def evaluate_stream(
         UserError: it is a preset, has no validation clips, cannot listen so, or no threshold keeps the rate.
     """
     if run.is_preset:
-        raise UserError(f"{run.path.name}: a preset brings no validation clips to choose a threshold on")
+        raise UserError(
+            "split-not-found", f"{run.path.name}: a preset brings no validation clips to choose a threshold on"
+        )
     ear, options = run_ear(run, carry_state=carry_state), ListenOptions()
     heard, curves = {}, {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]
         if not any(_word(run, ear, item) for item in items):
-            raise UserError(f"{run.path}: its {split} split has no recording of a word to place in a stream")
+            raise UserError(
+                "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
+            )
         heard[split] = [_listen(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
         curves[split] = [_curve(one, ear, options, snr_db) for one, snr_db in zip(heard[split], snrs_db, strict=True)]
     threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
@@ -280,9 +284,10 @@ def alarm_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: flo
     kept = np.array(rates) <= false_alarms_per_hour
     if not kept[-1]:
         raise UserError(
+            "threshold-not-found",
             f"even at a threshold of {THRESHOLDS[-1]:g} there are {rates[-1]:.0f} false alarms an hour, and "
             f"{false_alarms_per_hour:g} are wanted: train with --augment.silence 0.3 --augment.noise 0.8, "
-            "or raise --false-alarms-per-hour"
+            "or raise --false-alarms-per-hour",
         )
     # Above the last threshold that does not keep it.
     return float(THRESHOLDS[len(kept) - int(np.argmin(kept[::-1])) if not kept.all() else 0])

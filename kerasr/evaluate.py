@@ -94,12 +94,12 @@ def main(argv: list[str]) -> None:
 def _check(config: EvaluateConfig) -> None:
     """Say what does not go together."""
     if config.folds is not None and not config.suspects:
-        raise UserError("--folds is the number of models that --suspects trains: add --suspects")
+        raise UserError("setting-missing", "--folds is the number of models that --suspects trains: add --suspects")
     if config.speaker_pattern is not None and config.data is None:
-        raise UserError("--speaker-pattern says who speaks in other recordings: add --data")
+        raise UserError("setting-missing", "--speaker-pattern says who speaks in other recordings: add --data")
     for name in ("carry_state", "snr_db", "false_alarms_per_hour"):
         if getattr(config, name) != EvaluateConfig.__dataclass_fields__[name].default and not config.stream:
-            raise UserError(f"--{name.replace('_', '-')} goes with --stream: add it")
+            raise UserError("setting-missing", f"--{name.replace('_', '-')} goes with --stream: add it")
     asked = [
         flag
         for flag, given in (
@@ -112,9 +112,13 @@ def _check(config: EvaluateConfig) -> None:
         if given
     ]
     if len(asked) > 1 and asked[0] in ("--stream", "--suspects", "--unlabelled"):
-        raise UserError(f"{asked[0]} does not go with {asked[1]}: it has recordings of its own to look at")
+        raise UserError(
+            "settings-conflict", f"{asked[0]} does not go with {asked[1]}: it has recordings of its own to look at"
+        )
     if config.suspects and config.out:
-        raise UserError("--suspects writes into the run, where it can go on after a kill: drop --out")
+        raise UserError(
+            "settings-conflict", "--suspects writes into the run, where it can go on after a kill: drop --out"
+        )
 
 
 def _stream(config: EvaluateConfig) -> None:

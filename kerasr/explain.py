@@ -43,7 +43,10 @@ class Explainer:
     def __init__(self, run: Run):
         backend = keras.backend.backend()
         if backend != "tensorflow":
-            raise UserError(f"explanations need the TensorFlow backend, and this is {backend}: set KERAS_BACKEND")
+            raise UserError(
+                "backend-unsupported",
+                f"explanations need the TensorFlow backend, and this is {backend}: set KERAS_BACKEND",
+            )
         self._front_ends = run.front_ends
         self._network = run.network
         spec = run.config.features

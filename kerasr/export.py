@@ -58,17 +58,25 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, export, and say what was measured."""
     config = parse(ExportConfig, argv, command="export", description=DESCRIPTION + presets_line())
     if config.format != "litert" and config.quantize != "none":
-        raise UserError("--quantize is for --format litert: add it")
+        raise UserError("setting-missing", "--quantize is for --format litert: add it")
     if config.format != "litert" and config.stream:
-        raise UserError("--stream is for --format litert: a SavedModel has it already, where the model can")
+        raise UserError(
+            "settings-conflict", "--stream is for --format litert: a SavedModel has it already, where the model can"
+        )
     if config.format == "serving" and config.to.endswith((".tflite", ".onnx")):
         kind = "litert" if config.to.endswith(".tflite") else "onnx"
-        raise UserError(f"--to {config.to} names a file: add --format {kind}, or name a folder for a SavedModel")
+        raise UserError(
+            "settings-conflict",
+            f"--to {config.to} names a file: add --format {kind}, or name a folder for a SavedModel",
+        )
     if config.least_agreement is not None and not 0 <= config.least_agreement <= 1:
-        raise UserError(f"--least-agreement {config.least_agreement:g}: give a share from 0 to 1, as 0.999")
+        raise UserError(
+            "setting-out-of-range", f"--least-agreement {config.least_agreement:g}: give a share from 0 to 1, as 0.999"
+        )
     if config.format == "serving" and config.least_agreement is not None:
         raise UserError(
-            "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals"
+            "settings-conflict",
+            "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals",
         )
     import_quietly()
     from kerasr.exporters import export_litert, export_onnx, export_serving

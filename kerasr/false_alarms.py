@@ -56,9 +56,9 @@ def check_negatives(config: TrainConfig) -> None:
         return
     flag = "--negatives" if config.negatives is not None else "--hard-negatives"
     if config.wanted is None:
-        raise UserError(f"{flag} is for a detector: name its word with --wanted")
+        raise UserError("setting-missing", f"{flag} is for a detector: name its word with --wanted")
     if config.features.clip_seconds is None:
-        raise UserError(f"{flag} needs clips of one length: give --features.clip-seconds")
+        raise UserError("clip-length-missing", f"{flag} needs clips of one length: give --features.clip-seconds")
 
 
 def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
@@ -165,7 +165,7 @@ def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = Non
     """
     paths = list(walk_recordings(os.path.abspath(folder)))
     if not paths:
-        raise UserError(f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
+        raise UserError("no-recordings", f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
     name, first, last = {
         True: ("its first four fifths", 0.0, TRAINED_SHARE),
         False: ("its last fifth", TRAINED_SHARE, 1.0),
@@ -173,7 +173,10 @@ def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = Non
     }[trained]
     stretches = _stretches(paths, spec, first, last)
     if not stretches:
-        raise UserError(f"{folder}: no recording is long enough; {name} must hold a clip of {spec.clip_seconds:g} s")
+        raise UserError(
+            "recordings-unusable",
+            f"{folder}: no recording is long enough; {name} must hold a clip of {spec.clip_seconds:g} s",
+        )
     return stretches
 
 
@@ -203,7 +206,7 @@ def count_alarms(stretches: Sequence[Stretch], scores: np.ndarray, threshold: fl
 def _column(run: Run, wanted: str) -> int:
     """Which of the run's probabilities is the word's."""
     if wanted not in run.labels:
-        raise UserError(f"{run.path}: does not know {wanted!r}; it knows {', '.join(run.labels)}")
+        raise UserError("word-not-found", f"{run.path}: does not know {wanted!r}; it knows {', '.join(run.labels)}")
     return run.labels.index(wanted)
 
 

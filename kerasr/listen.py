@@ -69,12 +69,16 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, then listen until the sound ends or Ctrl-C."""
     config = parse(ListenConfig, argv, command="listen", description=DESCRIPTION + presets_line())
     if config.source not in (None, "-"):
-        raise UserError(f"{config.source}: a recording is named with --file; - is the standard input")
+        raise UserError(
+            "settings-conflict", f"{config.source}: a recording is named with --file; - is the standard input"
+        )
     if config.source and config.file:
-        raise UserError("both --file and - are given: hear one of them")
+        raise UserError("settings-conflict", "both --file and - are given: hear one of them")
     check_bounds(config)
     if config.file and config.sample_rate:
-        raise UserError("--sample-rate is of the standard input or the microphone: a file says its own")
+        raise UserError(
+            "settings-conflict", "--sample-rate is of the standard input or the microphone: a file says its own"
+        )
     import_quietly()
     from kerasr.listening import Listener, listen, open_ear
 

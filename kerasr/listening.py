@@ -136,7 +136,10 @@ def open_ear(path: str, *, carry_state: bool = False) -> Ear:
     if path.endswith(".tflite"):
         return _litert_ear(path, carry_state)
     if path.endswith(".onnx") or any(Path(path).glob("*/saved_model.pb")) or Path(path, "saved_model.pb").exists():
-        raise UserError(f"{path}: give the run, a preset's name or a .tflite file; other exports are not listened with")
+        raise UserError(
+            "export-unsupported",
+            f"{path}: give the run, a preset's name or a .tflite file; other exports are not listened with",
+        )
     return run_ear(load_run(path), carry_state=carry_state)
 
 
@@ -151,7 +154,7 @@ def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
 def _run_windows(run: Run) -> Callable[[int], Hearing]:
     spec = run.config.features
     if spec.clip_seconds is None:
-        raise UserError(_ANY_LENGTH.format(run.path))
+        raise UserError("clip-length-missing", _ANY_LENGTH.format(run.path))
     waveform = keras.Input((spec.clip_samples,), name="waveform")
     model = keras.Model(waveform, run.task.probs(compute_logits(run.front_ends, run.network, waveform)))
 
@@ -181,21 +184,25 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise UserError(f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
+        raise UserError("package-not-found", f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
     try:
         facts = read_json(f"{path}.json")
         if (fault := fault_of_json(facts, FileFacts)) is not None:
-            raise UserError(fault)
+            raise UserError("file-damaged", fault)
         spec, stream = from_json(FeatureSpec, facts["features"]), facts.get("stream")
         labels, task, threshold = (facts[name] for name in ("labels", "task", "stream_threshold"))
         interpreter = Interpreter(path, num_threads=1)
     except (OSError, ValueError, UserError) as error:
         reason = shorten(error)
-        raise UserError(f"{path}: cannot be loaded with its .json beside it ({reason}); export it anew") from error
+        raise UserError(
+            "file-damaged", f"{path}: cannot be loaded with its .json beside it ({reason}); export it anew"
+        ) from error
     if spec.clip_seconds is None and not carry_state:
-        raise UserError(_ANY_LENGTH.format(path))
+        raise UserError("clip-length-missing", _ANY_LENGTH.format(path))
     if carry_state and not stream:
-        raise UserError(f"{path}: carries no state: export it anew with --stream, if its model can")
+        raise UserError(
+            "streaming-unsupported", f"{path}: carries no state: export it anew with --stream, if its model can"
+        )
 
     def follow(hop: int) -> Hearing:
         if carry_state:
@@ -276,7 +283,10 @@ class Listener:
         self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
         if self._hearing.hop > ear.window:
             window = f"{ear.window / ear.sample_rate:g} s"
-            raise UserError(f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less")
+            raise UserError(
+                "setting-out-of-range",
+                f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less",
+            )
         num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
         self._samples = 0
@@ -303,7 +313,7 @@ class Listener:
         """
         self._samples += len(chunk)
         if why := why_no_sound(chunk):
-            raise UserError(f"up to {self.seconds:.1f} s the sound {why}")
+            raise UserError("sound-invalid", f"up to {self.seconds:.1f} s the sound {why}")
         for samples, probs in self._hearing.hear(chunk):
             self._answers.append(probs)
             if len(self._answers) == self._answers.maxlen:

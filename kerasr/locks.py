@@ -112,7 +112,7 @@ def _take_run(path: Path) -> int | None:
             os.write(handle, f"{json.dumps(facts)}\n".encode())
             return handle
         time.sleep(_PAUSE_SECONDS)
-    raise UserError(f"{path}: is being trained by {_holder(path)}: wait for it, or stop it first")
+    raise UserError("run-locked", f"{path}: is being trained by {_holder(path)}: wait for it, or stop it first")
 
 
 def _holder(path: Path) -> str:

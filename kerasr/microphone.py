@@ -25,8 +25,9 @@ class Microphone:
             import sounddevice
         except (ImportError, OSError) as error:
             raise UserError(
+                "microphone-unavailable",
                 f'the microphone needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on '
-                "Linux install libportaudio2"
+                "Linux install libportaudio2",
             ) from error
         self._device = sounddevice
         self._sample_rate = sample_rate
@@ -73,13 +74,14 @@ class Microphone:
                 yield chunk
         finally:
             stream.close()
-        raise UserError("the microphone has stopped: is it still plugged in?")
+        raise UserError("microphone-unavailable", "the microphone has stopped: is it still plugged in?")
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except self._device.PortAudioError as error:
             raise UserError(
+                "microphone-unavailable",
                 f"the sound device does not work at {self._sample_rate} Hz ({error}); plug in a microphone, or try "
-                "--sample-rate 44100"
+                "--sample-rate 44100",
             ) from error

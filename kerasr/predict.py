@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from kerasr.cli import describe, import_quietly, parse, run_command
+from kerasr.cli import import_quietly, parse, print_error, run_command
 from kerasr.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
@@ -64,11 +64,13 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, hear the recordings, and print what was heard."""
     config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line())
     if not config.recordings:
-        raise UserError("name at least one recording, or a folder of them")
+        raise UserError("setting-missing", "name at least one recording, or a folder of them")
     if config.out and not config.explain:
-        raise UserError("--out is where --explain writes its pictures: add --explain")
+        raise UserError("setting-missing", "--out is where --explain writes its pictures: add --explain")
     if config.threshold is not None and not 0 <= config.threshold <= 1:
-        raise UserError(f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1")
+        raise UserError(
+            "setting-out-of-range", f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1"
+        )
     import_quietly()
     from kerasr.run_directory import load_run
 
@@ -81,7 +83,7 @@ def main(argv: list[str]) -> None:
     for answer in run.predict_each(config.recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
             failed += 1
-            print(f"error: {describe(answer)}", file=sys.stderr)
+            print_error(answer, as_json=config.json)
             continue
         row = row_of(run, answer)
         if draw:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kerasr.bounds import check_option
 from kerasr.config import TrainConfig
-from kerasr.data import Corpus, CorpusUnavailable, fingerprint, load_corpus, progress, split_corpus
+from kerasr.data import Corpus, fingerprint, load_corpus, progress, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.balance import find_groups
 from kerasr.data.corpora.flite import check_flite
@@ -108,8 +108,8 @@ def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
             language=config.language,
             clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
         )
-    except CorpusUnavailable as error:
-        if config.data != known or config.recipe != "digits":
+    except UserError as error:
+        if error.code != "corpus-unavailable" or config.data != known or config.recipe != "digits":
             raise
         console.print(Text(f"{error}: training on digits spoken by espeak-ng instead", "yellow"), soft_wrap=True)
         config = replace(config, data=DIGITS)
@@ -127,8 +127,9 @@ def _check_voices(config: TrainConfig) -> None:
         check_flite(config.language, config.flite_clips)
     if config.words is not None and config.data is not None and not (config.synthetic_voices or config.flite_clips):
         raise UserError(
+            "setting-missing",
             f"--words {config.words}: beside recordings ({config.data}) it is what synthetic voices say: add "
-            "--synthetic-voices 100, or train words alone with the recipe voices"
+            "--synthetic-voices 100, or train words alone with the recipe voices",
         )
 
 
@@ -178,18 +179,22 @@ def check_model(config: TrainConfig, task: Task) -> None:
     """Raise where an architecture is not for a task, has no such options, or cannot hear such features."""
     facts = model_facts(config.model)
     if task.name not in facts.tasks:
-        raise UserError(f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}")
+        raise UserError(
+            "task-unsupported", f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}"
+        )
     unknown = sorted(set(config.model_options) - set(facts.options))
     if unknown:
         raise UserError(
-            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}"
+            "setting-not-found",
+            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}",
         )
     for name, value in config.model_options.items():
         check_option(name, value, facts.options[name])
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
+            "settings-conflict",
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
-            "--features.kind mfcc or --features.num-deltas"
+            "--features.kind mfcc or --features.num-deltas",
         )
 
 

@@ -93,9 +93,11 @@ def parse_words(listed: str) -> list[str]:
     words = [word.strip() for word in listed.split(",")]
     for word in words:
         if not word or word.startswith(".") or _NO_NAME.search(word):
-            raise UserError(f"--words {listed}: no folder can be called {word!r}; name the words as in yes,no")
+            raise UserError(
+                "name-invalid", f"--words {listed}: no folder can be called {word!r}; name the words as in yes,no"
+            )
         if words.count(word) > 1:
-            raise UserError(f"--words {listed}: {word!r} is there twice; name each word once")
+            raise UserError("word-twice", f"--words {listed}: {word!r} is there twice; name each word once")
     return words
 
 
@@ -178,9 +180,9 @@ def _speaker(config: RecordConfig, ask: Callable[[str], str]) -> str:
     try:
         speaker = (config.speaker if config.speaker is not None else ask("Who speaks? ")).strip()
     except EOFError:
-        raise UserError("nobody can be asked who speaks: say it with --speaker") from None
+        raise UserError("setting-missing", "nobody can be asked who speaks: say it with --speaker") from None
     if not speaker or speaker.startswith(".") or _NO_NAME.search(speaker):
-        raise UserError(f"--speaker {speaker!r}: no file can be called so; use letters and digits")
+        raise UserError("name-invalid", f"--speaker {speaker!r}: no file can be called so; use letters and digits")
     return speaker
 
 

@@ -117,9 +117,11 @@ def choose_kernel(policy: str = "auto", *, xla: bool = False) -> str:
     if policy == "auto":
         return "cudnn" if on_gpu and tensorflow and not xla else "fused"
     if policy == "cudnn" and not on_gpu:
-        raise UserError("kernel 'cudnn' needs a GPU, and there is none: choose 'fused'")
+        raise UserError("kernel-unavailable", "kernel 'cudnn' needs a GPU, and there is none: choose 'fused'")
     if policy == "cudnn" and tensorflow and xla:
-        raise UserError("kernel 'cudnn' cannot be compiled by XLA: choose 'fused', or turn XLA off")
+        raise UserError(
+            "kernel-unavailable", "kernel 'cudnn' cannot be compiled by XLA: choose 'fused', or turn XLA off"
+        )
     return _known(policy, KERNELS, "kernel")
 
 
@@ -139,7 +141,7 @@ def with_kernel(model: keras.Model, kernel: str) -> keras.Model:
 
 def _known(value, choices, what):
     if value not in choices:
-        raise UserError(f"{what} {value!r} is not known: choose one of {', '.join(choices)}")
+        raise UserError("setting-out-of-range", f"{what} {value!r} is not known: choose one of {', '.join(choices)}")
     return value
 
 

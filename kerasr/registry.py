@@ -71,7 +71,7 @@ def model_facts(name: str) -> ModelFacts:
     try:
         return _MODELS[name]
     except KeyError:
-        raise UserError(f"no model is called {name!r}: choose one of {', '.join(_MODELS)}") from None
+        raise UserError("model-not-found", f"no model is called {name!r}: choose one of {', '.join(_MODELS)}") from None
 
 
 def builder(name: str) -> Callable[..., Any]:

@@ -147,13 +147,16 @@ class Run:
         path = self.path / MODEL
         if not path.exists():
             raise UserError(
-                f"{path}: this run has no model yet: continue it with {command_line('train', '--resume', self.path)}"
+                "run-unfinished",
+                f"{path}: this run has no model yet: continue it with {command_line('train', '--resume', self.path)}",
             )
         _import_layers()
         try:
             model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
-            raise UserError(f"{path}: cannot be loaded ({shorten(error)}); train anew or restore the file") from error
+            raise UserError(
+                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train anew or restore the file"
+            ) from error
         self._check_network(model)
         return model
 
@@ -182,18 +185,23 @@ class Run:
         path = self.path / MODEL
         networks = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
         if not isinstance(model, keras.Model) or len(networks) != 1:
-            raise UserError(f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it")
+            raise UserError(
+                "run-damaged",
+                f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it",
+            )
         inputs, outputs = networks[0].input_shape, networks[0].output_shape
         if outputs != (None, self.task.num_outputs) or model.output_shape != outputs:
             raise UserError(
+                "run-damaged",
                 f"{path}: these weights have outputs of the shape {model.output_shape} and {self.path / FACTS} lists "
-                f"{len(self.labels)} labels: they belong to another run"
+                f"{len(self.labels)} labels: they belong to another run",
             )
         frames, width = self.config.features.shape
         if inputs not in ((None, frames, width), (None, None, width)):
             raise UserError(
+                "run-damaged",
                 f"{path}: these weights take features of the shape {inputs}, and {self.path / CONFIG} makes some of "
-                f"{(None, frames, width)}: they belong to another run"
+                f"{(None, frames, width)}: they belong to another run",
             )
 
     @property
@@ -206,7 +214,9 @@ class Run:
             names, *rows = (line.split(",") for line in path.read_text("utf-8").splitlines())
             return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
         except ValueError as error:
-            raise UserError(f"{path}: is damaged ({shorten(error)}); restore it, or train anew") from error
+            raise UserError(
+                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train anew"
+            ) from error
 
     @property
     def metrics(self) -> dict[str, Any] | None:
@@ -271,8 +281,9 @@ class Run:
                 paths = (os.path.abspath(os.path.join(folder, name)) for name in names)
                 return [dataclasses.replace(item, path=path) for item, path in zip(listed, paths, strict=True)]
         raise UserError(
+            "corpus-not-found",
             f"{self.path.name}: the preset's test clips ({names[0]}, ...) are not on this machine: set KERASR_DATA to "
-            "the folder that holds them, or name other recordings with --data"
+            "the folder that holds them, or name other recordings with --data",
         )
 
     @property
@@ -393,10 +404,10 @@ class Run:
     def _outputs(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         for number, waveform in enumerate(waveforms):
             if why := why_no_sound(waveform):
-                raise UserError(f"waveform {number}, counted from 0, {why}")
+                raise UserError("sound-invalid", f"waveform {number}, counted from 0, {why}")
         outputs = self.compiled(waveforms)
         if not np.isfinite(outputs["logits"]).all():
-            raise UserError(f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
+            raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
         return outputs
 
 
@@ -446,7 +457,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         if preset is None:
             presets = f", and the presets are {', '.join(list_presets())}" if list_presets() else ""
             raise UserError(
-                f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them{presets}"
+                "run-not-found",
+                f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them{presets}",
             )
         path = preset
     facts = read_json(path / FACTS)
@@ -454,15 +466,17 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
     if facts.get("format") != FORMAT:
         raise UserError(
+            "run-of-another-version",
             f"{path}: this run has format {shorten(facts.get('format'))} and kerasr {__version__} reads format "
-            f"{FORMAT}: use {shorten(maker)}, or train anew"
+            f"{FORMAT}: use {shorten(maker)}, or train anew",
         )
     try:
         config = from_json(TrainConfig, read_json(path / CONFIG))
     except UserError as error:
         raise UserError(
+            "run-of-another-version",
             f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
-            "train anew"
+            "train anew",
         ) from error
     _check_facts(path / FACTS, facts, config)
     return Run(path, config, facts)
@@ -476,7 +490,9 @@ def from_preset(name: str) -> Run:
     """
     folder = preset_folder(name)
     if folder is None:
-        raise UserError(f"no preset is called {name!r}: choose one of {', '.join(list_presets()) or 'none'}")
+        raise UserError(
+            "preset-not-found", f"no preset is called {name!r}: choose one of {', '.join(list_presets()) or 'none'}"
+        )
     return load_run(folder)
 
 
@@ -527,7 +543,7 @@ def _import_layers() -> None:
 def _check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
     """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
     if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
-        raise UserError(f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
+        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
 
 
 def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:

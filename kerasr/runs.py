@@ -189,7 +189,9 @@ def _confirm(question: str) -> bool:
     try:
         return Confirm.ask(question)
     except EOFError:
-        raise UserError("--clean asks before it removes, and nobody can answer here: add --yes") from None
+        raise UserError(
+            "setting-missing", "--clean asks before it removes, and nobody can answer here: add --yes"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

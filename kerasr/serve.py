@@ -61,20 +61,29 @@ def check(config: ServeConfig) -> None:
     """Raise UserError for what no server can do."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f'kerasr.serve needs {missing[0]}, which is not installed: pip install -e ".[serve]"')
+        raise UserError(
+            "package-not-found", f'kerasr.serve needs {missing[0]}, which is not installed: pip install -e ".[serve]"'
+        )
     if not Path(config.path).exists():
         raise UserError(
-            f"{config.path}: no such folder; `{command_line('export', 'RUN', '--to', f'{config.path}/NAME')}` makes one"
+            "folder-not-found",
+            f"{config.path}: no such folder; `{command_line('export', 'RUN', '--to', f'{config.path}/NAME')}` makes "
+            "one",
         )
     options = config.options
     for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):
         if getattr(options, name) <= 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: give more than 0")
+            raise UserError(
+                "setting-out-of-range", f"--{name.replace('_', '-')} {getattr(options, name)}: give more than 0"
+            )
     for name in ("grpc_port", "rest_port"):
         if not 0 <= getattr(options, name) < 2**16:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: ports are 0 (any free one) to 65535")
+            raise UserError(
+                "setting-out-of-range",
+                f"--{name.replace('_', '-')} {getattr(options, name)}: ports are 0 (any free one) to 65535",
+            )
     if options.batch_timeout_ms < 0:
-        raise UserError(f"--batch-timeout-ms {options.batch_timeout_ms}: give 0 or more")
+        raise UserError("setting-out-of-range", f"--batch-timeout-ms {options.batch_timeout_ms}: give 0 or more")
 
 
 def say(words: str) -> None:

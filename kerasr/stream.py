@@ -83,7 +83,7 @@ class Stream:
         """
         chunk = np.asarray(chunk, np.float32)
         if why := why_no_sound(chunk):
-            raise UserError(f"after {self.samples / self.facts.sample_rate:.1f} s the sound {why}")
+            raise UserError("sound-invalid", f"after {self.samples / self.facts.sample_rate:.1f} s the sound {why}")
         self._sound = np.concatenate([self._sound, chunk])
         if self._states is None and len(self._sound) >= self._first_samples:
             self._begin()

@@ -90,7 +90,7 @@ class StreamingStep(keras.layers.Layer):
         super().__init__(name="step")
         why = why_not_streaming(run)
         if why:
-            raise UserError(f"{run.path}: {why}; it is heard in windows that move on by a hop")
+            raise UserError("streaming-unsupported", f"{run.path}: {why}; it is heard in windows that move on by a hop")
         self.network = network
         self._front_end, self._probs = run.features, run.task.probs
         spec = run.config.features

@@ -73,7 +73,10 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
     console = console or notices()
     clips = run.utterances("train")
     if not clips:
-        raise UserError(f"{run.path}: lists no training clip, so there is no label to doubt; name a run of your own")
+        raise UserError(
+            "split-not-found",
+            f"{run.path}: lists no training clip, so there is no label to doubt; name a run of your own",
+        )
     label_index = run.task.label_index([item.label or "" for item in clips])
     fold_of, rule = assign_folds(clips, label_index, folds, run.config.seed)
     count = int(fold_of.max()) + 1
@@ -104,18 +107,27 @@ def assign_folds(
     """
     speakers = {item.speaker for item in clips} - {None}
     if folds is not None and folds < 2:
-        raise UserError(f"--folds {folds}: at least 2 are needed, so that each clip is heard by a model without it")
+        raise UserError(
+            "setting-out-of-range",
+            f"--folds {folds}: at least 2 are needed, so that each clip is heard by a model without it",
+        )
     folds = FOLDS if folds is None else folds
     by_speaker = len(speakers) >= MANY_SPEAKERS and all(item.speaker for item in clips)
     if by_speaker:
         if folds > len(speakers):
-            raise UserError(f"--folds {folds}: there are {len(speakers)} speakers to deal into folds; ask for fewer")
+            raise UserError(
+                "too-few-speakers",
+                f"--folds {folds}: there are {len(speakers)} speakers to deal into folds; ask for fewer",
+            )
         dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         dealt = dealer.split(label_index, label_index, [item.speaker for item in clips])
     else:
         fewest = int(np.unique(label_index, return_counts=True)[1].min())
         if folds > fewest:
-            raise UserError(f"--folds {folds}: one of the words has {fewest} training clips only; ask for fewer folds")
+            raise UserError(
+                "too-few-recordings",
+                f"--folds {folds}: one of the words has {fewest} training clips only; ask for fewer folds",
+            )
         dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
         dealt = dealer.split(label_index, label_index)
     fold_of = np.zeros(len(clips), int)

@@ -73,7 +73,9 @@ def parse_config(argv: list[str]) -> TrainConfig:
     fixed = [argument for argument in argv if argument.startswith(("--model", "--features"))]
     if config.init_from and fixed:
         raise UserError(
-            f"{fixed[0]} cannot be given with --init-from {config.init_from}: architecture and front-end are that run's"
+            "settings-conflict",
+            f"{fixed[0]} cannot be given with --init-from {config.init_from}: architecture and front-end are that "
+            "run's",
         )
     return config
 

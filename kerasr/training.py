@@ -83,12 +83,16 @@ def resume_run(
     """
     run = load_run(path)
     if run.facts["status"] == "done":
-        raise UserError(f"{run.path}: this run has ended; evaluate it with {command_line('evaluate', run.path)}")
+        raise UserError(
+            "run-finished", f"{run.path}: this run has ended; evaluate it with {command_line('evaluate', run.path)}"
+        )
     with _stopping_well(run) as interruption, hold_run(run.path):
         # (It may have ended meanwhile: then there is nothing left to train.)
         run = load_run(run.path)
         if run.config.epochs is None:
-            raise UserError(f"{run.path}: its settings say no number of epochs; restore them, or train anew")
+            raise UserError(
+                "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train anew"
+            )
         check_model(run.config, run.task)
         resume = (run.path / CHECKPOINT).exists()
         return _train(run, console or make_console(), interruption, resume=resume, callbacks=callbacks)
@@ -383,4 +387,6 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
 
 def _require(package: str, flag: str) -> None:
     if importlib.util.find_spec(package) is None:
-        raise UserError(f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"')
+        raise UserError(
+            "package-not-found", f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"'
+        )

@@ -49,8 +49,9 @@ def inherit(config: TrainConfig) -> TrainConfig:
         theirs = getattr(source, name)
         if getattr(config, name) != theirs and _is_asked_for(config, name):
             raise UserError(
+                "settings-conflict",
                 f"--init-from {config.init_from}: its weights are for other {name.replace('_', ' ')} than were asked "
-                f"for ({theirs}): leave --{name.split('_')[0]} out"
+                f"for ({theirs}): leave --{name.split('_')[0]} out",
             )
     return replace(config, **{name: getattr(source, name) for name in INHERITED})
 
@@ -78,18 +79,21 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
     teacher = load_run(config.teacher)
     if teacher.labels != task.labels:
         raise UserError(
+            "labels-differ",
             f"--teacher {config.teacher}: its labels are {', '.join(teacher.labels)}, and here they are "
-            f"{', '.join(task.labels)}: a teacher knows the same words in the same order"
+            f"{', '.join(task.labels)}: a teacher knows the same words in the same order",
         )
     if teacher.config.features != config.features:
         raise UserError(
+            "features-differ",
             f"--teacher {config.teacher}: has another front-end ({_difference(teacher, config)}): give both the same "
-            "--features"
+            "--features",
         )
     if source and source.facts["statistics"] != teacher.facts["statistics"]:
         raise UserError(
+            "features-differ",
             f"--teacher {config.teacher}: normalises features otherwise than --init-from {config.init_from}: "
-            "take one of the two"
+            "take one of the two",
         )
     return teacher.features
 
@@ -167,13 +171,15 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
     name = config.teacher or config.init_from
     if name is None:
         raise UserError(
-            f"--pseudo-labels {config.pseudo_labels}: name the run that labels with --teacher or --init-from"
+            "setting-missing",
+            f"--pseudo-labels {config.pseudo_labels}: name the run that labels with --teacher or --init-from",
         )
     labeller = load_run(name)
     if labeller.labels != task.labels:
         raise UserError(
+            "labels-differ",
             f"--pseudo-labels {config.pseudo_labels}: {name} cannot label it, its labels are "
-            f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}"
+            f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}",
         )
     pool = _unknown_recordings(corpus, config)
     with Notice("Labelling recordings", len(pool)) as notice:
@@ -196,7 +202,7 @@ def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance,
     folder = os.path.abspath(str(config.pseudo_labels))
     found = [Utterance(path) for path in walk_recordings(folder)]
     if not found:
-        raise UserError(f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
+        raise UserError("no-recordings", f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
     pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
 
     known = KnownRecordings(with_hashes(corpus.utterances))

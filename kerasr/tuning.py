@@ -86,14 +86,17 @@ def parse_space(text: str) -> Space:
     for part in text.split(","):
         name, equals, values = (piece.strip() for piece in part.partition("="))
         if not (name and equals and values):
-            raise UserError(f"--space {part!r}: give name=low..high or name=one|another, with commas between them")
+            raise UserError(
+                "search-space-invalid",
+                f"--space {part!r}: give name=low..high or name=one|another, with commas between them",
+            )
         if name in space:
-            raise UserError(f"--space: {name} stands there twice")
+            raise UserError("search-space-invalid", f"--space: {name} stands there twice")
         if match := _RANGE.fullmatch(values):
             low, high = (_value(match[end]) for end in ("low", "high"))
             numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
             if not numbers or low >= high:
-                raise UserError(f"--space {part!r}: a range goes from a number to a larger one")
+                raise UserError("search-space-invalid", f"--space {part!r}: a range goes from a number to a larger one")
             space[name] = Span(low, high)
         else:
             space[name] = tuple(_value(value.strip()) for value in values.split("|"))
@@ -122,23 +125,33 @@ def with_values(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
     first, _, rest = name.replace("-", "_").partition(".")
     if first == "model" and not rest:
-        raise UserError(f"--space {name}: each architecture has settings of its own; name one with --model")
+        raise UserError(
+            "search-space-invalid", f"--space {name}: each architecture has settings of its own; name one with --model"
+        )
     if first == "model":
         options = model_facts(config.model).options
         if rest not in options:
             known = ", ".join(options) or "none"
-            raise UserError(f"--space {name}: {config.model} has no such option; it has {known}")
+            raise UserError(
+                "search-space-invalid", f"--space {name}: {config.model} has no such option; it has {known}"
+            )
         check_option(rest, value, options[rest])
         return replace(config, model_options={**config.model_options, rest: value})
     fields = {field.name for field in dataclasses.fields(config)} - {"model_options", "recipe", "out"}
     if first not in fields:
-        raise UserError(f"--space {name}: there is no such setting; python -m kerasr.train --help lists them")
+        raise UserError(
+            "search-space-invalid",
+            f"--space {name}: there is no such setting; python -m kerasr.train --help lists them",
+        )
     inner = getattr(config, first)
     if not rest:
         _check_single(name, inner)
         return replace(config, **{first: value})
     if not dataclasses.is_dataclass(inner) or rest not in {field.name for field in dataclasses.fields(inner)}:
-        raise UserError(f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them")
+        raise UserError(
+            "search-space-invalid",
+            f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them",
+        )
     _check_single(name, getattr(inner, rest))
     return replace(config, **{first: replace(inner, **{rest: value})})
 
@@ -157,7 +170,9 @@ def _as_setting(config: TrainConfig, name: str, choices: Span | tuple[Any, ...])
 
 def _check_single(name: str, before: Any) -> None:
     if isinstance(before, tuple) or dataclasses.is_dataclass(before):
-        raise UserError(f"--space {name}: is a group of values, and one value is searched at a time")
+        raise UserError(
+            "search-space-invalid", f"--space {name}: is a group of values, and one value is searched at a time"
+        )
 
 
 def run_trial(
@@ -265,14 +280,19 @@ class Search:
             from optuna.storages import JournalStorage
             from optuna.storages.journal import JournalFileBackend
         except ImportError:
-            raise UserError('a search needs optuna, which is not installed: pip install -e ".[search]"') from None
+            raise UserError(
+                "package-not-found", 'a search needs optuna, which is not installed: pip install -e ".[search]"'
+            ) from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.folder.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(self.folder / JOURNAL)))
         study = optuna.create_study(study_name="search", storage=storage, direction="maximize", load_if_exists=True)
         asked = {"config": to_json(self.config), "space": _space_json(self.space)}
         if study.user_attrs and study.user_attrs["asked"] != asked:
-            raise UserError(f"{self.folder}: holds a search with other settings; name another folder with --out")
+            raise UserError(
+                "settings-conflict",
+                f"{self.folder}: holds a search with other settings; name another folder with --out",
+            )
         study.set_user_attr("asked", asked)
         for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             # Killed: its values come first now, and its training goes on where it stood.

@@ -54,7 +54,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     """
     paths = list(walk_recordings(str(Path(folder).absolute())))
     if not paths:
-        raise UserError(f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
+        raise UserError("no-recordings", f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
     paths, probs, inputs = _hear(run, paths, folder, run.config.max_bad if max_bad is None else max_bad)
     ordered = np.sort(probs, axis=-1)
     margin = ordered[:, -1] - ordered[:, -2]
@@ -177,6 +177,6 @@ def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[li
     if bad:
         report_bad(Corpus(Path(folder).name, (), source=folder), bad, max_bad)
     if not kept:
-        raise UserError(f"{folder}: none of its {len(paths)} recordings can be read")
+        raise UserError("recordings-unusable", f"{folder}: none of its {len(paths)} recordings can be read")
     probs, inputs = ([outputs[name] for outputs in heard] for name in ("probs", "given"))
     return kept, np.concatenate(probs), np.concatenate(inputs)

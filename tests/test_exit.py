@@ -159,7 +159,7 @@ def mistake(_):
 
 
 def fail(_):
-    raise UserError("a fault of its own")
+    raise UserError("run-damaged", "a fault of its own")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -205,7 +205,7 @@ def test_words_in_synthetic_voices_are_said_in_the_language_that_the_run_has_lea
 
     def load(data, **options):
         asked.update(options, data=data)
-        raise UserError("enough")
+        raise UserError("corpus-not-found", "enough")
 
     monkeypatch.setattr(kerasr.data, "load_corpus", load)
     command(evaluate, run, "--data", "synthetic:ja,nein")

@@ -169,14 +169,14 @@ def test_a_hopeless_trial_is_given_up(trained, tmp_path):
 
 
 def test_a_trial_that_goes_wrong_is_counted_unless_it_is_the_first(trained, tmp_path):
-    trained.fault = UserError("the loss became nan")
+    trained.fault = UserError("loss-not-finite", "the loss became nan")
     search = Search(TrainConfig(), parse_space(SPACE), tmp_path)
     with pytest.raises(UserError, match="nan"):
         search.run_next()
     assert not Search(TrainConfig(), parse_space(SPACE), tmp_path).trials
     trained.fault = None
     search.run_next()
-    trained.fault = UserError("the loss became nan")
+    trained.fault = UserError("loss-not-finite", "the loss became nan")
     assert search.run_next().user_attrs["reason"] == "the loss became nan"
     # Whatever it is, as of a framework whose memory is full: a trial that stayed open would come again for ever.
     trained.fault = MemoryError()

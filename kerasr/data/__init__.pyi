@@ -1,4 +1,3 @@
-from .corpora.download import CorpusUnavailable as CorpusUnavailable
 from .corpora.load import load_corpus as load_corpus
 from .manifest import Corpus as Corpus
 from .manifest import Utterance as Utterance

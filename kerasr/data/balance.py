@@ -33,7 +33,9 @@ def find_groups(utterances: Sequence[Utterance], column: str) -> Groups:
     if len(names) < 2:
         columns = ", ".join(sorted({"speaker", *_columns(utterances)}))
         found = f"all recordings have {names[0]}" if names else "no recording has it"
-        raise UserError(f"--balance-groups {column}: in the training split {found}; the columns are: {columns}")
+        raise UserError(
+            "column-not-found", f"--balance-groups {column}: in the training split {found}; the columns are: {columns}"
+        )
     number = {name: index for index, name in enumerate(names)}
     return Groups(tuple(names), np.array([-1 if value is None else number[value] for value in values], np.int32))
 

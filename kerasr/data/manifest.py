@@ -140,21 +140,26 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     path = os.path.abspath(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
-        raise UserError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+        raise UserError("manifest-invalid", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = _csv_rows(file, path) if suffix == ".csv" else _jsonl_rows(file, path)
             utterances, noise = _utterances(rows, path)
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such manifest") from None
+        raise UserError("manifest-not-found", f"{path}: there is no such manifest") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+        raise UserError(
+            "manifest-invalid", f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
+        ) from error
     if not utterances:
-        raise UserError(f"{path}: lists no recording")
+        raise UserError("manifest-invalid", f"{path}: lists no recording")
     decided = sum(item.split is not None for item in utterances)
     if 0 < decided < len(utterances):
         first = next(item.path for item in utterances if item.split is None)
-        raise UserError(f"{path}: {first} has no split and other rows have one; fill the column, or leave it out")
+        raise UserError(
+            "manifest-invalid",
+            f"{path}: {first} has no split and other rows have one; fill the column, or leave it out",
+        )
     return Corpus(
         name=os.path.splitext(os.path.basename(path))[0],
         utterances=tuple(utterances),
@@ -193,7 +198,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
             kept = {key: value for key, value in row.items() if value is not None}
             text.write(json.dumps(kept, ensure_ascii=False) + "\n")
     else:
-        raise UserError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+        raise UserError("manifest-invalid", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     atomic.write_bytes(path, text.getvalue().encode())
 
 
@@ -225,7 +230,7 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
     if bad:
         report_bad(corpus, bad, max_bad)
     if not kept:
-        raise UserError(f"{corpus.source}: none of its {len(paths)} recordings can be used")
+        raise UserError("recordings-unusable", f"{corpus.source}: none of its {len(paths)} recordings can be used")
     present = {item.label for item in kept}
     labels = tuple(label for label in corpus.labels if label in present)
     return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), labels=labels, bad=tuple(bad))
@@ -309,8 +314,9 @@ def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None
         out.print(f"  {path}: {reason}")
     if len(bad) > max_bad:
         raise UserError(
+            "too-many-bad-recordings",
             f"{corpus.source}: {count}, and --max-bad allows {max_bad}; the first is {bad[0][0]} ({bad[0][1]}); "
-            "mend them, or raise it"
+            "mend them, or raise it",
         )
 
 
@@ -318,7 +324,9 @@ def _csv_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str, A
     """Line numbers and rows of a CSV file."""
     reader = csv.DictReader(file)
     if reader.fieldnames is None or "path" not in reader.fieldnames:
-        raise UserError(f"{path}: the first line must name the columns, `path` among them ({','.join(COLUMNS)})")
+        raise UserError(
+            "manifest-invalid", f"{path}: the first line must name the columns, `path` among them ({','.join(COLUMNS)})"
+        )
     for row in reader:
         yield reader.line_num, row
 
@@ -332,9 +340,9 @@ def _jsonl_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str,
             row = parse_json(line)
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise UserError(f"{path}: line {number} is not JSON ({reason})") from error
+            raise UserError("manifest-invalid", f"{path}: line {number} is not JSON ({reason})") from error
         if not isinstance(row, dict):
-            raise UserError(f"{path}: line {number} is not a JSON object with a `path`")
+            raise UserError("manifest-invalid", f"{path}: line {number} is not a JSON object with a `path`")
         yield number, row
 
 
@@ -347,12 +355,16 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         fields = {name: _field(row.get(name)) for name in (*COLUMNS, _HASH)}
         where = f"{path}: line {number}"
         if fields["path"] is None:
-            raise UserError(f"{where} has no path")
+            raise UserError("manifest-invalid", f"{where} has no path")
         if "\0" in fields["path"]:
-            raise UserError(f"{where} has the path {fields['path']!r}: no file's name holds a zero byte")
+            raise UserError(
+                "manifest-invalid", f"{where} has the path {fields['path']!r}: no file's name holds a zero byte"
+            )
         recording = os.path.normpath(os.path.join(folder, fields["path"]))
         if recording in lines:
-            raise UserError(f"{where} lists {fields['path']} again (first on line {lines[recording]})")
+            raise UserError(
+                "manifest-invalid", f"{where} lists {fields['path']} again (first on line {lines[recording]})"
+            )
         lines[recording] = number
         if (fields["split"] or "").casefold() == _NOISE:
             noise.append(recording)
@@ -372,16 +384,20 @@ def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, str], where: str) -> Utterance:
     """The utterance of one row; labels and speakers, which repeat, are kept once in memory."""
     if fields["label"] is None and fields["text"] is None:
-        raise UserError(f"{where} has neither a label nor a text")
+        raise UserError("manifest-invalid", f"{where} has neither a label nor a text")
     split = split_called(fields["split"] or "")
     if fields["split"] is not None and split is None:
-        raise UserError(f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}")
+        raise UserError(
+            "manifest-invalid", f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}"
+        )
     try:
         duration = None if fields["duration"] is None else float(fields["duration"])
         if duration is not None and not 0 <= duration < math.inf:
             raise ValueError
     except ValueError:
-        raise UserError(f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out") from None
+        raise UserError(
+            "manifest-invalid", f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out"
+        ) from None
     # One word or name, however its accents are written.
     label, speaker = (
         value and sys.intern(unicodedata.normalize("NFC", value)) for value in map(fields.get, ("label", "speaker"))

@@ -48,8 +48,9 @@ class ClipCache:
         free = shutil.disk_usage(folder).free
         if expected_bytes > free:
             raise UserError(
+                "disk-full",
                 f"{folder}: the cache will take {expected_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free: "
-                "free some space, or train without --cache"
+                "free some space, or train without --cache",
             )
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it lives as long as the cache)
         self._starts = np.full(size, -1, np.int64)

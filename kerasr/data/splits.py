@@ -54,7 +54,10 @@ def split_corpus(
     """
     if leave_out is not None:
         if rule not in ("auto", "speaker"):
-            raise UserError(f"leave_out {leave_out!r} is a split by speaker: drop split={rule!r}, or drop leave_out")
+            raise UserError(
+                "settings-conflict",
+                f"leave_out {leave_out!r} is a split by speaker: drop split={rule!r}, or drop leave_out",
+            )
         return _finish(corpus, *_leave_out(corpus, _names(corpus, leave_out), seed, validate_on))
     if rule == "official":
         return _finish(corpus, *_official(corpus, seed))
@@ -84,7 +87,9 @@ def _auto(corpus: Corpus, seed: int) -> tuple[Corpus, str]:
 
 def _official(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     if not corpus.has_official_split:
-        raise UserError(f"{corpus.name} comes with no split of its own: use --split speaker or --split file")
+        raise UserError(
+            "split-not-found", f"{corpus.name} comes with no split of its own: use --split speaker or --split file"
+        )
     splits = [item.split or "train" for item in corpus.utterances]
     description = f"official: {corpus.official_split}"
     missing = [name for name in ("test", "validation") if name not in splits]
@@ -113,7 +118,9 @@ def _speaker(corpus: Corpus, seed: int) -> tuple[list[str], str]:
     speakers = corpus.speakers
     if len(speakers) < len(SPLITS):
         known = f"only {', '.join(speakers)}" if speakers else "no speaker"
-        raise UserError(f"{corpus.name} names {known}, and a split by speaker needs three: use --split file")
+        raise UserError(
+            "too-few-speakers", f"{corpus.name} names {known}, and a split by speaker needs three: use --split file"
+        )
     parts = _by_speaker(corpus, ("test", "validation"), seed)
     counts = Counter(parts.values())
     share = _speakerless_rule(corpus, seed)
@@ -146,7 +153,9 @@ def _leave_out(corpus: Corpus, names: list[str], seed: int, validate_on: str) ->
     speakers = corpus.speakers
     if unknown := [name for name in names if name not in speakers]:
         known = ", ".join(speakers[:10]) + (", ..." if len(speakers) > 10 else "")
-        raise UserError(f"{corpus.name} has no speaker {unknown[0]!r}: its speakers are {known or 'not named'}")
+        raise UserError(
+            "speaker-not-found", f"{corpus.name} has no speaker {unknown[0]!r}: its speakers are {known or 'not named'}"
+        )
     parts = dict.fromkeys(names, "test")
     share = _speakerless_rule(corpus, seed)
     rule = "leave one speaker out" if len(names) == 1 else f"leave {len(names)} speakers out"
@@ -244,8 +253,9 @@ def _finish(corpus: Corpus, splits: list[str], description: str) -> tuple[Corpus
         counts = Counter(splits)
         sizes = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
         raise UserError(
+            "split-impossible",
             f"{corpus.name} cannot be split {description}: {problem} ({sizes}); "
-            "add recordings, choose another --split or --split-seed, or give a manifest with a split column"
+            "add recordings, choose another --split or --split-seed, or give a manifest with a split column",
         )
     utterances = tuple(
         item if item.split == split else replace(item, split=split)

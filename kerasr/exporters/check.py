@@ -157,8 +157,9 @@ def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.nd
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]
             raise UserError(
+                "export-failed",
                 f"the exported file could not be used: a process that loaded it ended with code {done.returncode} "
-                f"({lines[-1]})"
+                f"({lines[-1]})",
             )
         with np.load(answers) as found:
             return dict(found)

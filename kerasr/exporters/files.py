@@ -45,10 +45,13 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
     """
     missing = [name for name in NEEDS[kind] if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f'--format {kind} needs {missing[0]}, which is not installed: pip install -e ".[{kind}]"')
+        raise UserError(
+            "package-not-found",
+            f'--format {kind} needs {missing[0]}, which is not installed: pip install -e ".[{kind}]"',
+        )
     to = Path(to)
     if to.is_dir():
-        raise UserError(f"{to}: is a folder; name a file, which may be in it")
+        raise UserError("name-invalid", f"{to}: is a folder; name a file, which may be in it")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, to.name)
@@ -57,8 +60,9 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         check = check_export(run, kind, str(file), stream)
         if check.agreement < least:
             raise UserError(
+                "export-differs",
                 f"the file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
-                f"{least:.1%} is the least (--least-agreement): nothing was written"
+                f"{least:.1%} is the least (--least-agreement): nothing was written",
             )
         content = file.read_bytes()
     facts = {
@@ -82,7 +86,8 @@ def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise UserError(
-            f"{run.path}: the {kind} converter ended with code {done.returncode} ({lines[-1]}); nothing was written"
+            "export-failed",
+            f"{run.path}: the {kind} converter ended with code {done.returncode} ({lines[-1]}); nothing was written",
         )
 
 

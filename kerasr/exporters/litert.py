@@ -60,15 +60,23 @@ def export_litert(
         OSError: the file cannot be written.
     """
     if Path(to).suffix != ".tflite":
-        raise UserError(f"--to {to}: a LiteRT file's name ends in .tflite")
+        raise UserError("name-invalid", f"--to {to}: a LiteRT file's name ends in .tflite")
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
-        raise UserError(f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic")
+        raise UserError(
+            "export-unsupported", f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic"
+        )
     if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
-        raise UserError(f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic")
+        raise UserError(
+            "export-unsupported",
+            f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic",
+        )
     if stream and quantize == "int8":
-        raise UserError("--stream: what is calibrated on whole clips carries no state; use --quantize dynamic or none")
+        raise UserError(
+            "settings-conflict",
+            "--stream: what is calibrated on whole clips carries no state; use --quantize dynamic or none",
+        )
     if stream and (why := why_not_streaming(run)):
-        raise UserError(f"{run.path}: {why}; leave out --stream")
+        raise UserError("streaming-unsupported", f"{run.path}: {why}; leave out --stream")
     least = AGREEMENT[quantize] if least_agreement is None else least_agreement
     return export_file(run, to, "litert", least, quantize, *(["stream"] if stream else []))
 

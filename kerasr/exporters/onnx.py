@@ -40,7 +40,7 @@ def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float 
         OSError: the file cannot be written.
     """
     if Path(to).suffix != ".onnx":
-        raise UserError(f"--to {to}: an ONNX file's name ends in .onnx")
+        raise UserError("name-invalid", f"--to {to}: an ONNX file's name ends in .onnx")
     return export_file(run, to, "onnx", AGREEMENT if least_agreement is None else least_agreement)
 
 

@@ -46,8 +46,9 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError(
+            "backend-unsupported",
             f"a SavedModel is written by TensorFlow, and KERAS_BACKEND is {keras.backend.backend()}: "
-            "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)"
+            "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)",
         )
     network = with_kernel(run.network, "fused")
     # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice

@@ -66,16 +66,20 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
     """
     model = Path(os.path.abspath(to))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
-        raise UserError(f"--to {to}: {model.name!r} becomes the model's name, part of URLs: use letters and -_.")
+        raise UserError(
+            "name-invalid", f"--to {to}: {model.name!r} becomes the model's name, part of URLs: use letters and -_."
+        )
     if model.name.isdecimal():
         raise UserError(
+            "name-invalid",
             f"--to {to}: {model.name!r} becomes the model's name, and a server takes a number for a version: name the "
-            "model's folder, as in --to serving/digits, and its versions are numbered by themselves"
+            "model's folder, as in --to serving/digits, and its versions are numbered by themselves",
         )
     if held := sorted(path.parents[1].name for path in model.glob("*/[0-9]*/saved_model.pb")):
         raise UserError(
+            "name-invalid",
             f"--to {to}: holds the model {held[0]}, and a server would take it for one model: name a folder in it, as "
-            f"in --to {os.path.join(to, 'NAME')}"
+            f"in --to {os.path.join(to, 'NAME')}",
         )
     is_new = not model.exists()
     try:
@@ -85,8 +89,9 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
             check = check_export(run, "savedmodel", beside, stream)
             if check.difference > TOLERANCE:
                 raise UserError(
+                    "export-differs",
                     f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
-                    f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}"
+                    f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}",
                 )
             extra = Path(beside, EXTRA)
             extra.mkdir()

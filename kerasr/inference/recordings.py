@@ -57,9 +57,11 @@ def find_recordings(sources: Sequence[Source]) -> Iterator[Source | UserError]:
             except UserError as error:
                 yield error
                 continue
-            yield from inside or [UserError(f"{name}: holds no recording ({', '.join(audio.SUFFIXES)})")]
+            yield from inside or [
+                UserError("no-recordings", f"{name}: holds no recording ({', '.join(audio.SUFFIXES)})")
+            ]
         elif _is_pattern(name):
-            yield from sorted(glob.glob(name)) or [UserError(f"{name}: no file is called so")]
+            yield from sorted(glob.glob(name)) or [UserError("no-recordings", f"{name}: no file is called so")]
         else:
             yield source
 

@@ -60,7 +60,7 @@ def BCResNet(
         UserError: the time in `input_shape` is None, or there is no such tau.
     """
     if tau not in TAUS:
-        raise UserError(f"tau {tau!r} is not known: choose one of {', '.join(map(str, TAUS))}")
+        raise UserError("setting-out-of-range", f"tau {tau!r} is not known: choose one of {', '.join(map(str, TAUS))}")
     features, image = image_input(input_shape, name)
     unit = 8 * tau
     # Over the features all convolutions are padded evenly by hand: `same` with stride 2 shifts with the parity.

@@ -110,7 +110,9 @@ def _add_shortcut(x, y, strides, name):
 def clip_input(input_shape, name):
     """The input of a model for clips of a fixed length, since it sees their padding."""
     if input_shape[0] is None:
-        raise UserError(f"{name} needs clips of a fixed length: set clip_seconds in the features")
+        raise UserError(
+            "clip-length-missing", f"{name} needs clips of a fixed length: set clip_seconds in the features"
+        )
     return keras.Input(input_shape, name="features")
 
 

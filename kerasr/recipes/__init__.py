@@ -31,7 +31,7 @@ def get_recipe(name: str, model: str | None = None) -> TrainConfig:
         UserError: there is no such recipe, or no such architecture.
     """
     if name not in _RECIPES:
-        raise UserError(f"no recipe is called {name!r}: choose one of {', '.join(_RECIPES)}")
+        raise UserError("recipe-not-found", f"no recipe is called {name!r}: choose one of {', '.join(_RECIPES)}")
     return _RECIPES[name](model)
 
 

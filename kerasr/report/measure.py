@@ -125,13 +125,15 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
     if corpus is None:
         utterances = run.utterances(split or "test")
         if not utterances:
-            raise UserError(f"{run.path}: its manifest has no recording of the {split} split")
+            raise UserError("split-not-found", f"{run.path}: its manifest has no recording of the {split} split")
         return utterances
     if split is not None and not corpus.has_official_split:
-        raise UserError(f"{corpus.source}: comes with no split of its own; measure on all of it, without --split")
+        raise UserError(
+            "split-not-found", f"{corpus.source}: comes with no split of its own; measure on all of it, without --split"
+        )
     utterances = [item for item in corpus.utterances if split in (None, item.split)]
     if not utterances:
-        raise UserError(f"{corpus.source}: its {split} split is empty")
+        raise UserError("split-not-found", f"{corpus.source}: its {split} split is empty")
     _check_words(run, utterances, corpus)
     return utterances
 
@@ -141,16 +143,22 @@ def _check_words(run: Run, utterances: Sequence[Utterance], corpus: Corpus) -> N
     wanted = run.config.wanted
     words = {item.label: item.path for item in utterances}
     if None in words:
-        raise UserError(f"{words[None]}: has no label, and a word model can only be measured on labelled recordings")
+        raise UserError(
+            "label-missing",
+            f"{words[None]}: has no label, and a word model can only be measured on labelled recordings",
+        )
     if wanted is not None:
         if wanted not in words:
-            raise UserError(f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects")
+            raise UserError(
+                "word-not-found", f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects"
+            )
         return
     unknown = sorted(set(words) - set(run.labels))
     if unknown:
         raise UserError(
+            "word-not-found",
             f"{corpus.source}: {run.path} was not trained on {_list(unknown, 10)}; it knows {_list(run.labels, 40)}, "
-            f"and these recordings have {_list(sorted(words), 40)}: take the unknown words out, or train on them"
+            f"and these recordings have {_list(sorted(words), 40)}: take the unknown words out, or train on them",
         )
 
 
@@ -170,7 +178,8 @@ def _predict(
         report_bad(corpus or Corpus(run.path.name, tuple(utterances), source=str(run.path)), bad, max_bad)
     if not kept:
         raise UserError(
-            f"{utterances[0].path}: neither this recording nor any other can be read: have they been moved?"
+            "recordings-unusable",
+            f"{utterances[0].path}: neither this recording nor any other can be read: have they been moved?",
         )
     return kept, np.concatenate(probs)
 

@@ -95,7 +95,7 @@ def find_sources(path: Path) -> list[Source]:
         return _read_config(path)
     if not path.is_dir():
         command = command_line("export", "RUN", "--to", f"{path}/NAME")
-        raise UserError(f"{path}: no such folder; `{command}` makes one")
+        raise UserError("folder-not-found", f"{path}: no such folder; `{command}` makes one")
     if _is_one_model(path):
         return [Source(path.resolve().name, path)]
     return [Source(model.name, model) for model in sorted(path.iterdir()) if versions_of(model)]
@@ -114,13 +114,16 @@ def _read_config(path: Path) -> list[Source]:
     try:
         config = text_format.Parse(path.read_bytes(), model_server_config_pb2.ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a models.config of TensorFlow Serving ({error})") from error
+        raise UserError(
+            "models-config-invalid", f"{path}: not a models.config of TensorFlow Serving ({error})"
+        ) from error
     models = config.model_config_list.config
     for name, times in Counter(model.name for model in models).items():
         if times > 1:
             # model_servers/server_core.cc, ValidateModelConfigList.
             raise UserError(
-                f"{path}: Illegal to list model {name} multiple times in config list; give each a name of its own"
+                "models-config-invalid",
+                f"{path}: Illegal to list model {name} multiple times in config list; give each a name of its own",
             )
     return [_from_config(model, path.parent) for model in models]
 

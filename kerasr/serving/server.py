@@ -94,8 +94,9 @@ class Server:
             found.listen(_MAX_CONNECTIONS)
         except OSError as error:
             raise UserError(
+                "port-unavailable",
                 f"--rest-port {port}: cannot listen at {host} ({error.strerror}); another one may be free, and 0 takes "
-                "any that is"
+                "any that is",
             ) from error
         self.rest_port = found.getsockname()[1]
         return found
@@ -106,7 +107,9 @@ class Server:
         try:
             server = GrpcServer(predictor, address, self._options.max_request_mb * 2**20, _MAX_CONNECTIONS)
         except OSError as error:
-            raise UserError(f"--grpc-port {port}: {error}; another one may be free, and 0 takes any that is") from error
+            raise UserError(
+                "port-unavailable", f"--grpc-port {port}: {error}; another one may be free, and 0 takes any that is"
+            ) from error
         self.grpc_port = server.port
         return server
 
@@ -114,8 +117,9 @@ class Server:
         await self.models.refresh()
         if not self.models.names():
             raise UserError(
+                "served-model-not-found",
                 f"{self._path}: holds no model; "
-                f"`{command_line('export', 'RUN', '--to', f'{self._path}/NAME')}` writes one"
+                f"`{command_line('export', 'RUN', '--to', f'{self._path}/NAME')}` writes one",
             )
         if not any(self.models.available(name) for name in self.models.names()):
             errors = [
@@ -124,7 +128,7 @@ class Server:
                 for number, version in self.models.versions(name).items()
                 if version.error
             ]
-            raise UserError(f"{self._path}: no model in it can be loaded ({'; '.join(errors)})")
+            raise UserError("served-model-damaged", f"{self._path}: no model in it can be loaded ({'; '.join(errors)})")
 
 
 class _RestServer(uvicorn.Server):

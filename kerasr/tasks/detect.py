@@ -26,9 +26,14 @@ class Detect:
 
     def __init__(self, labels: tuple[str, ...], wanted: str):
         if wanted not in labels:
-            raise UserError(f"--wanted {wanted}: the corpus has no such word; it has {', '.join(labels)}")
+            raise UserError(
+                "word-not-found", f"--wanted {wanted}: the corpus has no such word; it has {', '.join(labels)}"
+            )
         if len(labels) == 1:
-            raise UserError(f"--wanted {wanted}: the corpus has no other word to tell it from; add some recordings")
+            raise UserError(
+                "too-few-labels",
+                f"--wanted {wanted}: the corpus has no other word to tell it from; add some recordings",
+            )
         self.wanted = wanted
         self.labels = (f"not {wanted}", wanted)
 

@@ -1,4 +1,3 @@
-from .download import CorpusUnavailable as CorpusUnavailable
 from .load import CORPORA as CORPORA
 from .load import cache_folder as cache_folder
 from .load import fetch_corpus as fetch_corpus

@@ -20,10 +20,6 @@ _BLOCK = 1 << 20
 _TIMEOUTS = (10, 60)
 
 
-class CorpusUnavailable(UserError):
-    """A known corpus is neither on this machine nor to be had by download."""
-
-
 def install_archive(
     url: str,
     folder: str,
@@ -40,8 +36,8 @@ def install_archive(
         check: called with the unpacked folder before it gets its name; raises what is wrong with it.
 
     Raises:
-        CorpusUnavailable: the archive cannot be fetched.
-        UserError: the archive is not the one that was expected, or has a member that would leave the folder.
+        UserError: the archive cannot be fetched (`corpus-unavailable`), or the archive is not the one that was
+            expected, or has a member that would leave the folder.
         OSError: the disk is full or may not be written.
     """
     folder = os.path.abspath(folder)
@@ -63,8 +59,8 @@ def fetch(url: str, folder: str, sha256: str | None = None) -> str:
     """Download the file at `url` into `folder` and return its path; `sha256` in hex is checked unless None.
 
     Raises:
-        CorpusUnavailable: there is no network, no such file, or the connection broke.
-        UserError: the file is not the one that was expected.
+        UserError: there is no network, no such file, or the connection broke (`corpus-unavailable`), or the file is not
+            the one that was expected.
     """
     # pooch imports requests, which costs more than all of reading a corpus.
     import pooch
@@ -78,13 +74,16 @@ def fetch(url: str, folder: str, sha256: str | None = None) -> str:
         downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BLOCK, timeout=_TIMEOUTS)
         return pooch.retrieve(url, known_hash=sha256, fname=name, path=folder, downloader=downloader)
     except requests.RequestException as error:
-        raise CorpusUnavailable(
+        raise UserError(
+            "corpus-unavailable",
             f"{url}: cannot be downloaded ({_reason(error)}); check the network, or put a copy made elsewhere into a "
-            "folder and name that with --data or KERASR_DATA"
+            "folder and name that with --data or KERASR_DATA",
         ) from error
     except ValueError as error:
         raise UserError(
-            f"{url}: what came is not the published file, its SHA-256 is not {sha256}; try again, or fetch it elsewhere"
+            "download-damaged",
+            f"{url}: what came is not the published file, its SHA-256 is not {sha256}; try again, or fetch it "
+            "elsewhere",
         ) from error
     finally:
         bar.close()
@@ -105,7 +104,7 @@ def unpack(archive: str, folder: str, name: str | None = None) -> None:
         else:
             _unpack_tar(archive, folder, name)
     except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{name}: is no archive, or a damaged one ({error}); try again") from error
+        raise UserError("download-damaged", f"{name}: is no archive, or a damaged one ({error}); try again") from error
 
 
 def verify_files(folder: str, listed: str) -> None:
@@ -118,11 +117,13 @@ def verify_files(folder: str, listed: str) -> None:
         expected = dict(reversed(line.split(maxsplit=1)) for line in file.read().splitlines())
     present = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in sorted(expected.keys() - set(present)):
-        raise UserError(f"{folder}: {name} is missing; fetch the corpus again")
+        raise UserError("corpus-incomplete", f"{folder}: {name} is missing; fetch the corpus again")
     paths = [os.path.join(folder, name) for name in present]
     for name, found in zip(present, map_threaded(_sha256, paths, "Verifying"), strict=True):
         if expected.get(name) != found:
-            raise UserError(f"{folder}: {name} is not the published recording; fetch the corpus again")
+            raise UserError(
+                "corpus-incomplete", f"{folder}: {name} is not the published recording; fetch the corpus again"
+            )
 
 
 def _unpack_tar(archive: str, folder: str, name: str) -> None:
@@ -133,7 +134,10 @@ def _unpack_tar(archive: str, folder: str, name: str) -> None:
             if member.isfile() or member.isdir():
                 members.extract(member, folder, filter="data")
             else:
-                raise UserError(f"{name}: the member {member.name!r} is neither file nor folder: nothing is unpacked")
+                raise UserError(
+                    "archive-unsafe",
+                    f"{name}: the member {member.name!r} is neither file nor folder: nothing is unpacked",
+                )
             notice.advance(1)
 
 
@@ -149,7 +153,10 @@ def _refuse_escape(member: str, folder: str, name: str) -> None:
     """Raise where a member's path leads out of the folder."""
     path = os.path.normpath(os.path.join(folder, member))
     if os.path.commonpath([path, folder]) != folder or os.path.isabs(member) or ":" in member or "\\" in member:
-        raise UserError(f"{name}: the member {member!r} would be written outside of its folder: nothing is unpacked")
+        raise UserError(
+            "archive-unsafe",
+            f"{name}: the member {member!r} would be written outside of its folder: nothing is unpacked",
+        )
 
 
 def _sha256(path: str) -> str:

@@ -51,11 +51,15 @@ class _Job:
 def check_flite(language: str, clips_per_word: int) -> None:
     """Raise UserError where flite cannot speak: before anything else is spoken."""
     if clips_per_word < 1:
-        raise UserError(f"--flite-clips {clips_per_word}: give a whole number of at least 1")
+        raise UserError("setting-out-of-range", f"--flite-clips {clips_per_word}: give a whole number of at least 1")
     if not is_english(language):
-        raise UserError(f"--language {language}: flite speaks English alone; leave out --flite-clips")
+        raise UserError(
+            "language-not-found", f"--language {language}: flite speaks English alone; leave out --flite-clips"
+        )
     if shutil.which(PROGRAM) is None:
-        raise UserError("--flite-clips needs the program flite: apt install flite, or brew install flite")
+        raise UserError(
+            "program-not-found", "--flite-clips needs the program flite: apt install flite, or brew install flite"
+        )
 
 
 def is_english(language: str) -> bool:
@@ -81,7 +85,9 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
     """
     for label, texts in words.items():
         if any("[[" in text for text in texts):
-            raise UserError(f"{label}: flite cannot read espeak-ng's phonemes; leave out --flite-clips, or spell it")
+            raise UserError(
+                "voice-failed", f"{label}: flite cannot read espeak-ng's phonemes; leave out --flite-clips, or spell it"
+            )
     return read_spoken(
         PROGRAM,
         [_VERSION, list(words.items()), seed, clips_per_word],
@@ -121,12 +127,12 @@ def _speak(job: _Job) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0 or not os.path.isfile(job.path):
         said = done.stderr.strip() or f"it ended with code {done.returncode}"
-        raise UserError(f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
+        raise UserError("voice-failed", f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
     with wave.open(job.path, "rb") as file:
         kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
     samples = trim(samples, kind.framerate)
     if not len(samples):
-        raise UserError(f"flite has no sound for {job.text!r}; it reads English")
+        raise UserError("voice-failed", f"flite has no sound for {job.text!r}; it reads English")
     with wave.open(job.path, "wb") as file:
         file.setparams(kind)
         file.writeframes(samples.tobytes())

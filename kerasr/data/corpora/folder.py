@@ -51,7 +51,9 @@ def read_words(path: str) -> Corpus:
             utterances.append(Utterance(recording, label=sys.intern(word)))
     if not utterances:
         kinds = ", ".join(audio.SUFFIXES)
-        raise UserError(f"{root}: has no recordings in word folders; put {kinds} files into one folder a word")
+        raise UserError(
+            "no-recordings", f"{root}: has no recordings in word folders; put {kinds} files into one folder a word"
+        )
     return Corpus(
         name=os.path.basename(root) or root,
         utterances=tuple(utterances),
@@ -73,8 +75,9 @@ def take_layout_split(corpus: Corpus) -> Corpus:
     if len(corpus.labels) > 1 and all(split_called(label) for label in corpus.labels):
         first = corpus.relative(corpus.utterances[0].path)
         raise UserError(
+            "layout-ambiguous",
             f"{corpus.root}: its word folders are called {', '.join(corpus.labels)}, as the parts of a split are, "
-            f"{first} for one; put a folder for each word into each of them: train/yes, test/yes"
+            f"{first} for one; put a folder for each word into each of them: train/yes, test/yes",
         )
     folders = [_split_folder(corpus.relative(item.path)) for item in corpus.utterances]
     names = sorted({name for name in folders if name}, key=lambda name: (SPLITS.index(split_called(name) or ""), name))
@@ -113,7 +116,10 @@ def walk_recordings(root: str) -> Iterator[str]:
     """Absolute paths of every recording beneath `root`, in sorted order; hidden files and folders are skipped."""
 
     def fail(error: OSError) -> None:
-        raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check the path and its permissions")
+        raise UserError(
+            "folder-unreadable",
+            f"{error.filename}: cannot be listed ({error.strerror}); check the path and its permissions",
+        )
 
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, onerror=fail, followlinks=True):

@@ -62,7 +62,9 @@ def read_fsdd(path: str) -> Corpus:
         UserError: `path` holds something else.
     """
     if not is_fsdd(path):
-        raise UserError(f"{path}: is not a copy of FSDD, which has recordings named like 7_jackson_32.wav")
+        raise UserError(
+            "corpus-not-found", f"{path}: is not a copy of FSDD, which has recordings named like 7_jackson_32.wav"
+        )
     corpus = read_digits(path)
     utterances = tuple(
         replace(item, split=_official_split(item.path), extra=SPEAKERS[item.speaker or ""])
@@ -87,7 +89,7 @@ def read_digits(path: str) -> Corpus:
     """
     root = find_recordings(os.path.abspath(path))
     if root is None:
-        raise UserError(f"{path}: has no recordings named like 7_jackson_32.wav")
+        raise UserError("no-recordings", f"{path}: has no recordings named like 7_jackson_32.wav")
     utterances, bad = [], []
     for name in sorted(os.listdir(root)):
         if not name.endswith(".wav"):
@@ -122,7 +124,6 @@ def download_fsdd(folder: str, url: str = _ARCHIVE) -> None:
     """Make `folder` a copy of the corpus as published, version 1.0.10; nothing happens where it exists.
 
     Raises:
-        CorpusUnavailable: there is no network.
-        UserError: a recording is not the published one.
+        UserError: there is no network (`corpus-unavailable`), or a recording is not the published one.
     """
     install_archive(url, folder, check=lambda copy: verify_files(os.path.join(copy, "recordings"), _RECORDINGS_LIST))

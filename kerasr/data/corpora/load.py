@@ -65,8 +65,8 @@ def load_corpus(
     (`KERASR_CACHE` moves it), then downloaded into it.
 
     Raises:
-        CorpusUnavailable: the known corpus is not on this machine and cannot be downloaded.
-        UserError: `data` names nothing, has too few labels or too many bad recordings, or the pattern finds no speaker.
+        UserError: the known corpus is not on this machine and cannot be downloaded (`corpus-unavailable`), or `data`
+            names nothing, has too few labels or too many bad recordings, or the pattern finds no speaker.
     """
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
@@ -111,7 +111,9 @@ def speak_training_clips(
     labels = {label: synthetic.spoken_form(label) for label in corpus.labels if not label.startswith("_")}
     spoken = labels if words is None else synthetic.parse_words(words)
     if unknown := sorted(set(spoken) - set(corpus.labels)):
-        raise UserError(f"--words {unknown[0]}: {corpus.name} has no such word; it has {', '.join(corpus.labels)}")
+        raise UserError(
+            "word-not-found", f"--words {unknown[0]}: {corpus.name} has no such word; it has {', '.join(corpus.labels)}"
+        )
     cache = _writable_cache()
     made = []
     if espeak_clips:
@@ -134,8 +136,8 @@ def fetch_corpus(name: str, folder: str | None = None) -> Corpus:
     """The known corpus called `name`, downloaded into `folder` unless it is there; None is its place in the cache.
 
     Raises:
-        CorpusUnavailable: it cannot be downloaded.
-        UserError: what came is not the published corpus, or the cache cannot be written.
+        UserError: it cannot be downloaded (`corpus-unavailable`), or what came is not the published corpus, or the
+            cache cannot be written.
     """
     known = CORPORA[name]
     place = folder or os.path.join(_writable_cache(), known.folder)
@@ -155,10 +157,11 @@ def _writable_cache() -> str:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{folder}: the cache cannot be made ({error.strerror}); name another with KERASR_CACHE"
+            "cache-unavailable",
+            f"{folder}: the cache cannot be made ({error.strerror}); name another with KERASR_CACHE",
         ) from error
     if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder}: the cache may not be written; name another with KERASR_CACHE")
+        raise UserError("cache-unavailable", f"{folder}: the cache may not be written; name another with KERASR_CACHE")
     return folder
 
 
@@ -166,11 +169,14 @@ def _check_labels(corpus: Corpus, min_labels: int) -> None:
     """Raise where a word model has too few words to choose from."""
     without = next((item.path for item in corpus.utterances if item.label is None), None)
     if without is not None:
-        raise UserError(f"{corpus.source}: {without} has no label, and a word model needs one for each recording")
+        raise UserError(
+            "label-missing", f"{corpus.source}: {without} has no label, and a word model needs one for each recording"
+        )
     if len(corpus.labels) < min_labels:
         raise UserError(
+            "too-few-labels",
             f"{corpus.source}: has only the label {corpus.labels[0]!r}, and a word model needs at least {min_labels}; "
-            "add a folder of recordings of other words"
+            "add a folder of recordings of other words",
         )
 
 
@@ -178,8 +184,9 @@ def _read(data: str | None, default: str | None) -> Corpus:
     if data is None:
         if default is None:
             raise UserError(
+                "setting-missing",
                 "no recordings are named: give --data with a folder, a manifest or a known corpus, or --words to have "
-                "some spoken"
+                "some spoken",
             )
         name, _, task = default.partition(":")
         return _take_task(_read_known(name), task)
@@ -192,13 +199,17 @@ def _read(data: str | None, default: str | None) -> Corpus:
         try:
             return _read_layout(data, default)
         except PermissionError as error:
-            raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
+            raise UserError(
+                "folder-unreadable", f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
+            ) from error
     if os.path.isfile(data):
         if data.lower().endswith(MANIFEST_SUFFIXES):
             return read_manifest(data)
-        raise UserError(f"{data}: is neither a folder nor a manifest (.csv, .jsonl)")
+        raise UserError("corpus-not-found", f"{data}: is neither a folder nor a manifest (.csv, .jsonl)")
     known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no"])
-    raise UserError(f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})")
+    raise UserError(
+        "corpus-not-found", f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})"
+    )
 
 
 def _take_task(corpus: Corpus, task: str) -> Corpus:
@@ -206,7 +217,10 @@ def _take_task(corpus: Corpus, task: str) -> Corpus:
     if not task:
         return corpus
     if corpus.name != speech_commands.NAME:
-        raise UserError(f"{corpus.source}: `:{task}` names a task, and only {speech_commands.NAME} has some")
+        raise UserError(
+            "corpus-task-not-found",
+            f"{corpus.source}: `:{task}` names a task, and only {speech_commands.NAME} has some",
+        )
     return speech_commands.select_task(corpus, task, _writable_cache())
 
 

@@ -79,16 +79,23 @@ def match_speakers(corpus: Corpus, pattern: str) -> Corpus:
     try:
         expression = re.compile(unicodedata.normalize("NFC", pattern))
     except re.error as error:
-        raise UserError(f"--speaker-pattern {pattern}: is no regular expression ({error})") from error
+        raise UserError(
+            "setting-invalid", f"--speaker-pattern {pattern}: is no regular expression ({error})"
+        ) from error
     if not expression.groups:
-        raise UserError(f"--speaker-pattern {pattern}: put the part that is the speaker into parentheses")
+        raise UserError(
+            "setting-invalid", f"--speaker-pattern {pattern}: put the part that is the speaker into parentheses"
+        )
     names = []
     for item in corpus.utterances:
         match = expression.search(corpus.relative(item.path))
         names.append(next(filter(None, match.groups()), "").strip() if match else "")
     if not any(names):
         first = corpus.relative(corpus.utterances[0].path)
-        raise UserError(f"--speaker-pattern {pattern}: finds no speaker in {corpus.source}; the first path is {first}")
+        raise UserError(
+            "speaker-not-found",
+            f"--speaker-pattern {pattern}: finds no speaker in {corpus.source}; the first path is {first}",
+        )
     nameless = tuple(replace(item, speaker=None) for item in corpus.utterances)
     return _named(
         replace(corpus, utterances=nameless, speaker_source=""), names, f"found by --speaker-pattern {pattern}"

@@ -109,8 +109,7 @@ def download_speech_commands(folder: str, url: str = _ARCHIVE, sha256: str | Non
     """Make `folder` a copy of the corpus as published, version 0.02 (2.4 GB); nothing happens where it exists.
 
     Raises:
-        CorpusUnavailable: there is no network.
-        UserError: the archive is not the published one.
+        UserError: there is no network (`corpus-unavailable`), or the archive is not the published one.
     """
     install_archive(url, folder, sha256=sha256)
 
@@ -129,15 +128,17 @@ def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:
     """
     if task not in TASKS:
         named = " and ".join(f"{NAME}:{name}" for name in TASKS)
-        raise UserError(f"{NAME}:{task}: there is no such task; there are {named}")
+        raise UserError("corpus-task-not-found", f"{NAME}:{task}: there is no such task; there are {named}")
     words = [label for label in corpus.labels if label not in (SILENCE, UNKNOWN)]
     if task == "35":
         if len(words) < TASKS[task]:
-            raise UserError(f"{corpus.root}: has {len(words)} of the 35 words; take {NAME}:12, or a whole copy")
+            raise UserError(
+                "corpus-incomplete", f"{corpus.root}: has {len(words)} of the 35 words; take {NAME}:12, or a whole copy"
+            )
         kept = tuple(item for item in corpus.utterances if item.label in words)
         return replace(corpus, utterances=kept, labels=tuple(words))
     if missing := [word for word in WANTED if word not in words]:
-        raise UserError(f"{corpus.root}: has no {missing[0]!r}, one of the ten words of {NAME}:12")
+        raise UserError("word-not-found", f"{corpus.root}: has no {missing[0]!r}, one of the ten words of {NAME}:12")
     wanted = [item for item in corpus.utterances if item.label in WANTED]
     tenths = _tenths(wanted)
     # Some of the clips alone may all be of one official split; then another split divides them.
@@ -163,7 +164,10 @@ def _unknown(corpus: Corpus, counts: dict[str, int]) -> list[Utterance]:
         return [item for item in corpus.utterances if item.label == UNKNOWN]
     others = [item for item in corpus.utterances if item.label not in (*WANTED, SILENCE)]
     if not others:
-        raise UserError(f"{corpus.root}: has no other words to make {UNKNOWN} of than the ten; take a whole copy")
+        raise UserError(
+            "corpus-incomplete",
+            f"{corpus.root}: has no other words to make {UNKNOWN} of than the ten; take a whole copy",
+        )
     others.sort(key=lambda item: hashlib.sha1(corpus.relative(item.path).encode("utf-8", "surrogateescape")).digest())
     taken = [item for split in SPLITS for item in [one for one in others if one.split == split][: counts[split]]]
     return [replace(item, label=UNKNOWN) for item in sorted(taken, key=lambda item: item.path)]
@@ -174,7 +178,9 @@ def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus
     if not corpus.noise and SILENCE in corpus.labels:
         return corpus, [item for item in corpus.utterances if item.label == SILENCE]
     if not corpus.noise:
-        raise UserError(f"{corpus.root}: has no recordings in _background_noise_ to cut {SILENCE} out of")
+        raise UserError(
+            "corpus-incomplete", f"{corpus.root}: has no recordings in _background_noise_ to cut {SILENCE} out of"
+        )
     noises = [(corpus.relative(path), os.path.getsize(path)) for path in corpus.noise]
     key = json.dumps([_SILENCE_VERSION, counts, noises])
     folder = os.path.join(cache, f"{NAME}-silence-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
@@ -251,7 +257,9 @@ def _read_lists(root: str) -> dict[str, str] | None:
     splits: dict[str, str] = {}
     for split, path in paths.items():
         if path not in present:
-            raise UserError(f"{path}: is missing and {present[0]} is there; restore it, or remove the other")
+            raise UserError(
+                "corpus-incomplete", f"{path}: is missing and {present[0]} is there; restore it, or remove the other"
+            )
         with open(path, encoding="utf-8") as file:
             splits.update((line.strip(), split) for line in file if line.strip())
     return splits

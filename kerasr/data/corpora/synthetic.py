@@ -55,9 +55,12 @@ def parse_words(listed: str) -> dict[str, str]:
     for item in _COMMA.split(listed.removeprefix(PREFIX)):
         word, _, spoken = (part.strip() for part in item.partition("="))
         if not word or ("=" in item and not all(part.strip() for part in _BAR.split(spoken))):
-            raise UserError(f"{listed}: name the words, separated by commas, as in yes,no or stop=[[st'0p]],go=go|walk")
+            raise UserError(
+                "setting-invalid",
+                f"{listed}: name the words, separated by commas, as in yes,no or stop=[[st'0p]],go=go|walk",
+            )
         if word in words:
-            raise UserError(f"{listed}: {word!r} is there twice; name each word once")
+            raise UserError("word-twice", f"{listed}: {word!r} is there twice; name each word once")
         words[word] = spoken or spoken_form(word)
     return words
 
@@ -94,7 +97,9 @@ def read_synthetic(
         OSError: the cache cannot be written.
     """
     if clips_per_word < 1:
-        raise UserError(f"clips_per_word is {clips_per_word}: give a whole number of at least 1")
+        raise UserError(
+            "setting-out-of-range", f"clips_per_word is {clips_per_word}: give a whole number of at least 1"
+        )
     return read_spoken(
         NAME,
         [_VERSION, list(words.items()), language, seed, clips_per_word],
@@ -131,8 +136,9 @@ def find_accents(language: str, data: str) -> dict[str, str]:
     near += [code for code in sorted(names) if set(names[code]) & set(close)]
     shown = ", ".join(f"{code} ({known[code].name})" for code in list(dict.fromkeys(near))[:5])
     raise UserError(
+        "language-not-found",
         f"--language {language}: espeak-ng has no voice of this code; "
-        + (f"near it are {shown}" if near else f"its {len(known)} are {', '.join(sorted(known))}")
+        + (f"near it are {shown}" if near else f"its {len(known)} are {', '.join(sorted(known))}"),
     )
 
 
@@ -194,7 +200,10 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
 def _find_espeak() -> tuple[str, str]:
     """Paths of the library and of its data."""
     if importlib.util.find_spec("espeakng_loader") is None:
-        raise UserError('synthetic voices need espeakng-loader, which is not installed: pip install -e ".[voices]"')
+        raise UserError(
+            "package-not-found",
+            'synthetic voices need espeakng-loader, which is not installed: pip install -e ".[voices]"',
+        )
     import espeakng_loader
 
     return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
@@ -227,4 +236,4 @@ def _speak(library: str, data: str, jobs: list[dict[str, object]]) -> None:
         message = child.stderr.read().strip().splitlines()
     if child.returncode != 0:
         reason = message[-1] if message else f"it ended with code {child.returncode}"
-        raise UserError(f"espeak-ng could not speak the words: {reason}")
+        raise UserError("voice-failed", f"espeak-ng could not speak the words: {reason}")
