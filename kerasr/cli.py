@@ -103,12 +103,12 @@ def run_command(main: Callable[[list[str]], None]) -> None:
 
 
 def print_error(error: Exception, *, as_json: bool) -> None:
-    """Write an error on the standard error: a line, or for programs the code and that line as a JSON object."""
+    """Write an error's code and message on the standard error: a line, for programs a JSON object."""
+    code, message = error.code if isinstance(error, UserError) else SYSTEM, describe(error)
     if as_json:
-        code = error.code if isinstance(error, UserError) else SYSTEM
-        print(json.dumps({"error": {"code": code, "message": describe(error)}}, ensure_ascii=False), file=sys.stderr)
+        print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"error: {describe(error)}", file=sys.stderr)
+        print(f"error[{code}]: {message}", file=sys.stderr)
 
 
 def describe(error: Exception) -> str:

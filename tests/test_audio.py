@@ -7,8 +7,9 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+from _errors import raises
 
-from kerasr import UserError, atomic, audio
+from kerasr import atomic, audio
 
 RATE = 16000
 
@@ -81,28 +82,28 @@ def _with_sample(value):
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"),
+    ("make", "code"),
     [
-        (lambda path, sine: None, "no such file"),
-        (lambda path, sine: path.mkdir(), "is a folder"),
-        (lambda path, sine: path.write_text("this is a letter\n" * 20), "not a recording in a known format"),
-        (lambda path, sine: path.write_bytes(b""), "is an empty file"),
-        (_truncated(8), "header is cut short"),
-        (_truncated(20), "header is cut short"),
-        (_truncated(40), "header is cut short"),
-        (_truncated(44), "has no samples"),
-        (lambda path, sine: soundfile.write(path, sine[:0], RATE), "has no samples"),
-        (_half_a_flac, "cannot be decoded"),
-        (_with_sample(np.nan), "NaN or infinite"),
-        (_with_sample(np.inf), "NaN or infinite"),
-        (_with_sample(1e19), r"as large as 1e\+19"),
-        (_with_sample(-32768.0), r"as large as 3\.28e\+04"),
+        (lambda path, sine: None, "recording-not-found"),
+        (lambda path, sine: path.mkdir(), "recording-not-found"),
+        (lambda path, sine: path.write_text("this is a letter\n" * 20), "recording-unreadable"),
+        (lambda path, sine: path.write_bytes(b""), "recording-empty"),
+        (_truncated(8), "recording-unreadable"),
+        (_truncated(20), "recording-unreadable"),
+        (_truncated(40), "recording-unreadable"),
+        (_truncated(44), "recording-empty"),
+        (lambda path, sine: soundfile.write(path, sine[:0], RATE), "recording-empty"),
+        (_half_a_flac, "recording-unreadable"),
+        (_with_sample(np.nan), "sound-invalid"),
+        (_with_sample(np.inf), "sound-invalid"),
+        (_with_sample(1e19), "sound-invalid"),
+        (_with_sample(-32768.0), "sound-invalid"),
     ],
 )
-def test_bad_recordings_are_named_with_the_reason(tmp_path, sine, make, reason):
+def test_bad_recordings_are_named_with_the_reason(tmp_path, sine, make, code):
     path = tmp_path / "bad clip.wav"
     make(path, sine)
-    with pytest.raises(UserError, match=reason) as error:
+    with raises(code) as error:
         audio.read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -114,7 +115,7 @@ def test_a_float_file_may_exceed_full_scale_and_every_channel_must_be_sound(tmp_
     np.testing.assert_array_equal(audio.read(path)[0], 20 * sine)
     soundfile.write(path, np.stack([1e19 * sine, -1e19 * sine], axis=1), RATE, subtype="FLOAT")
     for reading in (audio.read, lambda path: list(audio.blocks(path, RATE, 0.1))):
-        with pytest.raises(UserError, match="as large as"):
+        with raises("sound-invalid"):
             reading(path)
 
 
@@ -123,7 +124,7 @@ def test_unreadable_file(tmp_path, sine):
     path = tmp_path / "a.wav"
     audio.write(path, sine, RATE)
     path.chmod(0)
-    with pytest.raises(UserError, match="check its permissions"):
+    with raises("recording-unreadable", "a.wav"):
         audio.facts(path)
 
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from _errors import raises
 from keras import ops
 
 from kerasr import audio, predict
 from kerasr.config import FeatureSpec
-from kerasr.errors import UserError
 from kerasr.explain import Explainer, last_picture
 from kerasr.features import Features, mel_matrix
 from kerasr.registry import builder, list_models
@@ -201,7 +201,7 @@ def test_the_last_picture():
 
 def test_another_backend_is_told(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(UserError, match="need the TensorFlow backend, and this is jax"):
+    with raises("backend-unsupported"):
         Explainer(None)
 
 
@@ -221,7 +221,7 @@ def test_predict_draws_a_picture_beside_the_recording(tone_run, tones, tmp_path,
     written = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in written] == ["clip-2.explained.png", "clip.explained.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
-    with pytest.raises(UserError, match="add --explain"):
+    with raises("setting-missing"):
         predict.main([str(tone_run), clips[0], "--out", "x"])
 
 

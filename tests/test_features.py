@@ -7,10 +7,10 @@ import keras
 import librosa
 import numpy as np
 import pytest
+from _errors import raises
 
 from kerasr import audio
 from kerasr.config import FeatureSpec
-from kerasr.errors import UserError
 from kerasr.features import Features, log_mel, measure_statistics, mel_matrix, mfcc
 
 SPEC_8K = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, clip_seconds=None)
@@ -193,17 +193,17 @@ def test_shapes_are_known_before_any_clip_is():
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "code"),
     [
-        ({"win_length": 300}, "features.win_length 300"),
-        ({"hop_length": 0}, "--features.hop-length 0: give a whole number of at least 1"),
-        ({"fmax": 9000.0}, "9000 Hz"),
-        ({"kind": "mfcc", "n_mfcc": 50}, "features.n_mfcc 50"),
-        ({"clip_seconds": 0.01}, "features.clip_seconds 0.01"),
+        ({"win_length": 300}, "settings-conflict"),
+        ({"hop_length": 0}, "setting-out-of-range"),
+        ({"fmax": 9000.0}, "settings-conflict"),
+        ({"kind": "mfcc", "n_mfcc": 50}, "settings-conflict"),
+        ({"clip_seconds": 0.01}, "settings-conflict"),
     ],
 )
-def test_impossible_specs_are_refused_by_name(change, named):
-    with pytest.raises(UserError, match=named):
+def test_impossible_specs_are_refused_by_name(change, code):
+    with raises(code):
         replace(SPEC_8K, **change)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _errors import raises
 from rich.console import Console
 
-from kerasr import UserError, audio
+from kerasr import audio
 from kerasr.data import Corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.flite import VOICES, check_flite, read_flite
@@ -80,25 +81,25 @@ def test_what_was_spoken_is_kept(calls, tmp_path, monkeypatch):
 
 def test_what_cannot_be_is_said_before_anything_is_spoken(calls, monkeypatch):
     check_flite("EN_gb ", 1)
-    with pytest.raises(UserError, match="--flite-clips 0: give a whole number"):
+    with raises("setting-out-of-range"):
         check_flite("en", 0)
-    with pytest.raises(UserError, match="--language de: flite speaks English alone"):
+    with raises("language-not-found"):
         check_flite("de", 1)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="apt install flite, or brew install flite"):
+    with raises("program-not-found"):
         check_flite("en", 1)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code"),
     [
-        ({"stop": ["[[st'0p]]"]}, "stop: flite cannot read espeak-ng's phonemes"),
-        ({"so": ["unheard of"]}, "flite could not say 'unheard of.*' in its voice kal16: no such word"),
-        ({"dots": ["..."]}, r"flite has no sound for '\.\.\."),
+        ({"stop": ["[[st'0p]]"]}, "voice-failed"),
+        ({"so": ["unheard of"]}, "voice-failed"),
+        ({"dots": ["..."]}, "voice-failed"),
     ],
 )
-def test_what_flite_cannot_say(words, message, calls, tmp_path):
-    with pytest.raises(UserError, match=message):
+def test_what_flite_cannot_say(words, code, calls, tmp_path):
+    with raises(code):
         read_flite(words, str(tmp_path / "cache"), clips_per_word=1)
     assert not list(tmp_path.glob("cache/*"))
 

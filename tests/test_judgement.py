@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from _errors import raises
 
 from kerasr import audio, compare, evaluate, runs
 from kerasr.console import make_console
 from kerasr.data.corpora.folder import read_folder
-from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features
 from kerasr.inference.compiled import attach_front_ends
@@ -121,7 +121,7 @@ def test_what_was_found_in_a_stream_is_said_with_each_score(tone_run, tmp_path):
     said = [0, 1, 2] * 30
     assert codes(judge_run(load_run(path), [], metrics_of(said, said))) == ["stream_misses"]
     (path / "run.json").write_text(json.dumps(facts | {"stream": {"threshold": 0.5, "judgements": [{"code": 1}]}}))
-    with pytest.raises(UserError, match=r"run\.json"):
+    with raises("run-damaged", r"run\.json"):
         load_run(path)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from _errors import raises
 from rich.console import Console
 
 from kerasr import audio, train
@@ -22,7 +23,6 @@ from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, wri
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline, draw_evenly
-from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.learner import GROUP_STEP, Learner
 from kerasr.report import evaluate_run
@@ -354,9 +354,9 @@ def test_groups_are_found_in_any_column():
     groups = find_groups(utterances, "accent")
     assert (groups.names, groups.index.tolist()) == (("de", "fr"), [1, 0, -1])
     assert find_groups(utterances, "speaker").names == ("ann", "bob")
-    with pytest.raises(UserError, match=r"--balance-groups room: .*no recording has it; the columns are: accent, sp"):
+    with raises("column-not-found"):
         find_groups(utterances, "room")
-    with pytest.raises(UserError, match="all recordings have bob"):
+    with raises("column-not-found"):
         find_groups(utterances[1:], "speaker")
     labels = np.array([0, 1, 1])
     assert find_strata(None, None) is None
@@ -491,26 +491,26 @@ def test_a_run_remembers_whose_label_it_was(config, unlabelled, tone_run):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "code"),
     [
-        ({"init_from": "nowhere"}, "nowhere: no run is here"),
-        ({"init_from": "RUN", "model": "ResNet18", "model_options": {}}, "--init-from .*leave --model out"),
-        ({"init_from": "RUN", "features": replace(SPEC, n_mels=30)}, "other features .*leave --features out"),
-        ({"teacher": "nowhere"}, "nowhere: no run is here"),
-        ({"teacher": "RUN", "wanted": "low"}, "--teacher .*its labels are high, low, middle"),
-        ({"teacher": "RUN", "features": replace(SPEC, n_mels=30)}, "n_mels 20, here 30"),
-        ({"teacher": "RUN", "temperature": 0.0}, "--temperature 0.0"),
-        ({"init_from": "RUN", "head_share": 1.5}, "--head-share 1.5"),
-        ({"balance_groups": "accent"}, "--balance-groups accent"),
-        ({"pseudo_labels": "TONES"}, "name the run that labels"),
-        ({"pseudo_labels": "TONES", "init_from": "RUN", "wanted": "low"}, "cannot label it"),
-        ({"pseudo_labels": "OUT", "init_from": "RUN"}, "has no recordings"),
+        ({"init_from": "nowhere"}, "run-not-found"),
+        ({"init_from": "RUN", "model": "ResNet18", "model_options": {}}, "settings-conflict"),
+        ({"init_from": "RUN", "features": replace(SPEC, n_mels=30)}, "settings-conflict"),
+        ({"teacher": "nowhere"}, "run-not-found"),
+        ({"teacher": "RUN", "wanted": "low"}, "labels-differ"),
+        ({"teacher": "RUN", "features": replace(SPEC, n_mels=30)}, "features-differ"),
+        ({"teacher": "RUN", "temperature": 0.0}, "setting-out-of-range"),
+        ({"init_from": "RUN", "head_share": 1.5}, "setting-out-of-range"),
+        ({"balance_groups": "accent"}, "column-not-found"),
+        ({"pseudo_labels": "TONES"}, "setting-missing"),
+        ({"pseudo_labels": "TONES", "init_from": "RUN", "wanted": "low"}, "labels-differ"),
+        ({"pseudo_labels": "OUT", "init_from": "RUN"}, "no-recordings"),
     ],
 )
-def test_what_cannot_be_learnt_is_named_before_a_run_is_made(config, tones, tone_run, tmp_path, change, named):
+def test_what_cannot_be_learnt_is_named_before_a_run_is_made(config, tones, tone_run, tmp_path, change, code):
     places = {"RUN": str(tone_run), "TONES": str(tones), "OUT": str(tmp_path)}
     change = {name: places.get(value, value) if isinstance(value, str) else value for name, value in change.items()}
-    with pytest.raises(UserError, match=named):
+    with raises(code):
         train_recipe(replace(config, **change), console=quiet())
     assert not list(Path(config.out).glob("*"))
 
@@ -518,7 +518,7 @@ def test_what_cannot_be_learnt_is_named_before_a_run_is_made(config, tones, tone
 def test_the_command_line_leaves_the_front_end_to_the_run():
     assert train.parse_config(["--init-from", "runs/x"]).init_from == "runs/x"
     for flag in (["--model", "ResNet18"], ["--model.width", "0.5"], ["--features.n-mels", "30"]):
-        with pytest.raises(UserError, match="cannot be given with --init-from runs/x"):
+        with raises("settings-conflict"):
             train.parse_config(["--init-from", "runs/x", *flag])
 
 

@@ -6,9 +6,9 @@ import sys
 import threading
 
 import pytest
+from _errors import raises
 
 from kerasr import locks
-from kerasr.errors import UserError
 
 HOLD = """
 import sys, time
@@ -32,7 +32,7 @@ def holder(tmp_path):
 
 def test_the_holder_is_named(tmp_path, holder):
     assert locks.is_held(tmp_path)
-    with pytest.raises(UserError, match=f"trained by process {holder.pid} on "), locks.hold_run(tmp_path):
+    with raises("run-locked", f"trained by process {holder.pid} on "), locks.hold_run(tmp_path):
         pytest.fail("two hold it")
 
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from _errors import raises
 
-from kerasr.errors import UserError
 from kerasr.models import count_macs
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
 from kerasr.train import parse_config
@@ -162,7 +162,7 @@ def test_one_output_is_a_detector(facts):
 
 @pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].recurrent])
 def test_a_picture_needs_a_fixed_length(facts):
-    with pytest.raises(UserError, match="clip_seconds"):
+    with raises("clip-length-missing", "clip_seconds"):
         build(facts, (None, 12))
 
 
@@ -177,12 +177,12 @@ def test_a_size_between_whole_numbers_can_be_given_on_the_command_line():
 
 
 def test_a_size_that_the_paper_lacks_is_an_error():
-    with pytest.raises(UserError, match="tau 4 is not known: choose one of 1"):
+    with raises("setting-out-of-range"):
         builder("BCResNet")(SHAPE, OUTPUTS, tau=4)
 
 
 def test_an_unknown_model_is_an_error_that_lists_those_there_are():
-    with pytest.raises(UserError, match="StackedLSTM"):
+    with raises("model-not-found", "StackedLSTM"):
         builder("ResNet19")
 
 

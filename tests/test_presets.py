@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _errors import raises
 
 import kerasr
 from kerasr import evaluate, predict
@@ -113,12 +114,12 @@ def test_a_runs_folder_of_that_name_wins(presets, tone_run):
 
 
 def test_an_unknown_name_lists_those_there_are(presets):
-    with pytest.raises(UserError, match=r"no preset is called 'tunes'.*tones"):
+    with raises("preset-not-found"):
         from_preset("tunes")
-    with pytest.raises(UserError, match=r"no run is here.*tones"):
+    with raises("run-not-found"):
         load_run("tunes")
     for odd in ("", ".", "../presets/tones", "/"):
-        with pytest.raises(UserError, match="no run is here"):
+        with raises("run-not-found"):
             load_run(odd)
 
 
@@ -186,13 +187,13 @@ def test_rankings_write_outside_the_package_too(presets, tones):
     evaluate.main(["tones", "--unlabelled", str(tones / "low")])
     assert list(Path("runs/evaluations/tones/unlabelled-low").iterdir())
     assert len(list((presets / "tones").iterdir())) == 7
-    with pytest.raises(UserError, match="lists no training clip"):
+    with raises("split-not-found"):
         evaluate.main(["tones", "--suspects"])
 
 
 def test_recordings_that_are_not_at_hand_are_told(presets, monkeypatch, tmp_path):
     monkeypatch.setenv("KERASR_DATA", str(tmp_path))
-    with pytest.raises(UserError, match="not on this machine: set KERASR_DATA"):
+    with raises("corpus-not-found"):
         from_preset("tones").utterances("test")
 
 
@@ -207,18 +208,18 @@ def test_made_anew_it_takes_the_old_ones_place(maker, made, tone_run, tmp_path):
 def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
     make = maker["make_preset"]
 
-    def refused(name, path, reason):
-        with pytest.raises(UserError, match=reason):
+    def refused(name, path, code):
+        with raises(code, name if code == "name-invalid" else str(path)):
             make(name, path, folder=tmp_path / "presets", limits=[])
 
-    refused("My preset", tone_run, "cannot be a preset's name")
-    refused("again", made / "tones", "is a preset already")
+    refused("My preset", tone_run, "name-invalid")
+    refused("again", made / "tones", "run-not-fit")
     run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
     update_facts(run, status="training")
-    refused("tones", run.path, "has not ended")
+    refused("tones", run.path, "run-unfinished")
     update_facts(run, status="done")
     monkeypatch.setitem(make.__globals__, "MAX_BYTES", 100)
-    refused("tones", run.path, "a preset may have")
+    refused("tones", run.path, "run-not-fit")
     assert not (tmp_path / "presets").exists()
 
 
@@ -229,9 +230,9 @@ def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, tmp_p
         config = json.loads((path / "config.json").read_text())
         (path / "config.json").write_text(json.dumps({**config, "init_from": str(origin)}))
         heir = load_run(path)
-        with pytest.raises(UserError, match=r"learnt from its test clip .*wav: no score"):
+        with raises("test-heard"):
             check(heir, [*tests, load_run(tone_run).utterances("train")[3]])
-        with pytest.raises(UserError, match="cannot be told"):
+        with raises("run-of-another-version"):
             check(heir, tests)
         write_hashes(path / "learnt_from.txt", heir.known_before.hashes)
         check(heir, tests)

@@ -6,9 +6,10 @@ import types
 
 import numpy as np
 import pytest
+from _errors import raises
 from rich.console import Console
 
-from kerasr import UserError, audio, cli, record
+from kerasr import audio, cli, record
 from kerasr.data import load_corpus
 from kerasr.record import CLICK_SECONDS, RecordConfig, check_take, parse_words, record_words
 
@@ -130,15 +131,15 @@ def test_the_speaker_is_asked_for(tmp_path):
     studio = Studio(tmp_path, [" zoë ", "", "q"], speaker=None)
     assert studio.prompts[0] == "Who speaks? "
     assert names(tmp_path)[0].endswith("/zoë_take_1.wav")
-    with pytest.raises(UserError, match="--speaker"):
+    with raises("setting-missing", "--speaker"):
         Studio(tmp_path, [], speaker=None)
-    with pytest.raises(UserError, match="no file can be called so"):
+    with raises("name-invalid"):
         Studio(tmp_path, [], speaker="../anna")
 
 
 @pytest.mark.parametrize("listed", ["", "yes,,no", "yes,yes", "../yes", "and/or", ".hidden"])
 def test_words_that_cannot_be_recorded(listed):
-    with pytest.raises(UserError, match="--words"):
+    with raises("word-twice" if listed == "yes,yes" else "name-invalid", "--words"):
         parse_words(listed)
 
 
@@ -188,5 +189,5 @@ def test_the_command_drives_the_sound_device(monkeypatch, tmp_path):
         raise PortAudioError("no default input device")
 
     device.check_input_settings = refuse
-    with pytest.raises(UserError, match="no default input device"):
+    with raises("microphone-unavailable"):
         record.main([str(tmp_path), "--words", "yes,no", "--speaker", "anna"])

@@ -140,7 +140,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     path = os.path.abspath(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
-        raise UserError("manifest-invalid", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+        raise UserError("manifest-unreadable", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = _csv_rows(file, path) if suffix == ".csv" else _jsonl_rows(file, path)
@@ -149,15 +149,15 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
         raise UserError("manifest-not-found", f"{path}: there is no such manifest") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
-            "manifest-invalid", f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
+            "manifest-unreadable", f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
         ) from error
     if not utterances:
-        raise UserError("manifest-invalid", f"{path}: lists no recording")
+        raise UserError("manifest-empty", f"{path}: lists no recording")
     decided = sum(item.split is not None for item in utterances)
     if 0 < decided < len(utterances):
         first = next(item.path for item in utterances if item.split is None)
         raise UserError(
-            "manifest-invalid",
+            "split-missing",
             f"{path}: {first} has no split and other rows have one; fill the column, or leave it out",
         )
     return Corpus(
@@ -198,7 +198,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
             kept = {key: value for key, value in row.items() if value is not None}
             text.write(json.dumps(kept, ensure_ascii=False) + "\n")
     else:
-        raise UserError("manifest-invalid", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
+        raise UserError("manifest-unreadable", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     atomic.write_bytes(path, text.getvalue().encode())
 
 
@@ -325,7 +325,8 @@ def _csv_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str, A
     reader = csv.DictReader(file)
     if reader.fieldnames is None or "path" not in reader.fieldnames:
         raise UserError(
-            "manifest-invalid", f"{path}: the first line must name the columns, `path` among them ({','.join(COLUMNS)})"
+            "manifest-columns-missing",
+            f"{path}: the first line must name the columns, `path` among them ({','.join(COLUMNS)})",
         )
     for row in reader:
         yield reader.line_num, row
@@ -340,9 +341,9 @@ def _jsonl_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str,
             row = parse_json(line)
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise UserError("manifest-invalid", f"{path}: line {number} is not JSON ({reason})") from error
+            raise UserError("manifest-row-invalid", f"{path}: line {number} is not JSON ({reason})") from error
         if not isinstance(row, dict):
-            raise UserError("manifest-invalid", f"{path}: line {number} is not a JSON object with a `path`")
+            raise UserError("manifest-row-invalid", f"{path}: line {number} is not a JSON object with a `path`")
         yield number, row
 
 
@@ -355,15 +356,15 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
         fields = {name: _field(row.get(name)) for name in (*COLUMNS, _HASH)}
         where = f"{path}: line {number}"
         if fields["path"] is None:
-            raise UserError("manifest-invalid", f"{where} has no path")
+            raise UserError("manifest-row-invalid", f"{where} has no path")
         if "\0" in fields["path"]:
             raise UserError(
-                "manifest-invalid", f"{where} has the path {fields['path']!r}: no file's name holds a zero byte"
+                "manifest-row-invalid", f"{where} has the path {fields['path']!r}: no file's name holds a zero byte"
             )
         recording = os.path.normpath(os.path.join(folder, fields["path"]))
         if recording in lines:
             raise UserError(
-                "manifest-invalid", f"{where} lists {fields['path']} again (first on line {lines[recording]})"
+                "recording-twice", f"{where} lists {fields['path']} again (first on line {lines[recording]})"
             )
         lines[recording] = number
         if (fields["split"] or "").casefold() == _NOISE:
@@ -384,11 +385,11 @@ def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, str], where: str) -> Utterance:
     """The utterance of one row; labels and speakers, which repeat, are kept once in memory."""
     if fields["label"] is None and fields["text"] is None:
-        raise UserError("manifest-invalid", f"{where} has neither a label nor a text")
+        raise UserError("label-missing", f"{where} has neither a label nor a text")
     split = split_called(fields["split"] or "")
     if fields["split"] is not None and split is None:
         raise UserError(
-            "manifest-invalid", f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}"
+            "manifest-row-invalid", f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}"
         )
     try:
         duration = None if fields["duration"] is None else float(fields["duration"])
@@ -396,7 +397,7 @@ def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, s
             raise ValueError
     except ValueError:
         raise UserError(
-            "manifest-invalid", f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out"
+            "manifest-row-invalid", f"{where} has the duration {fields['duration']!r}: give seconds, or leave it out"
         ) from None
     # One word or name, however its accents are written.
     label, speaker = (
