@@ -3,6 +3,7 @@
 Parsing touches no framework, so `--help` and a mistyped flag answer at once.
 """
 
+import contextlib
 import errno
 import importlib
 import io
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import tyro
@@ -137,7 +138,7 @@ def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> Non
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            with Interruption():
+            with Interruption(), _without("sklearn"):
                 for framework in frameworks:
                     importlib.import_module(framework)
         except Exception:
@@ -147,3 +148,20 @@ def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> Non
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+
+
+@contextlib.contextmanager
+def _without(package: str) -> Iterator[None]:
+    """Let imports in between find no such package, unless it has been imported before.
+
+    Keras imports all of scikit-learn for wrappers that no command uses, a fifth of the time in which a command answers.
+    """
+    if package in sys.modules:
+        yield
+        return
+    # What is None there is not found; Keras does without it.
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]

@@ -1,9 +1,10 @@
 """What the tests share: quiet frameworks, recordings at hand, recordings made here."""
 
-import io
 import json
 import os
 import shutil
+
+from _shared import NARROW, quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -63,7 +64,6 @@ def tones(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tone_run(tones, tmp_path_factory) -> Path:
     """A finished run that tells the tones apart; a test that changes it takes a copy."""
-    from rich.console import Console
 
     from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
     from kerasr.training import train_recipe
@@ -77,7 +77,7 @@ def tone_run(tones, tmp_path_factory) -> Path:
         epochs=10,
         batch_size=8,
     )
-    return train_recipe(config, console=Console(file=io.StringIO())).path
+    return train_recipe(config, console=quiet()).path
 
 
 @pytest.fixture
@@ -93,10 +93,6 @@ def short_config(tones, tmp_path):
         epochs=1,
         batch_size=8,
     )
-
-
-# Options that make a model small, where it has them.
-NARROW = {"width": 0.25, "units": 8, "filters": 8, "channels": 8}
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """False alarms: counted as somebody would notice them, found in the training part alone, heard more often."""
 
-import io
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from _errors import raises
+from _shared import SPEC, quiet
 from rich.console import Console
 
 from kerasr import audio, train
-from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.config import TrainConfig
 from kerasr.data import Utterance, load_corpus, split_corpus
 from kerasr.evaluation import THRESHOLDS
 from kerasr.false_alarms import (
@@ -30,8 +30,6 @@ from kerasr.report import evaluate_run
 from kerasr.run_directory import load_run
 from kerasr.runtime import decide_runtime
 from kerasr.training import _pipelines, train_recipe
-
-SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 
 
 def tone(seconds, pitch, rate=8000):
@@ -140,7 +138,7 @@ def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
 
 
 def test_a_run_with_hard_negatives(config, capsys):
-    run = train_recipe(config, console=Console(file=io.StringIO()))
+    run = train_recipe(config, console=quiet())
     assert run.facts["negatives"]["hard_found_by"] == config.hard_negatives
     # What is remembered in the folder is what is heard: a run that is resumed goes on with the same.
     again = load_run(run.path)

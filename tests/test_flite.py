@@ -1,6 +1,5 @@
 """Training clips by the program flite: its four voices in turn, trimmed, kept, and clear words where it fails."""
 
-import io
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _errors import raises
-from rich.console import Console
+from _shared import quiet
 
 from kerasr import audio
 from kerasr.data import Corpus
@@ -116,8 +115,7 @@ def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
 def test_training_beside_recordings(calls, short_config, tmp_path, monkeypatch):
     """More training clips, and neither the other splits nor the front-end's statistics change."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    quiet = Console(file=io.StringIO())
-    alone, run = (train_recipe(replace(short_config, flite_clips=number), console=quiet) for number in (0, 4))
+    alone, run = (train_recipe(replace(short_config, flite_clips=number), console=quiet()) for number in (0, 4))
     spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("flite:")]
     assert len(spoken) == 4 * len(run.labels) == run.facts["voices"]["clips"]
     for split in ("validation", "test"):

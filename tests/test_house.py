@@ -90,6 +90,14 @@ def test_importing_kerasr_loads_no_framework(tmp_path):
     assert not SLOW_TO_IMPORT & set(run("-c", probe, cwd=tmp_path).split())
 
 
+def test_a_command_leaves_scikit_learn_out_until_it_is_needed(tmp_path):
+    probe = (
+        "import sys; from kerasr.cli import import_quietly; import_quietly(); print('sklearn' in sys.modules); "
+        "import keras, sklearn.metrics; print(bool(keras.layers.Dense and sklearn.metrics.roc_auc_score))"
+    )
+    assert run("-c", probe, cwd=tmp_path).split() == ["False", "True"]
+
+
 @pytest.mark.parametrize("package", ["kerasr", "kerasr.models", "kerasr.data"])
 def test_no_name_of_the_api_is_a_modules(package):
     """A module, once imported, would replace a function of the same name in its package."""

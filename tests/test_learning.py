@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import pytest
 from _errors import raises
-from rich.console import Console
+from _shared import SPEC, quiet
 
 from kerasr import audio, train
 from kerasr.callbacks import Keeper
 from kerasr.checkpoint import load_checkpoint
-from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
+from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
 from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.known import KnownRecordings
@@ -31,7 +31,6 @@ from kerasr.tasks import task_for
 from kerasr.training import resume_run, train_recipe
 from kerasr.transfer import add_pseudo_labels, heard_before
 
-SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 WORDS = task_for(("a", "b", "c"), None)
 
 
@@ -59,10 +58,6 @@ def rooms(tones, tmp_path_factory):
     path = tmp_path_factory.mktemp("rooms") / "rooms.csv"
     write_manifest(path, utterances)
     return str(path)
-
-
-def quiet():
-    return Console(file=open(os.devnull, "w"))
 
 
 def weights_by_layer(network):

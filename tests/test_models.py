@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _errors import raises
+from _shared import NARROW
 
 from kerasr.models import count_macs
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
 from kerasr.train import parse_config
 
 # Options that make a model small, where it has them.
-NARROW = {"width": 0.125, "units": 8, "filters": 8, "channels": 8, "num_layers": 2}
 # Options that change what is built, held to the laws besides the defaults.
 VARIANTS = {
     "Conv1DLSTM": [{"kernel": "plain"}],

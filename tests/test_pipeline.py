@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 from _errors import raises
+from _shared import SPEC
 
 from kerasr import audio
-from kerasr.config import Augmentation, FeatureSpec
+from kerasr.config import Augmentation
 from kerasr.data import clips as clips_module
 from kerasr.data import pipeline as pipeline_module
 from kerasr.data.clips import read_clip
@@ -16,7 +17,6 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.pipeline import Pipeline, make_datasets, measure_front_end
 from kerasr.features import Features
 
-SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 LABELS = ("high", "low", "middle")
 
 

@@ -1,17 +1,17 @@
 """`python -m kerasr.predict` and `python -m kerasr.evaluate`: answers on stdout, faults in one line each on stderr."""
 
-import io
 import json
 import os
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from _errors import raises
-from rich.console import Console
+from _shared import quiet
 
 import kerasr.data
 from kerasr import audio, cli, evaluate, predict
@@ -46,6 +46,12 @@ def long_clip(tmp_path_factory):
     waveform[29_000:31_000] = 10_000 * np.sin(2 * np.pi * 300 * np.arange(2000) / 1000)
     soundfile.write(path, waveform, 1000)
     return path
+
+
+def test_a_spoken_word_is_heard_where_no_corpus_is_at_hand(command):
+    code, out, err = command(predict, "digits", Path(__file__).with_name("recordings") / "seven.wav", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["word"] == "seven"
 
 
 def test_hears_files_folders_and_patterns(command, tone_run, tones):
@@ -181,7 +187,7 @@ def test_a_long_file_says_what_was_heard(command, tone_run, long_clip):
 
 def test_a_detector_gives_the_wanted_words_probability(command, tone_run, tones, tmp_path):
     config = replace(load_run(tone_run).config, wanted="low", epochs=1, out=str(tmp_path))
-    run = train_recipe(config, console=Console(file=io.StringIO())).path
+    run = train_recipe(config, console=quiet()).path
     code, out, _ = command(predict, run, tones / "low" / "0.wav", tones / "high" / "0.wav", "--json")
     low, high = (json.loads(line) for line in out.splitlines())
     assert code == 0

@@ -1,13 +1,12 @@
 """None of the words: the threshold keeps what it promises, and the commands act on it."""
 
-import io
 import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
+from _shared import quiet
 
 from kerasr import predict
 from kerasr.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
@@ -70,7 +69,7 @@ def test_a_training_ends_with_a_threshold_of_its_validation_clips(tone_run):
 
 def test_a_detector_needs_none(tone_run, tmp_path):
     config = replace(load_run(tone_run).config, wanted="low", epochs=1, out=str(tmp_path))
-    run = train_recipe(config, console=Console(file=io.StringIO()))
+    run = train_recipe(config, console=quiet())
     assert run.facts["rejection"] is choose_rejection(run) is None
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 from _errors import raises
-from rich.console import Console
+from _shared import quiet
 
 from kerasr import runs
 from kerasr.checkpoint import load_checkpoint, save_checkpoint
@@ -124,7 +124,7 @@ def test_a_training_that_cannot_go_on_is_one_line(folder, change, code):
     for name, changed in (("config.json", change), ("run.json", {"status": "training"})):
         (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **changed}))
     with raises(code):
-        resume_run(folder, console=Console(file=io.StringIO()))
+        resume_run(folder, console=quiet())
 
 
 def test_bytes_of_a_model_changed_work_or_are_one_line(folder):

@@ -1,7 +1,6 @@
 """Labels that are wrong are found, whoever made the mistake, and a killed search goes on where it stood."""
 
 import csv
-import io
 import re
 import shutil
 from dataclasses import replace
@@ -9,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from _errors import raises
-from rich.console import Console
+from _shared import quiet
 
 from kerasr import suspects
 from kerasr.config import TrainConfig
@@ -17,7 +16,6 @@ from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.run_directory import load_run
 from kerasr.suspects import assign_folds, confident_suspects, find_suspects, margins
 
-QUIET = Console(file=io.StringIO())
 NUM_WRONG = 5
 
 
@@ -32,7 +30,7 @@ def mislabelled(tone_run, tmp_path_factory):
     for number in wrong:
         utterances[number] = replace(utterances[number], label=following[utterances[number].label])
     write_manifest(path / "manifest.csv", utterances)
-    return path, {utterances[number].path for number in wrong}, find_suspects(load_run(path), folds=2, console=QUIET)
+    return path, {utterances[number].path for number in wrong}, find_suspects(load_run(path), folds=2, console=quiet())
 
 
 def rows_of(ranking):
@@ -74,7 +72,7 @@ def test_what_is_done_is_not_done_again(mislabelled, monkeypatch, tmp_path):
         pytest.fail("trained again")
 
     monkeypatch.setattr(suspects, "train_recipe", refuse)
-    again = find_suspects(load_run(copy), folds=2, console=QUIET)
+    again = find_suspects(load_run(copy), folds=2, console=quiet())
     assert again.csv.read_bytes() == before
     assert sorted(item.name for item in (copy / "suspects" / "folds-2").iterdir()) == ["1.npy", "2.npy"]
 
@@ -96,10 +94,10 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("kerasr.run_directory.Run.predict_files", die)
         with pytest.raises(Killed):
-            find_suspects(load_run(copy), folds=2, console=QUIET)
+            find_suspects(load_run(copy), folds=2, console=quiet())
     (begun,) = kept.with_suffix("").glob("*/run.json")
     monkeypatch.setattr(suspects, "train_recipe", lambda *_, **__: pytest.fail("begun anew"))
-    find_suspects(load_run(copy), folds=2, console=QUIET)
+    find_suspects(load_run(copy), folds=2, console=quiet())
     assert not begun.exists()
     np.testing.assert_array_equal(np.load(kept), whole)
 
@@ -122,7 +120,7 @@ def test_a_run_without_training_clips_is_told(tone_run, tmp_path):
     path = shutil.copytree(tone_run, tmp_path / "run")
     write_manifest(path / "manifest.csv", load_run(path).utterances("test"))
     with raises("split-not-found"):
-        find_suspects(load_run(path), console=QUIET)
+        find_suspects(load_run(path), console=quiet())
 
 
 def test_margins_and_the_confident_joint_by_hand():

@@ -1,7 +1,6 @@
 """Spoken words made with espeak-ng: deterministic, held out by voice, whole or absent, in a process of their own."""
 
 import importlib.util
-import io
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _errors import raises
+from _shared import quiet
 from rich.console import Console
 
 from kerasr import audio, train
@@ -185,9 +185,8 @@ def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     """In the training split alone, by speakers of their own, and none of what the recordings decide changes."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
     config = replace(short_config, words="low,high=[[h'aI]]", synthetic_voices=4)
-    quiet = Console(file=io.StringIO())
-    alone = train_recipe(replace(config, synthetic_voices=0, words=None), console=quiet)
-    beside = train_recipe(config, console=quiet)
+    alone = train_recipe(replace(config, synthetic_voices=0, words=None), console=quiet())
+    beside = train_recipe(config, console=quiet())
     spoken = [item for item in beside.utterances("train") if (item.speaker or "").startswith("espeak:")]
     assert sorted(item.label for item in spoken) == ["high"] * 4 + ["low"] * 4
     assert len({item.speaker for item in spoken}) == 4
@@ -199,11 +198,11 @@ def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     assert beside.facts["voices"]["clips"] == 8
     assert "voices" not in alone.facts
     with raises("setting-missing"):
-        train_recipe(replace(config, words="low", synthetic_voices=0), console=quiet)
+        train_recipe(replace(config, words="low", synthetic_voices=0), console=quiet())
     with raises("setting-out-of-range"):
-        train_recipe(replace(config, synthetic_voices=-1), console=quiet)
+        train_recipe(replace(config, synthetic_voices=-1), console=quiet())
     with raises("word-not-found"):
-        train_recipe(replace(config, words="low,stop"), console=quiet)
+        train_recipe(replace(config, words="low,stop"), console=quiet())
 
 
 @needs_voices
@@ -213,12 +212,12 @@ def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     arguments = ["--words", words, "--language", "en-gb", "--synthetic-voices", "6"]
     config = train.parse_config([*arguments, "--out", str(tmp_path / "runs"), "--epochs", "1", "--model.width", "0.25"])
     assert config.recipe == "voices"
-    run = train_recipe(config, console=Console(file=io.StringIO()))
+    run = train_recipe(config, console=quiet())
     assert run.labels == tuple(words.split(","))
     longest = max(item.duration or 0 for split in SPLITS for item in run.utterances(split))
     assert 1 < longest <= run.config.features.clip_seconds < longest + 0.1
     same = replace(config, words=None, data=f"synthetic:{words}", out=str(tmp_path / "others"))
-    assert prepare_run(same, Console(file=io.StringIO())).config.features == run.config.features
+    assert prepare_run(same, quiet()).config.features == run.config.features
     assert sum(len(run.utterances(split)) for split in SPLITS) == 12
     # What that says of people stands in the report and on the screen.
     assert expect_of_people(run.config) in evaluate_run(run).notes

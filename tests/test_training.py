@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 from _errors import raises
-from rich.console import Console
+from _shared import SPEC, quiet
 
 from kerasr import runtime, training
 from kerasr.callbacks import Position
 from kerasr.checkpoint import Checkpoint, load_checkpoint
-from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig, to_json
+from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
 from kerasr.data.balance import class_weights
 from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.features import change_speed
@@ -32,7 +30,6 @@ from kerasr.runs import describe_run
 from kerasr.runtime import decide_runtime, under_precision
 from kerasr.training import resume_run, train_recipe
 
-SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)
 
 
@@ -52,10 +49,6 @@ def config(tones, tmp_path):
 
 class Killed(BaseException):
     """Stands for a kill."""
-
-
-def quiet():
-    return Console(file=open(os.devnull, "w"))
 
 
 def test_clips_of_any_length_are_learnt_from(config):
@@ -128,7 +121,7 @@ def test_at_several_speeds_the_logits_are_averaged(config, rng):
 
 def test_a_killed_run_ends_as_if_it_had_not_been(config):
     # Muon is AdamW, too, for a part of the weights.
-    config = replace(config, epochs=25, optimizer=replace(config.optimizer, name="muon", ema=0.9))
+    config = replace(config, epochs=5, optimizer=replace(config.optimizer, name="muon", ema=0.9))
     whole = train_recipe(config, console=quiet())
     clip = [np.sin(np.arange(2000) / 3).astype("float32")]
     for between_epochs, seconds in ((False, 0.0), (True, 1e9)):
@@ -163,31 +156,44 @@ def test_a_run_is_trained_by_one_process_at_a_time(config):
     assert [*seen, describe_run(path)["status"]] == ["training", "interrupted"]
 
 
+# A training that says of each checkpoint where it stands, and waits for a line before it goes on.
+TRAINING = """
+import json, sys
+from kerasr import callbacks
+from kerasr.config import TrainConfig, from_json
+from kerasr.training import train_recipe
+from rich.console import Console
+
+save = callbacks.save_checkpoint
+
+def save_and_tell(path, model, state):
+    save(path, model, state)
+    print(json.dumps(state), flush=True)
+    sys.stdin.readline()
+
+callbacks.save_checkpoint = save_and_tell
+train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])), console=Console(stderr=True))
+"""
+
+
 def kill_a_run(config, between_epochs):
-    """Train in another process, stop it where it has a checkpoint of the kind wanted, and kill it there."""
-    code = (
-        "import json, sys; from kerasr.config import TrainConfig, from_json; "
-        "from kerasr.training import train_recipe; train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
-    )
+    """Train in another process, and kill it after a checkpoint of the kind wanted."""
     out = Path(config.out) / "killed"
-    config = replace(config, out=str(out))
-    command = [sys.executable, "-c", code, json.dumps(to_json(config))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(6000):
-            assert process.poll() is None, "the training ended before it could be killed"
-            for path in out.glob("*/checkpoint.npz"):
-                process.send_signal(signal.SIGSTOP)
-                position = load_checkpoint(path).state
-                if position["epoch"] >= 2 and (between_epochs or position["step"] > 0):
-                    assert between_epochs == (position["step"] == 0)
-                    return path.parent
-                process.send_signal(signal.SIGCONT)
-            time.sleep(0.02)
-        raise AssertionError("no checkpoint appeared")
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-c", TRAINING, json.dumps(to_json(replace(config, out=str(out))))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes, text=True, bufsize=1) as process:
+        try:
+            for position in map(json.loads, process.stdout):
+                if position["epoch"] >= 2 and between_epochs == (position["step"] == 0):
+                    break
+                process.stdin.write("\n")
+            else:
+                pytest.fail("the training ended before it could be killed")
+        finally:
+            process.kill()
+    (path,) = out.glob("*/checkpoint.npz")
+    assert load_checkpoint(path).state == position
+    return path.parent
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(config):
