@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from kerasr import atomic
 from kerasr.config import TrainConfig
+from kerasr.core import atomic
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
 from kerasr.run_directory import Run, provenance
 from kerasr.training import train_recipe

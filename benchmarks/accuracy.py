@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.registry import list_models
 
 ROOT = Path(__file__).parents[1]

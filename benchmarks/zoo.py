@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.intervals import mean_interval
 from kerasr.registry import list_models
 

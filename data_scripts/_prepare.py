@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from kerasr.cli import run_command
+from kerasr.core.cli import run_command
 from kerasr.data.corpora import CORPORA, cache_folder, fetch_corpus
 from kerasr.data.manifest import Corpus, check_recordings, write_manifest
 

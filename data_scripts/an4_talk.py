@@ -17,8 +17,9 @@ import numpy as np
 from _an4 import SAMPLE_RATE, An4Utterance, an4_utterances
 from _prepare import arguments
 
-from kerasr import atomic, audio
-from kerasr.cli import run_command
+from kerasr import audio
+from kerasr.core import atomic
+from kerasr.core.cli import run_command
 from kerasr.data.corpora import cache_folder
 
 # Who is in which part, by the speaker's place modulo three.

@@ -23,9 +23,9 @@ import jinja2
 from _prepare import arguments
 
 import kerasr.presets
-from kerasr import atomic
-from kerasr.cli import command_line, import_quietly, run_command
 from kerasr.config import TrainConfig, to_json
+from kerasr.core import atomic
+from kerasr.core.cli import command_line, import_quietly, run_command
 from kerasr.data.corpora.speech_commands import SILENCE
 from kerasr.errors import UserError
 

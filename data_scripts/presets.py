@@ -17,7 +17,7 @@ from _prepare import arguments
 from an4_talk import cached_talk, write_talk
 from make_preset import PRESETS_FOLDER, make_preset
 
-from kerasr.cli import import_quietly, run_command
+from kerasr.core.cli import import_quietly, run_command
 from kerasr.errors import UserError
 
 RUNS = Path("runs/presets")

@@ -12,7 +12,7 @@ import os
 
 from _prepare import arguments, write
 
-from kerasr.cli import run_command
+from kerasr.core.cli import run_command
 from kerasr.data.corpora.fsdd import DIGITS
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, parse_words, read_synthetic
 

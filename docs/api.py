@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pdoc
 
-from kerasr.cli import import_quietly
+from kerasr.core.cli import import_quietly
 
 ROOT = Path(__file__).parents[1]
 

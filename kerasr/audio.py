@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.errors import UserError
 from kerasr.sound import why_no_sound
 

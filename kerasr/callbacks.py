@@ -14,11 +14,11 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasr import atomic
 from kerasr.checkpoint import Checkpoint, save_checkpoint
 from kerasr.config import fault_of_type
+from kerasr.core import atomic
+from kerasr.core.interruption import Interruption
 from kerasr.errors import UserError
-from kerasr.interruption import Interruption
 from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr import atomic
 from kerasr.config import parse_json, shorten
+from kerasr.core import atomic
 from kerasr.errors import UserError
 
 _STATE = "state"

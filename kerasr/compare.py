@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from kerasr.cli import import_quietly, parse, run_command
-from kerasr.console import isolate, make_console
+from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.console import isolate, make_console
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def write(folder: Path, comparison: dict[str, Any]) -> None:
     """`comparison.json`, `cost.png` and `differences.png`, each whole or not at all."""
     import json
 
-    from kerasr import atomic
+    from kerasr.core import atomic
     from kerasr.report import draw_cost, draw_differences
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from scipy import stats
 
-from kerasr.console import isolate
+from kerasr.core.console import isolate
+from kerasr.core.progress import Notice
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
-from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.evaluation import compute_metrics, format_score, heard_index
 from kerasr.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval

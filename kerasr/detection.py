@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from kerasr import atomic, audio
+from kerasr import audio
 from kerasr.config import ListenOptions
+from kerasr.core import atomic
+from kerasr.core.progress import Notice
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.false_alarms import alarm_rate
 from kerasr.intervals import mean_interval

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from kerasr.cli import import_quietly, parse, run_command
-from kerasr.console import isolate, make_console
+from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 

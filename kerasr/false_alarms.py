@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasr import atomic, audio
+from kerasr import audio
 from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.core import atomic
+from kerasr.core.progress import map_threaded
 from kerasr.data.corpora import cache_folder
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
-from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 from kerasr.evaluation import THRESHOLD, THRESHOLDS
 from kerasr.intervals import rate_interval

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.bounds import SampleRate, check_bounds
-from kerasr.cli import import_quietly, parse, run_command
 from kerasr.config import ListenOptions
-from kerasr.console import isolate, make_console
+from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasr.console import make_console
+from kerasr.core.console import make_console
 from kerasr.errors import UserError
 
 

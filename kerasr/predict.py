@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from kerasr.cli import import_quietly, parse, print_error, run_command
-from kerasr.console import isolate, make_console
+from kerasr.core.cli import import_quietly, parse, print_error, run_command
+from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from kerasr.bounds import check_option
 from kerasr.config import TrainConfig
-from kerasr.data import Corpus, fingerprint, load_corpus, progress, split_corpus
+from kerasr.core import progress
+from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.balance import find_groups
 from kerasr.data.corpora.flite import check_flite

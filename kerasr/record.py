@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.bounds import Count, Positive, check_bounds
-from kerasr.cli import parse, run_command
-from kerasr.console import isolate, make_console
+from kerasr.core.cli import parse, run_command
+from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ learnt_from.txt the hashes of recordings that the weights know and the manifest 
                 preset's own
 model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
 history.csv     one row an epoch
-run.lock        who trains it, while someone does (`kerasr.locks`)
+run.lock        who trains it, while someone does (`kerasr.core.locks`)
 checkpoint.npz  where to go on after a kill
 metrics.json, report.html, pictures/    written by the evaluation
 """
@@ -29,14 +29,15 @@ from typing import Any, NotRequired, TypedDict, overload
 import keras
 import numpy as np
 
-from kerasr import __version__, atomic
-from kerasr.cli import command_line, shell_line
+from kerasr import __version__
 from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
+from kerasr.core import atomic
+from kerasr.core.cli import command_line, shell_line
+from kerasr.core.progress import Notice, map_threaded
 from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
-from kerasr.data.progress import Notice, map_threaded
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.inference.compiled import CompiledModel, compute_logits

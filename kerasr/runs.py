@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from rich.prompt import Confirm
 from rich.table import Table
 
-from kerasr import atomic
-from kerasr.cli import command_line, parse, run_command
 from kerasr.config import read_json
-from kerasr.console import make_console
+from kerasr.core import atomic
+from kerasr.core.cli import command_line, parse, run_command
+from kerasr.core.console import make_console
+from kerasr.core.locks import hold_run, is_held
 from kerasr.errors import UserError
-from kerasr.locks import hold_run, is_held
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasr.bounds import Count, check_bounds
-from kerasr.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
-from kerasr.console import make_console
+from kerasr.core.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.core.console import make_console
 from kerasr.recipes import get_recipe
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
 
 def run_trials(search: "Search", number: int, console: Console) -> None:
     """Search until there are so many trials, with a line for each and a picture of all."""
-    from kerasr.data.progress import Notice
+    from kerasr.core.progress import Notice
 
     with Notice("Searching", number) as notice:
         notice.advance(len(search.trials))
@@ -77,7 +77,7 @@ def run_trials(search: "Search", number: int, console: Console) -> None:
 
 def print_best(search: "Search", recipe: str, argv: list[str], console: Console) -> None:
     """The best values, where all is, and the command that trains with them."""
-    from kerasr import atomic
+    from kerasr.core import atomic
     from kerasr.report import draw_search
 
     if search.best is None:

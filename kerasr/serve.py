@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from kerasr.cli import command_line, import_quietly, parse, run_command
+from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.errors import UserError
 from kerasr.serving.options import ServerOptions
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kerasr.console import isolate
+from kerasr.core.console import isolate
 from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline, noise_seconds

@@ -20,11 +20,11 @@ import numpy as np
 from rich.console import Console
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from kerasr import atomic
 from kerasr.config import TrainConfig
-from kerasr.console import isolate
+from kerasr.core import atomic
+from kerasr.core.console import isolate
+from kerasr.core.progress import console as notices
 from kerasr.data.manifest import Utterance, write_manifest
-from kerasr.data.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
 from kerasr.run_directory import Run, list_runs, load_run

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.config import TrainConfig
-from kerasr.console import make_console
+from kerasr.core.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.core.console import make_console
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe, list_recipes, recipe_notes
 from kerasr.recipes.voices import expect_of_people

@@ -15,19 +15,19 @@ from rich.console import Console
 
 from kerasr.callbacks import Keeper, Position, ProgressLine
 from kerasr.checkpoint import load_checkpoint
-from kerasr.cli import command_line
 from kerasr.config import TrainConfig
-from kerasr.console import make_console
+from kerasr.core.cli import command_line
+from kerasr.core.console import make_console
+from kerasr.core.interruption import Interruption
+from kerasr.core.locks import hold_run
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.errors import UserError
 from kerasr.false_alarms import repeat_hard
 from kerasr.inference.compiled import attach_front_ends
-from kerasr.interruption import Interruption
 from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
-from kerasr.locks import hold_run
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import check_model, prepare_run
 from kerasr.registry import builder

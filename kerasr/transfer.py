@@ -12,10 +12,10 @@ import keras
 
 from kerasr import audio
 from kerasr.config import TrainConfig
+from kerasr.core.progress import Notice
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
-from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 from kerasr.features import Features
 from kerasr.recipes import get_recipe

@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasr import atomic
 from kerasr.bounds import check_option
 from kerasr.config import TrainConfig, to_json
-from kerasr.console import make_console
+from kerasr.core import atomic
+from kerasr.core.console import make_console
 from kerasr.errors import UserError
 from kerasr.registry import model_facts
 from kerasr.run_directory import Run, list_runs, load_run

@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 
 from kerasr import audio
-from kerasr.console import isolate
+from kerasr.core.console import isolate
 from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from kerasr import atomic
+from kerasr.core import atomic
 
 STAGE = """
 import sys, time
-from kerasr import atomic
+from kerasr.core import atomic
 with atomic.new_file(sys.argv[1] + "/a.keras"), atomic.staging_folder(sys.argv[1]) as folder:
     open(folder + "/part", "w").close()
     print("made", flush=True)
@@ -20,7 +20,7 @@ with atomic.new_file(sys.argv[1] + "/a.keras"), atomic.staging_folder(sys.argv[1
 """
 WRITE = """
 import itertools, sys
-from kerasr import atomic
+from kerasr.core import atomic
 for number in itertools.count():
     atomic.write_bytes(sys.argv[1], bytes([number % 256]) * 300_000)
 """

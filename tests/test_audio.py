@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from _errors import raises
 
-from kerasr import atomic, audio
+from kerasr import audio
+from kerasr.core import atomic
 
 RATE = 16000
 

@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from kerasr import cli, compare, evaluate, listen, predict, runs, train
-from kerasr.console import END_ISOLATE, ISOLATE, isolate, make_console
-from kerasr.data import progress
+from kerasr import compare, evaluate, listen, predict, runs, train
+from kerasr.core import cli, progress
+from kerasr.core.console import END_ISOLATE, ISOLATE, isolate, make_console
 from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
 from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
 from kerasr.run_directory import load_run
@@ -102,7 +102,7 @@ def test_nobody_makes_a_console_that_takes_markup():
                 assert node.module != "rich.markup", f"{where}: what has a style is a rich.text.Text"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 if node.func.id == "Console":
-                    assert path.name == "console.py", f"{where}: use kerasr.console.make_console"
+                    assert path.name == "console.py", f"{where}: use kerasr.core.console.make_console"
                 if node.func.id == "TextColumn":
                     assert "markup" in {keyword.arg for keyword in node.keywords}, f"{where}: say markup=False"
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import kerasr
-from kerasr import FeatureSpec, TrainConfig, audio, cli
+from kerasr import FeatureSpec, TrainConfig, audio
+from kerasr.core import cli
 from kerasr.data import Corpus, Utterance
 from kerasr.data.manifest import report_bad
 from kerasr.errors import UserError

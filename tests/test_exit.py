@@ -16,9 +16,9 @@ from _shared import quiet
 
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import to_json
+from kerasr.core.interruption import Interruption
 from kerasr.data.pipeline import ClipCache
 from kerasr.errors import UserError
-from kerasr.interruption import Interruption
 from kerasr.training import resume_run, train_recipe
 
 # Trainings that end in different ways while batches are being read; in children of one process, since importing takes
@@ -26,7 +26,7 @@ from kerasr.training import resume_run, train_recipe
 ENDINGS = """
 import json, os, signal, sys, time
 import keras
-from kerasr import cli
+from kerasr.core import cli
 from kerasr.config import TrainConfig, from_json
 from kerasr.data import pipeline
 from kerasr.errors import UserError

@@ -20,8 +20,9 @@ from onnxruntime import InferenceSession
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from kerasr import cli, export
+from kerasr import export
 from kerasr.audio import resample
+from kerasr.core import cli
 from kerasr.data.clips import read_clip
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.check import Check, take_clips
@@ -170,7 +171,10 @@ def test_what_tensorflow_cannot_write_is_told_as_any_file_is(tone_run, tmp_path,
 
 
 def test_what_a_killed_export_left_is_swept_by_the_next(quick, tone_run, tmp_path):
-    kill = "import os, sys; from kerasr import atomic\nwith atomic.staging_folder(sys.argv[1]): os.kill(os.getpid(), 9)"
+    kill = (
+        "import os, sys; from kerasr.core import atomic\n"
+        "with atomic.staging_folder(sys.argv[1]): os.kill(os.getpid(), 9)"
+    )
     subprocess.run([sys.executable, "-c", kill, tmp_path / "tones"], check=False)
     assert len(os.listdir(tmp_path / "tones")) == 1
     export_serving(load_run(tone_run), tmp_path / "tones")

@@ -92,7 +92,7 @@ def test_importing_kerasr_loads_no_framework(tmp_path):
 
 def test_a_command_leaves_scikit_learn_out_until_it_is_needed(tmp_path):
     probe = (
-        "import sys; from kerasr.cli import import_quietly; import_quietly(); print('sklearn' in sys.modules); "
+        "import sys; from kerasr.core.cli import import_quietly; import_quietly(); print('sklearn' in sys.modules); "
         "import keras, sklearn.metrics; print(bool(keras.layers.Dense and sklearn.metrics.roc_auc_score))"
     )
     assert run("-c", probe, cwd=tmp_path).split() == ["False", "True"]

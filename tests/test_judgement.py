@@ -8,7 +8,7 @@ import pytest
 from _errors import raises
 
 from kerasr import audio, compare, evaluate, runs
-from kerasr.console import make_console
+from kerasr.core.console import make_console
 from kerasr.data.corpora.folder import read_folder
 from kerasr.evaluation import compute_metrics
 from kerasr.features import Features

@@ -8,12 +8,12 @@ import threading
 import pytest
 from _errors import raises
 
-from kerasr import locks
+from kerasr.core import locks
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from kerasr import locks
+from kerasr.core import locks
 with locks.hold_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -14,7 +14,8 @@ from _errors import raises
 from _shared import quiet
 
 import kerasr.data
-from kerasr import audio, cli, evaluate, predict
+from kerasr import audio, evaluate, predict
+from kerasr.core import cli
 from kerasr.errors import UserError
 from kerasr.run_directory import load_run
 from kerasr.training import train_recipe

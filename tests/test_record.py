@@ -9,7 +9,8 @@ import pytest
 from _errors import raises
 from rich.console import Console
 
-from kerasr import audio, cli, record
+from kerasr import audio, record
+from kerasr.core import cli
 from kerasr.data import load_corpus
 from kerasr.record import CLICK_SECONDS, RecordConfig, check_take, parse_words, record_words
 

@@ -15,7 +15,7 @@ import soundfile
 from _errors import raises
 from matplotlib.text import Text
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, with_hashes, write_manifest
 from kerasr.evaluation import compute_metrics

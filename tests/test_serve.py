@@ -40,7 +40,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kerasr import cli, serve
+from kerasr import serve
+from kerasr.core import cli
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_up
 from kerasr.run_directory import load_run

@@ -15,7 +15,8 @@ import pytest
 import soundfile
 from _errors import raises
 
-from kerasr import audio, cli, locks, runs, train
+from kerasr import audio, runs, train
+from kerasr.core import cli, locks
 from kerasr.run_directory import load_run
 
 QUICK = [
@@ -148,7 +149,7 @@ def test_a_full_disk_is_one_line(run_train, tones, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("kerasr.atomic.write_bytes", full)
+    monkeypatch.setattr("kerasr.core.atomic.write_bytes", full)
     code, _, err = run_train("--data", tones, "--out", tmp_path / "runs", *QUICK)
     assert code == 2
     assert err.splitlines()[-1].startswith("error[system-error]: ")

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasr import audio
 from kerasr.config import Augmentation, FeatureSpec
-from kerasr.data.progress import map_threaded
+from kerasr.core.progress import map_threaded
 from kerasr.errors import UserError
 
 # A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.

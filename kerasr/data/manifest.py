@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasr import atomic, audio
+from kerasr import audio
 from kerasr.config import parse_json
-from kerasr.data.progress import console, map_threaded
+from kerasr.core import atomic
+from kerasr.core.progress import console, map_threaded
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from kerasr.core.progress import console
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
-from kerasr.data.progress import console
 from kerasr.errors import UserError
 
 Rule = Literal["auto", "official", "speaker", "file"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerasr.core.progress import console
 from kerasr.data.clips import pad_clips, read_clips
-from kerasr.data.progress import console
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.run_directory import Run

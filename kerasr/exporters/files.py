@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input

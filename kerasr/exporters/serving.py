@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export

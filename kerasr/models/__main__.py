@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasr.cli import parse, run_command
-from kerasr.console import make_console
+from kerasr.core.cli import parse, run_command
+from kerasr.core.console import make_console
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
 # Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.

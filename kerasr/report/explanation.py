@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasr import atomic
+from kerasr.core import atomic
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.explain import Explainer

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.console import isolate
+from kerasr.core.console import isolate
 from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes

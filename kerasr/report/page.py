@@ -16,8 +16,8 @@ import jinja2
 import numpy as np
 from matplotlib import image
 
-from kerasr import atomic
-from kerasr.console import isolate
+from kerasr.core import atomic
+from kerasr.core.console import isolate
 from kerasr.evaluation import format_missed, format_score
 from kerasr.intervals import format_interval
 from kerasr.report.clips import Clip

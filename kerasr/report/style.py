@@ -21,7 +21,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
-from kerasr.console import END_ISOLATE, ISOLATE, isolate
+from kerasr.core.console import END_ISOLATE, ISOLATE, isolate
 
 # Blue and vermilion of Okabe and Ito (2008), which the colour-blind tell apart, and greys.
 INK, MUTED, FAINT = "#1f2430", "#667085", "#e4e7ec"

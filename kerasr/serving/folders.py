@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kerasr.cli import command_line
+from kerasr.core.cli import command_line
 from kerasr.errors import UserError
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kerasr.cli import command_line
+from kerasr.core.cli import command_line
 from kerasr.errors import UserError
 from kerasr.serving.batching import Batcher, BatchOptions
 from kerasr.serving.grpc import GrpcServer

@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from kerasr import atomic
-from kerasr.data.progress import Notice, console, map_threaded
+from kerasr.core import atomic
+from kerasr.core.progress import Notice, console, map_threaded
 from kerasr.errors import UserError
 
 _BLOCK = 1 << 20

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasr.core.progress import map_threaded
 from kerasr.data.corpora.espeak import trim
 from kerasr.data.corpora.spoken import read_spoken
 from kerasr.data.manifest import Corpus, Utterance
-from kerasr.data.progress import map_threaded
 from kerasr.errors import UserError
 
 PROGRAM = "flite"

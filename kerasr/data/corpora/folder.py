@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kerasr import audio
+from kerasr.core.progress import console
 from kerasr.data.corpora.speakers import name_speakers
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, split_called
-from kerasr.data.progress import console
 from kerasr.errors import UserError
 
 NOISE_FOLDER = "_background_noise_"

@@ -24,12 +24,13 @@ from dataclasses import replace
 import numpy as np
 import soundfile
 
-from kerasr import atomic, audio
+from kerasr import audio
+from kerasr.core import atomic
+from kerasr.core.progress import Notice
 from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.folder import NOISE_FOLDER, read_words
 from kerasr.data.corpora.speakers import name_takes
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
-from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 
 NAME = "speech_commands"

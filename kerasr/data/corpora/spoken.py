@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from kerasr import atomic, audio
+from kerasr import audio
+from kerasr.core import atomic
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 
 _MANIFEST = "manifest.csv"

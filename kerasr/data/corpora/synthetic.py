@@ -17,10 +17,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kerasr.core.progress import Notice
 from kerasr.data.corpora import espeak
 from kerasr.data.corpora.spoken import read_spoken
 from kerasr.data.manifest import Corpus, Utterance
-from kerasr.data.progress import Notice
 from kerasr.errors import UserError
 
 NAME = "synthetic"

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 import tyro
 
+from kerasr.core.interruption import Interruption
 from kerasr.errors import UserError
-from kerasr.interruption import Interruption
 
 T = TypeVar("T")
 

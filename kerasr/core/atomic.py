@@ -1,7 +1,7 @@
 """Files and folders that are written whole or not at all: made beside their place, then renamed into it.
 
-What is being made is called `.kerasr-*.part` and held by its maker (`kerasr.locks`). What a kill leaves of it is swept
-by the next process that makes something in the same folder.
+What is being made is called `.kerasr-*.part` and held by its maker (`kerasr.core.locks`). What a kill leaves of it is
+swept by the next process that makes something in the same folder.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from kerasr import locks
+from kerasr.core import locks
 
 _PREFIX, _SUFFIX = ".kerasr-", ".part"
 

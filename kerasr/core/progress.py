@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasr.console import make_console
+from kerasr.core.console import make_console
 
 T = TypeVar("T")
 R = TypeVar("R")
