@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from kerasr.bounds import Bounds, Count, NotNegative, Number, check_bounds
+from kerasr.config.bounds import Bounds, Count, NotNegative, Number, check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from kerasr.bounds import SampleRate, check_bounds
 from kerasr.config import ListenOptions
+from kerasr.config.bounds import SampleRate, check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError

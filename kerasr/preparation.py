@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.bounds import check_option
 from kerasr.config import TrainConfig
+from kerasr.config.bounds import check_option
 from kerasr.core import progress
 from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands

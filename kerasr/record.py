@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from kerasr.bounds import Count, Positive, check_bounds
+from kerasr.config.bounds import Count, Positive, check_bounds
 from kerasr.core.cli import parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError

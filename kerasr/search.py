@@ -9,8 +9,8 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.bounds import Count, check_bounds
 from kerasr.config import TrainConfig
+from kerasr.config.bounds import Count, check_bounds
 from kerasr.core.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
 from kerasr.core.console import make_console
 from kerasr.recipes import get_recipe

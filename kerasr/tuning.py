@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasr.bounds import check_option
 from kerasr.config import TrainConfig, to_json
+from kerasr.config.bounds import check_option
 from kerasr.core import atomic
 from kerasr.core.console import make_console
 from kerasr.errors import UserError

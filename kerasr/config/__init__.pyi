@@ -1,0 +1,13 @@
+from .augmentation import Augmentation as Augmentation
+from .features import FeatureSpec as FeatureSpec
+from .listen import ListenOptions as ListenOptions
+from .optimizer import OptimizerConfig as OptimizerConfig
+from .serialization import fault_of_json as fault_of_json
+from .serialization import fault_of_type as fault_of_type
+from .serialization import from_json as from_json
+from .serialization import parse_json as parse_json
+from .serialization import read_json as read_json
+from .serialization import shorten as shorten
+from .serialization import to_json as to_json
+from .train import Precision as Precision
+from .train import TrainConfig as TrainConfig
