@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasr import audio
+from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
 from kerasr.data import load_corpus
-from kerasr.features import Features, mel_matrix
 from kerasr.run_directory import provenance
 
 try:

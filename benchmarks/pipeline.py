@@ -30,10 +30,10 @@ import numpy as np
 from rich.console import Console
 
 from kerasr import audio
+from kerasr.audio.features import Features
 from kerasr.config import Augmentation, FeatureSpec, TrainConfig
 from kerasr.data import Corpus, Utterance, load_corpus
 from kerasr.data.pipeline import Pipeline
-from kerasr.features import Features
 from kerasr.run_directory import provenance
 from kerasr.training import train_recipe
 

@@ -1,4 +1,5 @@
 from . import models as models
+from .audio import Features as Features
 from .comparison import compare_runs as compare_runs
 from .config import Augmentation as Augmentation
 from .config import FeatureSpec as FeatureSpec
@@ -13,7 +14,6 @@ from .errors import UserError as UserError
 from .exporters import export_litert as export_litert
 from .exporters import export_onnx as export_onnx
 from .exporters import export_serving as export_serving
-from .features import Features as Features
 from .presets import list_presets as list_presets
 from .recipes import get_recipe as get_recipe
 from .recipes import list_recipes as list_recipes

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasr.audio.features import Features
 from kerasr.errors import UserError
-from kerasr.features import Features
 from kerasr.run_directory import Run
 
 # A coarser map than this, in cells over time and over frequency, says nothing about where.

@@ -97,7 +97,7 @@ def main(argv: list[str]) -> None:
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
     """Chunks of sound, float32 `(samples,)` at the model's rate."""
     from kerasr import audio
-    from kerasr.microphone import Microphone
+    from kerasr.audio.microphone import Microphone
 
     if config.file:
         return audio.blocks(config.file, sample_rate, CHUNK_SECONDS)

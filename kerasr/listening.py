@@ -20,12 +20,12 @@ import keras
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from kerasr.audio.sound import why_no_sound
 from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.rejection import stream_threshold
 from kerasr.run_directory import Run, load_run
-from kerasr.sound import why_no_sound
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step
 
@@ -309,7 +309,7 @@ class Listener:
         """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard.
 
         Raises:
-            UserError: the samples are no sound (`kerasr.sound`): a carried state might never be rid of it.
+            UserError: the samples are no sound (`kerasr.audio.sound`): a carried state might never be rid of it.
         """
         self._samples += len(chunk)
         if why := why_no_sound(chunk):

@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, then record."""
     config = parse(RecordConfig, argv, command="record", description=DESCRIPTION)
     words = parse_words(config.words)
-    from kerasr.microphone import Microphone
+    from kerasr.audio.microphone import Microphone
 
     microphone = Microphone(config.sample_rate)
     # It takes seconds, for which nobody should wait between two words.

@@ -30,6 +30,8 @@ import keras
 import numpy as np
 
 from kerasr import __version__
+from kerasr.audio.features import Features
+from kerasr.audio.sound import why_no_sound
 from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, shell_line
@@ -39,11 +41,9 @@ from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.errors import UserError
-from kerasr.features import Features
 from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.sound import why_no_sound
 from kerasr.tasks import Answer, Task, task_for
 
 # Counted up when a run's files change in a way that an older or newer kerasr cannot read.
@@ -320,7 +320,7 @@ class Run:
             The answer for one recording or waveform, and a list of answers for a list, a folder or a pattern.
 
         Raises:
-            UserError: one cannot be read or is no sound (`kerasr.sound`), or the weights are damaged.
+            UserError: one cannot be read or is no sound (`kerasr.audio.sound`), or the weights are damaged.
         """
         if is_one(recordings):
             clip = make_clip(recordings, self.config.features)
@@ -365,7 +365,7 @@ class Run:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
 
         Raises:
-            UserError: a waveform is no sound (`kerasr.sound`), or the weights are damaged.
+            UserError: a waveform is no sound (`kerasr.audio.sound`), or the weights are damaged.
         """
         return self._outputs(waveforms)["logits"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasr.audio.sound import why_no_sound
 from kerasr.errors import UserError
-from kerasr.sound import why_no_sound
 
 # Names of states begin so.
 STATE = "state_"
@@ -79,7 +79,7 @@ class Stream:
         """Take in the next samples `(samples,)`; `logits` and `probs` after each step that they complete.
 
         Raises:
-            UserError: they are no sound (`kerasr.sound`), and are left out.
+            UserError: they are no sound (`kerasr.audio.sound`), and are left out.
         """
         chunk = np.asarray(chunk, np.float32)
         if why := why_no_sound(chunk):

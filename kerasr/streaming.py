@@ -17,8 +17,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from kerasr.audio.features import log_mel
 from kerasr.errors import UserError
-from kerasr.features import log_mel
 from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
 from kerasr.recurrent import MaskedRNN
 from kerasr.registry import model_facts

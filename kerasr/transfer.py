@@ -11,13 +11,13 @@ from typing import Any
 import keras
 
 from kerasr import audio
+from kerasr.audio.features import Features
 from kerasr.config import TrainConfig
 from kerasr.core.progress import Notice
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
 from kerasr.errors import UserError
-from kerasr.features import Features
 from kerasr.recipes import get_recipe
 from kerasr.run_directory import Run, load_run
 from kerasr.tasks import Task

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasr.audio.features import Features, change_speed
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment
 from kerasr.data.clips import longest_clip
-from kerasr.features import Features, change_speed
 
 SEED = tf.constant([3, 5], tf.int64)
 

@@ -12,9 +12,9 @@ from _errors import raises
 from keras import ops
 
 from kerasr import audio, predict
+from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
 from kerasr.explain import Explainer, last_picture
-from kerasr.features import Features, mel_matrix
 from kerasr.registry import builder, list_models
 from kerasr.run_directory import load_run
 

@@ -22,11 +22,11 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from kerasr import export
 from kerasr.audio import resample
+from kerasr.audio.features import Features
 from kerasr.core import cli
 from kerasr.data.clips import read_clip
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.check import Check, take_clips
-from kerasr.features import Features
 from kerasr.listening import open_ear
 from kerasr.registry import list_models, model_facts
 from kerasr.run_directory import load_run

@@ -10,8 +10,8 @@ import pytest
 from _errors import raises
 
 from kerasr import audio
+from kerasr.audio.features import Features, log_mel, measure_statistics, mel_matrix, mfcc
 from kerasr.config import FeatureSpec
-from kerasr.features import Features, log_mel, measure_statistics, mel_matrix, mfcc
 
 SPEC_8K = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, clip_seconds=None)
 SPEC_16K = FeatureSpec(clip_seconds=None)

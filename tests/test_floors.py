@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parents[1] / "kerasr"
 # floors, and on its own floor from the rooms that stand before it. So no two rooms can import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "core", "config", "registry", "presets"),
-    ("sound", "audio", "features", "kernels", "layers", "microphone", "recurrent", "stream"),
+    ("audio", "kernels", "layers", "recurrent", "stream"),
     ("models", "data"),
     ("tasks",),
     (

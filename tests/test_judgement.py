@@ -8,10 +8,10 @@ import pytest
 from _errors import raises
 
 from kerasr import audio, compare, evaluate, runs
+from kerasr.audio.features import Features
 from kerasr.core.console import make_console
 from kerasr.data.corpora.folder import read_folder
 from kerasr.evaluation import compute_metrics
-from kerasr.features import Features
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.registry import builder

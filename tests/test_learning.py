@@ -16,6 +16,7 @@ from _errors import raises
 from _shared import SPEC, quiet
 
 from kerasr import audio, train
+from kerasr.audio.features import Features
 from kerasr.callbacks import Keeper
 from kerasr.checkpoint import load_checkpoint
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
@@ -23,7 +24,6 @@ from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, wri
 from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline, draw_evenly
-from kerasr.features import Features
 from kerasr.learner import GROUP_STEP, Learner
 from kerasr.report import evaluate_run
 from kerasr.run_directory import load_run, update_facts

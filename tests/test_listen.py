@@ -13,11 +13,11 @@ import soundfile
 from _errors import raises
 
 from kerasr import audio, listen
+from kerasr.audio.microphone import Microphone
 from kerasr.config import ListenOptions
 from kerasr.exporters import export_litert
 from kerasr.listen import View
 from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
-from kerasr.microphone import Microphone
 from kerasr.registry import model_facts
 from kerasr.run_directory import load_run
 

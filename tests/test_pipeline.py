@@ -9,13 +9,13 @@ from _errors import raises
 from _shared import SPEC
 
 from kerasr import audio
+from kerasr.audio.features import Features
 from kerasr.config import Augmentation
 from kerasr.data import clips as clips_module
 from kerasr.data import pipeline as pipeline_module
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.pipeline import Pipeline, make_datasets, measure_front_end
-from kerasr.features import Features
 
 LABELS = ("high", "low", "middle")
 

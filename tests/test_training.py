@@ -15,12 +15,12 @@ from _errors import raises
 from _shared import SPEC, quiet
 
 from kerasr import runtime, training
+from kerasr.audio.features import change_speed
 from kerasr.callbacks import Position
 from kerasr.checkpoint import Checkpoint, load_checkpoint
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
 from kerasr.data.balance import class_weights
 from kerasr.data.manifest import Utterance, write_manifest
-from kerasr.features import change_speed
 from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs, prepare_run

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasr.audio.features import Features, cubic, mel_edges
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data.clips import most_shift
-from kerasr.features import Features, cubic, mel_edges
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 

@@ -19,12 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from kerasr import audio
+from kerasr.audio.features import Features, measure_statistics
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
 from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.errors import UserError
-from kerasr.features import Features, measure_statistics
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
 MAX_NOISE_SECONDS = 60.0

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.audio.features import Features
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
-from kerasr.features import Features
 from kerasr.inference.compiled import compute_logits
 from kerasr.recurrent import with_kernel
 from kerasr.run_directory import Run

@@ -12,7 +12,7 @@ stream            where the run carries its state (`kerasr.streaming`): `wavefor
                   `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
                   `kerasr.stream.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it must know
 
-What is no sound (`kerasr.sound`), and what would be answered with NaN, is an InvalidArgument.
+What is no sound (`kerasr.audio.sound`), and what would be answered with NaN, is an InvalidArgument.
 
 The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
 GPU is served on a CPU.
@@ -24,13 +24,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerasr.audio.sound import LOUDEST
 from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
 from kerasr.recurrent import with_kernel
 from kerasr.run_directory import Run
-from kerasr.sound import LOUDEST
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
 

@@ -11,8 +11,8 @@ import numpy as np
 import soxr
 import tensorflow as tf
 
+from kerasr.audio.sound import LOUDEST
 from kerasr.data.clips import MAX_CLIP_SECONDS
-from kerasr.sound import LOUDEST
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
 

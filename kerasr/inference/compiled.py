@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
-from kerasr.features import Features
 
 
 def compute_logits(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from kerasr.audio.features import Features
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.explain import Explainer
-from kerasr.features import Features
 from kerasr.run_directory import Run
 
 # A clip that is longer is shown and played up to here, in seconds: the page holds its sound.

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasr.audio.features import mel_matrix
 from kerasr.core import atomic
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.explain import Explainer
-from kerasr.features import mel_matrix
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.pictures import draw_explanation
 from kerasr.run_directory import Run

@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from kerasr.audio.sound import why_no_sound
 from kerasr.core import atomic
 from kerasr.errors import UserError
-from kerasr.sound import why_no_sound
 
 # What a folder is searched for. libsndfile reads more than these, which a manifest may list.
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -76,7 +76,7 @@ def read(
 
     Raises:
         UserError: the file is missing, may not be read, is no recording, breaks off in its header, has no samples, or
-            has samples that are no sound (`kerasr.sound`). The line names the file.
+            has samples that are no sound (`kerasr.audio.sound`). The line names the file.
     """
     path = os.fspath(path)
     with _open(path) as file:

@@ -1,0 +1,9 @@
+from .features import Features as Features
+from .files import SUFFIXES as SUFFIXES
+from .files import AudioFacts as AudioFacts
+from .files import blocks as blocks
+from .files import facts as facts
+from .files import read as read
+from .files import resample as resample
+from .files import resampler as resampler
+from .files import write as write
