@@ -37,7 +37,7 @@ import keras
 import numpy as np
 
 from kerasr.errors import UserError
-from kerasr.recurrent import KERNELS, choose_kernel
+from kerasr.layers.recurrent import KERNELS, choose_kernel
 from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, model_facts
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

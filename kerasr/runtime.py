@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from kerasr.config import TrainConfig
+from kerasr.layers.recurrent import choose_kernel
 from kerasr.models.cost import count_macs
-from kerasr.recurrent import choose_kernel
 from kerasr.registry import model_facts
 
 

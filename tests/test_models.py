@@ -195,7 +195,7 @@ JAX = """
 import sys
 import keras, numpy as np
 from keras.initializers import Orthogonal, TruncatedNormal, VarianceScaling
-from kerasr.recurrent import choose_kernel
+from kerasr.layers.recurrent import choose_kernel
 assert choose_kernel() == "fused"
 # JAX compiles a program for each shape that it draws, and what is drawn here is replaced by what was saved.
 for initializer in (VarianceScaling, Orthogonal, TruncatedNormal):

@@ -7,9 +7,8 @@ import tensorflow as tf
 from _errors import raises
 from _padding import NUM_FRAMES, padded_clips, with_gradients
 
-from kerasr import recurrent
-from kerasr.layers import NumFrames
-from kerasr.recurrent import KERNELS, MaskedRNN, choose_kernel, with_kernel
+from kerasr.layers import NumFrames, recurrent
+from kerasr.layers.recurrent import KERNELS, MaskedRNN, choose_kernel, with_kernel
 
 
 @pytest.fixture

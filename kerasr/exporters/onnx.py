@@ -16,7 +16,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
-from kerasr.recurrent import with_kernel
+from kerasr.layers.recurrent import with_kernel
 from kerasr.run_directory import Run
 
 OPSET = 18

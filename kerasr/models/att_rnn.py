@@ -23,8 +23,8 @@ import keras
 from keras import ops
 
 from kerasr.layers import BatchNormalization, FrameAttention, NumFrames, ZeroPadding
+from kerasr.layers.recurrent import choose_kernel
 from kerasr.models.crnn import both_ways
-from kerasr.recurrent import choose_kernel
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "AttRNN": {"cell": "lstm", "num_heads": 1},
@@ -53,7 +53,7 @@ def AttRNN(
         num_outputs: number of logits; one for a detector.
         units: units of each recurrent layer in each direction.
         dropout: share of the averaged states dropped in training.
-        kernel: what computes the recurrent layers, as in `kerasr.recurrent.choose_kernel`; the weights stay the same.
+        kernel: what computes the recurrent layers, as in `kerasr.layers.choose_kernel`; the weights stay the same.
         name: the model's name.
 
     Returns:

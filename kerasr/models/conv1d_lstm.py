@@ -13,7 +13,7 @@ Short-Term Memory", Neural Computation 9(8), 1997.
 import keras
 
 from kerasr.layers import NumFrames, ZeroPadding
-from kerasr.recurrent import MaskedRNN, choose_kernel
+from kerasr.layers.recurrent import MaskedRNN, choose_kernel
 
 
 def Conv1DLSTM(
@@ -34,7 +34,7 @@ def Conv1DLSTM(
         filters: filters of the convolution.
         units: units of the LSTM and of the dense layer after it.
         dropout: share of the LSTM's outputs dropped in training.
-        kernel: what computes the LSTM, as in `kerasr.recurrent.choose_kernel`; the weights are the same with each.
+        kernel: what computes the LSTM, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
         name: the model's name.
 
     Returns:

@@ -5,7 +5,7 @@ import math
 import keras
 
 from kerasr.layers import FrameAttention, SelfAttention
-from kerasr.recurrent import MaskedRNN
+from kerasr.layers.recurrent import MaskedRNN
 
 # Each value of a dense layer's or convolution's output costs what its kernel holds, shared among the channels. A
 # depthwise kernel, or one of groups, holds no more than the inputs that its channels see.

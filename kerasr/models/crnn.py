@@ -16,8 +16,8 @@ https://arxiv.org/abs/1703.05390, sections 2 and 3.
 import keras
 
 from kerasr.layers import NumFrames, ZeroPadding
+from kerasr.layers.recurrent import MaskedRNN, choose_kernel
 from kerasr.models.resnet import image_input
-from kerasr.recurrent import MaskedRNN, choose_kernel
 
 # Frames, features.
 SIZE = (20, 5)
@@ -47,7 +47,7 @@ def CRNN(
         dropout: share of the dense layer's outputs dropped in training.
         bidirectional: read the clip from its end as well. Without it, it carries its state through a stream
             (`kerasr.streaming`).
-        kernel: what computes the GRUs, as in `kerasr.recurrent.choose_kernel`; the weights are the same with each.
+        kernel: what computes the GRUs, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
         name: the model's name.
 
     Returns:

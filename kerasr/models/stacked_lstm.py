@@ -14,7 +14,7 @@ from typing import Literal
 import keras
 
 from kerasr.layers import NumFrames
-from kerasr.recurrent import MaskedRNN, choose_kernel
+from kerasr.layers.recurrent import MaskedRNN, choose_kernel
 
 
 def StackedLSTM(
@@ -39,7 +39,7 @@ def StackedLSTM(
         cell: "lstm" or "gru".
         bidirectional: read the clip from its end as well.
         dropout: share of each layer's outputs dropped in training.
-        kernel: what computes the recurrent layers, as in `kerasr.recurrent.choose_kernel`; the weights stay the same.
+        kernel: what computes the recurrent layers, as in `kerasr.layers.choose_kernel`; the weights stay the same.
         name: the model's name.
 
     Returns:

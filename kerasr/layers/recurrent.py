@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from kerasr.errors import UserError
-from kerasr.layers import register, within_clip
+from kerasr.layers.masking import register, within_clip
 
 CELLS = ("lstm", "gru")
 # "fused" is this file's loop, which runs on every backend, device and compiler; "cudnn" is Keras's choice of cuDNN

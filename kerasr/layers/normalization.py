@@ -1,57 +1,11 @@
-"""Layers that every model may use: the padding's length, attention that does not see it, norms, tokens.
-
-The front-end makes the frames beyond a clip's own samples exactly zero. `NumFrames` finds them again, so a model needs
-one input only, and the layers here take that count where Keras would carry a mask: Conv1D and pooling drop masks.
-"""
+"""Batch normalisation: Keras's own in one kernel, and that of sub-bands."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from kerasr.kernels import fused_batch_norm
-
-register = keras.saving.register_keras_serializable(package="kerasr")
-
-
-@register
-class NumFrames(keras.layers.Layer):
-    """Number of frames up to the last one that is not all zeros; at least one, so that silence has an answer too.
-
-    A frame of zeros inside the clip counts: only those at the end are padding.
-
-    Shapes: (batch, time, feature) to (batch,), int32.
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-
-    def call(self, features):
-        position = ops.arange(1, ops.shape(features)[1] + 1, dtype="int32")
-        sounding = ops.any(ops.not_equal(features, 0), axis=-1)
-        return ops.maximum(ops.max(ops.where(sounding, position, 0), axis=1), 1)
-
-    def compute_output_spec(self, features):
-        return keras.KerasTensor((features.shape[0],), "int32")
-
-
-@register
-class ZeroPadding(keras.layers.Layer):
-    """Sets the frames past the clip's end to zero again: a layer with a bias has filled them.
-
-    Shapes: (batch, time, ...) and num_frames (batch,), to (batch, time, ...).
-    """
-
-    def call(self, sequence, num_frames):
-        inside = within_clip(sequence, num_frames)
-        return ops.where(ops.expand_dims(inside, tuple(range(2, len(sequence.shape)))), sequence, 0)
-
-    def compute_output_shape(self, sequence_shape, num_frames_shape):
-        return sequence_shape
-
-
-def within_clip(sequence, num_frames):
-    """True for the clip's own frames, (batch, time)."""
-    return ops.arange(ops.shape(sequence)[1], dtype="int32")[None] < num_frames[:, None]
+from kerasr.layers.kernels import fused_batch_norm
+from kerasr.layers.masking import register
 
 
 @register
@@ -161,73 +115,3 @@ class SubSpectralNorm(keras.layers.Layer):
     def get_config(self):
         own = ("num_bands", "momentum", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
-
-
-@register
-class FrameAttention(keras.layers.Layer):
-    """For each query the average of a clip's own frames, weighted by a softmax of their dot products with the query.
-
-    Shapes: queries (batch, query, width), sequence (batch, time, width) and num_frames (batch,), to
-    (batch, query, width).
-    """
-
-    def call(self, queries, sequence, num_frames):
-        scores = ops.matmul(queries, ops.transpose(sequence, (0, 2, 1)))
-        scores = ops.where(ops.expand_dims(within_clip(sequence, num_frames), 1), scores, -float("inf"))
-        return ops.matmul(ops.softmax(scores), sequence)
-
-    def compute_output_shape(self, queries_shape, sequence_shape, num_frames_shape):
-        return queries_shape
-
-
-@register
-class SelfAttention(keras.layers.Layer):
-    """Scaled dot-product attention of each position to all, in several heads; it has no weights.
-
-    One dense layer before it makes queries, keys and values in a single product; another may mix the heads after it.
-
-    Shapes: queries, keys and values side by side (batch, time, 3 * width), to (batch, time, width).
-
-    Args:
-        num_heads: heads that share the width equally.
-    """
-
-    def __init__(self, num_heads, **kwargs):
-        super().__init__(**kwargs)
-        self.num_heads = num_heads
-
-    def call(self, projected):
-        batch, time, width = ops.shape(projected)
-        heads = ops.reshape(projected, (batch, time, 3, self.num_heads, width // 3 // self.num_heads))
-        query, key, value = ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)))
-        scores = ops.matmul(query / heads.shape[-1] ** 0.5, ops.transpose(key, (0, 1, 3, 2)))
-        attended = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
-        return ops.reshape(attended, (batch, time, width // 3))
-
-    def compute_output_shape(self, projected_shape):
-        return (*projected_shape[:-1], projected_shape[-1] // 3)
-
-    def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads}
-
-
-@register
-class ClassToken(keras.layers.Layer):
-    """A learned token before the first frame, and a learned position added to each: what a transformer starts from.
-
-    Shapes: (batch, time, width) to (batch, 1 + time, width); time must be a number.
-    """
-
-    def build(self, sequence_shape):
-        _, time, width = sequence_shape
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.token = self.add_weight((1, 1, width), initializer, name="token")
-        self.positions = self.add_weight((1, 1 + time, width), initializer, name="positions")
-
-    def call(self, sequence):
-        token = ops.broadcast_to(self.token, (ops.shape(sequence)[0], 1, sequence.shape[-1]))
-        return ops.concatenate([token, sequence], axis=1) + self.positions
-
-    def compute_output_shape(self, sequence_shape):
-        batch, time, width = sequence_shape
-        return batch, 1 + time, width

@@ -1,0 +1,12 @@
+from .attention import ClassToken as ClassToken
+from .attention import FrameAttention as FrameAttention
+from .attention import SelfAttention as SelfAttention
+from .masking import NumFrames as NumFrames
+from .masking import ZeroPadding as ZeroPadding
+from .masking import within_clip as within_clip
+from .normalization import BatchNormalization as BatchNormalization
+from .normalization import SubSpectralNorm as SubSpectralNorm
+from .normalization import fuse_batch_norms as fuse_batch_norms
+from .recurrent import MaskedRNN as MaskedRNN
+from .recurrent import choose_kernel as choose_kernel
+from .recurrent import with_kernel as with_kernel
