@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasr.core import atomic
-from kerasr.registry import list_models
+from kerasr.models.registry import list_models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "accuracy"

@@ -34,7 +34,7 @@ from _parts import write_result
 
 from kerasr.errors import UserError
 from kerasr.exporters import Check, check_export, export_litert, export_onnx, export_serving
-from kerasr.registry import list_models
+from kerasr.models.registry import list_models
 from kerasr.run_directory import Run, load_run, provenance
 
 ROOT = Path(__file__).parents[1]

@@ -38,7 +38,7 @@ import numpy as np
 
 from kerasr.errors import UserError
 from kerasr.layers.recurrent import KERNELS, choose_kernel
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, model_facts
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, model_facts
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 

@@ -26,7 +26,7 @@ from _parts import write_result
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from kerasr.layers import fuse_batch_norms
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
 from kerasr.run_directory import provenance
 
 RESULTS = Path(__file__).parent / "results" / "step_profile.json"

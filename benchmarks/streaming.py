@@ -27,8 +27,8 @@ import tensorflow as tf
 from kerasr.exporters import export_litert
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.listening import Ear, Listener, open_ear
+from kerasr.models.registry import builder, model_facts
 from kerasr.presets import preset_folder
-from kerasr.registry import builder, model_facts
 from kerasr.run_directory import Run, load_run, provenance
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from kerasr.layers import fuse_batch_norms
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts
 from kerasr.run_directory import provenance
 
 RESULTS = Path(__file__).parent / "results" / "training.json"

@@ -35,7 +35,7 @@ import numpy as np
 
 from kerasr.core import atomic
 from kerasr.intervals import mean_interval
-from kerasr.registry import list_models
+from kerasr.models.registry import list_models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "zoo"
@@ -156,7 +156,7 @@ def measure_latency(model: str) -> float:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import kerasr
     from kerasr.inference.compiled import attach_front_ends
-    from kerasr.registry import builder
+    from kerasr.models.registry import builder
 
     config = kerasr.get_recipe("digits-best", model)
     network = builder(model)(config.features.shape, NUM_LABELS, **config.model_options)

@@ -21,8 +21,8 @@ from kerasr.data.manifest import content_hashes, with_hashes
 from kerasr.data.pipeline import measure_front_end
 from kerasr.errors import UserError
 from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
+from kerasr.models.registry import model_facts
 from kerasr.recipes import get_recipe
-from kerasr.registry import model_facts
 from kerasr.run_directory import Run, new_run
 from kerasr.tasks import Task, task_for
 from kerasr.transfer import (

@@ -537,10 +537,7 @@ def _processor() -> str:
 
 def _import_layers() -> None:
     """Loading a `.keras` file needs the classes of its layers to be registered."""
-    import kerasr.layers.attention
-    import kerasr.layers.masking
-    import kerasr.layers.normalization
-    import kerasr.layers.recurrent  # noqa: F401
+    import kerasr.layers  # noqa: F401
 
 
 def _check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:

@@ -10,7 +10,7 @@ import keras
 from kerasr.config import TrainConfig
 from kerasr.layers.recurrent import choose_kernel
 from kerasr.models.cost import count_macs
-from kerasr.registry import model_facts
+from kerasr.models.registry import model_facts
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from kerasr.audio.features import log_mel
 from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
 from kerasr.layers.recurrent import MaskedRNN
-from kerasr.registry import model_facts
+from kerasr.models.registry import model_facts
 from kerasr.run_directory import Run
 from kerasr.stream import POSITION, SOUND, STATE, StreamFacts
 

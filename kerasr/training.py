@@ -28,9 +28,9 @@ from kerasr.false_alarms import repeat_hard
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
 from kerasr.learner import Learner
+from kerasr.models.registry import builder
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import check_model, prepare_run
-from kerasr.registry import builder
 from kerasr.rejection import choose_rejection
 from kerasr.run_directory import CHECKPOINT, Run, load_run, update_facts
 from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision

@@ -39,7 +39,7 @@ from kerasr.config.bounds import check_option
 from kerasr.core import atomic
 from kerasr.core.console import make_console
 from kerasr.errors import UserError
-from kerasr.registry import model_facts
+from kerasr.models.registry import model_facts
 from kerasr.run_directory import Run, list_runs, load_run
 from kerasr.training import resume_run, train_recipe
 

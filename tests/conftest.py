@@ -99,7 +99,7 @@ def short_config(tones, tmp_path):
 def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
     from kerasr.inference.compiled import attach_front_ends
-    from kerasr.registry import builder
+    from kerasr.models.registry import builder
     from kerasr.run_directory import load_run
 
     def make(facts, *, features=None, **options):

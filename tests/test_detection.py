@@ -11,7 +11,7 @@ from kerasr import evaluate
 from kerasr.detection import alarm_threshold, evaluate_stream, make_scene, score
 from kerasr.exporters import export_litert
 from kerasr.listening import Ear, Listener, Windows, open_ear, run_ear
-from kerasr.registry import model_facts
+from kerasr.models.registry import model_facts
 from kerasr.run_directory import from_preset, load_run
 
 # An ear of half a second that knows two words, and is not asked to hear.

@@ -15,7 +15,7 @@ from kerasr import audio, predict
 from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
 from kerasr.explain import Explainer, last_picture
-from kerasr.registry import builder, list_models
+from kerasr.models.registry import builder, list_models
 from kerasr.run_directory import load_run
 
 # Of models that share a file, those after the first are for the full table.

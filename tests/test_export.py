@@ -28,7 +28,7 @@ from kerasr.data.clips import read_clip
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.check import Check, take_clips
 from kerasr.listening import open_ear
-from kerasr.registry import list_models, model_facts
+from kerasr.models.registry import list_models, model_facts
 from kerasr.run_directory import load_run
 
 

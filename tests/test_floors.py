@@ -11,7 +11,7 @@ HOUSE = Path(__file__).parents[1] / "kerasr"
 # One line a floor, lowest first. A room is a module or a package (with all that is in it); it may import from lower
 # floors, and on its own floor from the rooms that stand before it. So no two rooms can import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "core", "config", "registry", "presets"),
+    ("errors", "core", "config", "presets"),
     ("audio", "layers", "stream"),
     ("models", "data"),
     ("tasks",),

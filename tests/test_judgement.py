@@ -14,7 +14,7 @@ from kerasr.data.corpora.folder import read_folder
 from kerasr.evaluation import compute_metrics
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
-from kerasr.registry import builder
+from kerasr.models.registry import builder
 from kerasr.report import draw_cost, evaluate_run
 from kerasr.run_directory import load_run
 

@@ -16,7 +16,7 @@ from kerasr.layers import (
     ZeroPadding,
     fuse_batch_norms,
 )
-from kerasr.registry import builder
+from kerasr.models.registry import builder
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from _errors import raises
 from _shared import NARROW
 
 from kerasr.models import count_macs
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
 from kerasr.train import parse_config
 
 # Options that make a model small, where it has them.

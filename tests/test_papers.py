@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasr.registry import builder
+from kerasr.models.registry import builder
 
 # Trainable parameters of the authors' own code, for their features and words.
 PUBLISHED = [

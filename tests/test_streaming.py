@@ -7,7 +7,7 @@ import tensorflow as tf
 from _errors import raises
 
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.registry import list_models
+from kerasr.models.registry import list_models
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step, why_not_streaming
 

@@ -12,7 +12,7 @@ import pytest
 from _errors import raises
 
 from kerasr import audio
-from kerasr.registry import list_models
+from kerasr.models.registry import list_models
 from kerasr.run_directory import load_run
 from kerasr.unlabelled import draw_badge, last_inputs, rank_unlabelled
 
@@ -108,7 +108,7 @@ def test_twins_are_drawn_once():
 
 @pytest.mark.parametrize("facts", MODELS)
 def test_every_model_has_a_last_layer(facts, rng):
-    from kerasr.registry import builder
+    from kerasr.models.registry import builder
 
     narrow = {"width": 0.125, "units": 8, "filters": 8}
     options = {name: value for name, value in narrow.items() if name in facts.options}

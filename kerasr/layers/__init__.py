@@ -1,5 +1,17 @@
-"""Keras layers that models share: the padding's length, norms, attention, recurrence over a clip's own frames."""
+"""Keras layers that models share: the padding's length, norms, attention, recurrence over a clip's own frames.
 
-import lazy_loader
+All are imported at once: a `.keras` file that holds one of them loads where this package has been imported.
+"""
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from kerasr.layers.attention import ClassToken as ClassToken
+from kerasr.layers.attention import FrameAttention as FrameAttention
+from kerasr.layers.attention import SelfAttention as SelfAttention
+from kerasr.layers.masking import NumFrames as NumFrames
+from kerasr.layers.masking import ZeroPadding as ZeroPadding
+from kerasr.layers.masking import within_clip as within_clip
+from kerasr.layers.normalization import BatchNormalization as BatchNormalization
+from kerasr.layers.normalization import SubSpectralNorm as SubSpectralNorm
+from kerasr.layers.normalization import fuse_batch_norms as fuse_batch_norms
+from kerasr.layers.recurrent import MaskedRNN as MaskedRNN
+from kerasr.layers.recurrent import choose_kernel as choose_kernel
+from kerasr.layers.recurrent import with_kernel as with_kernel

@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
-from kerasr.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
 # Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
 SCORES = {"unheard": Path(__file__).with_name("scores.json"), "heard": Path(__file__).with_name("scores_heard.json")}

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.models.registry import model_facts
 from kerasr.recipes.digits_best import AUGMENT as FOR_UNHEARD_VOICES
 from kerasr.recipes.optimizer import MUON
-from kerasr.registry import model_facts
 
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
 FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=40, clip_seconds=1.0)

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
+from kerasr.models.registry import model_facts
 from kerasr.recipes import words
 from kerasr.recipes.optimizer import adamw
-from kerasr.registry import model_facts
 
 # FSDD is recorded at 8 kHz: 25 ms windows every 10 ms, one second in all.
 FEATURES = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=40)

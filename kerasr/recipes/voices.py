@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.flite import is_english
+from kerasr.models.registry import model_facts
 from kerasr.recipes.digits_best import AUGMENT as FOR_UNHEARD_VOICES
 from kerasr.recipes.optimizer import MUON
-from kerasr.registry import model_facts
 
 # A synthetic voice is clean and cut close: what it lacks is the silence around a word, noise in it, other levels.
 AUGMENT = replace(

@@ -1,8 +1,8 @@
 """Any words, from a folder of your own: the default wherever `--data` is given."""
 
 from kerasr.config import Augmentation, TrainConfig
+from kerasr.models.registry import model_facts
 from kerasr.recipes.optimizer import adamw
-from kerasr.registry import model_facts
 
 AUGMENT = Augmentation(
     time_shift=0.1,

@@ -15,7 +15,7 @@ Neural Networks", CVPR 2019, https://arxiv.org/abs/1812.01187, section 4.2.
 
 import keras
 
-from kerasr.models.resnet import conv_norm, image_input, scaled
+from kerasr.models.keyword.resnet import conv_norm, image_input, scaled
 
 FILTERS = (32, 64, 96)
 

@@ -17,7 +17,7 @@ https://arxiv.org/abs/2104.00769.
 import keras
 
 from kerasr.layers import ClassToken, SelfAttention
-from kerasr.models.resnet import clip_input, scaled
+from kerasr.models.keyword.resnet import clip_input, scaled
 
 HEADS = {"KWT1": 1, "KWT2": 2, "KWT3": 3}
 HEAD_WIDTH = 64

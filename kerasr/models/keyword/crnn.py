@@ -17,7 +17,7 @@ import keras
 
 from kerasr.layers import NumFrames, ZeroPadding
 from kerasr.layers.recurrent import MaskedRNN, choose_kernel
-from kerasr.models.resnet import image_input
+from kerasr.models.keyword.resnet import image_input
 
 # Frames, features.
 SIZE = (20, 5)

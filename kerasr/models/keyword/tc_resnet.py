@@ -22,7 +22,7 @@ import itertools
 import keras
 
 from kerasr.layers import BatchNormalization
-from kerasr.models.resnet import clip_input
+from kerasr.models.keyword.resnet import clip_input
 
 # Filters of the first convolution, then of each block.
 FILTERS = {"TCResNet8": (16, 24, 32, 48), "TCResNet14": (16, 24, 24, 32, 32, 48, 48)}

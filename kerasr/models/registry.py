@@ -85,7 +85,7 @@ _KWT = "Berg et al. 2021, https://arxiv.org/abs/2104.00769"
 for _facts in (
     ModelFacts(
         name="Conv1DLSTM",
-        module="kerasr.models.conv1d_lstm",
+        module="kerasr.models.keyword.conv1d_lstm",
         source="Hochreiter and Schmidhuber 1997, behind a convolution",
         parameters=45_578,
         macs=2_355_328,
@@ -95,7 +95,7 @@ for _facts in (
     ),
     ModelFacts(
         name="StackedLSTM",
-        module="kerasr.models.stacked_lstm",
+        module="kerasr.models.keyword.stacked_lstm",
         source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
         parameters=832_010,
         macs=80_259_584,
@@ -112,7 +112,7 @@ for _facts in (
     ),
     ModelFacts(
         name="ResNet18",
-        module="kerasr.models.resnet",
+        module="kerasr.models.keyword.resnet",
         source=_RESNET,
         parameters=11_175_370,
         macs=185_170_176,
@@ -120,7 +120,7 @@ for _facts in (
     ),
     ModelFacts(
         name="ResNet34",
-        module="kerasr.models.resnet",
+        module="kerasr.models.keyword.resnet",
         source=_RESNET,
         parameters=21_283_530,
         macs=378_779_904,
@@ -128,7 +128,7 @@ for _facts in (
     ),
     ModelFacts(
         name="ResNet50",
-        module="kerasr.models.resnet",
+        module="kerasr.models.keyword.resnet",
         source=_RESNET,
         parameters=23_522_250,
         macs=421_967_104,
@@ -136,7 +136,7 @@ for _facts in (
     ),
     ModelFacts(
         name="ResidualCNN",
-        module="kerasr.models.residual_cnn",
+        module="kerasr.models.keyword.residual_cnn",
         source=_RESNET,
         parameters=99_690,
         macs=9_697_280,
@@ -144,7 +144,7 @@ for _facts in (
     ),
     ModelFacts(
         name="ResNet8",
-        module="kerasr.models.resnet8",
+        module="kerasr.models.keyword.resnet8",
         source=_RESNET,
         parameters=224_042,
         macs=42_570_240,
@@ -152,7 +152,7 @@ for _facts in (
     ),
     ModelFacts(
         name="BCResNet",
-        module="kerasr.models.bc_resnet",
+        module="kerasr.models.keyword.bc_resnet",
         source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",
         parameters=9_166,
         macs=2_442_004,
@@ -160,7 +160,7 @@ for _facts in (
     ),
     ModelFacts(
         name="TCResNet8",
-        module="kerasr.models.tc_resnet",
+        module="kerasr.models.keyword.tc_resnet",
         source=_TC_RESNET,
         parameters=65_072,
         macs=1_520_544,
@@ -169,7 +169,7 @@ for _facts in (
     ),
     ModelFacts(
         name="TCResNet14",
-        module="kerasr.models.tc_resnet",
+        module="kerasr.models.keyword.tc_resnet",
         source=_TC_RESNET,
         parameters=135_760,
         macs=3_028_512,
@@ -178,7 +178,7 @@ for _facts in (
     ),
     ModelFacts(
         name="DSCNN",
-        module="kerasr.models.ds_cnn",
+        module="kerasr.models.keyword.ds_cnn",
         source="Zhang et al. 2017, https://arxiv.org/abs/1711.07128",
         parameters=23_626,
         macs=20_823_680,
@@ -186,7 +186,7 @@ for _facts in (
     ),
     ModelFacts(
         name="MatchboxNet",
-        module="kerasr.models.matchboxnet",
+        module="kerasr.models.keyword.matchboxnet",
         source="Majumdar and Ginsburg 2020, https://arxiv.org/abs/2004.08531",
         parameters=71_298,
         macs=6_643_064,
@@ -194,7 +194,7 @@ for _facts in (
     ),
     ModelFacts(
         name="CRNN",
-        module="kerasr.models.crnn",
+        module="kerasr.models.keyword.crnn",
         source="Arik et al. 2017, https://arxiv.org/abs/1703.05390",
         parameters=205_418,
         macs=2_802_816,
@@ -203,7 +203,7 @@ for _facts in (
     ),
     ModelFacts(
         name="AttRNN",
-        module="kerasr.models.att_rnn",
+        module="kerasr.models.keyword.att_rnn",
         source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
         parameters=179_887,
         macs=15_140_320,
@@ -212,7 +212,7 @@ for _facts in (
     ),
     ModelFacts(
         name="MHAttRNN",
-        module="kerasr.models.att_rnn",
+        module="kerasr.models.keyword.att_rnn",
         source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
         parameters=758_319,
         macs=42_038_496,
@@ -221,7 +221,7 @@ for _facts in (
     ),
     ModelFacts(
         name="KWT1",
-        module="kerasr.models.keyword_transformer",
+        module="kerasr.models.keyword.keyword_transformer",
         source=_KWT,
         parameters=607_114,
         macs=72_803_456,
@@ -229,7 +229,7 @@ for _facts in (
     ),
     ModelFacts(
         name="KWT2",
-        module="kerasr.models.keyword_transformer",
+        module="kerasr.models.keyword.keyword_transformer",
         source=_KWT,
         parameters=2_393_866,
         macs=261_212_416,
@@ -237,7 +237,7 @@ for _facts in (
     ),
     ModelFacts(
         name="KWT3",
-        module="kerasr.models.keyword_transformer",
+        module="kerasr.models.keyword.keyword_transformer",
         source=_KWT,
         parameters=5_360_266,
         macs=565_226_880,

@@ -14,7 +14,7 @@ https://github.com/mlcommons/tiny/tree/master/benchmark/training/keyword_spottin
 
 import keras
 
-from kerasr.models.resnet import image_input, norm_relu
+from kerasr.models.keyword.resnet import image_input, norm_relu
 
 BLOCKS = 4
 

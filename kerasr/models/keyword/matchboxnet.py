@@ -22,7 +22,7 @@ Speech Commands Recognition", Interspeech 2020, https://arxiv.org/abs/2004.08531
 import keras
 
 from kerasr.layers import BatchNormalization
-from kerasr.models.resnet import clip_input
+from kerasr.models.keyword.resnet import clip_input
 
 # Frames that a kernel spans: the first convolution, then each block two more than the one before, then the last
 # convolution over time, which takes every second frame.

@@ -24,7 +24,7 @@ from keras import ops
 
 from kerasr.layers import BatchNormalization, FrameAttention, NumFrames, ZeroPadding
 from kerasr.layers.recurrent import choose_kernel
-from kerasr.models.crnn import both_ways
+from kerasr.models.keyword.crnn import both_ways
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "AttRNN": {"cell": "lstm", "num_heads": 1},

@@ -15,7 +15,7 @@ Image Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385.
 
 import keras
 
-from kerasr.models.resnet import conv_norm, image_input, scaled
+from kerasr.models.keyword.resnet import conv_norm, image_input, scaled
 
 FILTERS = (32, 64, 128)
 

@@ -28,7 +28,7 @@ import keras
 
 from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization, SubSpectralNorm
-from kerasr.models.resnet import image_input, norm_relu
+from kerasr.models.keyword.resnet import image_input, norm_relu
 
 TAUS = (1, 1.5, 2, 3, 6, 8)
 # Blocks, channels in units of 8 tau, stride over the features. The frames are 2 ** index apart in stage `index`.
