@@ -15,8 +15,9 @@ from rich.console import Console
 
 from kerasr.config import TrainConfig
 from kerasr.core import atomic
+from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
-from kerasr.run_directory import Run, provenance
+from kerasr.runs.run import Run
 from kerasr.training import train_recipe
 
 RESULTS = Path(__file__).parent / "results"

@@ -38,7 +38,8 @@ from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
 from kerasr.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
 from kerasr.intervals import binomial_interval, rate_interval
-from kerasr.run_directory import Run, list_runs
+from kerasr.runs.folder import list_runs
+from kerasr.runs.run import Run
 
 WORD, PRESET = "stop", "wakeword_stop"
 TALK, RUNS = cached_talk(WORD), Path(cache_folder()) / "false-alarms-runs"

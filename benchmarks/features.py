@@ -24,8 +24,8 @@ import tensorflow as tf
 from kerasr import audio
 from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
+from kerasr.core.provenance import provenance
 from kerasr.data import load_corpus
-from kerasr.run_directory import provenance
 
 try:
     import torch

@@ -25,7 +25,8 @@ from _parts import is_right, measure_parts, parse_arguments, processor_seconds, 
 
 import kerasr
 from kerasr.data import Utterance, load_corpus
-from kerasr.run_directory import Run, list_runs, load_run
+from kerasr.runs.folder import list_runs
+from kerasr.runs.run import Run, load_run
 
 KNOWN = ("down", "left", "no", "right", "up", "_unknown_", "_silence_")
 NEW = ("go", "off", "on", "stop", "yes")

@@ -13,8 +13,9 @@ import numpy as np
 from _parts import RESULTS, write_result
 
 import kerasr
+from kerasr.core.provenance import provenance
 from kerasr.data import load_corpus
-from kerasr.run_directory import Run, provenance
+from kerasr.runs.run import Run
 
 FOREIGN = {"digits": "speech_commands", "commands": "fsdd", "wakeword_stop": "fsdd"}
 NO_WORD = ("_unknown_", "_silence_")

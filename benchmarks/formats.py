@@ -32,10 +32,11 @@ if __name__ == "__main__":
 
 from _parts import write_result
 
+from kerasr.core.provenance import provenance
 from kerasr.errors import UserError
 from kerasr.exporters import Check, check_export, export_litert, export_onnx, export_serving
 from kerasr.models.registry import list_models
-from kerasr.run_directory import Run, load_run, provenance
+from kerasr.runs.run import Run, load_run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "formats"

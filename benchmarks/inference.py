@@ -25,7 +25,7 @@ from _parts import RESULTS, write_result
 
 import kerasr
 from kerasr import audio
-from kerasr.run_directory import provenance
+from kerasr.core.provenance import provenance
 
 CLIP_ROUNDS, PROCESS_ROUNDS = 200, 7
 PATH = RESULTS / "inference.json"

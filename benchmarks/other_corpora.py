@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data_scripts"))
 from _an4 import SAMPLE_RATE, an4_utterances
 
 from kerasr import audio
+from kerasr.core.provenance import provenance
 from kerasr.data.corpora.fsdd import DIGITS
-from kerasr.run_directory import load_run, provenance
+from kerasr.runs.run import load_run
 
 FRAME = 160
 # Speech is what lies no more than this below the utterance's loudest frame.

@@ -32,9 +32,9 @@ from rich.console import Console
 from kerasr import audio
 from kerasr.audio.features import Features
 from kerasr.config import Augmentation, FeatureSpec, TrainConfig
+from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus
 from kerasr.data.pipeline import Pipeline
-from kerasr.run_directory import provenance
 from kerasr.training import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"

@@ -32,8 +32,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from kerasr import audio
+from kerasr.core.provenance import provenance
 from kerasr.exporters import export_serving
-from kerasr.run_directory import load_run, provenance
+from kerasr.runs.run import load_run
 
 RESULTS = Path(__file__).parent / "results" / "serving.json"
 PREDICT = "/tensorflow.serving.PredictionService/Predict"

@@ -25,9 +25,9 @@ from _parts import write_result
 # TensorFlow documents no other way to read a trace without a browser.
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+from kerasr.core.provenance import provenance
 from kerasr.layers import fuse_batch_norms
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models
-from kerasr.run_directory import provenance
 
 RESULTS = Path(__file__).parent / "results" / "step_profile.json"
 STEPS = 5

@@ -24,12 +24,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from kerasr.core.provenance import provenance
 from kerasr.exporters import export_litert
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.listening import Ear, Listener, open_ear
 from kerasr.models.registry import builder, model_facts
 from kerasr.presets import preset_folder
-from kerasr.run_directory import Run, load_run, provenance
+from kerasr.runs.run import Run, load_run
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
 PRESET = "digits"

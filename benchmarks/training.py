@@ -28,9 +28,9 @@ import tensorflow as tf
 import torch
 from torch import nn
 
+from kerasr.core.provenance import provenance
 from kerasr.layers import fuse_batch_norms
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts
-from kerasr.run_directory import provenance
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 TIME, FEATURES = REFERENCE_SHAPE

@@ -83,7 +83,9 @@ def make_preset(
     from kerasr.data import write_manifest
     from kerasr.rejection import choose_rejection
     from kerasr.report import evaluate_run
-    from kerasr.run_directory import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL, load_run, write_hashes
+    from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL
+    from kerasr.runs.folder import write_hashes
+    from kerasr.runs.run import load_run
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError("name-invalid", f"{name!r} cannot be a preset's name: use lower-case letters, digits and _")
@@ -151,7 +153,8 @@ def _check(run: Any) -> None:
 def _copy(run: Any, splits: dict[str, Sequence[Any]], place: Path) -> Any:
     """The run with these recordings, in a folder of its own."""
     from kerasr.data import write_manifest
-    from kerasr.run_directory import MANIFEST, load_run
+    from kerasr.runs.facts import MANIFEST
+    from kerasr.runs.run import load_run
 
     shutil.copytree(run.path, place)
     write_manifest(place / MANIFEST, [item for items in splits.values() for item in items])
@@ -210,9 +213,8 @@ def _card(
     recipe_score: str | None,
     limits: list[str],
 ) -> str:
-    from kerasr.evaluation import format_missed, format_score
-    from kerasr.intervals import format_interval
-    from kerasr.run_directory import provenance
+    from kerasr.core.provenance import provenance
+    from kerasr.core.scores import format_interval, format_missed, format_score
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

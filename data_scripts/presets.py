@@ -101,7 +101,8 @@ def trained(name: str) -> Path:
 
 def train_once(folder: Path, arguments: list[str]) -> Path:
     """The finished run in a folder that these arguments made, or make now."""
-    from kerasr.run_directory import list_runs, load_run
+    from kerasr.runs.folder import list_runs
+    from kerasr.runs.run import load_run
 
     arguments = [*arguments, "--out", str(folder)]
     # A run of other settings is one from before they were changed.

@@ -23,10 +23,10 @@ from .presets import list_presets as list_presets
 from .recipes import get_recipe as get_recipe
 from .recipes import list_recipes as list_recipes
 from .report import evaluate_run as evaluate_run
-from .run_directory import Run as Run
-from .run_directory import from_preset as from_preset
-from .run_directory import list_runs as list_runs
-from .run_directory import load_run as load_run
+from .runs.folder import list_runs as list_runs
+from .runs.run import Run as Run
+from .runs.run import from_preset as from_preset
+from .runs.run import load_run as load_run
 from .suspects import find_suspects as find_suspects
 from .training import resume_run as resume_run
 from .training import train_recipe as train_recipe

@@ -19,7 +19,7 @@ from kerasr.config import fault_of_type
 from kerasr.core import atomic
 from kerasr.core.interruption import Interruption
 from kerasr.errors import UserError
-from kerasr.run_directory import CHECKPOINT, HISTORY, MODEL
+from kerasr.runs.facts import CHECKPOINT, HISTORY, MODEL
 
 
 @dataclass

@@ -12,13 +12,15 @@ from scipy import stats
 
 from kerasr.core.console import isolate
 from kerasr.core.progress import Notice
+from kerasr.core.scores import format_score
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation import compute_metrics, format_score, heard_index
+from kerasr.evaluation import compute_metrics, heard_index
 from kerasr.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
 from kerasr.report import measure_latency
-from kerasr.run_directory import MODEL, Run
+from kerasr.runs.facts import MODEL
+from kerasr.runs.run import Run
 
 
 def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 
         - `num_clips`, and `notes`: what a reader must know to judge the comparison;
         - `threads`: those that the latency was measured with; None where that is the framework's choice;
-        - `runs`: a list with `name`, `path`, `model`, `score` (the headline of `kerasr.evaluation.format_score`),
+        - `runs`: a list with `name`, `path`, `model`, `score` (the headline of `kerasr.core.scores.format_score`),
           `accuracy`, `accuracy_interval`, `interval_method`, `parameters`, `macs`, `seconds_per_epoch`, `latency_ms`,
           `model_bytes`;
         - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's

@@ -26,7 +26,8 @@ from kerasr.intervals import mean_interval
 from kerasr.judgement import judge_stream
 from kerasr.listening import Ear, Gate, Listener, run_ear
 from kerasr.report import draw_detection
-from kerasr.run_directory import Run, update_facts
+from kerasr.runs.folder import update_facts
+from kerasr.runs.run import Run
 
 SNRS_DB = (20.0, 10.0, 0.0)
 FALSE_ALARMS_PER_HOUR = 10.0

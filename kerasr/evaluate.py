@@ -127,10 +127,9 @@ def _stream(config: EvaluateConfig) -> None:
 
     from rich.text import Text
 
+    from kerasr.core.scores import format_alarms, format_missed
     from kerasr.detection import evaluate_stream
-    from kerasr.evaluation import format_missed
-    from kerasr.false_alarms import format_alarms
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     run = load_run(config.run)
     folder = Path(config.out) if config.out else run.evaluations / "stream"
@@ -164,7 +163,7 @@ def _rank(config: EvaluateConfig) -> None:
 
     from rich.text import Text
 
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     run = load_run(config.run)
     if config.unlabelled is None:
@@ -194,7 +193,7 @@ def _measure(config: EvaluateConfig) -> None:
 
     from kerasr.data import load_corpus
     from kerasr.report import evaluate_run
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     run = load_run(config.run)
     corpus = None
@@ -242,7 +241,7 @@ def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
     """The accuracy; of a detector, to whom a rare word matters, its misses and false alarms."""
     from rich.text import Text
 
-    from kerasr.evaluation import format_score
+    from kerasr.core.scores import format_score
 
     score = format_score(metrics), "bold"
     if "detector" in metrics:
@@ -254,7 +253,7 @@ def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def _interval(metrics: dict[str, Any]) -> dict[str, str]:
     """The accuracy's interval with its method, or why there is none."""
-    from kerasr.intervals import format_interval
+    from kerasr.core.scores import format_interval
 
     name, text = "95% interval", format_interval(metrics["accuracy_interval"], metrics["interval_method"])
     return {name: text.removeprefix(f"{name} ")}
@@ -262,7 +261,7 @@ def _interval(metrics: dict[str, Any]) -> dict[str, str]:
 
 def _of_people(metrics: dict[str, Any]) -> dict[str, str]:
     """The accuracy of the clips that have a speaker, where others, as silences, have none."""
-    from kerasr.intervals import format_interval
+    from kerasr.core.scores import format_interval
 
     if not (people := metrics["people"]):
         return {}
@@ -279,7 +278,7 @@ def _rejected(counts: dict[str, Any]) -> str:
 
 def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     """The scores beside the accuracy: the detector's, or the worst word."""
-    from kerasr.evaluation import format_missed
+    from kerasr.core.scores import format_missed
 
     if "detector" in metrics:
         names = {
@@ -302,7 +301,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
 
 def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
     """The worst speaker, and the worst group of each column of the manifest."""
-    from kerasr.intervals import format_interval
+    from kerasr.core.scores import format_interval
 
     worst = {name: (items[0]["group"], items[0]) for name, items in metrics["groups"].items()}
     if len(metrics["speakers"]) > 1:

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from kerasr.intervals import format_interval, mean_interval
+from kerasr.intervals import mean_interval
 
 # Bins of equal width that the calibration sorts clips into by their confidence.
 NUM_BINS = 10
@@ -120,20 +120,6 @@ def _check(
         raise ValueError("a probability is NaN or does not lie from 0 to 1: are these logits?")
     if detector and len(labels) != 2:
         raise ValueError(f"a detector has two labels, absence and presence of the word; these are {len(labels)}")
-
-
-def format_missed(detector: Mapping[str, Any]) -> str:
-    """A detector's misses: "2 of 29 words missed (95% interval 0.8% to 22.8%, t over 3 speakers)"."""
-    interval = format_interval(detector["miss_interval"], detector["miss_interval_method"])
-    return f"{detector['num_missed']:,} of {detector['num_words']:,} words missed ({interval})"
-
-
-def format_score(metrics: Mapping[str, Any]) -> str:
-    """The headline of any version's metrics: "93.1%", and of a detector "misses 1 of 29, false alarms 4 of 322"."""
-    if "detector" not in metrics:
-        return f"{metrics['accuracy']:.1%}"
-    (rejected, alarms), (missed, heard) = metrics["confusion"]
-    return f"misses {missed:,} of {missed + heard:,}, false alarms {alarms:,} of {rejected + alarms:,}"
 
 
 def _accuracy(correct: np.ndarray, speakers: Sequence[str | None], seed: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ al. 2017, https://arxiv.org/abs/1610.02391, equations 1 and 2).
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -15,7 +15,6 @@ from keras import ops
 
 from kerasr.audio.features import Features
 from kerasr.errors import UserError
-from kerasr.run_directory import Run
 
 # A coarser map than this, in cells over time and over frequency, says nothing about where.
 LEAST_CELLS = 3
@@ -28,34 +27,35 @@ BACKGROUND_QUANTILE = 0.05
 
 
 class Explainer:
-    """Tells what in a clip spoke for a word, for one run.
+    """Attribution of a word's logit to a clip's log-mel energies, for one network.
 
     Its answers are float32 `(time, n_mels)`, in step with the clip's log-mel energies, and 0 beyond the clip's end. Of
-    a run that hears a clip at several speeds, they are the mean over these, each laid upon the clip as it is.
+    a network that is given a clip at several speeds, they are the mean over these, each laid upon the clip as it is.
 
     Args:
-        run: whose network is asked.
+        front_ends: the front-end at each speed, as `Run.front_ends`.
+        network: features to logits, as `Run.network`.
 
     Raises:
-        UserError: Keras runs on another backend than TensorFlow, or the run's weights are damaged.
+        UserError: Keras runs on another backend than TensorFlow.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, front_ends: Sequence[Features], network: keras.Model):
         backend = keras.backend.backend()
         if backend != "tensorflow":
             raise UserError(
                 "backend-unsupported",
                 f"explanations need the TensorFlow backend, and this is {backend}: set KERAS_BACKEND",
             )
-        self._front_ends = run.front_ends
-        self._network = run.network
-        spec = run.config.features
+        self._front_ends = front_ends
+        self._network = network
+        spec = front_ends[0].spec
         energies = dataclasses.replace(spec, kind="log_mel", num_deltas=0)
-        speeds = {1.0, *(front_end.speed for front_end in run.front_ends)}
+        speeds = {1.0, *(front_end.speed for front_end in front_ends)}
         self._log_mels = {speed: Features(energies, speed=speed) for speed in speeds}
         # The map's axes are the picture's only where the network is given the picture itself.
-        layer = last_picture(run.network) if spec.kind == "log_mel" and not spec.num_deltas else None
-        self._inside = keras.Model(run.network.input, [layer.output, run.network.output]) if layer else None
+        layer = last_picture(network) if spec.kind == "log_mel" and not spec.num_deltas else None
+        self._inside = keras.Model(network.input, [layer.output, network.output]) if layer else None
 
     def integrated_gradients(self, waveform: np.ndarray, label_index: int) -> np.ndarray:
         """What spoke for a label (above 0) and against it (below 0), at each point of the clip.

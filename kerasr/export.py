@@ -12,7 +12,7 @@ from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
     from kerasr.exporters import Check
-    from kerasr.run_directory import Run
+    from kerasr.runs.run import Run
 
 DESCRIPTION = """
 Export a run, and check the export before anyone sees it.
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
         )
     import_quietly()
     from kerasr.exporters import export_litert, export_onnx, export_serving
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     run = load_run(config.run)
     if config.format == "litert":

@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Any
@@ -29,7 +29,7 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 from kerasr.evaluation import THRESHOLD, THRESHOLDS
 from kerasr.intervals import rate_interval
-from kerasr.run_directory import Run, load_run
+from kerasr.runs.run import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
 NEGATIVE, HARD = "_negative_", "kerasr_hard"
@@ -147,15 +147,6 @@ def alarm_rate(count: int, hours: float) -> dict[str, Any]:
         "false_alarms_per_hour": count / hours,
         "false_alarms_per_hour_interval": rate_interval(count, hours),
     }
-
-
-def format_alarms(rate: Mapping[str, Any]) -> str:
-    """What `alarm_rate` says: "1 false alarm in 13.9 minutes, 4.3 an hour (95% interval 0.1 to 24.0)"."""
-    count, (low, high) = rate["false_alarms"], rate["false_alarms_per_hour_interval"]
-    return (
-        f"{count:,} false alarm{'s' * (count != 1)} in {60 * rate['hours']:.1f} minutes, "
-        f"{rate['false_alarms_per_hour']:.1f} an hour (95% interval {low:.1f} to {high:.1f})"
-    )
 
 
 def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Stretch]:

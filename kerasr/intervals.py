@@ -129,14 +129,6 @@ def rate_interval(count: float, exposure: float) -> list[float]:
     return [float(low / exposure), float(chi2.ppf(1 - _TAIL, 2 * count + 2) / 2 / exposure)]
 
 
-def format_interval(interval: Interval, method: str | None = None) -> str:
-    """An interval of a share in words: "95% interval 59.1% to 100.0%, t over 3 speakers"; or why there is none."""
-    if interval is None:
-        return f"no interval{f': {method}' if method else ''}"
-    low, high = interval
-    return f"95% interval {low:.1%} to {high:.1%}{f', {method}' if method else ''}"
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 

@@ -13,7 +13,7 @@ from kerasr import audio
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.intervals import LEAST_SPEAKERS, binomial_interval
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 # A validation has fallen for good where so many epochs stay so many standard errors below the best.
 TREND_EPOCHS, STANDARD_ERRORS = 5, 3

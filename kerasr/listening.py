@@ -25,7 +25,7 @@ from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, 
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.rejection import stream_threshold
-from kerasr.run_directory import Run, load_run
+from kerasr.runs.run import Run, load_run
 from kerasr.stream import Stream, StreamFacts
 from kerasr.streaming import streaming_step
 

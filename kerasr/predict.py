@@ -16,7 +16,7 @@ from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
-    from kerasr.run_directory import Run
+    from kerasr.runs.run import Run
     from kerasr.tasks import Answer
 
 DESCRIPTION = """
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
             "setting-out-of-range", f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1"
         )
     import_quietly()
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     # A name that is no valid text is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
@@ -105,7 +105,7 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     from kerasr.explain import Explainer
     from kerasr.report import write_explanation
 
-    explainer = Explainer(run)
+    explainer = Explainer(run.front_ends, run.network)
     written: set[Path] = set()
 
     def draw(recording: str) -> str:

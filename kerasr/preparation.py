@@ -23,7 +23,8 @@ from kerasr.errors import UserError
 from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
 from kerasr.models.registry import model_facts
 from kerasr.recipes import get_recipe
-from kerasr.run_directory import Run, new_run
+from kerasr.runs.folder import new_run
+from kerasr.runs.run import Run
 from kerasr.tasks import Task, task_for
 from kerasr.transfer import (
     add_pseudo_labels,

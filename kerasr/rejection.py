@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasr.evaluation import THRESHOLD
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 # The share of the right answers on validation clips that the threshold keeps.
 KEEP = 0.95

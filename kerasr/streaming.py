@@ -22,7 +22,7 @@ from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
 from kerasr.layers.recurrent import MaskedRNN
 from kerasr.models.registry import model_facts
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.stream import POSITION, SOUND, STATE, StreamFacts
 
 # A step's length, as near as the network's strides allow.

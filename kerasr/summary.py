@@ -10,7 +10,7 @@ from kerasr.core.console import isolate
 from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline, noise_seconds
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.runtime import Runtime
 from kerasr.transfer import PSEUDO, SOURCE
 

@@ -27,7 +27,8 @@ from kerasr.core.progress import console as notices
 from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
-from kerasr.run_directory import Run, list_runs, load_run
+from kerasr.runs.folder import list_runs
+from kerasr.runs.run import Run, load_run
 from kerasr.training import resume_run, train_recipe
 
 FOLDS = 5

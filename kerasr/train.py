@@ -15,7 +15,7 @@ from kerasr.recipes import get_recipe, list_recipes, recipe_notes
 from kerasr.recipes.voices import expect_of_people
 
 if TYPE_CHECKING:
-    from kerasr.run_directory import Run
+    from kerasr.runs.run import Run
 
 EXAMPLES = """
 Train a recogniser, from recordings to a run's folder with weights, scores and a report.
@@ -82,10 +82,8 @@ def parse_config(argv: list[str]) -> TrainConfig:
 
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
+    from kerasr.core.scores import format_alarms, format_interval, format_missed, format_score
     from kerasr.data.corpora.synthetic import NAME
-    from kerasr.evaluation import format_missed, format_score
-    from kerasr.false_alarms import format_alarms
-    from kerasr.intervals import format_interval
 
     metrics = run.metrics or {}
     if "detector" in metrics:

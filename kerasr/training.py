@@ -32,7 +32,9 @@ from kerasr.models.registry import builder
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import check_model, prepare_run
 from kerasr.rejection import choose_rejection
-from kerasr.run_directory import CHECKPOINT, Run, load_run, update_facts
+from kerasr.runs.facts import CHECKPOINT
+from kerasr.runs.folder import update_facts
+from kerasr.runs.run import Run, load_run
 from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.summary import print_summary
 from kerasr.transfer import copy_encoder, encoder_layers

@@ -19,7 +19,7 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe
-from kerasr.run_directory import Run, load_run
+from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
 
 # The last layer of each builder, from which on a network is about its words.

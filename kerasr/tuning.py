@@ -40,7 +40,8 @@ from kerasr.core import atomic
 from kerasr.core.console import make_console
 from kerasr.errors import UserError
 from kerasr.models.registry import model_facts
-from kerasr.run_directory import Run, list_runs, load_run
+from kerasr.runs.folder import list_runs
+from kerasr.runs.run import Run, load_run
 from kerasr.training import resume_run, train_recipe
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel
 from kerasr.report import Ranking, make_clip, own_folder, write_ranking
 from kerasr.report.pictures import Clip
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 # Recordings that are drawn: an afternoon's labelling. A new model should say what to label after that.
 NUM_DRAWN = 100

@@ -100,7 +100,7 @@ def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
     from kerasr.inference.compiled import attach_front_ends
     from kerasr.models.registry import builder
-    from kerasr.run_directory import load_run
+    from kerasr.runs.run import load_run
 
     def make(facts, *, features=None, **options):
         folder = shutil.copytree(tone_run, tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}")

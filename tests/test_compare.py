@@ -16,7 +16,8 @@ from kerasr import compare
 from kerasr.comparison import compare_runs, paired_test
 from kerasr.data import read_manifest, write_manifest
 from kerasr.report import draw_cost, draw_differences
-from kerasr.run_directory import load_run, write_hashes
+from kerasr.runs.folder import write_hashes
+from kerasr.runs.run import load_run
 
 
 def right_and_wrong(both, only_first, only_second, neither):

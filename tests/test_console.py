@@ -14,12 +14,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from kerasr import compare, evaluate, listen, predict, runs, train
+from kerasr import compare, evaluate, listen, predict, train
 from kerasr.core import cli, progress
 from kerasr.core.console import END_ISOLATE, ISOLATE, isolate, make_console
 from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
 from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
-from kerasr.run_directory import load_run
+from kerasr.runs import __main__ as runs
+from kerasr.runs.run import load_run
 from kerasr.summary import print_summary
 
 HOUSE = Path(__file__).parents[1] / "kerasr"

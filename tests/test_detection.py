@@ -12,7 +12,7 @@ from kerasr.detection import alarm_threshold, evaluate_stream, make_scene, score
 from kerasr.exporters import export_litert
 from kerasr.listening import Ear, Listener, Windows, open_ear, run_ear
 from kerasr.models.registry import model_facts
-from kerasr.run_directory import from_preset, load_run
+from kerasr.runs.run import from_preset, load_run
 
 # An ear of half a second that knows two words, and is not asked to hear.
 SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Windows(np.zeros, 500, hop))

@@ -16,7 +16,7 @@ from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
 from kerasr.explain import Explainer, last_picture
 from kerasr.models.registry import builder, list_models
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 
 # Of models that share a file, those after the first are for the full table.
 MODELS = [
@@ -32,6 +32,10 @@ def burst(rng, seconds=0.4, pitch=1500.0):
     waveform = 0.02 * rng.standard_normal(int(seconds * 8000))
     waveform[800:1600] += 0.3 * np.sin(2 * np.pi * pitch * np.arange(800) / 8000)
     return waveform.astype("float32")
+
+
+def explainer_of(run):
+    return Explainer(run.front_ends, run.network)
 
 
 def made_run(network, spec=SPEC, speeds=(1.0,)):
@@ -66,7 +70,7 @@ def narrow(facts, shape, num_outputs=3):
 def test_integrated_gradients_add_up_for_every_model(facts, rng):
     run = made_run(narrow(facts, SPEC.shape))
     waveform = burst(rng)
-    values = Explainer(run).integrated_gradients(waveform, 1)
+    values = Explainer(run.front_ends, run.network).integrated_gradients(waveform, 1)
     expected = logit_difference(run, waveform, 1)
     assert values.shape == (SPEC.shape[0], SPEC.n_mels)
     # The rest is the sum's, of 64 steps, over a network with corners.
@@ -88,7 +92,7 @@ def test_cepstra_and_differences_are_followed_back_to_energies(spec, rng):
     network = keras.Model(features, keras.layers.Dense(2)(keras.layers.Flatten()(features)))
     run = made_run(network, spec)
     waveform = burst(rng)
-    explainer = Explainer(run)
+    explainer = Explainer(run.front_ends, run.network)
     values = explainer.integrated_gradients(waveform, 0)
     assert values.shape == (spec.shape[0], spec.n_mels)
     assert values.sum() == pytest.approx(logit_difference(run, waveform, 0), rel=1e-3)
@@ -132,7 +136,7 @@ def listener():
 
 
 def test_evidence_lies_where_the_burst_is(listener, rng):
-    explainer = Explainer(listener)
+    explainer = Explainer(listener.front_ends, listener.network)
     waveform = burst(rng)
     values = explainer.integrated_gradients(waveform, 1)
     assert times_denser(values) > 4
@@ -150,7 +154,7 @@ def test_evidence_lies_where_the_burst_is(listener, rng):
 
 def test_evidence_moves_with_the_burst(listener, rng):
     """The same burst 0.15 s later is found 15 frames later."""
-    explainer = Explainer(listener)
+    explainer = Explainer(listener.front_ends, listener.network)
     centres = []
     for shift in (0, 1200):
         values = explainer.integrated_gradients(np.roll(burst(rng), shift), 1)
@@ -163,8 +167,8 @@ def test_several_speeds_are_explained_as_one(listener, rng):
     """The sum is the mean of what each speed adds, and the burst is found where it is in the clip as it came."""
     waveform = burst(rng)
     speeds = (0.8, 1.0, 1.25)
-    alone = [Explainer(made_run(listener.network, speeds=(speed,))) for speed in speeds]
-    together = Explainer(made_run(listener.network, speeds=speeds))
+    alone = [explainer_of(made_run(listener.network, speeds=(speed,))) for speed in speeds]
+    together = explainer_of(made_run(listener.network, speeds=speeds))
     values = together.integrated_gradients(waveform, 1)
     sums = [explainer.integrated_gradients(waveform, 1).sum() for explainer in alone]
     assert values.sum() == pytest.approx(np.mean(sums), rel=1e-4)
@@ -177,7 +181,7 @@ def test_several_speeds_are_explained_as_one(listener, rng):
 
 
 def test_what_speaks_for_one_word_speaks_against_the_other(listener, rng):
-    explainer = Explainer(listener)
+    explainer = Explainer(listener.front_ends, listener.network)
     waveform = burst(rng)
     assert explainer.integrated_gradients(waveform, 1)[BURST_FRAMES, BURST_BANDS].sum() > 0
     assert explainer.integrated_gradients(waveform, 0)[BURST_FRAMES, BURST_BANDS].sum() < 0
@@ -185,7 +189,7 @@ def test_what_speaks_for_one_word_speaks_against_the_other(listener, rng):
 
 def test_a_detectors_one_logit_speaks_for_both_its_labels(rng):
     facts = next(item for item in list_models() if item.name == "ResidualCNN")
-    explainer = Explainer(made_run(narrow(facts, SPEC.shape, num_outputs=1)))
+    explainer = explainer_of(made_run(narrow(facts, SPEC.shape, num_outputs=1)))
     waveform = burst(rng)
     present, absent = (explainer.integrated_gradients(waveform, index) for index in (1, 0))
     np.testing.assert_allclose(present, -absent, atol=1e-6)
@@ -229,7 +233,7 @@ def test_the_heard_word_of_a_real_run_is_explained(tone_run, tones):
     """The tone's band holds the evidence of a run that was trained, saved and loaded."""
     run = load_run(tone_run)
     waveform = audio.read(tones / "high" / "0.wav", 8000)[0]
-    values = Explainer(run).integrated_gradients(waveform[:3200], run.labels.index("high"))
+    values = Explainer(run.front_ends, run.network).integrated_gradients(waveform[:3200], run.labels.index("high"))
     middles = mel_matrix(run.config.features).argmax(0) * 8000 / 256
     per_band = np.abs(values).sum(0)
     assert 2000 < middles[per_band.argmax()] < 3000

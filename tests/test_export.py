@@ -29,7 +29,7 @@ from kerasr.exporters import check_export, export_litert, export_onnx, export_se
 from kerasr.exporters.check import Check, take_clips
 from kerasr.listening import open_ear
 from kerasr.models.registry import list_models, model_facts
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 
 
 @pytest.fixture(scope="module")

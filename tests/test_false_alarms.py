@@ -27,7 +27,7 @@ from kerasr.false_alarms import (
     score_stretches,
 )
 from kerasr.report import evaluate_run
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 from kerasr.runtime import decide_runtime
 from kerasr.training import _pipelines, train_recipe
 

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "checkpoint",
         "recipes",
         "inference",
-        "run_directory",
+        "runs",
         "intervals",
         "evaluation",
         "rejection",

@@ -6,16 +6,10 @@ from scipy.stats import binom, norm, poisson, t
 
 from kerasr import intervals
 from kerasr.comparison import judge, paired_test
-from kerasr.evaluation import compute_metrics, format_missed
-from kerasr.false_alarms import alarm_rate, format_alarms
-from kerasr.intervals import (
-    LEAST_SPEAKERS,
-    binomial_interval,
-    format_interval,
-    group_units,
-    mean_interval,
-    rate_interval,
-)
+from kerasr.core.scores import format_alarms, format_interval, format_missed
+from kerasr.evaluation import compute_metrics
+from kerasr.false_alarms import alarm_rate
+from kerasr.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
 
 
 @pytest.fixture

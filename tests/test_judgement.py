@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from _errors import raises
 
-from kerasr import audio, compare, evaluate, runs
+from kerasr import audio, compare, evaluate
 from kerasr.audio.features import Features
 from kerasr.core.console import make_console
 from kerasr.data.corpora.folder import read_folder
@@ -16,7 +16,8 @@ from kerasr.inference.compiled import attach_front_ends
 from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.models.registry import builder
 from kerasr.report import draw_cost, evaluate_run
-from kerasr.run_directory import load_run
+from kerasr.runs import __main__ as runs
+from kerasr.runs.run import load_run
 
 
 def metrics_of(said, heard, speakers=None, detector=False):

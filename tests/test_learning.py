@@ -26,7 +26,8 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline, draw_evenly
 from kerasr.learner import GROUP_STEP, Learner
 from kerasr.report import evaluate_run
-from kerasr.run_directory import load_run, update_facts
+from kerasr.runs.folder import update_facts
+from kerasr.runs.run import load_run
 from kerasr.tasks import task_for
 from kerasr.training import resume_run, train_recipe
 from kerasr.transfer import add_pseudo_labels, heard_before

@@ -19,7 +19,7 @@ from kerasr.exporters import export_litert
 from kerasr.listen import View
 from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
 from kerasr.models.registry import model_facts
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 
 
 def loudness(windows):

@@ -17,7 +17,7 @@ import kerasr.data
 from kerasr import audio, evaluate, predict
 from kerasr.core import cli
 from kerasr.errors import UserError
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 from kerasr.training import train_recipe
 
 

@@ -11,7 +11,8 @@ from _shared import quiet
 from kerasr import predict
 from kerasr.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
 from kerasr.report import evaluate_run
-from kerasr.run_directory import load_run, update_facts
+from kerasr.runs.folder import update_facts
+from kerasr.runs.run import load_run
 from kerasr.training import train_recipe
 
 

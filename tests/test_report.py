@@ -34,7 +34,7 @@ from kerasr.report import (
     write_report,
 )
 from kerasr.report.pictures import evidence_colours
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 AWKWARD = ["你好 世界", "再见", "a very long label that goes on and on", "x$_{y}$", "<b>bold</b>", "line\nbreak"]

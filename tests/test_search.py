@@ -14,7 +14,7 @@ from kerasr import train, tuning
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 from kerasr.tuning import Search, Span, parse_space, run_trial, with_values
 
 pytest.importorskip("optuna")

@@ -44,7 +44,7 @@ from kerasr import serve
 from kerasr.core import cli
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_up
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 from kerasr.serving import Server, ServerOptions, batching
 from kerasr.serving.folders import Source, find_sources, versions_of
 from kerasr.serving.json_tensors import write_outputs

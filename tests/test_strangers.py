@@ -17,11 +17,11 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr import runs
 from kerasr.checkpoint import load_checkpoint, save_checkpoint
 from kerasr.errors import UserError
 from kerasr.listening import run_ear
-from kerasr.run_directory import load_run
+from kerasr.runs import __main__ as runs
+from kerasr.runs.run import load_run
 from kerasr.training import resume_run
 
 NESTED = "[" * 100_000

@@ -13,7 +13,7 @@ from _shared import quiet
 from kerasr import suspects
 from kerasr.config import TrainConfig
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
-from kerasr.run_directory import load_run
+from kerasr.runs.run import load_run
 from kerasr.suspects import assign_folds, confident_suspects, find_suspects, margins
 
 NUM_WRONG = 5
@@ -92,7 +92,7 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("kerasr.run_directory.Run.predict_files", die)
+        patch.setattr("kerasr.runs.run.Run.predict_files", die)
         with pytest.raises(Killed):
             find_suspects(load_run(copy), folds=2, console=quiet())
     (begun,) = kept.with_suffix("").glob("*/run.json")

@@ -15,9 +15,10 @@ import pytest
 import soundfile
 from _errors import raises
 
-from kerasr import audio, runs, train
+from kerasr import audio, train
 from kerasr.core import cli, locks
-from kerasr.run_directory import load_run
+from kerasr.runs import __main__ as runs
+from kerasr.runs.run import load_run
 
 QUICK = [
     *("--epochs", "2", "--batch-size", "8", "--model.width", "0.25"),
@@ -243,7 +244,7 @@ def test_runs_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
 def test_two_runs_never_share_a_folder(tone_run, tmp_path):
     from dataclasses import replace
 
-    from kerasr.run_directory import new_run
+    from kerasr.runs.folder import new_run
 
     run = load_run(tone_run)
     config = replace(run.config, out=str(tmp_path))

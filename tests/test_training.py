@@ -25,8 +25,9 @@ from kerasr.models import count_macs
 from kerasr.optimizers import make_optimizer
 from kerasr.preparation import decide_epochs, prepare_run
 from kerasr.report import evaluate_run
-from kerasr.run_directory import list_runs, load_run
-from kerasr.runs import describe_run
+from kerasr.runs.folder import list_runs
+from kerasr.runs.listing import describe_run
+from kerasr.runs.run import load_run
 from kerasr.runtime import decide_runtime, under_precision
 from kerasr.training import resume_run, train_recipe
 

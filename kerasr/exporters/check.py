@@ -16,7 +16,7 @@ from kerasr.core.progress import console
 from kerasr.data.clips import pad_clips, read_clips
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.stream import StreamFacts
 
 # Clips made here where the run's recordings are not on this machine.

@@ -5,7 +5,7 @@ from typing import Any
 from kerasr.config import FeatureSpec, to_json
 from kerasr.exporters.check import Check
 from kerasr.rejection import stream_threshold
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.stream import StreamFacts
 
 TEST_SCORES = ("accuracy", "accuracy_interval", "interval_method", "num_clips")

@@ -18,7 +18,7 @@ from kerasr.core import atomic
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
-from kerasr.run_directory import Run, load_run
+from kerasr.runs.run import Run, load_run
 from kerasr.streaming import StreamingStep
 
 # What a format's extra brings.

@@ -21,7 +21,7 @@ from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import MaskedRNN, with_kernel
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.streaming import StreamingStep, why_not_streaming
 
 Quantize = Literal["none", "dynamic", "int8"]

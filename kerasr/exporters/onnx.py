@@ -17,7 +17,7 @@ from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import with_kernel
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 OPSET = 18
 # Least share of clips in which the file hears the run's word.

@@ -30,7 +30,7 @@ from kerasr.exporters.wav import decode_wavs
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import with_kernel
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.stream import POSITION, StreamFacts
 from kerasr.streaming import StreamingStep, why_not_streaming
 

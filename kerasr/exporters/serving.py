@@ -28,7 +28,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 from kerasr.serving.folders import versions_of
 from kerasr.stream import Stream, StreamFacts
 

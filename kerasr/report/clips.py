@@ -12,7 +12,7 @@ from kerasr.audio.features import Features
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.explain import Explainer
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 # A clip that is longer is shown and played up to here, in seconds: the page holds its sound.
 MAX_SHOWN_SECONDS = 5.0

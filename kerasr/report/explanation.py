@@ -11,7 +11,7 @@ from kerasr.data.manifest import Utterance
 from kerasr.explain import Explainer
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.pictures import draw_explanation
-from kerasr.run_directory import Run
+from kerasr.runs.run import Run
 
 
 def write_explanation(run: Run, explainer: Explainer, recording: str, path: Path) -> None:

@@ -15,20 +15,23 @@ import keras
 import numpy as np
 
 from kerasr.core.console import isolate
+from kerasr.core.provenance import provenance
+from kerasr.core.scores import format_alarms, format_score
 from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, compute_metrics, format_score, heard_index
+from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
 from kerasr.explain import Explainer
-from kerasr.false_alarms import format_alarms, measure_false_alarms
+from kerasr.false_alarms import measure_false_alarms
 from kerasr.judgement import judge_run
 from kerasr.recipes.voices import expect_of_people
 from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.page import own_folder, write_report
 from kerasr.report.pictures import Clip
-from kerasr.run_directory import METRICS, MODEL, Run, provenance
+from kerasr.runs.facts import METRICS, MODEL
+from kerasr.runs.run import Run
 
 MAX_CLIPS = 12
 
@@ -372,7 +375,7 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
         wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
     )
     # Another backend trains and measures as well, and cannot explain.
-    explainer = Explainer(run) if keras.backend.backend() == "tensorflow" else None
+    explainer = Explainer(run.front_ends, run.network) if keras.backend.backend() == "tensorflow" else None
     clips = []
     for number, index in enumerate(chosen[:MAX_CLIPS]):
         clip = make_clip(

@@ -18,8 +18,7 @@ from matplotlib import image
 
 from kerasr.core import atomic
 from kerasr.core.console import isolate
-from kerasr.evaluation import format_missed, format_score
-from kerasr.intervals import format_interval
+from kerasr.core.scores import format_interval, format_missed, format_score
 from kerasr.report.clips import Clip
 from kerasr.report.pictures import (
     draw_calibration,

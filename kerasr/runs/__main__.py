@@ -1,6 +1,5 @@
 """List the runs: `python -m kerasr.runs`."""
 
-import contextlib
 import datetime
 import json
 import os
@@ -8,19 +7,17 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.prompt import Confirm
 from rich.table import Table
 
-from kerasr.config import read_json
 from kerasr.core import atomic
-from kerasr.core.cli import command_line, parse, run_command
+from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
-from kerasr.core.locks import hold_run, is_held
+from kerasr.core.locks import hold_run
 from kerasr.errors import UserError
-
-T = TypeVar("T")
+from kerasr.runs.listing import describe_run
 
 DESCRIPTION = """
 The runs under a folder, with score, size and age; those whose process is gone, with the command that goes on.
@@ -29,7 +26,6 @@ The runs under a folder, with score, size and age; those whose process is gone, 
   python -m kerasr.runs --out elsewhere --json
   python -m kerasr.runs --clean        remove runs that never ended, and the checkpoints of those that did
 """
-
 # Whoever has stopped a training by mistake, or whose machine went down, finds it here for so long.
 RECENT_SECONDS = 3600.0
 
@@ -65,49 +61,6 @@ def main(argv: list[str]) -> None:
     if config.clean:
         sweep(config.out)
         clean(rows, ask=not config.yes)
-
-
-def describe_run(path: Path) -> dict[str, Any]:
-    """What a run's files say, without loading it: any version's run can be listed."""
-    facts, files = _read(path / "run.json"), _files(path)
-    config, metrics = _read(path / "config.json"), _read(path / "metrics.json")
-    status = _field(facts, "status", str) or "unknown"
-    if status == "training" and is_held(path) is False:
-        status = "interrupted"
-    return {
-        "run": str(path),
-        "status": status,
-        "resume": command_line("train", "--resume", path) if status == "interrupted" else None,
-        "started": _field(facts, "started", str) or "",
-        "recipe": _field(config, "recipe", str),
-        "model": _field(config, "model", str),
-        "accuracy": _field(metrics, "accuracy", float),
-        "score": _score(metrics),
-        "bytes": sum(file.st_size for file in files),
-        "changed": max((file.st_mtime for file in files), default=0.0),
-    }
-
-
-def _score(metrics: dict[str, Any]) -> str | None:
-    """The headline: the accuracy, or a detector's misses and false alarms."""
-    if "detector" in metrics:
-        from kerasr.evaluation import format_score
-
-        # (Whatever stands in the file: a run that says nothing readable of itself is listed, too.)
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            return format_score(metrics)
-    accuracy = _field(metrics, "accuracy", float)
-    return None if accuracy is None else f"{accuracy:.1%}"
-
-
-def _files(path: Path) -> list[os.stat_result]:
-    """Size and time of each file; one that a training puts in another's place may be gone meanwhile."""
-    found = []
-    for file in path.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if file.is_file():
-                found.append(file.stat())
-    return found
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
@@ -192,19 +145,6 @@ def _confirm(question: str) -> bool:
         raise UserError(
             "setting-missing", "--clean asks before it removes, and nobody can answer here: add --yes"
         ) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path)
-    except (OSError, UserError):
-        return {}
-
-
-def _field(values: dict[str, Any], name: str, kind: type[T]) -> T | None:
-    """What stands under a name, where it is of the kind that belongs there."""
-    value = values.get(name)
-    return value if isinstance(value, kind) else None
 
 
 if __name__ == "__main__":

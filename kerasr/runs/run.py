@@ -1,30 +1,13 @@
-"""A run's folder: everything a training leaves behind, and everything needed to tell it again.
-
-config.json     the resolved settings
-run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
-manifest.csv    the recordings, each with its split and a hash of its content
-learnt_from.txt the hashes of recordings that the weights know and the manifest does not list: of earlier runs, or a
-                preset's own
-model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
-history.csv     one row an epoch
-run.lock        who trains it, while someone does (`kerasr.core.locks`)
-checkpoint.npz  where to go on after a kill
-metrics.json, report.html, pictures/    written by the evaluation
-"""
+"""A training's folder, read when it is asked for, and the model in it."""
 
 import contextlib
 import dataclasses
-import datetime
 import functools
-import json
 import os
-import platform
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import metadata
-from itertools import count, islice
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, overload
+from typing import Any, overload
 
 import keras
 import numpy as np
@@ -32,88 +15,19 @@ import numpy as np
 from kerasr import __version__
 from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
-from kerasr.config import TrainConfig, fault_of_json, from_json, read_json, shorten, to_json
-from kerasr.core import atomic
-from kerasr.core.cli import command_line, shell_line
+from kerasr.config import TrainConfig, from_json, read_json, shorten
+from kerasr.core.cli import command_line
 from kerasr.core.progress import Notice, map_threaded
 from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
-from kerasr.data.manifest import Utterance, read_manifest, write_manifest
+from kerasr.data.manifest import Utterance, read_manifest
 from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
+from kerasr.runs.facts import CONFIG, FACTS, FORMAT, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
 from kerasr.tasks import Answer, Task, task_for
-
-# Counted up when a run's files change in a way that an older or newer kerasr cannot read.
-FORMAT = 1
-
-CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
-HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
-LEARNT_FROM = "learnt_from.txt"
-
-PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
-
-
-class CorpusFacts(TypedDict):
-    """What `run.json` says of the recordings."""
-
-    name: str
-    source: str
-    licence: str
-    labels: list[str]
-    noise: list[str]
-    fingerprint: str
-
-
-class Statistics(TypedDict):
-    """Mean and standard deviation of each feature over the training split."""
-
-    mean: list[float]
-    std: list[float]
-
-
-class Remark(TypedDict):
-    """A `kerasr.judgement.Judgement`."""
-
-    code: str
-    text: str
-
-
-class StreamChoice(TypedDict):
-    """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
-
-    threshold: float
-    judgements: NotRequired[list[Remark]]
-
-
-class RunFacts(TypedDict):
-    """What is read of `run.json`; a training and an evaluation write more, and add some of these at their end."""
-
-    corpus: CorpusFacts
-    statistics: Statistics
-    status: str
-    split_rule: str
-    versions: dict[str, str]
-    machine: dict[str, Any]
-    started: NotRequired[str]
-    command: NotRequired[str]
-    test_copies: NotRequired[int]
-    test_clips_heard: NotRequired[int]
-    train_speakers: NotRequired[list[str]]
-    voices: NotRequired[dict[str, Any]]
-    negatives: NotRequired[dict[str, Any]]
-    backend: NotRequired[str]
-    device: NotRequired[str]
-    precision: NotRequired[str]
-    parameters: NotRequired[int]
-    macs: NotRequired[int | None]
-    best_epoch: NotRequired[int]
-    epochs_run: NotRequired[int]
-    train_seconds: NotRequired[float]
-    rejection: NotRequired[dict[str, float] | None]
-    stream: NotRequired[StreamChoice]
 
 
 class Run:
@@ -412,40 +326,6 @@ class Run:
         return outputs
 
 
-def new_run(
-    config: TrainConfig, *, facts: dict[str, Any], utterances: Sequence[Utterance], learnt_from: Iterable[str] = ()
-) -> Run:
-    """Make a folder of its own for a training: all of its first files, or no folder at all.
-
-    Args:
-        config: the settings; its `out` is where the folder is made.
-        facts: what goes into `run.json`.
-        utterances: the recordings, with their splits.
-        learnt_from: the `content_hash` of each recording that earlier runs have handed on.
-
-    Raises:
-        OSError: `config.out` cannot be written.
-    """
-    out = Path(config.out)
-    now = datetime.datetime.now().astimezone()
-    facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
-    with atomic.staging_folder(out) as made:
-        beside = Path(made)
-        (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n", "utf-8")
-        (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        write_manifest(beside / MANIFEST, utterances)
-        write_hashes(beside / LEARNT_FROM, learnt_from)
-        # Every run's folder has files from the start, so that no other can be renamed onto it.
-        path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
-    return Run(path, config, facts)
-
-
-def write_hashes(path: Path, hashes: Iterable[str]) -> None:
-    """Write hashes of recordings, one a line; no file for none."""
-    if lines := sorted(hashes):
-        path.write_text("\n".join(lines) + "\n", "utf-8")
-
-
 def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder, or else the preset of that name.
 
@@ -479,7 +359,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
             "train anew",
         ) from error
-    _check_facts(path / FACTS, facts, config)
+    check_facts(path / FACTS, facts, config)
     return Run(path, config, facts)
 
 
@@ -497,60 +377,6 @@ def from_preset(name: str) -> Run:
     return load_run(folder)
 
 
-def list_runs(out: str | os.PathLike[str] = "runs") -> list[Path]:
-    """The runs' folders under `out`, oldest first."""
-    # A name with a dot is a folder that was being filled.
-    found = [path.parent for path in Path(out).glob(f"[!.]*/{FACTS}")]
-    return sorted(found, key=lambda path: (path / FACTS).stat().st_mtime)
-
-
-def update_facts(run: Run, **facts: Any) -> None:
-    """Add to `run.json`."""
-    run.facts.update(facts)
-    text = json.dumps(run.facts, indent=2, ensure_ascii=False) + "\n"
-    atomic.write_bytes(run.path / FACTS, text.encode())
-
-
-def provenance() -> dict[str, Any]:
-    """Versions of what a result hangs on, the machine, and the command."""
-    versions = {"kerasr": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # JAX alone needs no TensorFlow.
-            continue
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
-    command = shell_line(["python", *sys.orig_argv[1:]])
-    return {"versions": versions, "machine": machine, "command": command}
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def _import_layers() -> None:
     """Loading a `.keras` file needs the classes of its layers to be registered."""
     import kerasr.layers  # noqa: F401
-
-
-def _check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
-    """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
-    if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
-        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
-
-
-def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:
-    width = config.features.num_features
-    most = float(np.finfo(np.float32).max)
-    for name, least in (("mean", -most), ("std", float(np.finfo(np.float32).tiny))):
-        values = statistics[name]
-        if len(values) != width or not all(least <= value <= most for value in values):
-            return f"statistics: {name} is not {width} numbers, one for each feature"
-    return None

@@ -1,0 +1,103 @@
+"""A run's folder: everything that a training leaves behind, and everything that is needed to repeat it.
+
+config.json     the resolved settings
+run.json        labels, split rule, fingerprint of the recordings, versions, machine, what really ran
+manifest.csv    the recordings, each with its split and a hash of its content
+learnt_from.txt the hashes of recordings that the weights know and the manifest does not list: of earlier runs, or a
+                preset's own
+model.keras     waveform to logits: the best weights so far, with the front-end and its statistics
+history.csv     one row an epoch
+run.lock        who trains it, while someone does (`kerasr.core.locks`)
+checkpoint.npz  where to go on after a kill
+metrics.json, report.html, pictures/    written by the evaluation
+"""
+
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+
+from kerasr.config import TrainConfig, fault_of_json, shorten
+from kerasr.errors import UserError
+
+# Counted up when a run's files change in a way that an older or newer kerasr cannot read.
+FORMAT = 1
+CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
+HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
+LEARNT_FROM = "learnt_from.txt"
+
+
+class CorpusFacts(TypedDict):
+    """What `run.json` says of the recordings."""
+
+    name: str
+    source: str
+    licence: str
+    labels: list[str]
+    noise: list[str]
+    fingerprint: str
+
+
+class Statistics(TypedDict):
+    """Mean and standard deviation of each feature over the training split."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class Remark(TypedDict):
+    """A `kerasr.judgement.Judgement`."""
+
+    code: str
+    text: str
+
+
+class StreamChoice(TypedDict):
+    """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
+
+    threshold: float
+    judgements: NotRequired[list[Remark]]
+
+
+class RunFacts(TypedDict):
+    """What is read of `run.json`; a training and an evaluation write more, and add some of these at their end."""
+
+    corpus: CorpusFacts
+    statistics: Statistics
+    status: str
+    split_rule: str
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    started: NotRequired[str]
+    command: NotRequired[str]
+    test_copies: NotRequired[int]
+    test_clips_heard: NotRequired[int]
+    train_speakers: NotRequired[list[str]]
+    voices: NotRequired[dict[str, Any]]
+    negatives: NotRequired[dict[str, Any]]
+    backend: NotRequired[str]
+    device: NotRequired[str]
+    precision: NotRequired[str]
+    parameters: NotRequired[int]
+    macs: NotRequired[int | None]
+    best_epoch: NotRequired[int]
+    epochs_run: NotRequired[int]
+    train_seconds: NotRequired[float]
+    rejection: NotRequired[dict[str, float] | None]
+    stream: NotRequired[StreamChoice]
+
+
+def check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
+    """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
+    if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
+        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
+
+
+def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:
+    width = config.features.num_features
+    most = float(np.finfo(np.float32).max)
+    for name, least in (("mean", -most), ("std", float(np.finfo(np.float32).tiny))):
+        values = statistics[name]
+        if len(values) != width or not all(least <= value <= most for value in values):
+            return f"statistics: {name} is not {width} numbers, one for each feature"
+    return None
