@@ -18,7 +18,7 @@ from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
 from kerasr.runs.run import Run
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results"
 

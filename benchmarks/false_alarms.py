@@ -36,8 +36,8 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
-from kerasr.intervals import binomial_interval, rate_interval
+from kerasr.evaluation.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
+from kerasr.evaluation.intervals import binomial_interval, rate_interval
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run
 

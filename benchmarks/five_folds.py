@@ -30,8 +30,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from kerasr.config import to_json
 from kerasr.data import Utterance, load_corpus
 from kerasr.data.corpora.speech_commands import OTHERS, SILENCE, UNKNOWN, WANTED
+from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.recipes import get_recipe
-from kerasr.report import evaluate_run
 
 RESULTS = Path(__file__).parent / "results" / "five_folds"
 NUM_FOLDS = 5

@@ -35,7 +35,7 @@ from kerasr.config import Augmentation, FeatureSpec, TrainConfig
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus
 from kerasr.data.pipeline import Pipeline
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 SPEC = FeatureSpec(kind="mfcc", sample_rate=8000, n_fft=256, win_length=200, hop_length=80)

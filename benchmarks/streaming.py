@@ -27,10 +27,10 @@ import tensorflow as tf
 from kerasr.core.provenance import provenance
 from kerasr.exporters import export_litert
 from kerasr.inference.compiled import attach_front_ends
-from kerasr.listening import Ear, Listener, open_ear
 from kerasr.models.registry import builder, model_facts
 from kerasr.presets import preset_folder
 from kerasr.runs.run import Run, load_run
+from kerasr.streaming.listener import Ear, Listener, open_ear
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
 PRESET = "digits"

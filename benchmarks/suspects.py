@@ -21,9 +21,9 @@ from _parts import measure_parts, parse_arguments, read_parts
 from rich.console import Console
 
 import kerasr
+from kerasr.curation.label_errors import find_suspects
 from kerasr.data import Utterance, load_corpus, split_corpus, write_manifest
-from kerasr.preparation import prepare_run
-from kerasr.suspects import find_suspects
+from kerasr.training.preparation import prepare_run
 
 PARTS = {"recipe": {}, "no-average": {"ema": 0.0}}
 # Epochs of the run; a fold has a third of them.

@@ -27,7 +27,7 @@ from _parts import accuracy_by_speaker, is_right, processor_seconds, write_resul
 
 from kerasr.config import TrainConfig, to_json
 from kerasr.recipes import get_recipe
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "unseen_speakers"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

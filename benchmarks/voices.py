@@ -24,7 +24,7 @@ from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
 from kerasr.recipes import get_recipe
 from kerasr.recipes.voices import FLITE_CLIPS
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 DIGITS = "zero,one,two,three,four,five,six,seven,eight,nine"
 COMMANDS = "yes,no,up,down,left,right,on,off,stop,go"

@@ -81,8 +81,8 @@ def make_preset(
         UserError: the name will not do, the run has not ended or is too large, or its test clips trained it.
     """
     from kerasr.data import write_manifest
-    from kerasr.rejection import choose_rejection
-    from kerasr.report import evaluate_run
+    from kerasr.evaluation.evaluator import evaluate_run
+    from kerasr.evaluation.rejection import choose_rejection
     from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL
     from kerasr.runs.folder import write_hashes
     from kerasr.runs.run import load_run

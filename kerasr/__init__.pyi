@@ -1,16 +1,19 @@
 from . import models as models
 from .audio import Features as Features
-from .comparison import compare_runs as compare_runs
 from .config import Augmentation as Augmentation
 from .config import FeatureSpec as FeatureSpec
 from .config import OptimizerConfig as OptimizerConfig
 from .config import TrainConfig as TrainConfig
+from .curation.active_learning import rank_unlabelled as rank_unlabelled
+from .curation.label_errors import find_suspects as find_suspects
 from .data import Corpus as Corpus
 from .data import Utterance as Utterance
 from .data import load_corpus as load_corpus
 from .data import make_datasets as make_datasets
 from .data import split_corpus as split_corpus
 from .errors import UserError as UserError
+from .evaluation.comparison import compare_runs as compare_runs
+from .evaluation.evaluator import evaluate_run as evaluate_run
 from .exporters import export_litert as export_litert
 from .exporters import export_onnx as export_onnx
 from .exporters import export_serving as export_serving
@@ -22,14 +25,11 @@ from .models.registry import register_model as register_model
 from .presets import list_presets as list_presets
 from .recipes import get_recipe as get_recipe
 from .recipes import list_recipes as list_recipes
-from .report import evaluate_run as evaluate_run
 from .runs.folder import list_runs as list_runs
 from .runs.run import Run as Run
 from .runs.run import from_preset as from_preset
 from .runs.run import load_run as load_run
-from .suspects import find_suspects as find_suspects
-from .training import resume_run as resume_run
-from .training import train_recipe as train_recipe
-from .unlabelled import rank_unlabelled as rank_unlabelled
+from .training.trainer import resume_run as resume_run
+from .training.trainer import train_recipe as train_recipe
 
 __version__: str

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from kerasr.comparison import compare_runs
+    from kerasr.evaluation.comparison import compare_runs
     from kerasr.runs.run import load_run
 
     runs = [load_run(path) for path in config.runs]

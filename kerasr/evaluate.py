@@ -15,7 +15,7 @@ from kerasr.presets import presets_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kerasr.report import Evaluation
+    from kerasr.evaluation.evaluator import Evaluation
 
 DESCRIPTION = """
 Measure a run and write metrics.json, report.html and pictures/.
@@ -128,7 +128,7 @@ def _stream(config: EvaluateConfig) -> None:
     from rich.text import Text
 
     from kerasr.core.scores import format_alarms, format_missed
-    from kerasr.detection import evaluate_stream
+    from kerasr.evaluation.stream import evaluate_stream
     from kerasr.runs.run import load_run
 
     run = load_run(config.run)
@@ -167,11 +167,11 @@ def _rank(config: EvaluateConfig) -> None:
 
     run = load_run(config.run)
     if config.unlabelled is None:
-        from kerasr.suspects import find_suspects
+        from kerasr.curation.label_errors import find_suspects
 
         ranking, what = find_suspects(run, folds=config.folds), "training clips have a label to look at"
     else:
-        from kerasr.unlabelled import rank_unlabelled
+        from kerasr.curation.active_learning import rank_unlabelled
 
         out = Path(config.out) if config.out else None
         ranking = rank_unlabelled(run, config.unlabelled, out=out, max_bad=config.max_bad)
@@ -192,7 +192,7 @@ def _measure(config: EvaluateConfig) -> None:
     import json
 
     from kerasr.data import load_corpus
-    from kerasr.report import evaluate_run
+    from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.runs.run import load_run
 
     run = load_run(config.run)

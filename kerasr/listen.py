@@ -21,7 +21,7 @@ from kerasr.presets import presets_line
 if TYPE_CHECKING:
     import numpy as np
 
-    from kerasr.listening import Heard, Listener
+    from kerasr.streaming.listener import Heard, Listener
 
 DESCRIPTION = """
 Hear words as they are spoken: from the microphone, from a recording, or from another program.
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
             "settings-conflict", "--sample-rate is of the standard input or the microphone: a file says its own"
         )
     import_quietly()
-    from kerasr.listening import Listener, listen, open_ear
+    from kerasr.streaming.listener import Listener, listen, open_ear
 
     listener = Listener(open_ear(config.model, carry_state=config.carry_state), config.options)
     chunks = open_source(config, listener.ear.sample_rate)
@@ -124,7 +124,7 @@ def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.
     """What is heard, line by line; on a terminal with the sound's level below."""
     from rich.live import Live
 
-    from kerasr.listening import describe_heard
+    from kerasr.streaming.listener import describe_heard
 
     console = make_console()
     if config.json or not console.is_terminal:

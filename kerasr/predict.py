@@ -102,7 +102,7 @@ def main(argv: list[str]) -> None:
 
 def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     """A function that draws why a recording is heard as it is, and gives the picture's path."""
-    from kerasr.explain import Explainer
+    from kerasr.inference.attribution import Explainer
     from kerasr.report import write_explanation
 
     explainer = Explainer(run.front_ends, run.network)

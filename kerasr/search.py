@@ -16,7 +16,7 @@ from kerasr.core.console import make_console
 from kerasr.recipes import get_recipe
 
 if TYPE_CHECKING:
-    from kerasr.tuning import Search
+    from kerasr.training.search import Search
 
 DESCRIPTION = """
 Search a recipe's settings: train many times, and keep the values that do best on the validation split.
@@ -27,7 +27,7 @@ Search a recipe's settings: train many times, and keep the values that do best o
 A range low..high is of whole numbers where both ends and the setting are, and searched by orders of magnitude where the
 ends are far apart; choices stand between |. The same command goes on after a kill, and with more --trials searches
 further. The test split is not heard: train the best, as the last line says, and its report is as honest as any other.
-Where one machine is not enough, kerasr.tuning says how Ray Tune takes over.
+Where one machine is not enough, kerasr.training.search says how Ray Tune takes over.
 """
 
 
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     config = parse(SearchConfig, argv, command="search", description=DESCRIPTION, default=default)
     check_bounds(config)
     import_quietly()
-    from kerasr.tuning import Search, parse_space
+    from kerasr.training.search import Search, parse_space
 
     space = parse_space(config.space)
     out = config.train.out if value_of("--out", argv) else f"runs/searches/{recipe}"
@@ -110,7 +110,7 @@ def _flag(name: str, value: Any, config: TrainConfig) -> list[str]:
     group, dot, field = name.replace("_", "-").rpartition(".")
     if not isinstance(value, bool):
         return [f"--{group}{dot}{field}", str(value)]
-    from kerasr.tuning import with_values
+    from kerasr.training.search import with_values
 
     same = with_values(config, {name: value}) == config
     return [] if same else [f"--{group}{dot}{'' if value else 'no-'}{field}"]

@@ -51,8 +51,8 @@ def main(argv: list[str]) -> None:
     else:
         path, config = "", parse_config(argv)
     import_quietly()
-    from kerasr.report import evaluate_run
-    from kerasr.training import resume_run, train_recipe
+    from kerasr.evaluation.evaluator import evaluate_run
+    from kerasr.training.trainer import resume_run, train_recipe
 
     console = make_console()
     run = train_recipe(config, console=console) if config else resume_run(path, console=console)

@@ -66,7 +66,7 @@ def tone_run(tones, tmp_path_factory) -> Path:
     """A finished run that tells the tones apart; a test that changes it takes a copy."""
 
     from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
-    from kerasr.training import train_recipe
+    from kerasr.training.trainer import train_recipe
 
     config = TrainConfig(
         data=str(tones),

@@ -13,8 +13,8 @@ from scipy import stats
 from test_report import assert_legible
 
 from kerasr import compare
-from kerasr.comparison import compare_runs, paired_test
 from kerasr.data import read_manifest, write_manifest
+from kerasr.evaluation.comparison import compare_runs, paired_test
 from kerasr.report import draw_cost, draw_differences
 from kerasr.runs.folder import write_hashes
 from kerasr.runs.run import load_run

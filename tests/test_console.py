@@ -21,7 +21,7 @@ from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
 from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
-from kerasr.summary import print_summary
+from kerasr.training.summary import print_summary
 
 HOUSE = Path(__file__).parents[1] / "kerasr"
 

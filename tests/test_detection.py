@@ -8,11 +8,11 @@ import pytest
 from _errors import raises
 
 from kerasr import evaluate
-from kerasr.detection import alarm_threshold, evaluate_stream, make_scene, score
+from kerasr.evaluation.stream import alarm_threshold, evaluate_stream, make_scene, score
 from kerasr.exporters import export_litert
-from kerasr.listening import Ear, Listener, Windows, open_ear, run_ear
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import from_preset, load_run
+from kerasr.streaming.listener import Ear, Listener, Windows, open_ear, run_ear
 
 # An ear of half a second that knows two words, and is not asked to hear.
 SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Windows(np.zeros, 500, hop))

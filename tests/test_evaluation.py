@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from kerasr.evaluation import compute_metrics
+from kerasr.evaluation.metrics import compute_metrics
 
 LABELS = ("zero", "one", "two")
 

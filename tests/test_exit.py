@@ -14,12 +14,12 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr.checkpoint import load_checkpoint
 from kerasr.config import to_json
 from kerasr.core.interruption import Interruption
-from kerasr.data.pipeline import ClipCache
+from kerasr.data.cache import ClipCache
 from kerasr.errors import UserError
-from kerasr.training import resume_run, train_recipe
+from kerasr.training.checkpoint import load_checkpoint
+from kerasr.training.trainer import resume_run, train_recipe
 
 # Trainings that end in different ways while batches are being read; in children of one process, since importing takes
 # longer than all else. A child that hangs ends by SIGALRM.
@@ -30,7 +30,7 @@ from kerasr.core import cli
 from kerasr.config import TrainConfig, from_json
 from kerasr.data import pipeline
 from kerasr.errors import UserError
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 read, name, config = pipeline.read_clip, "", from_json(TrainConfig, json.loads(sys.argv[1]))
 
@@ -108,7 +108,7 @@ def test_ctrl_c_before_the_first_step_says_that_nothing_is_learnt(short_config, 
 
     with pytest.raises(KeyboardInterrupt, match=r"nothing had been learnt yet; begin again with .* --resume"):
         train_recipe(short_config, console=quiet(), callbacks=[Early()])
-    monkeypatch.setattr("kerasr.training.prepare_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("kerasr.training.trainer.prepare_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match="nothing is saved"):
         train_recipe(short_config, console=quiet())
 

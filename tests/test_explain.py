@@ -14,7 +14,7 @@ from keras import ops
 from kerasr import audio, predict
 from kerasr.audio.features import Features, mel_matrix
 from kerasr.config import FeatureSpec
-from kerasr.explain import Explainer, last_picture
+from kerasr.inference.attribution import Explainer, last_picture
 from kerasr.models.registry import builder, list_models
 from kerasr.runs.run import load_run
 

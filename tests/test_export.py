@@ -27,9 +27,9 @@ from kerasr.core import cli
 from kerasr.data.clips import read_clip
 from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
 from kerasr.exporters.check import Check, take_clips
-from kerasr.listening import open_ear
 from kerasr.models.registry import list_models, model_facts
 from kerasr.runs.run import load_run
+from kerasr.streaming.listener import open_ear
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from rich.console import Console
 from kerasr import audio, train
 from kerasr.config import TrainConfig
 from kerasr.data import Utterance, load_corpus, split_corpus
-from kerasr.evaluation import THRESHOLDS
-from kerasr.false_alarms import (
+from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.evaluation.false_alarms import (
     HARD,
     HARD_REPEATS,
     NEGATIVE,
@@ -26,10 +26,10 @@ from kerasr.false_alarms import (
     repeat_hard,
     score_stretches,
 )
-from kerasr.report import evaluate_run
+from kerasr.evaluation.metrics import THRESHOLDS
 from kerasr.runs.run import load_run
-from kerasr.runtime import decide_runtime
-from kerasr.training import _pipelines, train_recipe
+from kerasr.training.runtime import decide_runtime
+from kerasr.training.trainer import _pipelines, train_recipe
 
 
 def tone(seconds, pitch, rate=8000):

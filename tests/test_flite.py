@@ -17,7 +17,7 @@ from kerasr.data import Corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.flite import VOICES, check_flite, read_flite
 from kerasr.data.corpora.load import speak_training_clips
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 WORDS = {"yes": ["yes"], "go on": ["go on", "carry on"]}
 

@@ -1,66 +1,72 @@
-"""The house stands floor on floor: a module imports only from below, and frameworks come in where they may."""
+"""The packages stand floor on floor: each imports only from below, and frameworks come in where they may."""
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 HOUSE = Path(__file__).parents[1] / "kerasr"
 
-# One line a floor, lowest first. A room is a module or a package (with all that is in it); it may import from lower
-# floors, and on its own floor from the rooms that stand before it. So no two rooms can import each other.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "core", "config", "presets"),
-    ("audio", "layers", "stream"),
-    ("models", "data"),
-    ("tasks",),
-    (
-        "checkpoint",
-        "recipes",
-        "inference",
-        "runs",
-        "intervals",
-        "evaluation",
-        "rejection",
-        "callbacks",
-        "explain",
-        "false_alarms",
-        "judgement",
-        "report",
-        "comparison",
-        "runtime",
-        "learner",
-        "optimizers",
-        "transfer",
-        "preparation",
-        "summary",
-        "training",
-        "tuning",
-        "suspects",
-        "unlabelled",
-        "streaming",
-        "serving",
-        "exporters",
-        "listening",
-        "detection",
-    ),
-    (
-        "train",
-        "evaluate",
-        "predict",
-        "export",
-        "serve",
-        "listen",
-        "compare",
-        "search",
-        "record",
-        "runs",
-        "models.__main__",
-    ),
+# Packages, lowest first: each imports only from those before it.
+FLOORS = (
+    "errors",
+    "core",
+    "config",
+    "audio",
+    "layers",
+    "data",
+    "models",
+    "tasks",
+    "presets",
+    "recipes",
+    "inference",
+    "runs",
+    "report",
+    "streaming",
+    "evaluation",
+    "training",
+    "curation",
+    "serving",
+    "exporters",
 )
-WALLED = {2, 5}  # floors whose rooms may not see each other: a builder sees features only, a command no other command
-COMMANDS = FLOORS[5]
+# What stands at the top of the house beside them; a command may import from every package and from no other command.
+COMMANDS = ("train", "evaluate", "predict", "export", "serve", "listen", "compare", "search", "record")
+MAINS = ("models.__main__", "runs.__main__")
+# The packages that know no framework, and those that know no TensorFlow.
+PLAIN = FLOORS[: FLOORS.index("audio")]
+PURE_KERAS = ("audio", "layers", "models")
+
+MAX_LINES, MAX_PARAMETERS = 420, 15
+
+# Where somebody who knows the field, and not this house, would look first.
+GUESSES = {
+    "the training loop": ("training/trainer.py", "train_recipe"),
+    "checkpoints": ("training/checkpoint.py", "save_checkpoint"),
+    "optimizers": ("training/optimizers.py", "make_optimizer"),
+    "hyperparameter search": ("training/search.py", "Search"),
+    "transfer learning": ("training/transfer.py", "copy_encoder"),
+    "the front-end": ("audio/features.py", "Features"),
+    "MFCCs": ("audio/features.py", "mfcc"),
+    "reading a recording": ("audio/files.py", "read"),
+    "the microphone": ("audio/microphone.py", "Microphone"),
+    "settings of augmentation": ("config/augmentation.py", "Augmentation"),
+    "settings of a training": ("config/train.py", "TrainConfig"),
+    "ResNet18": ("models/keyword/resnet.py", "ResNet18"),
+    "the list of models": ("models/registry.py", "list_models"),
+    "the input pipeline": ("data/pipeline.py", "Pipeline"),
+    "splits": ("data/splits.py", "split_corpus"),
+    "a run": ("runs/run.py", "Run"),
+    "attribution": ("inference/attribution.py", "Explainer"),
+    "confidence intervals": ("evaluation/intervals.py", "mean_interval"),
+    "comparing two models": ("evaluation/comparison.py", "compare_runs"),
+    "label errors": ("curation/label_errors.py", "find_suspects"),
+    "active learning": ("curation/active_learning.py", "rank_unlabelled"),
+    "the export to TensorFlow Serving": ("exporters/serving.py", "export_serving"),
+    "recurrent layers": ("layers/recurrent.py", "MaskedRNN"),
+}
+
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "librosa", "sklearn", "matplotlib"}
 PRIVATE = ("keras.src", "tensorflow.python")
 
@@ -71,16 +77,13 @@ MODULES = {
 }
 
 
-def room_of(module: str) -> tuple[int, int, str]:
-    """Floor, place on it and name of the room that holds `module`, named without `kerasr.`."""
-    module = module.removesuffix(".__init__")
-    for floor, rooms in reversed(list(enumerate(FLOORS))):
-        for place, room in enumerate(rooms):
-            if module == room or module.startswith(f"{room}."):
-                return floor, place, room
-    pytest.fail(
-        f"kerasr.{module} has no floor: add it to FLOORS in {Path(__file__).name} and to CONTRIBUTING.md's table"
-    )
+def package_of(module: str) -> str:
+    """The package that holds `module`, named without `kerasr.`, or the command that it is."""
+    if module in COMMANDS or module in MAINS:
+        return module
+    package = module.split(".")[0]
+    assert package in FLOORS, f"kerasr.{module} is on no floor: a verb at the top is a command, a noun is a package"
+    return package
 
 
 def imports(module: str) -> Iterator[tuple[str, bool, int]]:
@@ -122,39 +125,70 @@ def starts_with(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
+def is_command(module: str) -> bool:
+    """Whether it parses arguments, calls and prints."""
+    return module in COMMANDS or module in MAINS
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_only_from_below(module):
-    floor, place, room = room_of(module)
+    package = package_of(module)
     for name, _, line in imports(module):
         target = house_room(name)
         if target is None:
             continue
-        where = f"{MODULES[module]}:{line}"
-        assert target, f"{where} imports {name} from the top of kerasr: import it from the module that defines it"
-        other_floor, other_place, other_room = room_of(target)
-        if other_room == room:
-            continue
-        assert other_floor <= floor, f"{where} is on floor {floor} and imports {name} from floor {other_floor}"
-        if other_floor == floor:
-            assert floor not in WALLED, f"{where} imports {name}: {room} and {other_room} may not see each other"
-            assert other_place < place, f"{where} imports {name}, which stands after {room} in FLOORS"
+        where = f"{MODULES[module]}:{line} imports {name}"
+        assert target, f"{where} from the top of kerasr: import it from the module that defines it"
+        other = package_of(target)
+        assert not is_command(other), f"{where}, and nobody imports a command"
+        if not is_command(module) and other != package:
+            assert FLOORS.index(other) < FLOORS.index(package), f"{where}, which stands above {package}"
+
+
+def test_no_modules_import_each_other():
+    """Not in a round either; what a function imports as it runs counts too."""
+    graph = {
+        module: {target for name, _, _ in imports(module) if (target := house_room(name)) and target in MODULES}
+        for module in MODULES
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"these import each other: {' <- '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_frameworks_come_in_where_they_may(module):
-    floor, _, room = room_of(module)
+    package = package_of(module)
     for name, at_once, line in imports(module):
         where = f"{MODULES[module]}:{line} imports {name}"
         assert not any(starts_with(name, private) for private in PRIVATE), f"{where}, which is private to its package"
         if starts_with(name, "tensorflow"):
-            may = floor > 2 or room == "data" or (module == "layers.kernels" and not at_once)
-            assert may, f"{where}: floors 0, 1 and the models know no TensorFlow"
+            inside = module == "layers.kernels" and not at_once
+            assert inside or package not in (*PLAIN, *PURE_KERAS), f"{where}: {package} knows no TensorFlow"
         if starts_with(name, "keras"):
-            assert floor > 0, f"{where}: floor 0 is plain data and knows no framework"
-        if room in COMMANDS and name.split(".")[0] in FRAMEWORKS:
+            assert package not in PLAIN, f"{where}: {package} is plain data and knows no framework"
+        if is_command(module) and name.split(".")[0] in FRAMEWORKS:
             assert not at_once, f"{where} on being imported: a command does so only after its arguments are parsed"
 
 
-def test_every_room_stands():
-    for room in (room for rooms in FLOORS for room in rooms):
-        assert room in MODULES or f"{room}.__init__" in MODULES, f"FLOORS names {room}, and there is no such module"
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_are_short_enough_to_read(module):
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert text.count("\n") <= MAX_LINES, f"{MODULES[module]} is longer than {MAX_LINES} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+            assert len(arguments) <= MAX_PARAMETERS, f"{MODULES[module]}:{node.lineno}: {node.name} takes too many"
+
+
+def test_every_package_and_command_stands():
+    for name in (*FLOORS, *COMMANDS, *MAINS):
+        assert name in MODULES or f"{name}.__init__" in MODULES, f"there is no kerasr.{name}"
+
+
+@pytest.mark.parametrize("thing", GUESSES)
+def test_a_strangers_guess_holds(thing):
+    path, name = GUESSES[thing]
+    names = {node.name for node in ast.parse((HOUSE / path).read_text("utf-8")).body if hasattr(node, "name")}
+    assert name in names, f"{thing}: {path} does not define {name}"

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm, poisson, t
 
-from kerasr import intervals
-from kerasr.comparison import judge, paired_test
 from kerasr.core.scores import format_alarms, format_interval, format_missed
-from kerasr.evaluation import compute_metrics
-from kerasr.false_alarms import alarm_rate
-from kerasr.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
+from kerasr.evaluation import intervals
+from kerasr.evaluation.comparison import judge, paired_test
+from kerasr.evaluation.false_alarms import alarm_rate
+from kerasr.evaluation.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
+from kerasr.evaluation.metrics import compute_metrics
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from kerasr import audio, compare, evaluate
 from kerasr.audio.features import Features
 from kerasr.core.console import make_console
 from kerasr.data.corpora.folder import read_folder
-from kerasr.evaluation import compute_metrics
+from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.evaluation.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
+from kerasr.evaluation.metrics import compute_metrics
 from kerasr.inference.compiled import attach_front_ends
-from kerasr.judgement import judge_run, judge_scores, judge_stream, judge_test, judge_validation
 from kerasr.models.registry import builder
-from kerasr.report import draw_cost, evaluate_run
+from kerasr.report import draw_cost
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
 

@@ -17,20 +17,20 @@ from _shared import SPEC, quiet
 
 from kerasr import audio, train
 from kerasr.audio.features import Features
-from kerasr.callbacks import Keeper
-from kerasr.checkpoint import load_checkpoint
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
 from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
-from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.known import KnownRecordings
-from kerasr.data.pipeline import Pipeline, draw_evenly
-from kerasr.learner import GROUP_STEP, Learner
-from kerasr.report import evaluate_run
+from kerasr.data.pipeline import Pipeline
+from kerasr.data.sampling import class_weights, draw_evenly, find_groups, find_strata
+from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
 from kerasr.tasks import task_for
-from kerasr.training import resume_run, train_recipe
-from kerasr.transfer import add_pseudo_labels, heard_before
+from kerasr.training.callbacks import Keeper
+from kerasr.training.checkpoint import load_checkpoint
+from kerasr.training.learner import GROUP_STEP, Learner
+from kerasr.training.trainer import resume_run, train_recipe
+from kerasr.training.transfer import add_pseudo_labels, heard_before
 
 WORDS = task_for(("a", "b", "c"), None)
 
@@ -524,7 +524,8 @@ def test_jax_learns_in_every_way_too(everything):
     out = Path(config.out) / "jax"
     code = (
         "import json, sys; from kerasr.config import TrainConfig, from_json; "
-        "from kerasr.training import train_recipe; train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
+        "from kerasr.training.trainer import train_recipe; "
+        "train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
     )
     command = [sys.executable, "-c", code, json.dumps(to_json(replace(config, out=str(out), xla="auto")))]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True)

@@ -17,9 +17,9 @@ from kerasr.audio.microphone import Microphone
 from kerasr.config import ListenOptions
 from kerasr.exporters import export_litert
 from kerasr.listen import View
-from kerasr.listening import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import load_run
+from kerasr.streaming.listener import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
 
 
 def loudness(windows):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kerasr.config import OptimizerConfig
-from kerasr.optimizers import Muon, is_hidden_kernel, make_optimizer, orthogonal
+from kerasr.training.optimizers import Muon, is_hidden_kernel, make_optimizer, orthogonal
 
 
 def dense_model():

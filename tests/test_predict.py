@@ -18,7 +18,7 @@ from kerasr import audio, evaluate, predict
 from kerasr.core import cli
 from kerasr.errors import UserError
 from kerasr.runs.run import load_run
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import kerasr
 from kerasr import evaluate, predict
 from kerasr.data import load_corpus, read_manifest, write_manifest
 from kerasr.errors import UserError
-from kerasr.report import evaluate_run
+from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts, write_hashes
 from kerasr.runs.run import from_preset, load_run
 from kerasr.train import parse_config

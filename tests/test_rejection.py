@@ -9,11 +9,11 @@ import pytest
 from _shared import quiet
 
 from kerasr import predict
-from kerasr.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
-from kerasr.report import evaluate_run
+from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.evaluation.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 
 
 def made_up(num_clips, seed=0):

@@ -18,7 +18,8 @@ from matplotlib.text import Text
 from kerasr.core import atomic
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, with_hashes, write_manifest
-from kerasr.evaluation import compute_metrics
+from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.evaluation.metrics import compute_metrics
 from kerasr.report import (
     Clip,
     draw_calibration,
@@ -29,11 +30,10 @@ from kerasr.report import (
     draw_groups,
     draw_speakers,
     draw_training,
-    evaluate_run,
     style,
     write_report,
 )
-from kerasr.report.pictures import evidence_colours
+from kerasr.report.figures import evidence_colours
 from kerasr.runs.run import load_run
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]

@@ -10,12 +10,12 @@ import pytest
 from _errors import raises
 
 from kerasr import search as command
-from kerasr import train, tuning
+from kerasr import train
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe
 from kerasr.runs.run import load_run
-from kerasr.tuning import Search, Span, parse_space, run_trial, with_values
+from kerasr.training.search import STARTUP_TRIALS, Search, Span, parse_space, run_trial, with_values
 
 pytest.importorskip("optuna")
 
@@ -109,7 +109,7 @@ def trained(monkeypatch):
 
     made_up.fault = made_up.low = None
     made_up.made = made
-    monkeypatch.setattr(tuning, "run_trial", made_up)
+    monkeypatch.setattr("kerasr.training.search.run_trial", made_up)
     return made_up
 
 
@@ -162,11 +162,11 @@ def test_a_killed_trial_goes_on_in_its_folder(trained, tmp_path):
 
 def test_a_hopeless_trial_is_given_up(trained, tmp_path):
     search = Search(TrainConfig(), parse_space(SPACE), tmp_path)
-    for _ in range(tuning.STARTUP_TRIALS):
+    for _ in range(STARTUP_TRIALS):
         assert search.run_next().state.name == "COMPLETE"
     trained.low = 0.1
     assert search.run_next().state.name == "PRUNED"
-    assert len(search.trials) == tuning.STARTUP_TRIALS + 1
+    assert len(search.trials) == STARTUP_TRIALS + 1
 
 
 def test_a_trial_that_goes_wrong_is_counted_unless_it_is_the_first(trained, tmp_path):

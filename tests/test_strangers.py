@@ -17,12 +17,12 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr.checkpoint import load_checkpoint, save_checkpoint
 from kerasr.errors import UserError
-from kerasr.listening import run_ear
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
-from kerasr.training import resume_run
+from kerasr.streaming.listener import run_ear
+from kerasr.training.checkpoint import load_checkpoint, save_checkpoint
+from kerasr.training.trainer import resume_run
 
 NESTED = "[" * 100_000
 # What stands for another value: of each JSON type, and beyond what one expects of it.

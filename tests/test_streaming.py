@@ -8,8 +8,8 @@ from _errors import raises
 
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.models.registry import list_models
-from kerasr.stream import Stream, StreamFacts
-from kerasr.streaming import streaming_step, why_not_streaming
+from kerasr.streaming.client import Stream, StreamFacts
+from kerasr.streaming.step_model import streaming_step, why_not_streaming
 
 STREAMING = [facts for facts in list_models() if facts.stream_options is not None]
 # TCResNet14 is TCResNet8 with more blocks.

@@ -10,11 +10,11 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr import suspects
 from kerasr.config import TrainConfig
+from kerasr.curation import label_errors
+from kerasr.curation.label_errors import assign_folds, confident_suspects, find_suspects, margins
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
 from kerasr.runs.run import load_run
-from kerasr.suspects import assign_folds, confident_suspects, find_suspects, margins
 
 NUM_WRONG = 5
 
@@ -55,7 +55,7 @@ def test_wrong_labels_rank_first(mislabelled):
 def test_the_page_shows_and_plays_them_and_needs_nothing_else(mislabelled):
     _, _, ranking = mislabelled
     text = ranking.page.read_text(encoding="utf-8")
-    shown = min(ranking.num_clips, suspects.MAX_SHOWN)
+    shown = min(ranking.num_clips, label_errors.MAX_SHOWN)
     assert text.count("<audio") == text.count("<img") == shown
     addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", text)
     assert all(address.startswith("data:") for address in addresses)
@@ -71,7 +71,7 @@ def test_what_is_done_is_not_done_again(mislabelled, monkeypatch, tmp_path):
     def refuse(*_, **__):
         pytest.fail("trained again")
 
-    monkeypatch.setattr(suspects, "train_recipe", refuse)
+    monkeypatch.setattr(label_errors, "train_recipe", refuse)
     again = find_suspects(load_run(copy), folds=2, console=quiet())
     assert again.csv.read_bytes() == before
     assert sorted(item.name for item in (copy / "suspects" / "folds-2").iterdir()) == ["1.npy", "2.npy"]
@@ -96,7 +96,7 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
         with pytest.raises(Killed):
             find_suspects(load_run(copy), folds=2, console=quiet())
     (begun,) = kept.with_suffix("").glob("*/run.json")
-    monkeypatch.setattr(suspects, "train_recipe", lambda *_, **__: pytest.fail("begun anew"))
+    monkeypatch.setattr(label_errors, "train_recipe", lambda *_, **__: pytest.fail("begun anew"))
     find_suspects(load_run(copy), folds=2, console=quiet())
     assert not begun.exists()
     np.testing.assert_array_equal(np.load(kept), whole)
@@ -111,7 +111,7 @@ def test_a_fold_makes_no_clip_that_its_manifest_has(mislabelled, made):
     """The run's manifest lists the clips that were made for it: a fold that made them anew would list them twice."""
     run = load_run(mislabelled[0])
     run.config = replace(run.config, **made)
-    fold = suspects._fold_config(run, mislabelled[0] / "manifest.csv")
+    fold = label_errors._fold_config(run, mislabelled[0] / "manifest.csv")
     usual = TrainConfig()
     assert all(getattr(fold, name) == getattr(usual, name) for name in made)
 

@@ -21,10 +21,10 @@ from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import parse_words, read_synthetic
 from kerasr.data.manifest import SPLITS
-from kerasr.preparation import prepare_run
+from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.recipes.voices import REAL_ACCURACY, REAL_ACCURACY_WITH_FLITE, expect_of_people
-from kerasr.report import evaluate_run
-from kerasr.training import train_recipe
+from kerasr.training.preparation import prepare_run
+from kerasr.training.trainer import train_recipe
 
 needs_voices = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason='espeakng-loader is missing: pip install -e ".[voices]"'

@@ -14,22 +14,22 @@ import pytest
 from _errors import raises
 from _shared import SPEC, quiet
 
-from kerasr import runtime, training
 from kerasr.audio.features import change_speed
-from kerasr.callbacks import Position
-from kerasr.checkpoint import Checkpoint, load_checkpoint
 from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
-from kerasr.data.balance import class_weights
 from kerasr.data.manifest import Utterance, write_manifest
+from kerasr.data.sampling import class_weights
+from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.models import count_macs
-from kerasr.optimizers import make_optimizer
-from kerasr.preparation import decide_epochs, prepare_run
-from kerasr.report import evaluate_run
 from kerasr.runs.folder import list_runs
 from kerasr.runs.listing import describe_run
 from kerasr.runs.run import load_run
-from kerasr.runtime import decide_runtime, under_precision
-from kerasr.training import resume_run, train_recipe
+from kerasr.training import runtime, trainer
+from kerasr.training.callbacks import Position
+from kerasr.training.checkpoint import Checkpoint, load_checkpoint
+from kerasr.training.optimizers import make_optimizer
+from kerasr.training.preparation import decide_epochs, prepare_run
+from kerasr.training.runtime import decide_runtime, under_precision
+from kerasr.training.trainer import resume_run, train_recipe
 
 AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)
 
@@ -160,9 +160,9 @@ def test_a_run_is_trained_by_one_process_at_a_time(config):
 # A training that says of each checkpoint where it stands, and waits for a line before it goes on.
 TRAINING = """
 import json, sys
-from kerasr import callbacks
+from kerasr.training import callbacks
 from kerasr.config import TrainConfig, from_json
-from kerasr.training import train_recipe
+from kerasr.training.trainer import train_recipe
 from rich.console import Console
 
 save = callbacks.save_checkpoint
@@ -255,7 +255,7 @@ def test_the_kept_weights_and_statistics_are_the_running_average(config, monkeyp
             mean = momentum * mean + (1 - momentum) * value
         return mean
 
-    monkeypatch.setattr(training, "_loggers", lambda run: [Watch()])
+    monkeypatch.setattr(trainer, "_loggers", lambda run: [Watch()])
     run = train_recipe(
         replace(config, epochs=2, keep="last", optimizer=replace(config.optimizer, ema=0.5)), console=quiet()
     )
@@ -309,7 +309,7 @@ def test_a_training_that_patience_stopped_has_ended_for_a_resumed_one_too(config
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("kerasr.training.choose_rejection", die)
+        patch.setattr("kerasr.training.trainer.choose_rejection", die)
         with pytest.raises(Killed):
             train_recipe(config, console=quiet())
     (path,) = list_runs(config.out)
@@ -460,7 +460,7 @@ def test_jax_trains_what_tensorflow_can_load(config):
     out = Path(config.out)
     code = (
         "import json, sys, numpy as np; from kerasr.config import TrainConfig, from_json; "
-        "from kerasr.training import train_recipe, resume_run; "
+        "from kerasr.training.trainer import train_recipe, resume_run; "
         "run = train_recipe(from_json(TrainConfig, json.loads(sys.argv[1]))); "
         "np.save(sys.argv[2], run.probs([np.sin(np.arange(3000) / 5).astype('float32')]))"
     )

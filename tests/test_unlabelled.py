@@ -12,9 +12,9 @@ import pytest
 from _errors import raises
 
 from kerasr import audio
+from kerasr.curation.active_learning import draw_badge, last_inputs, rank_unlabelled
 from kerasr.models.registry import list_models
 from kerasr.runs.run import load_run
-from kerasr.unlabelled import draw_badge, last_inputs, rank_unlabelled
 
 # Of models that share a file, those after the first are for the full table.
 MODELS = [

@@ -8,10 +8,7 @@ import atexit
 import contextlib
 import gc
 import os
-import shutil
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -22,65 +19,15 @@ from kerasr import audio
 from kerasr.audio.features import Features, measure_statistics
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
+from kerasr.data.cache import ClipCache
 from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
+from kerasr.data.sampling import draw_evenly
 from kerasr.errors import UserError
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
 MAX_NOISE_SECONDS = 60.0
 ALL_NOISE_SECONDS = 960.0
-
-
-class ClipCache:
-    """Arrays of one clip each in a single nameless file, which the system frees when the process ends, however it ends.
-
-    Args:
-        folder: where the file is made.
-        size: number of clips.
-        width: values in one frame; 0 for waveforms, whose arrays have one dimension.
-        expected_bytes: what the clips will take, checked against the free space.
-
-    Raises:
-        UserError: the disk has less space than expected.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str], size: int, width: int, expected_bytes: int):
-        free = shutil.disk_usage(folder).free
-        if expected_bytes > free:
-            raise UserError(
-                "disk-full",
-                f"{folder}: the cache will take {expected_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free: "
-                "free some space, or train without --cache",
-            )
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it lives as long as the cache)
-        self._starts = np.full(size, -1, np.int64)
-        self._lengths = np.zeros(size, np.int32)
-        self._width = width
-        self._end = 0
-        self._lock = threading.Lock()
-
-    def __contains__(self, index: int) -> bool:
-        return self._starts[index] >= 0
-
-    def get(self, index: int) -> np.ndarray:
-        """The array put under `index`."""
-        with self._lock:
-            self._file.seek(self._starts[index])
-            data = self._file.read(4 * self._lengths[index])
-        array = np.frombuffer(data, np.float32)
-        return array.reshape(-1, self._width) if self._width else array
-
-    def put(self, index: int, array: np.ndarray) -> None:
-        """Keep an array; a second one under the same `index` is ignored."""
-        data = np.ascontiguousarray(array, np.float32).tobytes()
-        with self._lock:
-            if index in self:
-                return
-            self._file.seek(self._end)
-            self._file.write(data)
-            self._lengths[index] = array.size
-            self._starts[index] = self._end
-            self._end += len(data)
 
 
 class Pipeline:
@@ -314,25 +261,6 @@ def _stop_reading() -> None:
         if hasattr(sys, name):
             delattr(sys, name)
     gc.collect()
-
-
-def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
-    """As many clips as there are, evenly from each stratum: of a large one some, of a small one each again and again.
-
-    Args:
-        strata: `(clips,)` stratum of each clip, 0 to the number of strata less one, each with a clip.
-        seed: draws the clips; two draws of a stratum differ by one clip's count at most.
-
-    Returns:
-        `(clips,)` int32 indices, stratum after stratum in turn.
-    """
-    counts = np.bincount(strata).astype(np.int32)
-    starts = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
-    shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(strata)), seed)
-    grouped = tf.gather(shuffled, tf.argsort(tf.gather(tf.constant(strata), shuffled), stable=True))
-    position = tf.range(len(strata))
-    stratum = position % len(counts)
-    return tf.gather(grouped, tf.gather(starts, stratum) + position // len(counts) % tf.gather(counts, stratum))
 
 
 def make_datasets(

@@ -17,7 +17,7 @@ from kerasr.data.clips import pad_clips, read_clips
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.runs.run import Run
-from kerasr.stream import StreamFacts
+from kerasr.streaming.client import StreamFacts
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16

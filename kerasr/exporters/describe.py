@@ -4,9 +4,8 @@ from typing import Any
 
 from kerasr.config import FeatureSpec, to_json
 from kerasr.exporters.check import Check
-from kerasr.rejection import stream_threshold
 from kerasr.runs.run import Run
-from kerasr.stream import StreamFacts
+from kerasr.streaming.client import StreamFacts
 
 TEST_SCORES = ("accuracy", "accuracy_interval", "interval_method", "num_clips")
 
@@ -18,7 +17,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
         "labels": list(run.labels),
         "task": run.task.name,
         "threshold": run.threshold,
-        "stream_threshold": stream_threshold(run),
+        "stream_threshold": run.stream_threshold,
         "features": to_json(run.config.features),
         "statistics": run.facts["statistics"],
         "hear_at": list(run.config.hear_at),

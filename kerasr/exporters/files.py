@@ -19,7 +19,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
 from kerasr.runs.run import Run, load_run
-from kerasr.streaming import StreamingStep
+from kerasr.streaming.step_model import StreamingStep
 
 # What a format's extra brings.
 NEEDS = {

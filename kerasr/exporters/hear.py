@@ -77,7 +77,7 @@ def hear_onnx(path, clips):
 
 def hear_in_pieces(step, clips):
     """Each clip as a stream of its own, through the signature that carries a state."""
-    from kerasr.stream import Stream, StreamFacts
+    from kerasr.streaming.client import Stream, StreamFacts
 
     facts, piece = StreamFacts.from_json(json.loads(str(clips["stream"]))), int(clips["piece"])
     found = []

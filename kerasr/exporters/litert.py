@@ -22,7 +22,7 @@ from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import MaskedRNN, with_kernel
 from kerasr.runs.run import Run
-from kerasr.streaming import StreamingStep, why_not_streaming
+from kerasr.streaming.step_model import StreamingStep, why_not_streaming
 
 Quantize = Literal["none", "dynamic", "int8"]
 

@@ -10,7 +10,8 @@ features          `features` float32 (batch, time, feature), as `kerasr.Features
                   hears these at their own alone)
 stream            where the run carries its state (`kerasr.streaming`): `waveform` float32 (batch, samples of a step),
                   `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
-                  `kerasr.stream.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it must know
+                  `kerasr.streaming.client.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it
+                  must know
 
 What is no sound (`kerasr.audio.sound`), and what would be answered with NaN, is an InvalidArgument.
 
@@ -31,8 +32,8 @@ from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import with_kernel
 from kerasr.runs.run import Run
-from kerasr.stream import POSITION, StreamFacts
-from kerasr.streaming import StreamingStep, why_not_streaming
+from kerasr.streaming.client import POSITION, StreamFacts
+from kerasr.streaming.step_model import StreamingStep, why_not_streaming
 
 
 def write_saved_model(run: Run, folder: str) -> StreamFacts | None:

@@ -30,7 +30,7 @@ from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.runs.run import Run
 from kerasr.serving.folders import versions_of
-from kerasr.stream import Stream, StreamFacts
+from kerasr.streaming.client import Stream, StreamFacts
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4

@@ -11,7 +11,7 @@ import soundfile
 from kerasr.audio.features import Features
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.explain import Explainer
+from kerasr.inference.attribution import Explainer
 from kerasr.runs.run import Run
 
 # A clip that is longer is shown and played up to here, in seconds: the page holds its sound.

@@ -8,9 +8,9 @@ from kerasr.audio.features import mel_matrix
 from kerasr.core import atomic
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
-from kerasr.explain import Explainer
+from kerasr.inference.attribution import Explainer
 from kerasr.report.clips import explain_clip, make_clip
-from kerasr.report.pictures import draw_explanation
+from kerasr.report.figures import draw_explanation
 from kerasr.runs.run import Run
 
 

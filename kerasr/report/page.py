@@ -20,7 +20,7 @@ from kerasr.core import atomic
 from kerasr.core.console import isolate
 from kerasr.core.scores import format_interval, format_missed, format_score
 from kerasr.report.clips import Clip
-from kerasr.report.pictures import (
+from kerasr.report.figures import (
     draw_calibration,
     draw_clips,
     draw_confusion,

@@ -46,7 +46,7 @@ class Statistics(TypedDict):
 
 
 class Remark(TypedDict):
-    """A `kerasr.judgement.Judgement`."""
+    """A `kerasr.evaluation.judgement.Judgement`."""
 
     code: str
     text: str

@@ -29,6 +29,9 @@ from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.runs.facts import CONFIG, FACTS, FORMAT, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
 from kerasr.tasks import Answer, Task, task_for
 
+# A word that is less probable than this in a stream is never reported.
+EVEN_CHANCE = 0.5
+
 
 class Run:
     """A training's folder, read when it is asked for.
@@ -205,6 +208,15 @@ class Run:
     def threshold(self) -> float:
         """Least probability of a word that is answered: chosen on validation clips, or else the task's."""
         return (self.facts.get("rejection") or {}).get("threshold", self.task.threshold)
+
+    @property
+    def stream_threshold(self) -> float:
+        """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it.
+
+        Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
+        """
+        chosen = (self.facts.get("stream") or {}).get("threshold")
+        return chosen or max(EVEN_CHANCE, self.threshold)
 
     @functools.cached_property
     def compiled(self) -> CompiledModel:

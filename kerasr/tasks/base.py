@@ -1,6 +1,5 @@
 """The face that every task shows to the trainer and to the evaluation."""
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -80,10 +79,3 @@ class Task(Protocol):
     def answer(self, probs: np.ndarray, threshold: float) -> Answer:
         """What probabilities `(labels,)` say of a clip."""
         ...
-
-
-def task_for(labels: tuple[str, ...], wanted: str | None) -> Task:
-    """The detector of the wanted word where there is one, else the classifier of all words."""
-    if wanted is None:
-        return importlib.import_module("kerasr.tasks.classify").Classify(labels)
-    return importlib.import_module("kerasr.tasks.detect").Detect(labels, wanted)

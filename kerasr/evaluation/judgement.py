@@ -12,7 +12,7 @@ import numpy as np
 from kerasr import audio
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.intervals import LEAST_SPEAKERS, binomial_interval
+from kerasr.evaluation.intervals import LEAST_SPEAKERS, binomial_interval
 from kerasr.runs.run import Run
 
 # A validation has fallen for good where so many epochs stay so many standard errors below the best.
@@ -115,7 +115,7 @@ def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgemen
     """Are far fewer words found in a stream than clips promise, and more than by the luck of a few words?
 
     Args:
-        result: of `kerasr.detection.evaluate_stream`.
+        result: of `kerasr.evaluation.stream.evaluate_stream`.
         clips_right: share of single clips of words that are heard rightly.
     """
     quietest = max(result["test"], key=lambda row: row["snr_db"])

@@ -1,9 +1,10 @@
-"""Which clips count how much: rare words, and groups that do badly."""
+"""Which clips are drawn how often and count how much: rare words, and groups that do badly."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
@@ -55,3 +56,22 @@ def find_strata(label_index: np.ndarray | None, groups: Groups | None) -> np.nda
 
 def _columns(utterances: Iterable[Utterance]) -> Iterable[str]:
     return (name for item in utterances for name in item.extra)
+
+
+def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
+    """As many clips as there are, evenly from each stratum: of a large one some, of a small one each again and again.
+
+    Args:
+        strata: `(clips,)` stratum of each clip, 0 to the number of strata less one, each with a clip.
+        seed: draws the clips; two draws of a stratum differ by one clip's count at most.
+
+    Returns:
+        `(clips,)` int32 indices, stratum after stratum in turn.
+    """
+    counts = np.bincount(strata).astype(np.int32)
+    starts = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
+    shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(strata)), seed)
+    grouped = tf.gather(shuffled, tf.argsort(tf.gather(tf.constant(strata), shuffled), stable=True))
+    position = tf.range(len(strata))
+    stratum = position % len(counts)
+    return tf.gather(grouped, tf.gather(starts, stratum) + position // len(counts) % tf.gather(counts, stratum))

@@ -13,20 +13,20 @@ from kerasr.config.bounds import check_option
 from kerasr.core import progress
 from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
-from kerasr.data.balance import find_groups
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.manifest import content_hashes, with_hashes
 from kerasr.data.pipeline import measure_front_end
+from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError
-from kerasr.false_alarms import add_negatives, check_negatives, repeat_hard
+from kerasr.evaluation.false_alarms import add_negatives, check_negatives, repeat_hard
 from kerasr.models.registry import model_facts
 from kerasr.recipes import get_recipe
 from kerasr.runs.folder import new_run
 from kerasr.runs.run import Run
 from kerasr.tasks import Task, task_for
-from kerasr.transfer import (
+from kerasr.training.transfer import (
     add_pseudo_labels,
     earlier_runs,
     heard_before,

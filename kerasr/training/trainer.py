@@ -13,31 +13,31 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from kerasr.callbacks import Keeper, Position, ProgressLine
-from kerasr.checkpoint import load_checkpoint
 from kerasr.config import TrainConfig
 from kerasr.core.cli import command_line
 from kerasr.core.console import make_console
 from kerasr.core.interruption import Interruption
 from kerasr.core.locks import hold_run
-from kerasr.data.balance import class_weights, find_groups, find_strata
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
+from kerasr.data.sampling import class_weights, find_groups, find_strata
 from kerasr.errors import UserError
-from kerasr.false_alarms import repeat_hard
+from kerasr.evaluation.false_alarms import repeat_hard
+from kerasr.evaluation.rejection import choose_rejection
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
-from kerasr.learner import Learner
 from kerasr.models.registry import builder
-from kerasr.optimizers import make_optimizer
-from kerasr.preparation import check_model, prepare_run
-from kerasr.rejection import choose_rejection
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
-from kerasr.runtime import Runtime, decide_runtime, runtime_facts, under_precision
-from kerasr.summary import print_summary
-from kerasr.transfer import copy_encoder, encoder_layers
+from kerasr.training.callbacks import Keeper, Position, ProgressLine
+from kerasr.training.checkpoint import load_checkpoint
+from kerasr.training.learner import Learner
+from kerasr.training.optimizers import make_optimizer
+from kerasr.training.preparation import check_model, prepare_run
+from kerasr.training.runtime import Runtime, decide_runtime, runtime_facts, under_precision
+from kerasr.training.summary import print_summary
+from kerasr.training.transfer import copy_encoder, encoder_layers
 
 
 def train_recipe(

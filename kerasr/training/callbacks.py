@@ -14,12 +14,12 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasr.checkpoint import Checkpoint, save_checkpoint
 from kerasr.config import fault_of_type
 from kerasr.core import atomic
 from kerasr.core.interruption import Interruption
 from kerasr.errors import UserError
 from kerasr.runs.facts import CHECKPOINT, HISTORY, MODEL
+from kerasr.training.checkpoint import Checkpoint, save_checkpoint
 
 
 @dataclass

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from kerasr.evaluation import THRESHOLD
 from kerasr.runs.run import Run
 
 # The share of the right answers on validation clips that the threshold keeps.
@@ -51,15 +50,6 @@ def rejection_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float 
 def threshold_of(run: Run) -> float:
     """The run's threshold; 0 for a detector and for a run that has none."""
     return (run.facts.get("rejection") or {}).get("threshold", 0.0)
-
-
-def stream_threshold(run: Run) -> float:
-    """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it.
-
-    Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
-    """
-    chosen = (run.facts.get("stream") or {}).get("threshold")
-    return chosen or max(THRESHOLD, run.threshold)
 
 
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -21,15 +21,15 @@ from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, compute_metrics, heard_index
-from kerasr.explain import Explainer
-from kerasr.false_alarms import measure_false_alarms
-from kerasr.judgement import judge_run
+from kerasr.evaluation.false_alarms import measure_false_alarms
+from kerasr.evaluation.judgement import judge_run
+from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, heard_index
+from kerasr.evaluation.rejection import count_rejected, threshold_of
+from kerasr.inference.attribution import Explainer
 from kerasr.recipes.voices import expect_of_people
-from kerasr.rejection import count_rejected, threshold_of
 from kerasr.report.clips import explain_clip, make_clip
+from kerasr.report.figures import Clip
 from kerasr.report.page import own_folder, write_report
-from kerasr.report.pictures import Clip
 from kerasr.runs.facts import METRICS, MODEL
 from kerasr.runs.run import Run
 

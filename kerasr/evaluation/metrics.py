@@ -15,7 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from kerasr.intervals import mean_interval
+from kerasr.evaluation.intervals import mean_interval
 
 # Bins of equal width that the calibration sorts clips into by their confidence.
 NUM_BINS = 10
@@ -54,7 +54,7 @@ def compute_metrics(
     Returns:
         - `num_clips`, `num_correct`, `accuracy`;
         - `accuracy_interval`, the two ends of the 95% interval, and `interval_method`, which says how it was found
-          (None, and why, where there is one speaker: `kerasr.intervals.mean_interval`);
+          (None, and why, where there is one speaker: `kerasr.evaluation.intervals.mean_interval`);
         - `people`, where some clips have a speaker and others, as those of silence, have none: `num_clips`,
           `num_correct`, `accuracy`, `accuracy_interval` and `interval_method` of those that have; None elsewhere;
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;

@@ -28,7 +28,7 @@ from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel
 from kerasr.report import Ranking, make_clip, own_folder, write_ranking
-from kerasr.report.pictures import Clip
+from kerasr.report.figures import Clip
 from kerasr.runs.run import Run
 
 # Recordings that are drawn: an afternoon's labelling. A new model should say what to label after that.

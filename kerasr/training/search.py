@@ -10,7 +10,7 @@ Where one machine is not enough, `run_trial` is what a cluster's scheduler needs
     from dataclasses import replace
 
     import kerasr
-    from kerasr.tuning import run_trial
+    from kerasr.training.search import run_trial
     from ray import tune
 
     config = replace(kerasr.get_recipe("words"), data="/shared/my_words")
@@ -42,7 +42,7 @@ from kerasr.errors import UserError
 from kerasr.models.registry import model_facts
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
-from kerasr.training import resume_run, train_recipe
+from kerasr.training.trainer import resume_run, train_recipe
 
 if TYPE_CHECKING:
     import optuna

@@ -16,9 +16,9 @@ from kerasr.core.scores import format_score
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation import compute_metrics, heard_index
-from kerasr.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
-from kerasr.report import measure_latency
+from kerasr.evaluation.evaluator import measure_latency
+from kerasr.evaluation.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
+from kerasr.evaluation.metrics import compute_metrics, heard_index
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 
@@ -86,8 +86,8 @@ def paired_test(
 
     Returns:
         `difference` of the accuracies, the second's less the first's; `interval`, its 95% interval, and
-        `interval_method`, as of `kerasr.intervals.mean_interval`; `only_first` and `only_second`, the clips that one
-        alone hears rightly; `num_speakers`, 0 where none is known; `p_value`, None without a test.
+        `interval_method`, as of `mean_interval`; `only_first` and `only_second`, the clips that one alone recognises;
+        `num_speakers`, 0 where none is known; `p_value`, None without a test.
     """
     gain = second.astype(int) - first.astype(int)
     interval, method = mean_interval(gain, speakers, seed, lowest=-1.0)

@@ -29,7 +29,7 @@ from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
-from kerasr.training import resume_run, train_recipe
+from kerasr.training.trainer import resume_run, train_recipe
 
 FOLDS = 5
 

@@ -13,7 +13,7 @@ def draw_detection(result: Mapping[str, Any]) -> Picture:
     """Misses against false alarms an hour, a curve for each ratio of speech to noise; the chosen threshold is ringed.
 
     Args:
-        result: what `kerasr.detection.evaluate_stream` returns.
+        result: what `kerasr.evaluation.stream.evaluate_stream` returns.
     """
     with mpl.rc_context(STYLE):
         best = result["test"][0]

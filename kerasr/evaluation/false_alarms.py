@@ -27,8 +27,8 @@ from kerasr.data.corpora import cache_folder
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation import THRESHOLD, THRESHOLDS
-from kerasr.intervals import rate_interval
+from kerasr.evaluation.intervals import rate_interval
+from kerasr.evaluation.metrics import THRESHOLD, THRESHOLDS
 from kerasr.runs.run import Run, load_run
 
 # Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.

@@ -21,13 +21,13 @@ from kerasr.core.progress import Notice
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.false_alarms import alarm_rate
-from kerasr.intervals import mean_interval
-from kerasr.judgement import judge_stream
-from kerasr.listening import Ear, Gate, Listener, run_ear
+from kerasr.evaluation.false_alarms import alarm_rate
+from kerasr.evaluation.intervals import mean_interval
+from kerasr.evaluation.judgement import judge_stream
 from kerasr.report import draw_detection
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
+from kerasr.streaming.listener import Ear, Gate, Listener, run_ear
 
 SNRS_DB = (20.0, 10.0, 0.0)
 FALSE_ALARMS_PER_HOUR = 10.0
@@ -126,7 +126,7 @@ def score(
         refractory_seconds: silence after a report.
 
     Returns:
-        `threshold`, `num_words`, `num_missed`, `miss_rate`, what `kerasr.false_alarms.alarm_rate` says, and `delay`
+        `threshold`, `num_words`, `num_missed`, `miss_rate`, what `alarm_rate` says, and `delay`
         (median seconds from a word's end to its report; None without any).
     """
     delays, num_alarms = match_reports(answers, scene, ear, threshold, refractory_seconds)
@@ -182,7 +182,7 @@ def evaluate_stream(
         run: a finished run.
         snrs_db: speech over noise, in dB; a stream for each.
         false_alarms_per_hour: most of them, over all validation streams, at the threshold to choose.
-        carry_state: listen with the network's state carried on, as of `kerasr.listening.open_ear`.
+        carry_state: listen with the network's state carried on, as of `kerasr.streaming.listener.open_ear`.
         folder: where to write; the run's `evaluations/stream` where None.
 
     Returns:

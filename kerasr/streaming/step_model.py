@@ -7,7 +7,7 @@ whole clip. A network may look ahead: then its logits are that many frames late,
 
 `streaming_step` makes one step out of a run's network, layer by layer (the tables at the end), as in Rybakov et al.,
 "Streaming Keyword Spotting on Mobile Devices", Interspeech 2020, https://arxiv.org/abs/2005.06720, section 3. A step
-takes a fixed number of samples, which every exporter can compile; `kerasr.stream` cuts pieces of any size into steps.
+takes a fixed number of samples, which every exporter can compile; `client` cuts pieces of any size into steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
 from kerasr.layers.recurrent import MaskedRNN
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import Run
-from kerasr.stream import POSITION, SOUND, STATE, StreamFacts
+from kerasr.streaming.client import POSITION, SOUND, STATE, StreamFacts
 
 # A step's length, as near as the network's strides allow.
 STEP_SECONDS = 0.1
@@ -51,7 +51,7 @@ def why_not_streaming(run: Run) -> str | None:
 def streaming_step(run: Run) -> tuple[keras.Model, StreamFacts]:
     """One step of a run, for any number of streams side by side, and what its clients must know.
 
-    `kerasr.stream.Stream(model.predict_on_batch, facts)` hears one stream with it.
+    `kerasr.streaming.client.Stream(model.predict_on_batch, facts)` hears one stream with it.
 
     Args:
         run: a finished run.

@@ -11,8 +11,8 @@ from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline, noise_seconds
 from kerasr.runs.run import Run
-from kerasr.runtime import Runtime
-from kerasr.transfer import PSEUDO, SOURCE
+from kerasr.training.runtime import Runtime
+from kerasr.training.transfer import PSEUDO, SOURCE
 
 
 def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:

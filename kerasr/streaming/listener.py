@@ -24,10 +24,9 @@ from kerasr.audio.sound import why_no_sound
 from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
-from kerasr.rejection import stream_threshold
 from kerasr.runs.run import Run, load_run
-from kerasr.stream import Stream, StreamFacts
-from kerasr.streaming import streaming_step
+from kerasr.streaming.client import Stream, StreamFacts
+from kerasr.streaming.step_model import streaming_step
 
 # Windows that are heard side by side, where a chunk completes several.
 MAX_WINDOWS = 32
@@ -148,7 +147,7 @@ def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
     spec = run.config.features
     follow = _run_steps(run) if carry_state else _run_windows(run)
     words = reported_words(run.labels, run.task.name)
-    return Ear(spec.sample_rate, _window(spec), run.labels, words, stream_threshold(run), follow)
+    return Ear(spec.sample_rate, _window(spec), run.labels, words, run.stream_threshold, follow)
 
 
 def _run_windows(run: Run) -> Callable[[int], Hearing]:

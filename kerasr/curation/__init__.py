@@ -1,0 +1,1 @@
+"""Work on labels: which are wrong, and which recordings to label next."""
