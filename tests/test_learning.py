@@ -21,7 +21,7 @@ from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
 from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
 from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline
-from kerasr.data.sampling import class_weights, draw_evenly, find_groups, find_strata
+from kerasr.data.sampling import Balance, class_weights, draw_evenly, find_groups, find_strata
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
@@ -384,8 +384,11 @@ def uneven(tones):
     index = np.array([("high", "low", "middle").index(item.label) for item in utterances])
     features = Features(SPEC, mean=[0.0] * 20, std=[10.0] * 20)
 
-    def pipeline(**options):
-        return Pipeline(utterances, index, 3, features, batch_size=7, augment=Augmentation(), **options)
+    def pipeline(seed=0, **balance):
+        balance = Balance(**balance)
+        return Pipeline(
+            utterances, index, 3, features, batch_size=7, augment=Augmentation(), seed=seed, balance=balance
+        )
 
     return pipeline, index
 

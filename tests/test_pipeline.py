@@ -16,6 +16,7 @@ from kerasr.data import pipeline as pipeline_module
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.pipeline import Pipeline, make_datasets, measure_front_end
+from kerasr.data.sampling import Balance
 
 LABELS = ("high", "low", "middle")
 
@@ -124,7 +125,9 @@ def test_any_rate_and_any_number_of_channels(tmp_path, rng):
 
 def test_detector_targets_and_weights(utterances):
     present = [int(item.label == "low") for item in utterances]
-    pipeline = Pipeline(utterances, present, 1, Features(SPEC), batch_size=60, class_weights=[0.5, 2.0])
+    pipeline = Pipeline(
+        utterances, present, 1, Features(SPEC), batch_size=60, balance=Balance(class_weights=[0.5, 2.0])
+    )
     ((_, targets, weights),) = as_arrays(pipeline.batches())
     np.testing.assert_array_equal(targets[:, 0], present)
     np.testing.assert_array_equal(weights, np.where(targets[:, 0], 2.0, 0.5))

@@ -22,7 +22,7 @@ from kerasr.data import augment as augmentation
 from kerasr.data.cache import ClipCache
 from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
-from kerasr.data.sampling import draw_evenly
+from kerasr.data.sampling import Balance, draw_evenly
 from kerasr.errors import UserError
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
@@ -43,11 +43,7 @@ class Pipeline:
         augment: draw changes to each clip and shuffle in each pass; None leaves clips and order as they are.
         noise: recordings of background noise, for augmentation.
         seed: fixes order and augmentation.
-        class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
-        strata: `(recordings,)` a number for each one's kind: a pass then draws as many of each kind, those of a rare
-            one again and again, those of a frequent one not all.
-        group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
-            weight in each group, and in the last column the weight of what is in none.
+        balance: draws and weights of the clips; as they come, and all alike, where None.
         cache_folder: keep what is the same in each epoch in a file in this folder.
         waveforms: hand over waveforms and their num_samples instead of features (for another backend than TensorFlow,
             where the front-end is the model's first layer).
@@ -65,9 +61,7 @@ class Pipeline:
         augment: Augmentation | None = None,
         noise: Sequence[str] = (),
         seed: int = 0,
-        class_weights: Sequence[float] | np.ndarray | None = None,
-        strata: Sequence[int] | np.ndarray | None = None,
-        group_index: Sequence[int] | np.ndarray | None = None,
+        balance: Balance | None = None,
         cache_folder: str | os.PathLike[str] | None = None,
         waveforms: bool = False,
     ):
@@ -81,9 +75,8 @@ class Pipeline:
         self._num_outputs = num_outputs
         self._augment = augment
         self._seed = seed
-        self._class_weights = None if class_weights is None else np.asarray(class_weights, np.float32)
-        self._strata = None if strata is None else np.unique(strata, return_inverse=True)[1].astype(np.int32)
-        self._group_index = None if group_index is None else np.asarray(group_index, np.int32)
+        weights, strata, groups = (balance or Balance()).arrays()
+        self._class_weights, self._strata, self._group_index = weights, strata, groups
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None

@@ -10,6 +10,32 @@ from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 
 
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """How often a pass draws each clip of a split, and how much its loss counts.
+
+    Attributes:
+        class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
+        strata: `(recordings,)` a number for each one's kind: a pass then draws as many of each kind, those of a rare
+            one again and again, those of a frequent one not all.
+        group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
+            weight in each group, and in the last column the weight of what is in none.
+    """
+
+    class_weights: Sequence[float] | np.ndarray | None = None
+    strata: Sequence[int] | np.ndarray | None = None
+    group_index: Sequence[int] | np.ndarray | None = None
+
+    def arrays(self) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+        """The three, as float32, as int32 from 0 without a gap, and as int32."""
+        weights, strata, groups = self.class_weights, self.strata, self.group_index
+        return (
+            None if weights is None else np.asarray(weights, np.float32),
+            None if strata is None else np.unique(strata, return_inverse=True)[1].astype(np.int32),
+            None if groups is None else np.asarray(groups, np.int32),
+        )
+
+
 @dataclass(frozen=True)
 class Groups:
     """The groups of some recordings.

@@ -20,7 +20,7 @@ from kerasr.core.interruption import Interruption
 from kerasr.core.locks import hold_run
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
-from kerasr.data.sampling import class_weights, find_groups, find_strata
+from kerasr.data.sampling import Balance, class_weights, find_groups, find_strata
 from kerasr.errors import UserError
 from kerasr.evaluation.false_alarms import repeat_hard
 from kerasr.evaluation.rejection import choose_rejection
@@ -311,14 +311,13 @@ def _training_options(run: Run, utterances: list[Utterance], label_index: np.nda
     config = run.config
     balanced = config.sampling == "balanced"
     groups = find_groups(utterances, config.balance_groups) if config.balance_groups else None
-    return {
-        "augment": config.augment,
-        "noise": run.facts["corpus"]["noise"],
+    balance = Balance(
         # Balanced sampling has done already what the weights are for.
-        "class_weights": class_weights(label_index, len(run.labels)) if config.class_weights and not balanced else None,
-        "strata": find_strata(label_index if balanced else None, groups),
-        "group_index": groups.index if groups else None,
-    }
+        class_weights=class_weights(label_index, len(run.labels)) if config.class_weights and not balanced else None,
+        strata=find_strata(label_index if balanced else None, groups),
+        group_index=groups.index if groups else None,
+    )
+    return {"augment": config.augment, "noise": run.facts["corpus"]["noise"], "balance": balance}
 
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
