@@ -2,7 +2,7 @@
 
 The one room below the data pipeline that knows TensorFlow, and only when a function is called. Inference and every
 other backend use `keras.ops`, so a saved model holds nothing of this. Nor may XLA compile it: in a network of several
-layers the gradients then come out wrong by a tenth (TensorFlow 2.21; `tests/test_layers.py` watches for its mending).
+layers the gradients then come out wrong by a tenth (TensorFlow 2.21; tests/layers watches for its mending).
 """
 
 from typing import Any

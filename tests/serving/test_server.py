@@ -53,7 +53,7 @@ from kerasr.serving.models import Models
 from kerasr.serving.servable import Signature, Tensor
 from kerasr.serving.status import Code, as_serving_error
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Above what any request here takes, and quick to fill.
 SMALL = {"max_batch_size": 8, "max_enqueued_batches": 4, "max_request_mb": 4, "max_held_mb": 16}
 # TensorFlow's shared_batch_scheduler.h, Queue::Schedule.

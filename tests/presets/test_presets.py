@@ -22,7 +22,7 @@ from kerasr.runs.folder import update_facts, write_hashes
 from kerasr.runs.run import from_preset, load_run
 from kerasr.train import parse_config
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from _errors import raises
+from _legible import assert_legible
 from rich.console import Console
 from scipy import stats
-from test_report import assert_legible
 
 from kerasr import compare
 from kerasr.data import read_manifest, write_manifest

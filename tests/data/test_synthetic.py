@@ -29,7 +29,7 @@ from kerasr.training.trainer import train_recipe
 needs_voices = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason='espeakng-loader is missing: pip install -e ".[voices]"'
 )
-HOUSE = Path(__file__).parent.parent
+HOUSE = Path(__file__).parents[2]
 WORDS = {"yes": "yes", "no": "no", "turn left": "turn left"}
 
 

@@ -50,7 +50,7 @@ def long_clip(tmp_path_factory):
 
 
 def test_a_spoken_word_is_heard_where_no_corpus_is_at_hand(command):
-    code, out, err = command(predict, "digits", Path(__file__).with_name("recordings") / "seven.wav", "--json")
+    code, out, err = command(predict, "digits", Path(__file__).parents[1] / "recordings" / "seven.wav", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["word"] == "seven"
 

@@ -23,7 +23,7 @@ from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
 from kerasr.training.summary import print_summary
 
-HOUSE = Path(__file__).parents[1] / "kerasr"
+HOUSE = Path(__file__).parents[2] / "kerasr"
 
 STOP = "قف"
 NAMES = [

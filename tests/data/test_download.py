@@ -22,7 +22,7 @@ from kerasr.data import load_corpus
 from kerasr.data.corpora import fsdd, speech_commands
 from kerasr.data.corpora.download import install_archive, unpack, verify_files
 
-HOUSE = Path(__file__).parent.parent
+HOUSE = Path(__file__).parents[2]
 SCRIPTS = HOUSE / "data_scripts"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kerasr.models import __main__ as models
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

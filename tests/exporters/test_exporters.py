@@ -405,7 +405,7 @@ def test_the_programs_in_the_documentation_hear_what_the_run_hears(tone_run, tmp
     run = load_run(tone_run)
     export_litert(run, tmp_path / "phone" / "digits.tflite")
     export_onnx(run, tmp_path / "onnx" / "digits.onnx")
-    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(programs) == 2
     item = run.utterances("test")[0]
