@@ -113,7 +113,7 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
 
     # What there is, up to a chunk: who speaks slowly is heard at once.
     size, rest = 2 * max(1, round(CHUNK_SECONDS * sample_rate)), b""
-    while data := sys.stdin.buffer.read1(size):
+    while data := sys.stdin.buffer.read1(size):  # pyright: ignore[reportAttributeAccessIssue]
         data = rest + data
         whole = len(data) - len(data) % 2
         rest = data[whole:]

@@ -76,7 +76,7 @@ def main(argv: list[str]) -> None:
 
     # A name that is no valid text is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     run = load_run(config.run)
     draw = explanation_writer(run, config.out) if config.explain else None
     rows, failed = [], 0

@@ -1,6 +1,7 @@
 """Search a recipe's settings: `python -m kerasr.search`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,10 +91,10 @@ def print_best(search: "Search", recipe: str, argv: list[str], console: Console)
     for name, value in search.best.params.items():
         console.print(f"  {name} {_shown(value)}")
     console.print(f"search  {search.folder / 'search.json'}, search.png")
-    console.print(f"next    {_command(recipe, argv, search)}")
+    console.print(f"next    {_command(recipe, argv, search.best.params, search.config)}")
 
 
-def _command(recipe: str, argv: list[str], search: "Search") -> str:
+def _command(recipe: str, argv: list[str], best: Mapping[str, Any], config: TrainConfig) -> str:
     """`python -m kerasr.train` with what was typed, less the search's own flags, and the best values."""
     kept, skip = [], False
     for argument in argv:
@@ -101,7 +102,7 @@ def _command(recipe: str, argv: list[str], search: "Search") -> str:
         if not own and not skip:
             kept.append(argument)
         skip = own and "=" not in argument
-    flags = [word for name, value in search.best.params.items() for word in _flag(name, value, search.config)]
+    flags = [word for name, value in best.items() for word in _flag(name, value, config)]
     return command_line("train", recipe, *kept, *flags)
 
 

@@ -22,7 +22,7 @@ class Microphone:
 
     def __init__(self, sample_rate: int) -> None:
         try:
-            import sounddevice
+            import sounddevice  # pyright: ignore[reportMissingImports]
         except (ImportError, OSError) as error:
             raise UserError(
                 "microphone-unavailable",

@@ -69,7 +69,7 @@ def augment_waveform(
         waveform = reverberate(waveform, num_samples, augment, sample_rate, _fold(seed, 8))
     if augment.gain_db:
         gain = tf.random.stateless_uniform(tf.shape(num_samples), _fold(seed, 2), -augment.gain_db, augment.gain_db)
-        waveform *= 10.0 ** (gain[:, None] / 20)
+        waveform *= tf.pow(10.0, gain[:, None] / 20)
     if augment.noise:
         waveform = add_noise(waveform, num_samples, augment, noise, _fold(seed, 3))
     if augment.codec:
@@ -144,7 +144,7 @@ def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, window: i
 
 def surround(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
     """Put up to `most` samples of silence before each clip and after it; at each end, half of the clips get none."""
-    ends = tf.random.stateless_uniform([2, tf.shape(num_samples)[0]], seed, -most, most + 1, dtype=tf.int32)
+    ends = tf.random.stateless_uniform([2, _size(num_samples)], seed, -most, most + 1, dtype=tf.int32)
     before, after = tf.unstack(tf.maximum(ends, 0))
     size = tf.shape(waveform)[1]
     position = tf.range(size + 2 * most)[None, :] - before[:, None]
@@ -165,7 +165,7 @@ def add_noise(
         sound = noise_segments(noise, batch, width, _fold(seed, 0))
     sound = _silence_padding(sound, num_samples)
     snr_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 1), *augment.noise_snr_db)
-    wanted = tf.reduce_sum(tf.square(clips), 1, keepdims=True) / 10 ** (snr_db / 10)
+    wanted = tf.reduce_sum(tf.square(clips), 1, keepdims=True) / tf.pow(10.0, snr_db / 10)
     scale = tf.sqrt(tf.math.divide_no_nan(wanted, tf.reduce_sum(tf.square(sound), 1, keepdims=True)))
     return tf.tensor_scatter_nd_add(waveform, chosen, scale * sound)
 
@@ -200,9 +200,9 @@ def reverberate(
     length = round(augment.reverb_seconds[1] * sample_rate)
     rt60 = tf.random.stateless_uniform([batch, 1], _fold(seed, 0), *augment.reverb_seconds)
     seconds = tf.range(1, length + 1, dtype=tf.float32)[None, :] / sample_rate
-    echo = tf.random.stateless_normal([batch, length], _fold(seed, 1)) * 10.0 ** (-3 * seconds / rt60)
+    echo = tf.random.stateless_normal([batch, length], _fold(seed, 1)) * tf.pow(10.0, -3 * seconds / rt60)
     energy_db = tf.random.stateless_uniform([batch, 1], _fold(seed, 2), -20.0, 0.0)
-    echo *= 10.0 ** (energy_db / 20) * tf.math.rsqrt(tf.reduce_sum(tf.square(echo), 1, keepdims=True))
+    echo *= tf.pow(10.0, energy_db / 20) * tf.math.rsqrt(tf.reduce_sum(tf.square(echo), 1, keepdims=True))
     size = _quick_size(width + length)
     spectrum = _spectrum(clips, size) * _spectrum(tf.pad(echo, [[0, 0], [1, 0]]), size)
     echoed = tf.signal.irfft(spectrum, [size])[:, :width]
@@ -230,7 +230,7 @@ def telephone(
 
 def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
     """Read each clip's frames at a pace of its own, between frames linearly; what does not fit is cut off."""
-    batch, time = tf.shape(features)[0], tf.shape(features)[1]
+    batch, time = _size(features), _size(features, 1)
     pace = tf.random.stateless_uniform([batch, 1], seed, *tempo)
     position = tf.range(time, dtype=tf.float32)[None, :] * pace
     num_frames = tf.reduce_sum(tf.cast(_own_frames(features), tf.float32), axis=1)
@@ -247,7 +247,7 @@ def warp_frequency(features: tf.Tensor, vtlp: tuple[float, float], front_end: Fe
     """
     spec = front_end.spec
     centres = tf.constant(mel_edges(spec)[1:-1], tf.float32)
-    factor = tf.random.stateless_uniform([tf.shape(features)[0], 1], seed, *vtlp)
+    factor = tf.random.stateless_uniform([_size(features), 1], seed, *vtlp)
     knee = 0.6 * spec.fmax_hz * tf.minimum(1.0, 1 / factor)
     above = spec.fmax_hz - (spec.fmax_hz - knee * factor) / (spec.fmax_hz - knee) * (spec.fmax_hz - centres)
     hertz = tf.where(centres <= knee, centres * factor, above)
@@ -262,7 +262,7 @@ def warp_frequency(features: tf.Tensor, vtlp: tuple[float, float], front_end: Fe
 
 def tilt_spectrum(features: tf.Tensor, most_db: float, std: tuple[float, ...], seed: tf.Tensor) -> tf.Tensor:
     """Add a slope over the bands of up to `most_db`, end to end; the padding stays zero."""
-    slope = tf.random.stateless_uniform([tf.shape(features)[0], 1, 1], seed, -most_db, most_db)
+    slope = tf.random.stateless_uniform([_size(features), 1, 1], seed, -most_db, most_db)
     ramp = (np.linspace(-0.5, 0.5, len(std)) / np.array(std)).astype("float32")
     return tf.where(_own_frames(features)[:, :, None], features + slope * ramp, 0.0)
 
@@ -275,7 +275,7 @@ def equalise(features: tf.Tensor, size_db: float, std: tuple[float, ...], seed: 
     waves = np.arange(1, EQ_WAVES + 1)[:, None] * np.linspace(0, np.pi, len(std))[None, :]
     # Each cosine has a mean square of one half.
     curves = (np.cos(waves) * math.sqrt(2 / EQ_WAVES) / np.array(std)).astype("float32")
-    weights = tf.random.stateless_normal([tf.shape(features)[0], EQ_WAVES], seed, stddev=size_db)
+    weights = tf.random.stateless_normal([_size(features), EQ_WAVES], seed, stddev=size_db)
     return tf.where(_own_frames(features)[:, :, None], features + tf.matmul(weights, curves)[:, None], 0.0)
 
 
@@ -285,7 +285,7 @@ def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.T
     Those of time (`axis` 1) lie within the clip's own frames: in the padding there is nothing to blank. A segment is
     half of what there is at most.
     """
-    batch, width = tf.shape(features)[0], tf.shape(features)[axis]
+    batch, width = _size(features), _size(features, axis)
     own = tf.reduce_sum(tf.cast(_own_frames(features), tf.int32), axis=1) if axis == 1 else tf.fill([batch], width)
     size = own[:, None, None]
     length = tf.random.stateless_uniform([batch, count, 1], _fold(seed, 0), 0, longest + 1, dtype=tf.int32)
@@ -299,7 +299,7 @@ def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.T
 
 def mixup(features: tf.Tensor, targets: tf.Tensor, alpha: float, seed: tf.Tensor) -> Batch:
     """Blend each clip with its mirror in the batch, and their targets alike (mixup, Zhang et al., 2018)."""
-    draws = tf.random.stateless_gamma([2, tf.shape(features)[0]], seed, alpha)
+    draws = tf.random.stateless_gamma([2, _size(features)], seed, alpha)  # pyright: ignore[reportArgumentType]
     # Two draws that vanish leave the clip as it is.
     share = tf.math.divide_no_nan(draws[0], draws[0] + draws[1])
     weight = tf.maximum(share, 1 - share)
@@ -316,7 +316,7 @@ def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tenso
 
     The targets blend as the time does (CutMix, Yun et al. 2019, with a stretch of time for a box).
     """
-    batch, time = tf.shape(features)[0], tf.shape(features)[1]
+    batch, time = _size(features), _size(features, 1)
     # The stretch lies where this clip or its mirror sounds: beyond that there is nothing to exchange.
     sounding = tf.reduce_sum(tf.cast(_own_frames(features), tf.float32), axis=1)
     longest = tf.maximum(sounding, tf.reverse(sounding, [0]))
@@ -341,6 +341,11 @@ def _choose(
     return chosen, tf.gather_nd(waveform, chosen), tf.gather_nd(num_samples, chosen)
 
 
+def _size(values: tf.Tensor, axis: int = 0) -> Any:
+    """A size as the graph knows it; of any type, for TensorFlow's stubs want whole numbers in a shape."""
+    return tf.shape(values)[axis]
+
+
 def _silence_padding(waveform: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.range(tf.shape(waveform)[1])[None, :] < num_samples[:, None], waveform, 0.0)
 
@@ -356,16 +361,16 @@ def _between(position: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
     return tf.maximum(1 - tf.abs(tf.expand_dims(position, -1) - places), 0.0)
 
 
-def _spectrum(waveform: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+def _spectrum(waveform: tf.Tensor, size: Any) -> tf.Tensor:
     """The transform of each clip, padded to `size` by hand: `tf.signal.rfft` fails to where there is no clip."""
-    return tf.signal.rfft(tf.pad(waveform, [[0, 0], [0, size - tf.shape(waveform)[1]]]), [size])
+    return tf.signal.rfft(tf.pad(waveform, [[0, 0], [0, size - _size(waveform, 1)]]), [size])
 
 
-def _quick_size(size: tf.Tensor) -> tf.Tensor:
+def _quick_size(size: Any) -> Any:
     """The next multiple of 512: a Fourier transform of a length with large factors takes up to four times as long."""
     return -(-size // 512) * 512
 
 
-def _fold(seed: tf.Tensor, number: int) -> tf.Tensor:
+def _fold(seed: tf.Tensor, number: int) -> Any:
     """A seed of its own for each draw."""
-    return tf.random.experimental.stateless_fold_in(seed, number)
+    return tf.random.fold_in(seed, number)

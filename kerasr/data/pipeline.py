@@ -138,13 +138,12 @@ class Pipeline:
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
         indices = tf.range(len(self.utterances))
         if self._strata is not None:
-            indices = draw_evenly(self._strata, tf.random.experimental.stateless_fold_in(seed, len(self.utterances)))
+            indices = draw_evenly(self._strata, tf.random.fold_in(seed, len(self.utterances)))
         if self._augment:
-            indices = tf.random.experimental.stateless_shuffle(indices, seed)
+            shuffle = tf.random.experimental.stateless_shuffle  # pyright: ignore[reportAttributeAccessIssue]
+            indices = shuffle(indices, seed)
         batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size, drop_remainder=bool(self._augment))
-        return batches.enumerate().map(
-            lambda step, batch: (tf.random.experimental.stateless_fold_in(seed, step), batch)
-        )
+        return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), batch))
 
     def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Decoded waveforms of a batch, or its features where they are cached already."""
@@ -182,8 +181,9 @@ class Pipeline:
         if self._waveforms:
             clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
             return self._with_weights({"waveform": clips, "num_samples": num_samples}, targets)
-        if self._cache is not None and self._keeps_features:
-            features = tf.cond(ready, lambda: clips, lambda: self._keep_features(indices, clips, num_samples))
+        cache = self._cache
+        if cache is not None and self._keeps_features:
+            features = tf.cond(ready, lambda: clips, lambda: self._keep_features(cache, indices, clips, num_samples))
         else:
             clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
             features = self.features(clips, num_samples)
@@ -203,13 +203,15 @@ class Pipeline:
             clips, num_samples, self._augment, spec=self.features.spec, noise=self._noise, seed=seed
         )
 
-    def _keep_features(self, indices: tf.Tensor, clips: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
+    def _keep_features(
+        self, cache: ClipCache, indices: tf.Tensor, clips: tf.Tensor, num_samples: tf.Tensor
+    ) -> tf.Tensor:
         features = self.features(tf.ensure_shape(clips, [None, None]), num_samples)
 
         def put(indices: np.ndarray, features: np.ndarray) -> np.ndarray:
             with self._noting_fault():
                 for index, clip in zip(indices, features, strict=True):
-                    self._cache.put(index, clip)
+                    cache.put(index, clip)
             return features
 
         return tf.numpy_function(put, [indices, features], tf.float32)

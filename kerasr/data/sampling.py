@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -84,7 +85,7 @@ def _columns(utterances: Iterable[Utterance]) -> Iterable[str]:
     return (name for item in utterances for name in item.extra)
 
 
-def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
+def draw_evenly(strata: np.ndarray, seed: Any) -> tf.Tensor:
     """As many clips as there are, evenly from each stratum: of a large one some, of a small one each again and again.
 
     Args:
@@ -96,7 +97,8 @@ def draw_evenly(strata: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
     """
     counts = np.bincount(strata).astype(np.int32)
     starts = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
-    shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(strata)), seed)
+    places = tf.range(len(strata))
+    shuffled = tf.random.experimental.stateless_shuffle(places, seed)  # pyright: ignore[reportAttributeAccessIssue]
     grouped = tf.gather(shuffled, tf.argsort(tf.gather(tf.constant(strata), shuffled), stable=True))
     position = tf.range(len(strata))
     stratum = position % len(counts)

@@ -144,19 +144,20 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
 def _check_words(run: Run, utterances: Sequence[Utterance], corpus: Corpus) -> None:
     """Other recordings must be of the words that the run knows; for a detector, some of the wanted word."""
     wanted = run.config.wanted
-    words = {item.label: item.path for item in utterances}
-    if None in words:
+    unlabelled = [item.path for item in utterances if item.label is None]
+    if unlabelled:
         raise UserError(
             "label-missing",
-            f"{words[None]}: has no label, and a word model can only be measured on labelled recordings",
+            f"{unlabelled[-1]}: has no label, and a word model can only be measured on labelled recordings",
         )
+    words = {item.label for item in utterances if item.label is not None}
     if wanted is not None:
         if wanted not in words:
             raise UserError(
                 "word-not-found", f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects"
             )
         return
-    unknown = sorted(set(words) - set(run.labels))
+    unknown = sorted(words - set(run.labels))
     if unknown:
         raise UserError(
             "word-not-found",
@@ -233,7 +234,7 @@ def _notes(
     notes = _notes_of_own_test(run) if own_test else _notes_of_recordings(run, utterances, corpus)
     if corpus and corpus.speaker_source:
         notes.append(f"{isolate(corpus.speaker_source)}.")
-    speakers = {item.speaker for item in utterances} - {None}
+    speakers = {item.speaker for item in utterances if item.speaker is not None}
     trainers = {item.speaker for item in run.utterances("train")}
     # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.
     others = {*run.facts.get("train_speakers", ())}

@@ -67,7 +67,8 @@ def group_units(values: np.ndarray, speakers: Sequence[str | None] | None = None
     """The units of clips with these values `(clips,)` and speakers; None stands for a speaker who is not known."""
     values = np.asarray(values, np.float64)
     speakers = [None] * len(values) if speakers is None else speakers
-    number = {speaker: place for place, speaker in enumerate(sorted({*speakers} - {None}))}
+    known = sorted({speaker for speaker in speakers if speaker is not None})
+    number = {speaker: place for place, speaker in enumerate(known)}
     num_speakers, num_alone = len(number), sum(speaker is None for speaker in speakers)
     alone = iter(range(num_speakers, num_speakers + num_alone))
     place = np.array([next(alone) if speaker is None else number[speaker] for speaker in speakers])

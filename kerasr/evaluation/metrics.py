@@ -106,7 +106,7 @@ def heard_index(probs: np.ndarray, detector: bool) -> np.ndarray:
 
 
 def _check(
-    probs: np.ndarray, label_index: np.ndarray, labels: Sequence[str], speakers: list[str | None], detector: bool
+    probs: np.ndarray, label_index: np.ndarray, labels: Sequence[str], speakers: Sequence[str | None], detector: bool
 ) -> None:
     if probs.ndim != 2 or not len(probs) or probs.shape[1] != len(labels):
         raise ValueError(f"probs must be (clips, {len(labels)}) with at least one clip; they are {probs.shape}")
@@ -215,7 +215,7 @@ def _detector(
     missed = probability[said] < THRESHOLD
     interval, method = None, "no clip says the word"
     if len(said):
-        interval, method = mean_interval(missed, [speakers[index] for index in said], seed)
+        interval, method = mean_interval(missed, [speakers[index] for index in said.tolist()], seed)
     both = 0 < present.sum() < len(present)
     thresholds = [_at_threshold(probability, present, float(threshold)) for threshold in THRESHOLDS]
     half = _at_threshold(probability, present, THRESHOLD)

@@ -151,7 +151,7 @@ def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.nd
     script = Path(__file__).with_name("hear.py")
     with tempfile.TemporaryDirectory() as folder:
         given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
-        np.savez(given, **clips)
+        np.savez(given, **clips)  # pyright: ignore[reportArgumentType]
         command = [sys.executable, "-P", str(script), kind, path, str(given), str(answers)]
         done = subprocess.run(command, env=child_environment(), stderr=subprocess.PIPE, text=True, errors="replace")
         if done.returncode != 0:

@@ -107,5 +107,5 @@ def main(kind, path, clips, answers):
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.modules["keras"] = None
+    sys.modules["keras"] = None  # pyright: ignore[reportArgumentType]
     main(*sys.argv[1:])

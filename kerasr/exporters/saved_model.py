@@ -128,7 +128,7 @@ def _guarded_stream(stream: Callable[..., Any], specs: list[tf.TensorSpec]) -> C
 
     def guarded(waveform, *others):
         given = (
-            _numbers(value, spec.name) if spec.dtype.is_floating else value
+            _numbers(value, str(spec.name)) if spec.dtype.is_floating else value
             for value, spec in zip(others, specs[1:], strict=True)
         )
         found = stream(_sound(waveform), *given)
@@ -148,6 +148,6 @@ def stream_endpoint(step: StreamingStep, batch: int | None = None) -> tuple[Call
         specs.append(tf.TensorSpec([batch, *shape], tf.int32 if name == POSITION else tf.float32, name))
 
     def stream(*values):
-        return step.call({spec.name: value for spec, value in zip(specs, values, strict=True)})
+        return step.call(dict(zip(("waveform", "num_frames", *facts.states), values, strict=True)))
 
     return stream, specs

@@ -6,6 +6,7 @@ so that a served model hears what `kerasr.predict` hears. What it cannot read is
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import soxr
@@ -127,7 +128,7 @@ def _resample(waveform: tf.Tensor, old: tf.Tensor, new: tf.Tensor, rate: tf.Tens
     tail = tf.cast(_TAIL_SECONDS * tf.cast(rate, tf.float32), tf.int32)
     # In multiples of 64 a Fourier transform has small factors, and is quick.
     units = 64 * (1 + (size + tail) // (64 * old))
-    spectrum = tf.signal.rfft(tf.pad(waveform, [[0, units * old - size]])[None])[0]
+    spectrum = tf.signal.rfft(_extend(waveform, units * old - size)[None])[0]
     # Frequencies up to the half of the lower rate, as a share of it.
     bins = 1 + units * tf.minimum(old, new) // 2
     share = tf.range(bins, dtype=tf.float32) / tf.cast(bins - 1, tf.float32)
@@ -138,9 +139,14 @@ def _resample(waveform: tf.Tensor, old: tf.Tensor, new: tf.Tensor, rate: tf.Tens
     low_pass = (1 - part) * tf.gather(slope, below) + part * tf.gather(slope, below + 1)
     low_pass *= tf.cast(new, tf.float32) / tf.cast(old, tf.float32)
     kept = spectrum[:bins] * tf.cast(low_pass, tf.complex64)
-    kept = tf.pad(kept, [[0, 1 + units * new // 2 - bins]])
+    kept = _extend(kept, 1 + units * new // 2 - bins)
     resampled = tf.signal.irfft(kept[None], [units * new])[0]
     return resampled[: -(-size * new // old)]
+
+
+def _extend(values: tf.Tensor, more: Any) -> tf.Tensor:
+    """`values` `(points,)` and so many zeros."""
+    return tf.pad(values, [[0, more]])
 
 
 @functools.cache
@@ -184,7 +190,7 @@ def _find_chunks(content: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.T
         return tf.identity(fmt), tf.identity(data), tf.where(size == _UNKNOWN_SIZE, length, size)
 
 
-def _integer(content: tf.Tensor, place: tf.Tensor, width: int) -> tf.Tensor:
+def _integer(content: tf.Tensor, place: tf.Tensor, width: int) -> Any:
     """The unsigned little-endian integer of `width` bytes at `place`, int64."""
     field = tf.strings.substr(content, tf.cast(place, tf.int32), width)
     values = tf.cast(tf.io.decode_raw(field, tf.uint8), tf.int64)

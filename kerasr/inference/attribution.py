@@ -8,6 +8,7 @@ al. 2017, https://arxiv.org/abs/1610.02391, equations 1 and 2).
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -98,18 +99,19 @@ class Explainer:
             waveform: `(samples,)` at the rate of the run's front-end.
             label_index: the label, as a column of `Run.probs`.
         """
-        if self._inside is None:
+        inside = self._inside
+        if inside is None:
             return None
 
         def at_speed(front_end: Features) -> np.ndarray:
             energies, num_frames = self._energies(waveform, front_end.speed)
-            found = self._picture(front_end.from_log_mel(energies, num_frames), label_index)
+            found = self._picture(inside, front_end.from_log_mel(energies, num_frames), label_index)
             # A clip played faster has fewer frames, and `_stretch` keeps sums: what counts here is each frame's value.
             return found[: num_frames[0]] * front_end.speed
 
         return self._mean(waveform, at_speed)
 
-    def _picture(self, features: np.ndarray, label_index: int) -> np.ndarray:
+    def _picture(self, inside: keras.Model, features: Any, label_index: int) -> np.ndarray:
         """Grad-CAM `(time, n_mels)` of features `(1, time, n_mels)`."""
         import tensorflow as tf
 
@@ -117,7 +119,7 @@ class Explainer:
         with tf.GradientTape() as tape:
             # Frozen layers are not recorded unless their input is watched.
             tape.watch(features)
-            picture, logits = self._inside(features, training=False)
+            picture, logits = inside(features, training=False)
             logit = _logit(logits, label_index)
         weights = ops.mean(ops.cast(tape.gradient(logit, picture), "float32"), axis=(1, 2), keepdims=True)
         found = ops.relu(ops.sum(weights * ops.cast(picture, "float32"), axis=-1, keepdims=True))

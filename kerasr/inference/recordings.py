@@ -2,8 +2,9 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Clip:
     end: float
 
 
-def is_one(source: Source | Sequence[Source]) -> bool:
+def is_one(source: Source | Sequence[Source]) -> TypeGuard[Source]:
     """Whether it is one recording or waveform, and no list, folder or pattern."""
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
@@ -43,7 +44,7 @@ def is_one(source: Source | Sequence[Source]) -> bool:
     return isinstance(source, np.ndarray) and source.ndim == 1
 
 
-def find_recordings(sources: Sequence[Source]) -> Iterator[Source | UserError]:
+def find_recordings(sources: Iterable[Source]) -> Iterator[Source | UserError]:
     """The recordings in folders and of patterns that a shell has left as they are; other names and waveforms as is.
 
     Yields:

@@ -5,14 +5,14 @@ from typing import Any
 
 from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
 from kerasr.models.registry import model_facts
-from kerasr.recipes import words
 from kerasr.recipes.optimizer import adamw
+from kerasr.recipes.words import AUGMENT as FOR_ANY_WORDS
 
 # FSDD is recorded at 8 kHz: 25 ms windows every 10 ms, one second in all.
 FEATURES = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=40)
 
 # FSDD's clips are cut close around the word: a larger shift would cut into it.
-AUGMENT = replace(words.AUGMENT, time_shift=0.05)
+AUGMENT = replace(FOR_ANY_WORDS, time_shift=0.05)
 
 # Frames every 20 ms: half the work, which the large networks do not miss, and half the steps, which an LSTM likes.
 COARSE = replace(FEATURES, hop_length=160)

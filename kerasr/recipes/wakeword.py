@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from kerasr.config import TrainConfig
 from kerasr.models.registry import model_facts
-from kerasr.recipes import words
 from kerasr.recipes.optimizer import MUON
+from kerasr.recipes.words import AUGMENT as FOR_ANY_WORDS
 
-AUGMENT = replace(words.AUGMENT, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
+AUGMENT = replace(FOR_ANY_WORDS, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
 
 
 def wakeword(model: str | None = None) -> TrainConfig:

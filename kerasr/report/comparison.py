@@ -132,7 +132,7 @@ def _name_points(picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, nam
         best = None
         for dx, dy, horizontal, vertical in _PLACES:
             text = axes.annotate(
-                names[index],
+                names[int(index)],
                 (x[index], y[index]),
                 (dx, dy),
                 textcoords="offset points",
@@ -151,6 +151,7 @@ def _name_points(picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, nam
                 text.remove()
             if not best[0]:
                 break
+        assert best is not None  # There are places.
         taken.append(best[2])
 
 

@@ -62,7 +62,7 @@ def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
         for row, column in np.argwhere(counts):
             # In small cells the blue says enough: numbers are for the mistakes.
             if size <= 40 or row != column:
-                _write_count(axes, row, column, counts[row, column], share[row, column], font)
+                _write_count(axes, row, column, int(counts[row, column]), share[row, column], font)
     return picture
 
 
@@ -270,7 +270,7 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
     return picture
 
 
-def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[float]) -> Picture:
+def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: np.ndarray | Sequence[float]) -> Picture:
     """A clip, and over it what spoke for the word that was heard.
 
     Args:
@@ -278,6 +278,7 @@ def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[flo
         where: Grad-CAM's answer `(time, feature)`, for a network that keeps a picture.
         band_hz: the middle of each of the spectrogram's bands.
     """
+    assert clip.evidence is not None
     panels = {
         "what it was given, log-mel energies": spectrogram_colours(clip.spectrogram),
         "what spoke for it (blue) and against it (orange), integrated gradients": evidence_colours(
@@ -291,7 +292,8 @@ def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[flo
     own = np.isfinite(clip.spectrogram).any(-1).sum() / len(clip.spectrogram) * clip.seconds
     with mpl.rc_context(STYLE):
         picture = Picture("explanation", 1.4 * WIDTH, 0.9 + 1.9 * len(panels), title, shorten(Path(clip.path).name, 60))
-        for axes, (name, colours) in zip(picture.subplots(len(panels), 1, sharex=True), panels.items(), strict=True):
+        column = picture.subplots(len(panels), 1, sharex=True)
+        for axes, (name, colours) in zip(column, panels.items(), strict=True):
             extent = (0, clip.seconds, -0.5, len(band_hz) - 0.5)
             axes.imshow(np.swapaxes(colours, 0, 1), origin="lower", aspect="auto", extent=extent, interpolation="none")
             axes.set_title(name, color=MUTED, fontweight="normal")
@@ -299,8 +301,8 @@ def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: Sequence[flo
             axes.tick_params(length=0)
             axes.spines[:].set_visible(False)
         # Padding has nothing to show.
-        axes.set(xlim=(0, own), xlabel="seconds")
-        axes.xaxis.set_major_locator(MaxNLocator(8))
+        column[-1].set(xlim=(0, own), xlabel="seconds")
+        column[-1].xaxis.set_major_locator(MaxNLocator(8))
     return picture
 
 

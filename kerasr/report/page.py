@@ -235,7 +235,8 @@ def _spectrogram(clip: Clip) -> str:
 
 
 def _evidence(clip: Clip) -> str:
-    """The address of a picture of what spoke for the word that was heard."""
+    """The address of a picture of what spoke for the word that was heard, of a clip with evidence."""
+    assert clip.evidence is not None
     return _data_uri(_png(evidence_colours(clip.spectrogram, clip.evidence)), "image/png")
 
 

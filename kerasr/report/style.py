@@ -18,8 +18,10 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
+from matplotlib.typing import RcKeyType
 
 from kerasr.core.console import END_ISOLATE, ISOLATE, isolate
 
@@ -33,7 +35,7 @@ VARIABLES = {INK: "ink", MUTED: "muted", FAINT: "faint", RIGHT: "right", WRONG: 
 # Missing from every font, a character is drawn as a box: matplotlib's own font covers Latin, Greek and Cyrillic.
 BASE_FONT = "DejaVu Sans"
 
-STYLE: dict[str, Any] = {
+STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": False,
     "axes.labelcolor": MUTED,
@@ -45,7 +47,6 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
     "figure.constrained_layout.h_pad": 0.08,
-    "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.08,
     "figure.dpi": 100,
     "figure.facecolor": "white",
@@ -83,9 +84,9 @@ class Picture(Figure):
 
     def __init__(self, name: str, width: float, height: float, title: str, note: str):
         with mpl.rc_context(STYLE):
-            super().__init__(figsize=(width, height))
+            layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - _HEAD / height))
+            super().__init__(figsize=(width, height), layout=layout)
             FigureCanvasAgg(self)
-            self.get_layout_engine().set(rect=(0, 0, 1, 1 - _HEAD / height))
             left = 0.1 / width
             self.text(left, 1 - 0.12 / height, title, va="top", fontsize=11, weight="bold", in_layout=False)
             self.text(left, 1 - 0.36 / height, note, va="top", color=MUTED, in_layout=False)

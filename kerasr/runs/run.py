@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import keras
 import numpy as np
@@ -28,6 +28,8 @@ from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, m
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.runs.facts import CONFIG, FACTS, FORMAT, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
 from kerasr.tasks import Answer, Task, task_for
+
+S = TypeVar("S", bound=Source)
 
 # A word that is less probable than this in a stream is never reported.
 EVEN_CHANCE = 0.5
@@ -228,10 +230,13 @@ class Run:
 
         return CompiledModel(respond, self.config.features)
 
+    # Of lists and tuples alone: a str, too, is a sequence of str.
     @overload
-    def predict(self, recordings: Source, *, threshold: float | None = None) -> Answer: ...
+    def predict(self, recordings: list[S] | tuple[S, ...], *, threshold: float | None = None) -> list[Answer]: ...
     @overload
-    def predict(self, recordings: Sequence[Source], *, threshold: float | None = None) -> list[Answer]: ...
+    def predict(
+        self, recordings: Source | Sequence[Source], *, threshold: float | None = None
+    ) -> Answer | list[Answer]: ...
     def predict(
         self, recordings: Source | Sequence[Source], *, threshold: float | None = None
     ) -> Answer | list[Answer]:
@@ -260,7 +265,7 @@ class Run:
         return answers
 
     def predict_each(
-        self, recordings: Sequence[Source], *, threshold: float | None = None
+        self, recordings: Iterable[Source], *, threshold: float | None = None
     ) -> Iterator[Answer | Exception]:
         """Answers to many recordings, in order, as they are found; in place of an answer, why there is none.
 

@@ -83,19 +83,20 @@ class _DecodingInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation, handler_call_details):
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler
+        respond, deserialize = handler.unary_unary, handler.request_deserializer
 
         def decode(content: bytes):
             try:
-                return handler.request_deserializer(content)
+                return deserialize(content)
             except DecodeError as error:
                 return error
 
         async def answer(request, context):
             if isinstance(request, DecodeError):
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(request))
-            return await handler.unary_unary(request, context)
+            return await respond(request, context)
 
         return grpc.unary_unary_rpc_method_handler(answer, decode, handler.response_serializer)
 

@@ -291,7 +291,9 @@ def _to_values(name: str, value: np.ndarray) -> Any:
     """A tensor as lists of JSON's values."""
     if value.dtype == object:
         write = _to_base64 if name.endswith(_BYTES_SUFFIX) else lambda text: text.decode(errors="replace")
-        return np.frompyfunc(write, 1, 1)(value).tolist() if value.ndim else write(value.item())
+        if not value.ndim:
+            return write(value.item())
+        return np.frompyfunc(write, 1, 1)(value).tolist()  # pyright: ignore[reportAttributeAccessIssue]
     if value.dtype == np.float32:
         # The shortest decimal that is this number again, rather than the many digits of its double.
         return value.astype(str).astype(np.float64).tolist()

@@ -1,13 +1,12 @@
 """Both protocols over one set of models, from the first look at the folder to the last answer."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -134,8 +133,9 @@ class Server:
 class _RestServer(uvicorn.Server):
     """uvicorn, which leaves the signals to whoever started it."""
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class _ImpatientProtocol(H11Protocol):

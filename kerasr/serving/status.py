@@ -103,7 +103,8 @@ def as_serving_error(error: Exception) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, tf.errors.OpError):
-        return ServingError(Code(error.error_code), _PYTHONS_WORDS.sub("", error.message))
+        code, message = error.error_code, error.message  # pyright: ignore[reportAttributeAccessIssue]
+        return ServingError(Code(code), _PYTHONS_WORDS.sub("", message))
     if isinstance(error, MemoryError):
         return ServingError(Code.RESOURCE_EXHAUSTED, f"there is not enough memory: {error}")
     return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")

@@ -204,7 +204,7 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
         )
 
     def follow(hop: int) -> Hearing:
-        if carry_state:
+        if carry_state and stream:
             step = interpreter.get_signature_runner("stream")
             return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
         clip = interpreter.get_signature_runner("serving_default")

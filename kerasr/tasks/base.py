@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -60,7 +60,7 @@ class Task(Protocol):
         """
         ...
 
-    def agreement(self, teacher_logits, logits, temperature: float):
+    def agreement(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:
         """`(batch,)` cross-entropy between a teacher's probabilities and the network's, both softened.
 
         Logits `(batch, num_outputs)` are divided by the temperature T, and the loss multiplied by T squared, so that
@@ -72,7 +72,7 @@ class Task(Protocol):
         """Share of clips for which the logits point at the target; called `accuracy`."""
         ...
 
-    def probs(self, logits):
+    def probs(self, logits: Any) -> Any:
         """Probabilities `(batch, labels)`, a tensor, from logits `(batch, num_outputs)`: in a graph, too."""
         ...
 

@@ -59,8 +59,9 @@ def save_checkpoint(path: str | os.PathLike[str], model: keras.Model, state: dic
         OSError: the file cannot be written; the earlier checkpoint is still there.
     """
     arrays = {f"v{number}": keras.ops.convert_to_numpy(value) for number, value in enumerate(_variables(model))}
+    arrays[_STATE] = np.frombuffer(json.dumps(state).encode(), np.uint8)
     memory = io.BytesIO()
-    np.savez(memory, **arrays, **{_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)})
+    np.savez(memory, **arrays)
     atomic.write_bytes(path, memory.getvalue())
 
 

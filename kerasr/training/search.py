@@ -138,7 +138,7 @@ def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
             )
         check_option(rest, value, options[rest])
         return replace(config, model_options={**config.model_options, rest: value})
-    fields = {field.name for field in dataclasses.fields(config)} - {"model_options", "recipe", "out"}
+    fields = _settings(config) - {"model_options", "recipe", "out"}
     if first not in fields:
         raise UserError(
             "search-space-invalid",
@@ -148,13 +148,18 @@ def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
     if not rest:
         _check_single(name, inner)
         return replace(config, **{first: value})
-    if not dataclasses.is_dataclass(inner) or rest not in {field.name for field in dataclasses.fields(inner)}:
+    if rest not in _settings(inner):
         raise UserError(
             "search-space-invalid",
             f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them",
         )
     _check_single(name, getattr(inner, rest))
     return replace(config, **{first: replace(inner, **{rest: value})})
+
+
+def _settings(group: Any) -> set[str]:
+    """Names of the settings in a group; none in what is no group."""
+    return {field.name for field in dataclasses.fields(group)} if dataclasses.is_dataclass(group) else set()
 
 
 def _as_setting(config: TrainConfig, name: str, choices: Span | tuple[Any, ...]) -> Span | tuple[Any, ...]:
@@ -330,9 +335,9 @@ class Search:
 def _suggest(trial: "optuna.Trial", name: str, choices: Span | tuple[Any, ...]) -> Any:
     if not isinstance(choices, Span):
         return trial.suggest_categorical(name, choices)
-    whole = isinstance(choices.low, int) and isinstance(choices.high, int)
-    suggest = trial.suggest_int if whole else trial.suggest_float
-    return suggest(name, choices.low, choices.high, log=choices.log)
+    if isinstance(choices.low, int) and isinstance(choices.high, int):
+        return trial.suggest_int(name, choices.low, choices.high, log=choices.log)
+    return trial.suggest_float(name, choices.low, choices.high, log=choices.log)
 
 
 def _space_json(space: Space) -> dict[str, Any]:

@@ -132,6 +132,8 @@ def _train(
 ) -> Run:
     """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
     config, task = run.config, run.task
+    epochs = config.epochs
+    assert epochs is not None  # `prepare_run` decides them, and `resume_run` looks for them.
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.seed)
     with under_precision(runtime.precision):
@@ -146,7 +148,7 @@ def _train(
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
-    phases = _phases(config)
+    phases = _phases(config, epochs)
     keeper = Keeper(
         run.path,
         attach_front_ends(run.front_ends, network),
@@ -159,14 +161,14 @@ def _train(
         checkpoint_seconds=config.checkpoint_seconds,
         interruption=interruption,
     )
-    with ProgressLine(console, config.epochs, train.num_steps, position) as line, _faults_of(train, validation):
+    with ProgressLine(console, epochs, train.num_steps, position) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         for phase in phases:
             if (position.epoch, position.step) > (phase.end, 0):
                 continue
             interruption.obey()
             _begin_phase(phase, trained, network, run, runtime, train, validation)
-            _fit(trained, position, phase.end, config.epochs, train, validation, watchers)
+            _fit(trained, position, phase.end, epochs, train, validation, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
@@ -200,12 +202,12 @@ class Phase:
     head_only: bool = False
 
 
-def _phases(config: TrainConfig) -> list[Phase]:
+def _phases(config: TrainConfig, epochs: int) -> list[Phase]:
     """One phase; where there is an encoder to keep, the head's and then everything's."""
     if config.init_from is None:
-        return [Phase(0, config.epochs)]
-    middle = round(config.head_share * config.epochs)
-    both = Phase(0, middle, head_only=True), Phase(middle, config.epochs, rate=config.finetune_rate)
+        return [Phase(0, epochs)]
+    middle = round(config.head_share * epochs)
+    both = Phase(0, middle, head_only=True), Phase(middle, epochs, rate=config.finetune_rate)
     return [phase for phase in both if phase.first < phase.end]
 
 
@@ -368,8 +370,8 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
         loggers.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
     if run.config.wandb:
         _require("wandb", "--wandb")
-        import wandb
-        from wandb.integration.keras import WandbMetricsLogger
+        import wandb  # pyright: ignore[reportMissingImports]
+        from wandb.integration.keras import WandbMetricsLogger  # pyright: ignore[reportMissingImports]
 
         # A run that is resumed goes on there, too; another one of this process, as of a search, is another one there.
         if "wandb_id" not in run.facts:

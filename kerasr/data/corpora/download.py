@@ -114,7 +114,8 @@ def verify_files(folder: str, listed: str) -> None:
         UserError: a file is missing, differs from the list, or is not in it. The line names the first.
     """
     with open(listed, encoding="utf-8") as file:
-        expected = dict(reversed(line.split(maxsplit=1)) for line in file.read().splitlines())
+        lines = (line.split(maxsplit=1) for line in file.read().splitlines())
+        expected = {name: digest for digest, name in lines}
     present = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in sorted(expected.keys() - set(present)):
         raise UserError("corpus-incomplete", f"{folder}: {name} is missing; fetch the corpus again")

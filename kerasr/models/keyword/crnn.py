@@ -64,12 +64,13 @@ def CRNN(
     x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     num_frames = (NumFrames(name="num_frames")(features) + STRIDES[0] - 1) // STRIDES[0]
     x = ZeroPadding(name="conv_mask")(x, num_frames)
+    kernel = choose_kernel(kernel)
     for index in range(1, NUM_LAYERS + 1):
-        layer, settings = f"gru{index}", {"cell": "gru", "kernel": choose_kernel(kernel)}
+        layer = f"gru{index}"
         if bidirectional:
-            x = both_ways(x, num_frames, units, **settings, name=layer)
+            x = both_ways(x, num_frames, units, cell="gru", kernel=kernel, name=layer)
         else:
-            x = MaskedRNN(units, return_sequences=True, **settings, name=layer)(x, num_frames)
+            x = MaskedRNN(units, return_sequences=True, cell="gru", kernel=kernel, name=layer)(x, num_frames)
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="dense")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
