@@ -206,7 +206,7 @@ def test_the_last_picture():
 def test_another_backend_is_told(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with raises("backend-unsupported"):
-        Explainer(None)
+        Explainer([], None)
 
 
 def test_predict_draws_a_picture_beside_the_recording(tone_run, tones, tmp_path, capsys):
