@@ -91,7 +91,7 @@ def train_one(recipe: str, model: str, seed: int) -> None:
 
 
 def cpu_seconds() -> float:
-    """Seconds that finished child processes have kept a processor busy: what a loaded machine does not stretch."""
+    """Seconds that finished child processes have kept a processor busy: what a loaded machine does not segment."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

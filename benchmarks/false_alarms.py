@@ -36,7 +36,7 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.evaluation.false_alarms import count_alarms, list_stretches, measure_false_alarms, score_stretches
+from kerasr.evaluation.false_alarms import count_alarms, list_segments, measure_false_alarms, score_segments
 from kerasr.evaluation.intervals import binomial_interval, rate_interval
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run
@@ -115,10 +115,10 @@ def false_alarms(run: Run) -> dict[str, Any]:
     sources = {"an4": TALK / "test", "grid": data / "grid" / "s1", "ljspeech": data / "LJSpeech-1.1" / "wavs"}
     hours, alarms = {}, {}
     for name, folder in sources.items():
-        stretches = list_stretches(str(folder), spec)
-        scores = score_stretches(run, stretches)
-        hours[name] = sum(audio.facts(path).duration for path in {stretch.path for stretch in stretches}) / 3600
-        alarms[name] = {str(value): count_alarms(stretches, scores, value, spec) for value in THRESHOLDS}
+        segments = list_segments(str(folder), spec)
+        scores = score_segments(run, segments)
+        hours[name] = sum(audio.facts(path).duration for path in {segment.path for segment in segments}) / 3600
+        alarms[name] = {str(value): count_alarms(segments, scores, value, spec) for value in THRESHOLDS}
     return {"hours": hours, "false_alarms": alarms}
 
 

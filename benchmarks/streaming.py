@@ -30,7 +30,7 @@ from kerasr.inference.compiled import attach_front_ends
 from kerasr.models.registry import builder, model_facts
 from kerasr.presets import preset_folder
 from kerasr.runs.run import Run, load_run
-from kerasr.streaming.listener import Ear, Listener, open_ear
+from kerasr.streaming.listener import Listener, StreamModel, open_stream_model
 
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
 PRESET = "digits"
@@ -87,16 +87,16 @@ def measure(run: Run, name: str, folder: Path) -> list[dict[str, Any]]:
         for carry_state in (False, True) if streams else (False,):
             row = {"model": name, "runtime": runtime, "heard": "state" if carry_state else "windows"}
             print(", ".join(row.values()), flush=True)
-            rows.append(row | listen(open_ear(path, carry_state=carry_state)))
+            rows.append(row | listen(open_stream_model(path, carry_state=carry_state)))
     return rows
 
 
-def listen(ear: Ear) -> dict[str, float]:
+def listen(stream_model: StreamModel) -> dict[str, float]:
     """Real-time factor over all chunks, and milliseconds of one that an answer came from."""
-    listener, size = Listener(ear), round(CHUNK_SECONDS * ear.sample_rate)
-    sound = 0.01 * np.random.default_rng(0).standard_normal(round(SECONDS * ear.sample_rate)).astype("float32")
+    listener, size = Listener(stream_model), round(CHUNK_SECONDS * stream_model.sample_rate)
+    sound = 0.01 * np.random.default_rng(0).standard_normal(round(SECONDS * stream_model.sample_rate)).astype("float32")
     # The first answers bring what is made once, for chunks of this size.
-    for start in range(0, 2 * ear.window, size):
+    for start in range(0, 2 * stream_model.window, size):
         list(listener.answer(sound[start : start + size]))
     times = []
     for start in range(0, len(sound) - size + 1, size):

@@ -21,7 +21,7 @@ from kerasr.presets import presets_line
 if TYPE_CHECKING:
     import numpy as np
 
-    from kerasr.streaming.listener import Heard, Listener
+    from kerasr.streaming.listener import Detection, Listener
 
 DESCRIPTION = """
 Hear words as they are spoken: from the microphone, from a recording, or from another program.
@@ -80,10 +80,10 @@ def main(argv: list[str]) -> None:
             "settings-conflict", "--sample-rate is of the standard input or the microphone: a file says its own"
         )
     import_quietly()
-    from kerasr.streaming.listener import Listener, listen, open_ear
+    from kerasr.streaming.listener import Listener, listen, open_stream_model
 
-    listener = Listener(open_ear(config.model, carry_state=config.carry_state), config.options)
-    chunks = open_source(config, listener.ear.sample_rate)
+    listener = Listener(open_stream_model(config.model, carry_state=config.carry_state), config.options)
+    chunks = open_source(config, listener.stream_model.sample_rate)
     started = time.perf_counter()
     try:
         show(config, listener, listen(listener, chunks))
@@ -120,26 +120,28 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
         yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 2**15
 
 
-def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Heard]]]") -> None:
+def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Detection]]]") -> None:
     """What is heard, line by line; on a terminal with the sound's level below."""
     from rich.live import Live
 
-    from kerasr.streaming.listener import describe_heard
+    from kerasr.streaming.listener import detection_to_json
 
     console = make_console()
     if config.json or not console.is_terminal:
         for _, found in stream:
             for heard in found:
-                print(json.dumps(describe_heard(heard), ensure_ascii=False) if config.json else line(heard), flush=True)
+                print(
+                    json.dumps(detection_to_json(heard), ensure_ascii=False) if config.json else line(heard), flush=True
+                )
         return
     view = View(listener)
     with Live(view.draw(), console=console, refresh_per_second=10) as live:
         for chunk, found in stream:
-            view.hear(chunk, found)
+            view.process(chunk, found)
             live.update(view.draw())
 
 
-def line(heard: "Heard") -> str:
+def line(heard: "Detection") -> str:
     """`   1:02.3  seven  97%`."""
     minutes, seconds = divmod(heard.seconds, 60)
     return f"{minutes:5.0f}:{seconds:04.1f}  {isolate(heard.word)}  {heard.probability:.0%}"
@@ -150,10 +152,10 @@ class View:
     """The last words, and a bar for the sound's level."""
 
     listener: "Listener"
-    last: "deque[Heard]" = field(default_factory=lambda: deque(maxlen=NUM_SHOWN))
+    last: "deque[Detection]" = field(default_factory=lambda: deque(maxlen=NUM_SHOWN))
     level: float = QUIET_DB
 
-    def hear(self, chunk: "np.ndarray", found: "list[Heard]") -> None:
+    def process(self, chunk: "np.ndarray", found: "list[Detection]") -> None:
         """Take in a chunk and what was heard in it."""
         self.last.extend(found)
         power = float((chunk**2).mean()) if len(chunk) else 0.0

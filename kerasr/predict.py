@@ -163,12 +163,12 @@ def print_table(rows: list[dict[str, Any]]) -> None:
             others = row["top"][word is not None :]
             cells.append(", ".join(f"{isolate(item['word'])} {item['probability']:.1%}" for item in others))
         if parts:
-            cells.append(_heard_part(row))
+            cells.append(_used_part(row))
         table.add_row(*cells)
     console.print(table)
 
 
-def _heard_part(row: dict[str, Any]) -> str:
+def _used_part(row: dict[str, Any]) -> str:
     """`only 29.5 to 30.5 s of 3:00:00`; nothing where all of it was heard."""
     if row["to"] - row["from"] >= row["seconds"]:
         return ""

@@ -63,13 +63,13 @@ def main(argv: list[str]) -> None:
 
 def run_trials(search: "Search", number: int, console: Console) -> None:
     """Search until there are so many trials, with a line for each and a picture of all."""
-    from kerasr.core.progress import Notice
+    from kerasr.core.progress import ProgressBar
 
-    with Notice("Searching", number) as notice:
-        notice.advance(len(search.trials))
+    with ProgressBar("Searching", number) as progress:
+        progress.advance(len(search.trials))
         while len(search.trials) < number:
             trial = search.run_next()
-            notice.advance(1)
+            progress.advance(1)
             values = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
             score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "given up"}.get(trial.state.name, "went wrong")
             best = f"best {search.best.value:.1%}" if search.best else "none yet"

@@ -20,7 +20,7 @@ from _shared import quiet
 from kerasr.errors import UserError
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
-from kerasr.streaming.listener import run_ear
+from kerasr.streaming.listener import stream_model_of
 from kerasr.training.checkpoint import load_checkpoint, save_checkpoint
 from kerasr.training.trainer import resume_run
 
@@ -88,7 +88,7 @@ def use(folder, model, clip):
     run._check_network(model)
     run.__dict__["model"] = model  # Reading the weights each time takes too long.
     assert np.isfinite(run.predict_files([clip])).all()
-    run_ear(run)
+    stream_model_of(run)
     assert run.metrics is None or isinstance(run.metrics, dict)
 
 

@@ -20,7 +20,7 @@ _THREADS = 8
 _CHUNK = 64
 
 
-class Notice:
+class ProgressBar:
     """A progress bar on stderr that appears after a second, and stays away from what is quicker.
 
     Use as a context manager; call `advance` with the number of steps just done.
@@ -73,10 +73,10 @@ def console() -> Console:
 def map_threaded(work: Callable[[T], R], items: Sequence[T], description: str) -> Iterator[R]:
     """`work` of each item, in order, computed by a few threads a few chunks ahead."""
     chunks = (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
-    with Notice(description, len(items)) as notice, ThreadPoolExecutor(_THREADS) as pool:
+    with ProgressBar(description, len(items)) as progress, ThreadPoolExecutor(_THREADS) as pool:
         for results in _ahead(pool, lambda chunk: [work(item) for item in chunk], chunks):
             yield from results
-            notice.advance(len(results))
+            progress.advance(len(results))
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

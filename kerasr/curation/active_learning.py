@@ -55,7 +55,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     paths = list(walk_recordings(str(Path(folder).absolute())))
     if not paths:
         raise UserError("no-recordings", f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
-    paths, probs, inputs = _hear(run, paths, folder, run.config.max_bad if max_bad is None else max_bad)
+    paths, probs, inputs = _predict(run, paths, folder, run.config.max_bad if max_bad is None else max_bad)
     ordered = np.sort(probs, axis=-1)
     margin = ordered[:, -1] - ordered[:, -2]
     drawn = draw_badge(probs, inputs, NUM_DRAWN, run.config.seed)
@@ -156,7 +156,7 @@ def last_inputs(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, [ops.cast(given, "float32"), network.output])
 
 
-def _hear(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _predict(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The recordings that can be read, their probabilities, and what the last layer is given for them.
 
     Both are means over the speeds at which the run hears a clip.

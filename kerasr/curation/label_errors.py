@@ -89,7 +89,9 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
         if not kept.exists():
             console.print(f"fold {number + 1} of {count}: {held_out.sum():,} clips held out, {rule}")
             others = [item for item, out in zip(clips, held_out, strict=True) if not out]
-            found = _hear_held_out(run, others, list(np.array(clips, object)[held_out]), kept.with_suffix(""), console)
+            found = _predict_held_out(
+                run, others, list(np.array(clips, object)[held_out]), kept.with_suffix(""), console
+            )
             memory = io.BytesIO()
             np.save(memory, found)
             atomic.write_bytes(kept, memory.getvalue())
@@ -161,7 +163,7 @@ def confident_suspects(probs: np.ndarray, label_index: np.ndarray) -> np.ndarray
     return (believed.max(-1) >= 0) & (believed.argmax(-1) != label_index)
 
 
-def _hear_held_out(
+def _predict_held_out(
     run: Run, others: list[Utterance], held_out: list[Utterance], folder: Path, console: Console
 ) -> np.ndarray:
     """Probabilities `(clips, labels)` of the clips held out, by a model trained on the others."""

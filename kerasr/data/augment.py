@@ -64,7 +64,9 @@ def augment_waveform(
         window = None if spec.clip_seconds is None else spec.clip_samples
         waveform, num_samples = shift_time(waveform, num_samples, most, window, _fold(seed, 1))
     if augment.silence:
-        waveform, num_samples = surround(waveform, num_samples, round(augment.silence * sample_rate), _fold(seed, 14))
+        waveform, num_samples = add_silence(
+            waveform, num_samples, round(augment.silence * sample_rate), _fold(seed, 14)
+        )
     if augment.reverb:
         waveform = reverberate(waveform, num_samples, augment, sample_rate, _fold(seed, 8))
     if augment.gain_db:
@@ -142,7 +144,7 @@ def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, window: i
     return _silence_padding(tf.where(position >= 0, moved, 0.0), num_samples), num_samples
 
 
-def surround(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
+def add_silence(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, seed: tf.Tensor) -> Batch:
     """Put up to `most` samples of silence before each clip and after it; at each end, half of the clips get none."""
     ends = tf.random.stateless_uniform([2, _size(num_samples)], seed, -most, most + 1, dtype=tf.int32)
     before, after = tf.unstack(tf.maximum(ends, 0))

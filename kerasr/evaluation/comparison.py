@@ -11,14 +11,14 @@ import numpy as np
 from scipy import stats
 
 from kerasr.core.console import isolate
-from kerasr.core.progress import Notice
+from kerasr.core.progress import ProgressBar
 from kerasr.core.scores import format_score
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import measure_latency
 from kerasr.evaluation.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
-from kerasr.evaluation.metrics import compute_metrics, heard_index
+from kerasr.evaluation.metrics import compute_metrics, predicted_index
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 
@@ -48,14 +48,14 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     names = _names(runs)
     shared, notes = _shared(runs, names)
     speakers = [item.speaker for item in shared]
-    with Notice("Hearing", len(shared) * len(runs)) as notice:
-        probs = [run.predict_files([item.path for item in shared], notice) for run in runs]
+    with ProgressBar("Hearing", len(shared) * len(runs)) as progress:
+        probs = [run.predict_files([item.path for item in shared], progress) for run in runs]
     rows, correct = [], []
     for run, name, heard in zip(runs, names, probs, strict=True):
         label_index = run.task.label_index([item.label or "" for item in shared])
         detector = run.config.wanted is not None
         metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
-        correct.append(heard_index(heard, detector) == label_index)
+        correct.append(predicted_index(heard, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
         scores = {"score": format_score(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})

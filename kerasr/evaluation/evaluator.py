@@ -23,7 +23,7 @@ from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation.false_alarms import measure_false_alarms
 from kerasr.evaluation.judgement import judge_run
-from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, heard_index
+from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, predicted_index
 from kerasr.evaluation.rejection import count_rejected, threshold_of
 from kerasr.inference.attribution import Explainer
 from kerasr.recipes.voices import expect_of_people
@@ -369,7 +369,7 @@ def _training(run: Run) -> str:
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
     """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
     detector = run.config.wanted is not None
-    heard = heard_index(probs, detector)
+    heard = predicted_index(probs, detector)
     confidence = probs[np.arange(len(probs)), heard]
     wrong = np.flatnonzero(heard != label_index)
     chosen = (

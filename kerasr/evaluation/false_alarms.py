@@ -1,8 +1,8 @@
 """What a detector takes for its word although nobody says it: counted on long recordings, and trained against.
 
-Long recordings without the word (`TrainConfig.negatives`) are looked at in stretches of a clip's length, each half a
+Long recordings without the word (`TrainConfig.negatives`) are looked at in segments of a clip's length, each half a
 clip after the last. The first four fifths of each recording train and the last fifth is measured, so that no second is
-in both. Hard negatives are the clips and stretches of the training part that an earlier run takes for the word: the
+in both. Hard negatives are the clips and segments of the training part that an earlier run takes for the word: the
 manifest marks them in its column `kerasr_hard`, with that run's probability, and the training hears them several times
 as often as others.
 """
@@ -31,7 +31,7 @@ from kerasr.evaluation.intervals import rate_interval
 from kerasr.evaluation.metrics import THRESHOLD, THRESHOLDS
 from kerasr.runs.run import Run, load_run
 
-# Label of a stretch, and the manifest's column that tells how sure an earlier run was of its mistake.
+# Label of a segment, and the manifest's column that tells how sure an earlier run was of its mistake.
 NEGATIVE, HARD = "_negative_", "kerasr_hard"
 
 # Times that a hard negative is heard for each time that another clip is.
@@ -39,12 +39,12 @@ HARD_REPEATS = 4
 TRAINED_SHARE = 0.8
 
 _BATCH = 256
-# Part of the cache's key: count it up when the same recordings would give other stretches.
+# Part of the cache's key: count it up when the same recordings would give other segments.
 _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """A part of a long recording, as long as a clip, from `start` seconds on."""
 
     path: str
@@ -80,23 +80,23 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
     if config.negatives is None and config.hard_negatives is None:
         return corpus, (), {}
     others = [item for item in corpus.utterances if item.split == "train" and item.label != config.wanted]
-    stretches = list_stretches(config.negatives, config.features, trained=True) if config.negatives else []
+    segments = list_segments(config.negatives, config.features, trained=True) if config.negatives else []
     # As many easy ones as there are other counter-examples, from everywhere in the recordings.
-    step = max(1, math.ceil(len(stretches) / max(len(others), 1)))
-    chosen: dict[Stretch, float | None] = dict.fromkeys(stretches[::step])
+    step = max(1, math.ceil(len(segments) / max(len(others), 1)))
+    chosen: dict[Segment, float | None] = dict.fromkeys(segments[::step])
     hard: dict[str, float] = {}
     if config.hard_negatives is not None:
         run = load_run(config.hard_negatives)
         column = _column(run, str(config.wanted))
         scores = run.predict_files([item.path for item in others])[:, column]
         hard = {item.path: float(score) for item, score in zip(others, scores, strict=True) if score >= THRESHOLD}
-        candidates = [*stretches, *_stretches(corpus.noise, config.features, 0.0, 1.0)]
-        found = zip(candidates, score_stretches(run, candidates, column), strict=True)
-        chosen |= {stretch: float(score) for stretch, score in found if score >= THRESHOLD}
+        candidates = [*segments, *_segments(corpus.noise, config.features, 0.0, 1.0)]
+        found = zip(candidates, score_segments(run, candidates, column), strict=True)
+        chosen |= {segment: float(score) for segment, score in found if score >= THRESHOLD}
     cut = _cut(chosen, config.features)
     facts = {
         "clips_hard": len(hard),
-        "stretches": len(cut),
+        "segments": len(cut),
         "stretches_hard": sum(HARD in item.extra for item in cut),
         "hard_found_by": config.hard_negatives,
         "hard_repeats": HARD_REPEATS,
@@ -123,13 +123,13 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
         UserError: the folder is gone or has no recording, or one cannot be read.
     """
     spec = run.config.features
-    stretches = list_stretches(str(run.config.negatives), spec, trained=False)
-    scores = score_stretches(run, stretches, _column(run, str(run.config.wanted)))
-    per_recording = Counter(stretch.path for stretch in stretches)
+    segments = list_segments(str(run.config.negatives), spec, trained=False)
+    scores = score_segments(run, segments, _column(run, str(run.config.wanted)))
+    per_recording = Counter(segment.path for segment in segments)
     # Stretches overlap by half: together they cover half a clip more than half their length.
     seconds = sum((count + 1) / 2 * float(spec.clip_seconds or 0) for count in per_recording.values())
     hours = seconds / 3600
-    alarms = {value: count_alarms(stretches, scores, value, spec) for value in (THRESHOLD, *THRESHOLDS)}
+    alarms = {value: count_alarms(segments, scores, value, spec) for value in (THRESHOLD, *THRESHOLDS)}
     return {
         **alarm_rate(alarms[THRESHOLD], hours),
         "by_threshold": [{"threshold": value, **alarm_rate(alarms[value], hours)} for value in THRESHOLDS],
@@ -149,7 +149,7 @@ def alarm_rate(count: int, hours: float) -> dict[str, Any]:
     }
 
 
-def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Stretch]:
+def list_segments(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Segment]:
     """Stretches of every recording in a folder: of the part that trains, of the part that is measured, or of all of it.
 
     Raises:
@@ -163,32 +163,32 @@ def list_stretches(folder: str, spec: FeatureSpec, *, trained: bool | None = Non
         False: ("its last fifth", TRAINED_SHARE, 1.0),
         None: ("it", 0.0, 1.0),
     }[trained]
-    stretches = _stretches(paths, spec, first, last)
-    if not stretches:
+    segments = _segments(paths, spec, first, last)
+    if not segments:
         raise UserError(
             "recordings-unusable",
             f"{folder}: no recording is long enough; {name} must hold a clip of {spec.clip_seconds:g} s",
         )
-    return stretches
+    return segments
 
 
-def score_stretches(run: Run, stretches: Sequence[Stretch], column: int = -1) -> np.ndarray:
-    """`(stretches,)` probability that a run gives to one of its labels, by default to a detector's word.
+def score_segments(run: Run, segments: Sequence[Segment], column: int = -1) -> np.ndarray:
+    """`(segments,)` probability that a run gives to one of its labels, by default to a detector's word.
 
     Raises:
         UserError: a recording cannot be read.
     """
     spec = run.config.features
-    clips = map_threaded(lambda stretch: _read(stretch, spec), stretches, "Listening for false alarms")
+    clips = map_threaded(lambda segment: _read(segment, spec), segments, "Listening for false alarms")
     scores = [np.zeros(0)]
     while batch := list(islice(clips, _BATCH)):
         scores.append(run.probs(batch)[:, column])
     return np.concatenate(scores)
 
 
-def count_alarms(stretches: Sequence[Stretch], scores: np.ndarray, threshold: float, spec: FeatureSpec) -> int:
-    """Alarms that somebody would notice: stretches above the threshold, one after the other, are one."""
-    raised = [stretch for stretch, score in zip(stretches, scores, strict=True) if score >= threshold]
+def count_alarms(segments: Sequence[Segment], scores: np.ndarray, threshold: float, spec: FeatureSpec) -> int:
+    """Alarms that somebody would notice: segments above the threshold, one after the other, are one."""
+    raised = [segment for segment, score in zip(segments, scores, strict=True) if score >= threshold]
     # Neighbours lie half a clip apart, the next but one a whole clip.
     gap = 0.75 * float(spec.clip_seconds or 0)
     joined = sum(one.path == next_.path and next_.start - one.start < gap for one, next_ in pairwise(raised))
@@ -202,7 +202,7 @@ def _column(run: Run, wanted: str) -> int:
     return run.labels.index(wanted)
 
 
-def _stretches(paths: Iterable[str], spec: FeatureSpec, first: float, last: float) -> list[Stretch]:
+def _segments(paths: Iterable[str], spec: FeatureSpec, first: float, last: float) -> list[Segment]:
     """Stretches that lie between two shares of each recording's length."""
     seconds = float(spec.clip_seconds or 0)
     found = []
@@ -210,27 +210,27 @@ def _stretches(paths: Iterable[str], spec: FeatureSpec, first: float, last: floa
         duration = audio.facts(path).duration
         begin, end = first * duration, last * duration
         count = math.floor((end - begin - seconds) / (seconds / 2)) + 1
-        found += [Stretch(path, begin + number * seconds / 2) for number in range(max(count, 0))]
+        found += [Segment(path, begin + number * seconds / 2) for number in range(max(count, 0))]
     return found
 
 
-def _read(stretch: Stretch, spec: FeatureSpec) -> np.ndarray:
+def _read(segment: Segment, spec: FeatureSpec) -> np.ndarray:
     """Its waveform `(samples,)` at the spec's rate."""
-    waveform, _ = audio.read(stretch.path, spec.sample_rate, spec.clip_seconds, start_seconds=stretch.start)
+    waveform, _ = audio.read(segment.path, spec.sample_rate, spec.clip_seconds, start_seconds=segment.start)
     return waveform[: spec.clip_samples]
 
 
-def _cut(chosen: dict[Stretch, float | None], spec: FeatureSpec) -> tuple[Utterance, ...]:
+def _cut(chosen: dict[Segment, float | None], spec: FeatureSpec) -> tuple[Utterance, ...]:
     """Stretches as training clips in the cache, where they stay; those with a score are hard."""
     if not chosen:
         return ()
-    rows = [(os.path.abspath(stretch.path), os.path.getsize(stretch.path), stretch.start) for stretch in chosen]
+    rows = [(os.path.abspath(segment.path), os.path.getsize(segment.path), segment.start) for segment in chosen]
     key = json.dumps([_VERSION, spec.sample_rate, spec.clip_seconds, rows])
     folder = os.path.join(cache_folder(), f"negatives-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
     names = [f"{number:06d}.wav" for number in range(len(chosen))]
     if not os.path.isdir(folder):
         with atomic.new_folder(folder) as beside:
-            clips = map_threaded(lambda stretch: _read(stretch, spec), list(chosen), "Cutting negatives")
+            clips = map_threaded(lambda segment: _read(segment, spec), list(chosen), "Cutting negatives")
             for name, clip in zip(names, clips, strict=True):
                 audio.write(os.path.join(beside, name), clip, spec.sample_rate)
     return tuple(

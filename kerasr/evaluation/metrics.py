@@ -75,7 +75,7 @@ def compute_metrics(
     label_index = np.asarray(label_index, np.int64)
     speakers = [None] * len(probs) if speakers is None else list(speakers)
     _check(probs, label_index, labels, speakers, detector)
-    heard = heard_index(probs, detector)
+    heard = predicted_index(probs, detector)
     correct = heard == label_index
     words = _words(label_index, heard, labels)
     recalls = [word["recall"] for word in words if word["recall"] is not None]
@@ -100,7 +100,7 @@ def compute_metrics(
     return metrics
 
 
-def heard_index(probs: np.ndarray, detector: bool) -> np.ndarray:
+def predicted_index(probs: np.ndarray, detector: bool) -> np.ndarray:
     """`(clips,)` index of what is heard, of probabilities `(clips, labels)`; a detector's word from `THRESHOLD` on."""
     return (probs[:, 1] >= THRESHOLD).astype(np.int64) if detector else probs.argmax(-1)
 

@@ -17,7 +17,7 @@ import numpy as np
 from kerasr import audio
 from kerasr.config import ListenOptions
 from kerasr.core import atomic
-from kerasr.core.progress import Notice
+from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
@@ -27,7 +27,7 @@ from kerasr.evaluation.judgement import judge_stream
 from kerasr.report import draw_detection
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
-from kerasr.streaming.listener import Ear, Gate, Listener, run_ear
+from kerasr.streaming.listener import DetectionRule, Listener, StreamModel, stream_model_of
 
 SNRS_DB = (20.0, 10.0, 0.0)
 FALSE_ALARMS_PER_HOUR = 10.0
@@ -58,7 +58,7 @@ class Scene:
 
 
 # The end and the smoothed answer of each window of a stream, of `Listener.answer`; and the stream.
-Heard = tuple[list[tuple[float, np.ndarray]], Scene]
+SceneAnswers = tuple[list[tuple[float, np.ndarray]], Scene]
 
 
 def make_scene(
@@ -114,14 +114,18 @@ def _noise(size: int, draw: np.random.Generator) -> np.ndarray:
 
 
 def score(
-    answers: Sequence[tuple[float, np.ndarray]], scene: Scene, ear: Ear, threshold: float, refractory_seconds: float
+    answers: Sequence[tuple[float, np.ndarray]],
+    scene: Scene,
+    stream_model: StreamModel,
+    threshold: float,
+    refractory_seconds: float,
 ) -> dict[str, Any]:
     """Misses, false alarms and delays at a threshold.
 
     Args:
         answers: end and smoothed answer of each window, of `Listener.answer`.
         scene: what is said.
-        ear: the model.
+        stream_model: the model.
         threshold: least mean probability.
         refractory_seconds: silence after a report.
 
@@ -129,7 +133,7 @@ def score(
         `threshold`, `num_words`, `num_missed`, `miss_rate`, what `alarm_rate` says, and `delay`
         (median seconds from a word's end to its report; None without any).
     """
-    delays, num_alarms = match_reports(answers, scene, ear, threshold, refractory_seconds)
+    delays, num_alarms = match_reports(answers, scene, stream_model, threshold, refractory_seconds)
     found = [delay for delay in delays if delay is not None]
     num_missed = len(delays) - len(found)
     return {
@@ -137,13 +141,17 @@ def score(
         "num_words": len(delays),
         "num_missed": num_missed,
         "miss_rate": num_missed / len(delays),
-        **alarm_rate(num_alarms, len(scene.waveform) / ear.sample_rate / 3600),
+        **alarm_rate(num_alarms, len(scene.waveform) / stream_model.sample_rate / 3600),
         "delay": float(np.median(found)) if found else None,
     }
 
 
 def match_reports(
-    answers: Sequence[tuple[float, np.ndarray]], scene: Scene, ear: Ear, threshold: float, refractory_seconds: float
+    answers: Sequence[tuple[float, np.ndarray]],
+    scene: Scene,
+    stream_model: StreamModel,
+    threshold: float,
+    refractory_seconds: float,
 ) -> tuple[list[float | None], int]:
     """Which words of a scene are reported; takes what `score` takes.
 
@@ -151,18 +159,18 @@ def match_reports(
         For each word to report that is said, seconds from its end to its report, None where it is missed; and the
         number of false alarms.
     """
-    gate = Gate(ear.labels, ear.words, threshold, refractory_seconds)
-    heard = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
+    gate = DetectionRule(stream_model.labels, stream_model.words, threshold, refractory_seconds)
+    answered = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
     # A report counts for a word while its window still holds some of it.
-    late = ear.window / ear.sample_rate
+    late = stream_model.window / stream_model.sample_rate
     said = [item for item in scene.words if item[2] is not None]
     delays: list[float | None] = [None] * len(said)
-    for report in heard:
+    for report in answered:
         for place, (start, end, word) in enumerate(said):
             if delays[place] is None and start < report.seconds <= end + late and word == report.word:
                 delays[place] = report.seconds - end
                 break
-    return delays, len(heard) - sum(delay is not None for delay in delays)
+    return delays, len(answered) - sum(delay is not None for delay in delays)
 
 
 def evaluate_stream(
@@ -182,7 +190,7 @@ def evaluate_stream(
         run: a finished run.
         snrs_db: speech over noise, in dB; a stream for each.
         false_alarms_per_hour: most of them, over all validation streams, at the threshold to choose.
-        carry_state: listen with the network's state carried on, as of `kerasr.streaming.listener.open_ear`.
+        carry_state: listen with the network's state carried on, as of `kerasr.streaming.listener.open_stream_model`.
         folder: where to write; the run's `evaluations/stream` where None.
 
     Returns:
@@ -195,28 +203,32 @@ def evaluate_stream(
         raise UserError(
             "split-not-found", f"{run.path.name}: a preset brings no validation clips to choose a threshold on"
         )
-    ear, options = run_ear(run, carry_state=carry_state), ListenOptions()
-    heard, curves = {}, {}
+    stream_model, options = stream_model_of(run, carry_state=carry_state), ListenOptions()
+    answered, curves = {}, {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]
-        if not any(_word(run, ear, item) for item in items):
+        if not any(_word(run, stream_model, item) for item in items):
             raise UserError(
                 "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
             )
-        heard[split] = [_listen(run, ear, options, items, snr_db, split) for snr_db in snrs_db]
-        curves[split] = [_curve(one, ear, options, snr_db) for one, snr_db in zip(heard[split], snrs_db, strict=True)]
+        answered[split] = [_listen(run, stream_model, options, items, snr_db, split) for snr_db in snrs_db]
+        curves[split] = [
+            _curve(one, stream_model, options, snr_db) for one, snr_db in zip(answered[split], snrs_db, strict=True)
+        ]
     threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
     place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
     result = {
         "threshold": threshold,
         "false_alarms_per_hour_wanted": false_alarms_per_hour,
         "test": [
-            {"snr_db": curve["snr_db"], **curve["rows"][place], **_miss_interval(one, ear, options, threshold)}
-            for one, curve in zip(heard["test"], curves["test"], strict=True)
+            {"snr_db": curve["snr_db"], **curve["rows"][place], **_miss_interval(one, stream_model, options, threshold)}
+            for one, curve in zip(answered["test"], curves["test"], strict=True)
         ],
         "curves": curves,
     }
-    result["judgements"] = [dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run, ear))]
+    result["judgements"] = [
+        dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run, stream_model))
+    ]
     folder = folder or run.evaluations / "stream"
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(folder / "stream.json", (json.dumps(result, indent=1) + "\n").encode())
@@ -226,57 +238,61 @@ def evaluate_stream(
     return result
 
 
-def _clips_right(run: Run, ear: Ear) -> float:
+def _clips_right(run: Run, stream_model: StreamModel) -> float:
     """Share of the reported words' single clips that the run recognises, by its last evaluation; 0 before one."""
-    words = [word for word in (run.metrics or {"words": []})["words"] if word["word"] in ear.words]
+    words = [word for word in (run.metrics or {"words": []})["words"] if word["word"] in stream_model.words]
     said = sum(word["num_clips"] for word in words)
     return sum(word["num_clips"] * (word["recall"] or 0.0) for word in words) / max(said, 1)
 
 
-def _listen(run: Run, ear: Ear, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str) -> Heard:
+def _listen(
+    run: Run, stream_model: StreamModel, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str
+) -> SceneAnswers:
     """Place the recordings in a stream, and hear it."""
     clips = [read_clip(item.path, run.config.features) for item in items]
     noise = run.facts["corpus"]["noise"]
-    recorded = audio.read(noise[split == "test" and len(noise) > 1], ear.sample_rate)[0] if noise else None
-    words = [_word(run, ear, item) for item in items]
+    recorded = audio.read(noise[split == "test" and len(noise) > 1], stream_model.sample_rate)[0] if noise else None
+    words = [_word(run, stream_model, item) for item in items]
     scene = make_scene(
         clips,
         words,
-        ear.sample_rate,
+        stream_model.sample_rate,
         snr_db=snr_db,
         speakers=[item.speaker for item in items],
         noise=recorded,
         seed=run.config.split_seed,
     )
-    listener, size = Listener(ear, options), round(CHUNK_SECONDS * ear.sample_rate)
+    listener, size = Listener(stream_model, options), round(CHUNK_SECONDS * stream_model.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
     answers = []
-    with Notice(f"Hearing {split} words at {snr_db:g} dB", len(chunks)) as notice:
+    with ProgressBar(f"Hearing {split} words at {snr_db:g} dB", len(chunks)) as progress:
         for chunk in chunks:
             answers += listener.answer(chunk)
-            notice.advance(1)
+            progress.advance(1)
     return answers, scene
 
 
-def _curve(heard: Heard, ear: Ear, options: ListenOptions, snr_db: float) -> dict[str, Any]:
+def _curve(answered: SceneAnswers, stream_model: StreamModel, options: ListenOptions, snr_db: float) -> dict[str, Any]:
     """The scores at all thresholds of one stream."""
-    rows = [score(*heard, ear, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
+    rows = [score(*answered, stream_model, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
     return {"snr_db": snr_db, "hours": rows[0]["hours"], "rows": rows}
 
 
-def _miss_interval(heard: Heard, ear: Ear, options: ListenOptions, threshold: float) -> dict[str, Any]:
+def _miss_interval(
+    answered: SceneAnswers, stream_model: StreamModel, options: ListenOptions, threshold: float
+) -> dict[str, Any]:
     """The 95% interval of the share of words that are missed, over their speakers."""
-    _, scene = heard
-    delays, _ = match_reports(*heard, ear, threshold, options.refractory_seconds)
+    _, scene = answered
+    delays, _ = match_reports(*answered, stream_model, threshold, options.refractory_seconds)
     speakers = [who for (_, _, word), who in zip(scene.words, scene.speakers, strict=True) if word is not None]
     interval, method = mean_interval(np.array([delay is None for delay in delays]), speakers)
     return {"miss_interval": interval, "miss_interval_method": method}
 
 
-def _word(run: Run, ear: Ear, item: Utterance) -> str | None:
+def _word(run: Run, stream_model: StreamModel, item: Utterance) -> str | None:
     """What a recording should be reported as; None for what is no word, or not the detector's."""
     label = run.labels[int(run.task.label_index([item.label or ""])[0])]
-    return label if label in ear.words else None
+    return label if label in stream_model.words else None
 
 
 def alarm_threshold(curves: Sequence[dict[str, Any]], false_alarms_per_hour: float) -> float:

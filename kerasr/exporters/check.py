@@ -78,7 +78,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         given["stream"] = np.array(json.dumps(stream.to_json()))
         given["piece"] = np.array(round(PIECE_SECONDS * stream.sample_rate))
         given["streamed"], given["streamed_samples"] = pad_clips(streamed), np.array([len(clip) for clip in streamed])
-    answers = _hear(kind, path, given)
+    answers = _run_exported(kind, path, given)
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
     padded = keras.ops.convert_to_numpy(compute_logits(run.front_ends, run.network, waveform))
     exact = run.logits(clips)
@@ -147,8 +147,8 @@ def _made_clips(run: Run) -> list[np.ndarray]:
     return [(level * draw.standard_normal(size)).astype("float32") for size, level in zip(sizes, levels, strict=True)]
 
 
-def _hear(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    script = Path(__file__).with_name("hear.py")
+def _run_exported(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    script = Path(__file__).with_name("run_exported.py")
     with tempfile.TemporaryDirectory() as folder:
         given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
         np.savez(given, **clips)  # pyright: ignore[reportArgumentType]

@@ -170,7 +170,7 @@ def _first_step(facts: StreamFacts) -> dict[str, np.ndarray]:
         sent.append(inputs)
         return {**inputs, "logits": np.zeros((1, 1)), "probs": np.zeros((1, 1))}
 
-    next(Stream(step, facts).hear(np.zeros(facts.n_fft + facts.step_samples, np.float32)))
+    next(Stream(step, facts).process(np.zeros(facts.n_fft + facts.step_samples, np.float32)))
     return sent[0]
 
 

@@ -106,7 +106,7 @@ class Explainer:
         def at_speed(front_end: Features) -> np.ndarray:
             energies, num_frames = self._energies(waveform, front_end.speed)
             found = self._picture(inside, front_end.from_log_mel(energies, num_frames), label_index)
-            # A clip played faster has fewer frames, and `_stretch` keeps sums: what counts here is each frame's value.
+            # A clip played faster has fewer frames, and `_resize` keeps sums: what counts here is each frame's value.
             return found[: num_frames[0]] * front_end.speed
 
         return self._mean(waveform, at_speed)
@@ -132,7 +132,7 @@ class Explainer:
         result = np.zeros(energies.shape[1:], np.float32)
         for front_end in self._front_ends:
             values = at_speed(front_end)
-            values = _stretch(values, round(len(values) * front_end.speed)) / len(self._front_ends)
+            values = _resize(values, round(len(values) * front_end.speed)) / len(self._front_ends)
             # A slower clip may not fit, and its middle was heard.
             beyond = len(values) - int(num_frames[0])
             values = values[max(beyond // 2, 0) :][: num_frames[0]]
@@ -153,7 +153,7 @@ class Explainer:
         return background, energies[0] - background
 
 
-def _stretch(values: np.ndarray, size: int) -> np.ndarray:
+def _resize(values: np.ndarray, size: int) -> np.ndarray:
     """Values `(time, n_mels)` over so many frames, with the same sums."""
     if len(values) == size:
         return values

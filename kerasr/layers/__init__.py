@@ -6,8 +6,8 @@ All are imported at once: a `.keras` file that holds one of them loads where thi
 from kerasr.layers.attention import ClassToken as ClassToken
 from kerasr.layers.attention import FrameAttention as FrameAttention
 from kerasr.layers.attention import SelfAttention as SelfAttention
+from kerasr.layers.masking import MaskPadding as MaskPadding
 from kerasr.layers.masking import NumFrames as NumFrames
-from kerasr.layers.masking import ZeroPadding as ZeroPadding
 from kerasr.layers.masking import within_clip as within_clip
 from kerasr.layers.normalization import BatchNormalization as BatchNormalization
 from kerasr.layers.normalization import SubSpectralNorm as SubSpectralNorm

@@ -32,7 +32,7 @@ class NumFrames(keras.layers.Layer):
 
 
 @register
-class ZeroPadding(keras.layers.Layer):
+class MaskPadding(keras.layers.Layer):
     """Sets the frames past the clip's end to zero again: a layer with a bias has filled them.
 
     Shapes: (batch, time, ...) and num_frames (batch,), to (batch, time, ...).

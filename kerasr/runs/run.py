@@ -17,7 +17,7 @@ from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
 from kerasr.config import TrainConfig, from_json, read_json, shorten
 from kerasr.core.cli import command_line
-from kerasr.core.progress import Notice, map_threaded
+from kerasr.core.progress import ProgressBar, map_threaded
 from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
@@ -304,12 +304,12 @@ class Run:
         """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`."""
         return self._outputs(waveforms)["probs"]
 
-    def predict_files(self, paths: Sequence[str | os.PathLike[str]], notice: Notice | None = None) -> np.ndarray:
+    def predict_files(self, paths: Sequence[str | os.PathLike[str]], progress: ProgressBar | None = None) -> np.ndarray:
         """Probabilities `(files, labels)` of recordings of any format and rate.
 
         Args:
             paths: the recordings.
-            notice: is told of each file that has been read.
+            progress: is told of each file that has been read.
 
         Raises:
             UserError: one cannot be read, which the message names, or the weights are damaged.
@@ -318,8 +318,8 @@ class Run:
         clips = (read_clip(os.fspath(path), self.config.features) for path in paths)
         while batch := list(islice(clips, BATCH_SIZE)):
             found.append(self._outputs(batch)["probs"])
-            if notice is not None:
-                notice.advance(len(batch))
+            if progress is not None:
+                progress.advance(len(batch))
         return np.concatenate(found)
 
     def _answers(self, clips: Sequence[Clip], threshold: float) -> list[Answer]:

@@ -75,7 +75,7 @@ class Stream:
         """Samples that the last answer has heard, to the end of its last frame."""
         return self._num_steps * self.facts.step_samples + self._first_samples
 
-    def hear(self, chunk: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    def process(self, chunk: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         """Take in the next samples `(samples,)`; `logits` and `probs` after each step that they complete.
 
         Raises:

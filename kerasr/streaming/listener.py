@@ -36,7 +36,7 @@ _ANY_LENGTH = (
 )
 
 
-class Hearing(Protocol):
+class ProbabilityStream(Protocol):
     """One stream, heard by a model.
 
     Attributes:
@@ -45,7 +45,7 @@ class Hearing(Protocol):
 
     hop: int
 
-    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    def process(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Take in the next samples `(samples,)`, any number of them.
 
         Yields:
@@ -55,7 +55,7 @@ class Hearing(Protocol):
         ...
 
 
-class Windows:
+class WindowedStream:
     """A stream heard in windows.
 
     Args:
@@ -72,8 +72,8 @@ class Windows:
         self._sound = np.zeros(max(window - hop, 0), np.float32)
         self._position = -len(self._sound)
 
-    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """As of `Hearing`."""
+    def process(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """As of `ProbabilityStream`."""
         self._sound = np.concatenate([self._sound, np.asarray(chunk, np.float32)])
         while len(self._sound) >= self._window:
             windows = sliding_window_view(self._sound, self._window)[:: self.hop][:MAX_WINDOWS]
@@ -83,7 +83,7 @@ class Windows:
             yield from zip(count(first, self.hop), self._probs(windows), strict=False)
 
 
-class Steps:
+class StatefulStream:
     """A stream heard by a model that carries its state.
 
     Args:
@@ -94,14 +94,14 @@ class Steps:
         self._stream = stream
         self.hop = stream.facts.step_samples
 
-    def hear(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """As of `Hearing`."""
-        for answer in self._stream.hear(chunk):
+    def process(self, chunk: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """As of `ProbabilityStream`."""
+        for answer in self._stream.process(chunk):
             yield self._stream.samples, answer["probs"]
 
 
 @dataclass(frozen=True)
-class Ear:
+class StreamModel:
     """A model that hears streams.
 
     Attributes:
@@ -119,10 +119,10 @@ class Ear:
     labels: Sequence[str]
     words: Sequence[str]
     threshold: float
-    follow: Callable[[int], Hearing]
+    follow: Callable[[int], ProbabilityStream]
 
 
-def open_ear(path: str, *, carry_state: bool = False) -> Ear:
+def open_stream_model(path: str, *, carry_state: bool = False) -> StreamModel:
     """The model in a `.tflite` file, a run's folder, or the preset of that name.
 
     Args:
@@ -133,24 +133,24 @@ def open_ear(path: str, *, carry_state: bool = False) -> Ear:
         UserError: it cannot be loaded, or heard so; the message says why.
     """
     if path.endswith(".tflite"):
-        return _litert_ear(path, carry_state)
+        return _litert_stream_model(path, carry_state)
     if path.endswith(".onnx") or any(Path(path).glob("*/saved_model.pb")) or Path(path, "saved_model.pb").exists():
         raise UserError(
             "export-unsupported",
             f"{path}: give the run, a preset's name or a .tflite file; other exports are not listened with",
         )
-    return run_ear(load_run(path), carry_state=carry_state)
+    return stream_model_of(load_run(path), carry_state=carry_state)
 
 
-def run_ear(run: Run, *, carry_state: bool = False) -> Ear:
-    """A run or preset; arguments and errors as of `open_ear`."""
+def stream_model_of(run: Run, *, carry_state: bool = False) -> StreamModel:
+    """A run or preset; arguments and errors as of `open_stream_model`."""
     spec = run.config.features
     follow = _run_steps(run) if carry_state else _run_windows(run)
     words = reported_words(run.labels, run.task.name)
-    return Ear(spec.sample_rate, _window(spec), run.labels, words, run.stream_threshold, follow)
+    return StreamModel(spec.sample_rate, _window(spec), run.labels, words, run.stream_threshold, follow)
 
 
-def _run_windows(run: Run) -> Callable[[int], Hearing]:
+def _run_windows(run: Run) -> Callable[[int], ProbabilityStream]:
     spec = run.config.features
     if spec.clip_seconds is None:
         raise UserError("clip-length-missing", _ANY_LENGTH.format(run.path))
@@ -160,12 +160,12 @@ def _run_windows(run: Run) -> Callable[[int], Hearing]:
     def probs(windows: np.ndarray) -> np.ndarray:
         return keras.ops.convert_to_numpy(model.predict_on_batch(windows))
 
-    return lambda hop: Windows(probs, spec.clip_samples, hop)
+    return lambda hop: WindowedStream(probs, spec.clip_samples, hop)
 
 
-def _run_steps(run: Run) -> Callable[[int], Hearing]:
+def _run_steps(run: Run) -> Callable[[int], ProbabilityStream]:
     step, facts = streaming_step(run)
-    return lambda _: Steps(Stream(step.predict_on_batch, facts))
+    return lambda _: StatefulStream(Stream(step.predict_on_batch, facts))
 
 
 class FileFacts(TypedDict):
@@ -178,7 +178,7 @@ class FileFacts(TypedDict):
     stream: NotRequired[dict[str, Any] | None]
 
 
-def _litert_ear(path: str, carry_state: bool) -> Ear:
+def _litert_stream_model(path: str, carry_state: bool) -> StreamModel:
     """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -203,18 +203,18 @@ def _litert_ear(path: str, carry_state: bool) -> Ear:
             "streaming-unsupported", f"{path}: carries no state: export it anew with --stream, if its model can"
         )
 
-    def follow(hop: int) -> Hearing:
+    def follow(hop: int) -> ProbabilityStream:
         if carry_state and stream:
             step = interpreter.get_signature_runner("stream")
-            return Steps(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
+            return StatefulStream(Stream(lambda inputs: step(**inputs), StreamFacts.from_json(stream)))
         clip = interpreter.get_signature_runner("serving_default")
 
         def probs(windows: np.ndarray) -> np.ndarray:
             return np.concatenate([clip(waveform=window[None])["probs"] for window in windows])
 
-        return Windows(probs, spec.clip_samples, hop)
+        return WindowedStream(probs, spec.clip_samples, hop)
 
-    return Ear(spec.sample_rate, _window(spec), labels, reported_words(labels, task), threshold, follow)
+    return StreamModel(spec.sample_rate, _window(spec), labels, reported_words(labels, task), threshold, follow)
 
 
 def _window(spec: FeatureSpec) -> int:
@@ -222,7 +222,7 @@ def _window(spec: FeatureSpec) -> int:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Detection:
     """A word that was reported.
 
     Attributes:
@@ -236,7 +236,7 @@ class Heard:
     probability: float
 
 
-class Gate:
+class DetectionRule:
     """Decides when a smoothed answer is a word that is reported.
 
     Args:
@@ -253,56 +253,56 @@ class Gate:
         self._refractory = refractory_seconds
         self._silent_until = 0.0
 
-    def decide(self, seconds: float, mean: np.ndarray) -> Heard | None:
+    def decide(self, seconds: float, mean: np.ndarray) -> Detection | None:
         """The word that the mean of the probabilities `(labels,)` up to `seconds` reports, or None."""
         best = max(self._words, key=lambda number: mean[number])
         # (A probability that is no number reaches no threshold.)
         if not mean[best] >= self._threshold or seconds < self._silent_until:
             return None
         self._silent_until = seconds + self._refractory
-        return Heard(round(seconds, 3), self._labels[best], float(mean[best]))
+        return Detection(round(seconds, 3), self._labels[best], float(mean[best]))
 
 
 class Listener:
     """Hears a stream chunk by chunk, and remembers the last few answers.
 
     Args:
-        ear: the model.
+        stream_model: the model.
         options: when a word counts as heard.
 
     Raises:
         UserError: windows would lie further apart than they are long.
     """
 
-    def __init__(self, ear: Ear, options: ListenOptions | None = None):
+    def __init__(self, stream_model: StreamModel, options: ListenOptions | None = None):
         options = options or ListenOptions()
-        self.ear = ear
-        self.threshold = options.threshold if options.threshold is not None else ear.threshold
-        self._gate = Gate(ear.labels, ear.words, self.threshold, options.refractory_seconds)
-        self._hearing = ear.follow(max(1, round(options.hop_seconds * ear.sample_rate)))
-        if self._hearing.hop > ear.window:
-            window = f"{ear.window / ear.sample_rate:g} s"
+        self.stream_model = stream_model
+        self.threshold = options.threshold if options.threshold is not None else stream_model.threshold
+        self._rule = DetectionRule(stream_model.labels, stream_model.words, self.threshold, options.refractory_seconds)
+        self._stream = stream_model.follow(max(1, round(options.hop_seconds * stream_model.sample_rate)))
+        if self._stream.hop > stream_model.window:
+            window = f"{stream_model.window / stream_model.sample_rate:g} s"
             raise UserError(
                 "setting-out-of-range",
                 f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less",
             )
-        num_answers = round(options.smooth_seconds * ear.sample_rate / self._hearing.hop)
+        num_answers = round(options.smooth_seconds * stream_model.sample_rate / self._stream.hop)
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
         self._samples = 0
 
     @property
     def seconds(self) -> float:
         """How much of the stream has been heard."""
-        return self._samples / self.ear.sample_rate
+        return self._samples / self.stream_model.sample_rate
 
-    def hear(self, chunk: np.ndarray) -> list[Heard]:
+    def process(self, chunk: np.ndarray) -> list[Detection]:
         """Hear the next samples `(samples,)`, any number of them; what was heard in them."""
-        decided = (self._gate.decide(seconds, mean) for seconds, mean in self.answer(chunk))
+        decided = (self._rule.decide(seconds, mean) for seconds, mean in self.answer(chunk))
         return [heard for heard in decided if heard is not None]
 
-    def finish(self) -> list[Heard]:
+    def finish(self) -> list[Detection]:
         """The stream has ended: its last words are heard in silence after them."""
-        return self.hear(np.zeros(self.ear.window, np.float32))
+        return self.process(np.zeros(self.stream_model.window, np.float32))
 
     def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
         """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard.
@@ -313,10 +313,10 @@ class Listener:
         self._samples += len(chunk)
         if why := why_no_sound(chunk):
             raise UserError("sound-invalid", f"up to {self.seconds:.1f} s the sound {why}")
-        for samples, probs in self._hearing.hear(chunk):
+        for samples, probs in self._stream.process(chunk):
             self._answers.append(probs)
             if len(self._answers) == self._answers.maxlen:
-                yield samples / self.ear.sample_rate, np.mean(self._answers, axis=0)
+                yield samples / self.stream_model.sample_rate, np.mean(self._answers, axis=0)
 
 
 def reported_words(labels: Sequence[str], task: str) -> tuple[str, ...]:
@@ -326,13 +326,13 @@ def reported_words(labels: Sequence[str], task: str) -> tuple[str, ...]:
     return tuple(label for label in labels if not (label.startswith("_") and label.endswith("_")))
 
 
-def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Heard]]]:
+def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Detection]]]:
     """Each chunk with what was heard in it, and at the stream's end what was heard last."""
     for chunk in chunks:
-        yield chunk, listener.hear(chunk)
+        yield chunk, listener.process(chunk)
     yield np.zeros(0, np.float32), listener.finish()
 
 
-def describe_heard(heard: Heard) -> dict[str, Any]:
+def detection_to_json(heard: Detection) -> dict[str, Any]:
     """As plain JSON types."""
     return {"seconds": heard.seconds, "word": heard.word, "probability": round(heard.probability, 4)}

@@ -19,7 +19,7 @@ from keras import layers, ops
 
 from kerasr.audio.features import log_mel
 from kerasr.errors import UserError
-from kerasr.layers import BatchNormalization, NumFrames, ZeroPadding
+from kerasr.layers import BatchNormalization, MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import Run
@@ -101,7 +101,7 @@ class StreamingStep(keras.layers.Layer):
         self._frames = stride * steps
         # A first step says what there is to carry.
         begun = _Carry({}, ops.zeros((1, self._frames * spec.hop_length)), ops.full((1,), self._frames, "int32"))
-        signal = self._hear(begun)
+        signal = self._forward(begun)
         self.facts = StreamFacts(
             sample_rate=spec.sample_rate,
             n_fft=spec.n_fft,
@@ -116,10 +116,10 @@ class StreamingStep(keras.layers.Layer):
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """One step; inputs and outputs as of `streaming_step`."""
         carry = _Carry(inputs, inputs["waveform"], inputs["num_frames"])
-        logits = self._hear(carry).values
+        logits = self._forward(carry).values
         return {"logits": logits, "probs": self._probs(logits), **carry.after}
 
-    def _hear(self, carry: "_Carry") -> "Signal":
+    def _forward(self, carry: "_Carry") -> "Signal":
         """What the network's last layer says of a step."""
         spec = self._front_end.spec
         sound = carry.joined(SOUND, carry.waveform, spec.n_fft - spec.hop_length)
@@ -269,7 +269,7 @@ def _windows(layer: Any, signal: Signal, carry: _Carry, size: int, stride: int) 
     return Signal(values, signal.stride * stride, (signal.delay + delay) // stride)
 
 
-def _zero_padding(_: ZeroPadding, signal: Signal, carry: _Carry) -> Signal:
+def _zero_padding(_: MaskPadding, signal: Signal, carry: _Carry) -> Signal:
     own = ops.expand_dims(carry.own(signal), tuple(range(2, len(signal.values.shape))))
     return replace(signal, values=ops.where(own, signal.values, 0))
 
@@ -311,7 +311,7 @@ _FRAME_BY_FRAME: dict[Any, Callable[..., Signal]] = {
 _ACROSS_FRAMES: dict[Any, Callable[..., Signal]] = {
     (layers.Conv1D, layers.Conv2D): _convolution,
     layers.MaxPooling1D: _pooling,
-    ZeroPadding: _zero_padding,
+    MaskPadding: _zero_padding,
     MaskedRNN: _recurrence,
     (layers.GlobalAveragePooling1D, layers.Flatten): _whole_clip,
 }

@@ -60,7 +60,7 @@ class Task(Protocol):
         """
         ...
 
-    def agreement(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:
+    def distillation_loss(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:
         """`(batch,)` cross-entropy between a teacher's probabilities and the network's, both softened.
 
         Logits `(batch, num_outputs)` are divided by the temperature T, and the loss multiplied by T squared, so that

@@ -35,7 +35,7 @@ class Classify:
             return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True)
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
-    def agreement(self, teacher_logits, logits, temperature: float):
+    def distillation_loss(self, teacher_logits, logits, temperature: float):
         """`(batch,)` cross-entropy with the teacher's softened softmax."""
         probs = keras.ops.softmax(teacher_logits / temperature)
         return temperature**2 * keras.losses.categorical_crossentropy(probs, logits / temperature, from_logits=True)

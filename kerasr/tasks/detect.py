@@ -47,7 +47,7 @@ class Detect:
             return keras.losses.BinaryFocalCrossentropy(gamma=FOCAL_GAMMA, from_logits=True)
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
-    def agreement(self, teacher_logits, logits, temperature: float):
+    def distillation_loss(self, teacher_logits, logits, temperature: float):
         """`(batch,)` binary cross-entropy with the teacher's softened sigmoid."""
         probs = keras.ops.sigmoid(teacher_logits / temperature)
         return temperature**2 * keras.losses.binary_crossentropy(probs, logits / temperature, from_logits=True)

@@ -23,7 +23,7 @@ from kerasr.training.checkpoint import Checkpoint, save_checkpoint
 
 
 @dataclass
-class Position:
+class TrainingState:
     """Where a training stands, and what was the best so far; goes into the checkpoint.
 
     Attributes:
@@ -47,7 +47,7 @@ class Position:
     history: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> "Position":
+    def of(cls, checkpoint: Checkpoint) -> "TrainingState":
         """The position that a checkpoint holds.
 
         Raises:
@@ -67,7 +67,7 @@ class Position:
         return position
 
 
-class Keeper(keras.callbacks.Callback):
+class RunCheckpoint(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.
 
     The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals. Where the
@@ -92,7 +92,7 @@ class Keeper(keras.callbacks.Callback):
         joined: keras.Model,
         *,
         num_steps: int,
-        position: Position,
+        position: TrainingState,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
         patience: int | None = None,
@@ -223,7 +223,7 @@ class ProgressLine(keras.callbacks.Callback):
         position: the training's position, as the keeper counts it.
     """
 
-    def __init__(self, console: Console, epochs: int, num_steps: int, position: Position):
+    def __init__(self, console: Console, epochs: int, num_steps: int, position: TrainingState):
         super().__init__()
         self._console = console
         self._epochs = epochs

@@ -67,7 +67,9 @@ class Learner(keras.Model):
         self._teacher_weight = teacher_weight if teacher else 0.0
         if teacher:
             # In functions Keras does not see the teacher: its weights are none of this model's.
-            self._disagreement = lambda x, logits: task.agreement(teacher(x, training=False), logits, temperature)
+            self._disagreement = lambda x, logits: task.distillation_loss(
+                teacher(x, training=False), logits, temperature
+            )
         self._group_shares = None if group_shares is None else group_shares.astype("float32")
         if group_shares is not None:
             even = keras.initializers.Constant(1 / len(group_shares))

@@ -29,9 +29,9 @@ from kerasr.tasks import Task, task_for
 from kerasr.training.transfer import (
     add_pseudo_labels,
     earlier_runs,
-    heard_before,
     inherit,
     inherited_features,
+    known_test_clips,
     known_to,
 )
 
@@ -68,13 +68,13 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus = add_pseudo_labels(corpus, config, task)
     corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
     features = inherited or measured
-    corpus, stretches, negatives = add_negatives(config, corpus)
+    corpus, segments, negatives = add_negatives(config, corpus)
     contents = content_hashes(corpus.utterances)
     voice_contents = content_hashes(voices.utterances) if voices else []
     utterances = (
         *with_hashes(corpus.utterances, contents),
         *with_hashes(voices.utterances if voices else (), voice_contents),
-        *with_hashes(stretches),
+        *with_hashes(segments),
     )
     config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
     earlier = earlier_runs(config)
@@ -84,7 +84,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         "test_copies": count_copies(corpus, contents),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
-        **heard_before(earlier, utterances),
+        **known_test_clips(earlier, utterances),
     }
     if voices:
         facts["voices"] = {

@@ -64,7 +64,7 @@ def _origins(run: Run) -> dict[str, str]:
         )
     if negatives := run.facts.get("negatives"):
         rows["negatives"] = (
-            f"{negatives['stretches']:,} training clips are cut out of long recordings; "
+            f"{negatives['segments']:,} training clips are cut out of long recordings; "
             f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
             f"heard {negatives['hard_repeats']} times an epoch"
         )

@@ -30,7 +30,7 @@ from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
-from kerasr.training.callbacks import Keeper, Position, ProgressLine
+from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import Learner
 from kerasr.training.optimizers import make_optimizer
@@ -118,7 +118,7 @@ def _how_to_go_on(run: Run) -> str:
     command = command_line("train", "--resume", run.path)
     if not (run.path / CHECKPOINT).exists():
         return f"nothing had been learnt yet; begin again with {command}"
-    position = Position.of(load_checkpoint(run.path / CHECKPOINT))
+    position = TrainingState.of(load_checkpoint(run.path / CHECKPOINT))
     return f"what was learnt up to step {position.step} of epoch {position.epoch + 1} is saved; go on with {command}"
 
 
@@ -141,7 +141,7 @@ def _train(
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
-    position = Position.of(checkpoint) if checkpoint else Position()
+    position = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
     update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))
@@ -149,7 +149,7 @@ def _train(
 
     trained = _learner(run, network, runtime, train.group_shares)
     phases = _phases(config, epochs)
-    keeper = Keeper(
+    keeper = RunCheckpoint(
         run.path,
         attach_front_ends(run.front_ends, network),
         num_steps=train.num_steps,
@@ -187,7 +187,7 @@ def _train(
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs with an optimiser of its own.
+    """A segment of epochs with an optimiser of its own.
 
     Attributes:
         first: its first epoch, from 0.
@@ -240,7 +240,7 @@ def _begin_phase(
 
 def _fit(
     trained: Learner,
-    position: Position,
+    position: TrainingState,
     end: int,
     epochs: int,
     train: Pipeline,
@@ -276,7 +276,7 @@ def _faults_of(*pipelines: Pipeline) -> Iterator[None]:
         raise fault from error
 
 
-def _segments(position: Position, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
+def _segments(position: TrainingState, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
     """`(first epoch, steps an epoch, end)` of each call to `fit`: the rest of a begun epoch, then whole ones."""
     if position.step:
         yield position.epoch, num_steps - position.step, position.epoch + 1

@@ -13,7 +13,7 @@ import keras
 from kerasr import audio
 from kerasr.audio.features import Features
 from kerasr.config import TrainConfig
-from kerasr.core.progress import Notice
+from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
@@ -98,7 +98,7 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
     return teacher.features
 
 
-def heard_before(earlier: Sequence[Run], utterances: Sequence[Utterance]) -> dict[str, Any]:
+def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) -> dict[str, Any]:
     """What the earlier runs of a training have heard, for its facts: a score on that is none on unheard voices.
 
     Args:
@@ -182,8 +182,8 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
             f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}",
         )
     pool = _unknown_recordings(corpus, config)
-    with Notice("Labelling recordings", len(pool)) as notice:
-        probs = labeller.predict_files([item.path for item in pool], notice)
+    with ProgressBar("Labelling recordings", len(pool)) as progress:
+        probs = labeller.predict_files([item.path for item in pool], progress)
     chosen = tuple(
         replace(
             item,

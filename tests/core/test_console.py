@@ -90,7 +90,7 @@ def test_a_bar_names_what_it_is_about(name, monkeypatch):
     screen = io.StringIO()
     monkeypatch.setattr(progress, "make_console", lambda **_: Console(file=screen, force_terminal=True, width=200))
     monkeypatch.setattr(progress, "_PATIENCE_SECONDS", 0)
-    with progress.Notice(f"Unpacking {name}", 2) as notice:
+    with progress.ProgressBar(f"Unpacking {name}", 2) as notice:
         notice.advance(1)
     assert f"Unpacking {name}" in screen.getvalue()
 

@@ -97,7 +97,7 @@ def click_at(features):
 
 def test_silence_surrounds_the_whole_clip():
     waveform = tf.reshape(tf.range(1, 101, dtype=tf.float32), [1, 100]) * tf.ones([200, 1])
-    moved, num_samples = augment.surround(waveform, tf.fill([200], 80), 30, SEED)
+    moved, num_samples = augment.add_silence(waveform, tf.fill([200], 80), 30, SEED)
     before = (moved.numpy() == 0).argmin(1)
     after = num_samples.numpy() - before - 80
     for clip, start in zip(moved.numpy(), before, strict=True):

@@ -17,14 +17,14 @@ from kerasr.evaluation.false_alarms import (
     HARD,
     HARD_REPEATS,
     NEGATIVE,
-    Stretch,
+    Segment,
     add_negatives,
     check_negatives,
     count_alarms,
-    list_stretches,
+    list_segments,
     measure_false_alarms,
     repeat_hard,
-    score_stretches,
+    score_segments,
 )
 from kerasr.evaluation.metrics import THRESHOLDS
 from kerasr.runs.run import load_run
@@ -74,22 +74,22 @@ def test_reading_from_the_middle(tmp_path):
 
 
 def test_what_is_measured_is_not_trained_on(long_folder):
-    trained = list_stretches(str(long_folder), SPEC, trained=True)
-    measured = list_stretches(str(long_folder), SPEC, trained=False)
+    trained = list_segments(str(long_folder), SPEC, trained=True)
+    measured = list_segments(str(long_folder), SPEC, trained=False)
     assert trained[0].start == 0
     assert trained[-1].start + 0.4 == pytest.approx(16, abs=0.2)
     assert trained[-1].start + 0.4 <= measured[0].start == 16
     assert measured[-1].start + 0.4 <= 20
-    steps = np.diff([stretch.start for stretch in trained])
+    steps = np.diff([segment.start for segment in trained])
     np.testing.assert_allclose(steps, 0.2, atol=1e-9)
 
 
 def test_an_alarm_that_lasts_is_one():
-    stretches = [Stretch("a", 0.2 * number) for number in range(6)] + [Stretch("b", 0.0)]
+    segments = [Segment("a", 0.2 * number) for number in range(6)] + [Segment("b", 0.0)]
     scores = np.array([0.9, 0.8, 0.1, 0.6, 0.2, 0.7, 0.95])
-    assert count_alarms(stretches, scores, 0.5, SPEC) == 4
-    assert count_alarms(stretches, scores, 0.75, SPEC) == 2
-    assert count_alarms(stretches, scores, 0.99, SPEC) == 0
+    assert count_alarms(segments, scores, 0.5, SPEC) == 4
+    assert count_alarms(segments, scores, 0.75, SPEC) == 2
+    assert count_alarms(segments, scores, 0.99, SPEC) == 0
     assert count_alarms([], np.zeros(0), 0.5, SPEC) == 0
 
 
@@ -97,7 +97,7 @@ def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
     corpus, _ = split_corpus(load_corpus(config.data))
     marked, cut, facts = add_negatives(config, corpus)
     hard = [item for item in cut if HARD in item.extra]
-    # Two of the three low tones lie in the part that trains, each in a few stretches that overlap.
+    # Two of the three low tones lie in the part that trains, each in a few segments that overlap.
     assert 4 <= len(hard) == facts["stretches_hard"] <= 12
     scores = load_run(tone_run).predict_files([item.path for item in hard])
     labels = load_run(tone_run).labels
@@ -170,7 +170,7 @@ def test_false_alarms_of_a_detector_that_hears_low_tones(config, tone_run):
     assert measured["false_alarms"] == 1
     assert measured["false_alarms_per_hour"] == pytest.approx(900, rel=0.06)
     assert [row["threshold"] for row in measured["by_threshold"]] == list(THRESHOLDS)
-    assert len(score_stretches(run, [])) == 0
+    assert len(score_segments(run, [])) == 0
 
 
 def test_settings_that_cannot_be_had(config, tmp_path):
@@ -183,10 +183,10 @@ def test_settings_that_cannot_be_had(config, tmp_path):
         add_negatives(replace(config, wanted="hum"), corpus)
     (tmp_path / "empty").mkdir()
     with raises("no-recordings"):
-        list_stretches(str(tmp_path / "empty"), SPEC, trained=True)
+        list_segments(str(tmp_path / "empty"), SPEC, trained=True)
     audio.write(tmp_path / "empty" / "short.wav", tone(0.3, 300), 8000)
     with raises("recordings-unusable"):
-        list_stretches(str(tmp_path / "empty"), SPEC, trained=True)
+        list_segments(str(tmp_path / "empty"), SPEC, trained=True)
     with raises("setting-missing"):
         train.parse_config(["wakeword", "--data", "mine"])
     assert train.parse_config(["wakeword", "--data", "mine", "--wanted", "low"]).recipe == "wakeword"

@@ -12,10 +12,10 @@ from kerasr.evaluation.stream import alarm_threshold, evaluate_stream, make_scen
 from kerasr.exporters import export_litert
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import from_preset, load_run
-from kerasr.streaming.listener import Ear, Listener, Windows, open_ear, run_ear
+from kerasr.streaming.listener import Listener, StreamModel, Windows, open_stream_model, stream_model_of
 
-# An ear of half a second that knows two words, and is not asked to hear.
-SILENT = Ear(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Windows(np.zeros, 500, hop))
+# An stream_model of half a second that knows two words, and is not asked to hear.
+SILENT = StreamModel(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: Windows(np.zeros, 500, hop))
 
 
 def test_a_scene_has_each_clip_where_it_says_and_at_the_ratio(rng):
@@ -77,12 +77,12 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     assert f"{row['num_missed']} of {row['num_words']} words missed (95% interval" in out.replace("\n", " ")
     low, high = row["false_alarms_per_hour_interval"]
     assert f"(95% interval {low:.1f} to {high:.1f})" in out
-    ear = run_ear(load_run(run.path))
-    assert ear.threshold == result["threshold"]
-    assert Listener(ear).threshold == result["threshold"]
+    stream_model = stream_model_of(load_run(run.path))
+    assert stream_model.threshold == result["threshold"]
+    assert Listener(stream_model).threshold == result["threshold"]
     # Its exports carry the threshold, and are heard with it.
     file, _ = export_litert(load_run(run.path), tmp_path / "tones.tflite", least_agreement=0.0)
-    assert open_ear(str(file)).threshold == result["threshold"]
+    assert open_stream_model(str(file)).threshold == result["threshold"]
 
 
 def test_a_run_is_measured_as_it_carries_its_state(untrained, tone_run, tmp_path):

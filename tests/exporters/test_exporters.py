@@ -29,7 +29,7 @@ from kerasr.exporters import check_export, export_litert, export_onnx, export_se
 from kerasr.exporters.check import Check, take_clips
 from kerasr.models.registry import list_models, model_facts
 from kerasr.runs.run import load_run
-from kerasr.streaming.listener import open_ear
+from kerasr.streaming.listener import open_stream_model
 
 
 @pytest.fixture(scope="module")
@@ -337,12 +337,14 @@ def test_a_file_carries_a_state(untrained, tmp_path, rng):
     path, check = export_litert(run, tmp_path / "a.tflite", stream=True)
     assert check.difference < 1e-4
     sound = (0.1 * rng.standard_normal(5000)).astype("float32")
-    ears = [open_ear(name, carry_state=True) for name in (str(path), str(run.path))]
-    (ends, probs), (run_ends, run_probs) = (zip(*ear.follow(800).hear(sound), strict=True) for ear in ears)
+    stream_models = [open_stream_model(name, carry_state=True) for name in (str(path), str(run.path))]
+    (ends, probs), (run_ends, run_probs) = (
+        zip(*stream_model.follow(800).process(sound), strict=True) for stream_model in stream_models
+    )
     assert ends == run_ends == (976, 1776, 2576, 3376, 4176, 4976)
     np.testing.assert_allclose(probs, run_probs, atol=1e-4)
     # Beside it there is the signature for whole clips.
-    windows = dict(open_ear(str(path)).follow(800).hear(sound))
+    windows = dict(open_stream_model(str(path)).follow(800).process(sound))
     end = run.config.features.clip_samples
     np.testing.assert_allclose(windows[end], run.probs([sound[:end]])[0], atol=1e-4)
 
@@ -355,7 +357,7 @@ def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):
         export_litert(causal, tmp_path / "a.tflite", stream=True, quantize="int8")
     path, _ = export_litert(causal, tmp_path / "a.tflite")
     with raises("streaming-unsupported"):
-        open_ear(str(path), carry_state=True)
+        open_stream_model(str(path), carry_state=True)
     with raises("settings-conflict"):
         export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--stream"])
 
@@ -381,7 +383,7 @@ def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
     facts = json.loads(Path(f"{path}.json").read_text())
     assert facts["input"]["shape"] == [1, None]
     with raises("clip-length-missing"):
-        open_ear(str(path))
+        open_stream_model(str(path))
 
 
 @pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), (0.7, "longer")])
@@ -537,4 +539,4 @@ def test_two_formats_share_a_folder(tone_run, tmp_path):
     kinds = {path.name: json.loads(path.read_text())["format"] for path in tmp_path.glob("*.json")}
     assert kinds == {"tones.tflite.json": ["litert", "none"], "tones.onnx.json": ["onnx"]}
     with raises("export-unsupported"):
-        open_ear(str(tmp_path / "tones.onnx"))
+        open_stream_model(str(tmp_path / "tones.onnx"))

@@ -10,10 +10,10 @@ from kerasr.layers import (
     BatchNormalization,
     ClassToken,
     FrameAttention,
+    MaskPadding,
     NumFrames,
     SelfAttention,
     SubSpectralNorm,
-    ZeroPadding,
     fuse_batch_norms,
 )
 from kerasr.models.registry import builder
@@ -38,14 +38,14 @@ def test_a_value_too_small_for_half_precision_is_no_padding():
 
 
 def test_zero_padding_clears_what_a_bias_filled(clips):
-    cleared = ZeroPadding()(clips + 1, NUM_FRAMES).numpy()
+    cleared = MaskPadding()(clips + 1, NUM_FRAMES).numpy()
     np.testing.assert_array_equal(cleared[0], np.where(np.arange(12)[:, None] < 7, clips[0] + 1, 0))
 
 
 def test_zero_padding_clears_pictures_too(clips):
     picture = np.repeat(clips[..., None] + 1, 2, axis=-1)
-    cleared = ZeroPadding()(picture, NUM_FRAMES).numpy()
-    np.testing.assert_array_equal(cleared[..., 1], ZeroPadding()(clips + 1, NUM_FRAMES))
+    cleared = MaskPadding()(picture, NUM_FRAMES).numpy()
+    np.testing.assert_array_equal(cleared[..., 1], MaskPadding()(clips + 1, NUM_FRAMES))
 
 
 def test_frames_are_averaged_by_their_likeness_within_the_clip(clips, rng):

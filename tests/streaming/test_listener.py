@@ -19,7 +19,16 @@ from kerasr.exporters import export_litert
 from kerasr.listen import View
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import load_run
-from kerasr.streaming.listener import Ear, Heard, Listener, Steps, Windows, open_ear, reported_words, run_ear
+from kerasr.streaming.listener import (
+    Detection,
+    Listener,
+    StatefulStream,
+    StreamModel,
+    WindowedStream,
+    open_stream_model,
+    reported_words,
+    stream_model_of,
+)
 
 
 def loudness(windows):
@@ -29,7 +38,9 @@ def loudness(windows):
     return np.array([answers["high" if level >= 0.5 else "low" if level > 0.1 else "silence"] for level in levels])
 
 
-LOUDNESS = Ear(1000, 500, ("low", "_silence_", "high"), ("low", "high"), 0.6, lambda hop: Windows(loudness, 500, hop))
+LOUDNESS = StreamModel(
+    1000, 500, ("low", "_silence_", "high"), ("low", "high"), 0.6, lambda hop: WindowedStream(loudness, 500, hop)
+)
 
 
 def sound():
@@ -42,7 +53,7 @@ def sound():
 def words(listener, waveform, size):
     """What is heard where the sound comes in chunks of a size."""
     found = [
-        heard for start in range(0, len(waveform), size) for heard in listener.hear(waveform[start : start + size])
+        heard for start in range(0, len(waveform), size) for heard in listener.process(waveform[start : start + size])
     ]
     return found + listener.finish()
 
@@ -87,8 +98,10 @@ def test_the_first_word_is_heard_though_the_sound_begins_with_it():
 
 
 def test_what_is_no_number_is_no_word():
-    ear = replace(LOUDNESS, follow=lambda hop: Windows(lambda windows: np.full((len(windows), 3), np.nan), 500, hop))
-    assert words(Listener(ear), sound(), 100) == []
+    stream_model = replace(
+        LOUDNESS, follow=lambda hop: WindowedStream(lambda windows: np.full((len(windows), 3), np.nan), 500, hop)
+    )
+    assert words(Listener(stream_model), sound(), 100) == []
     for value, reason in ((np.nan, "NaN"), (1e19, r"1e\+19")):
         broken = sound()
         broken[1500] = value
@@ -128,27 +141,27 @@ def test_a_recording_is_heard_in_order(models, long_recording, capsys, kind):
 
 
 def test_both_kinds_of_model_hear_alike(models, rng):
-    ears = [open_ear(path) for path in models.values()]
-    window = (0.1 * rng.standard_normal(ears[0].window)).astype("float32")
-    answers = [list(ear.follow(800).hear(window)) for ear in ears]
+    stream_models = [open_stream_model(path) for path in models.values()]
+    window = (0.1 * rng.standard_normal(stream_models[0].window)).astype("float32")
+    answers = [list(stream_model.follow(800).process(window)) for stream_model in stream_models]
     assert [samples for samples, _ in answers[0]] == [samples for samples, _ in answers[1]] == [800, 1600, 2400, 3200]
     for (_, one), (_, other) in zip(*answers, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
-    assert {(ear.sample_rate, ear.window, tuple(ear.labels)) for ear in ears} == {
-        (8000, 3200, ("high", "low", "middle"))
-    }
+    assert {
+        (stream_model.sample_rate, stream_model.window, tuple(stream_model.labels)) for stream_model in stream_models
+    } == {(8000, 3200, ("high", "low", "middle"))}
 
 
 def test_a_model_that_carries_its_state_hears_in_steps(untrained, rng):
     run = untrained(model_facts("Conv1DLSTM"))
     clip = (0.1 * rng.standard_normal(run.config.features.clip_samples)).astype("float32")
-    steps, windows = (run_ear(run, carry_state=carry).follow(400) for carry in (True, False))
-    assert (type(steps), type(windows)) == (Steps, Windows)
+    steps, windows = (stream_model_of(run, carry_state=carry).follow(400) for carry in (True, False))
+    assert (type(steps), type(windows)) == (StatefulStream, WindowedStream)
     assert (steps.hop, windows.hop) == (800, 400)
-    assert [samples for samples, _ in windows.hear(clip)] == [*range(400, 3201, 400)]
-    assert [samples for piece in np.split(clip, 8) for samples, _ in steps.hear(piece)] == [976, 1776, 2576]
+    assert [samples for samples, _ in windows.process(clip)] == [*range(400, 3201, 400)]
+    assert [samples for piece in np.split(clip, 8) for samples, _ in steps.process(piece)] == [976, 1776, 2576]
     # Three tenths of a second are three of its steps.
-    listener = Listener(run_ear(run, carry_state=True), ListenOptions(smooth_seconds=0.3))
+    listener = Listener(stream_model_of(run, carry_state=True), ListenOptions(smooth_seconds=0.3))
     assert [seconds for seconds, _ in listener.answer(clip)] == [2576 / 8000]
 
 
@@ -252,11 +265,11 @@ def test_what_cannot_be_heard_is_told(models, monkeypatch, arguments, code):
 def test_a_file_without_its_facts_is_told(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"TFL3")
     with raises("file-damaged"):
-        open_ear(str(tmp_path / "a.tflite"))
+        open_stream_model(str(tmp_path / "a.tflite"))
     for facts in ("{}", "[1]", '{"features": {}, "labels": "yes", "task": "classify", "stream_threshold": 0.5}'):
         (tmp_path / "a.tflite.json").write_text(facts)
         with raises("file-damaged"):
-            open_ear(str(tmp_path / "a.tflite"))
+            open_stream_model(str(tmp_path / "a.tflite"))
 
 
 def test_a_file_of_a_hardly_possible_rate_ends(tmp_path):
@@ -274,9 +287,9 @@ def test_blocks_are_the_recording(tmp_path, rng):
 
 def test_the_view_shows_the_level_and_the_last_words():
     view = View(Listener(LOUDNESS, ListenOptions(threshold=0.7)))
-    view.hear(np.full(800, 0.5, np.float32), [])
+    view.process(np.full(800, 0.5, np.float32), [])
     loud = view.draw()
-    view.hear(np.zeros(800, np.float32), [Heard(0.1 * number, f"word{number}", 0.9) for number in range(50)])
+    view.process(np.zeros(800, np.float32), [Detection(0.1 * number, f"word{number}", 0.9) for number in range(50)])
     quiet = view.draw()
     assert loud.count("█") > quiet.count("█") == 0
     assert "threshold 70%" in quiet

@@ -24,7 +24,7 @@ CLIP = 3200
 def last_logits(stream, waveform, size):
     """The logits after a clip that comes in pieces of a size."""
     for start in range(0, len(waveform), size):
-        for answer in stream.hear(waveform[start : start + size]):
+        for answer in stream.process(waveform[start : start + size]):
             assert np.isfinite(answer["probs"]).all()
     return stream.finish()["logits"]
 
@@ -86,21 +86,21 @@ def test_an_answer_comes_with_each_step(untrained, rng):
     stream = Stream(step.predict_on_batch, facts)
     first = facts.n_fft - facts.hop_length
     assert facts.step_samples == 800
-    assert list(stream.hear(noise(rng, first + 799))) == []
-    assert len(list(stream.hear(noise(rng, 1)))) == 1
+    assert list(stream.process(noise(rng, first + 799))) == []
+    assert len(list(stream.process(noise(rng, 1)))) == 1
     assert stream.samples == first + 800
-    assert len(list(stream.hear(noise(rng, 1700)))) == 2
+    assert len(list(stream.process(noise(rng, 1700)))) == 2
 
 
 @pytest.mark.parametrize("value", [np.nan, 1e19])
 def test_what_is_no_sound_is_left_out_of_a_stream(untrained, rng, value):
     step, facts = streaming_step(untrained(next(facts for facts in STREAMING if facts.name == "StackedLSTM")))
     stream = Stream(step.predict_on_batch, facts)
-    list(stream.hear(noise(rng, CLIP)))
+    list(stream.process(noise(rng, CLIP)))
     waveform = noise(rng, CLIP)
     waveform[100] = value
     with raises("sound-invalid"):
-        list(stream.hear(waveform))
+        list(stream.process(waveform))
     assert np.isfinite(last_logits(stream, noise(rng, CLIP), 1000)).all()
 
 

@@ -24,7 +24,7 @@ from kerasr.runs.folder import list_runs
 from kerasr.runs.listing import describe_run
 from kerasr.runs.run import load_run
 from kerasr.training import runtime, trainer
-from kerasr.training.callbacks import Position
+from kerasr.training.callbacks import TrainingState
 from kerasr.training.checkpoint import Checkpoint, load_checkpoint
 from kerasr.training.optimizers import make_optimizer
 from kerasr.training.preparation import decide_epochs, prepare_run
@@ -217,7 +217,7 @@ def test_a_damaged_checkpoint_is_named(config, tmp_path):
 
 def test_a_checkpoint_of_another_version_is_told():
     with raises("run-of-another-version"):
-        Position.of(Checkpoint("c.npz", {"epoch": 1, "best_score": [0.5, -1.0]}, []))
+        TrainingState.of(Checkpoint("c.npz", {"epoch": 1, "best_score": [0.5, -1.0]}, []))
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):

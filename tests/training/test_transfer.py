@@ -26,11 +26,11 @@ from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
 from kerasr.tasks import task_for
-from kerasr.training.callbacks import Keeper
+from kerasr.training.callbacks import RunCheckpoint
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import GROUP_STEP, Learner
 from kerasr.training.trainer import resume_run, train_recipe
-from kerasr.training.transfer import add_pseudo_labels, heard_before
+from kerasr.training.transfer import add_pseudo_labels, known_test_clips
 
 WORDS = task_for(("a", "b", "c"), None)
 
@@ -135,17 +135,17 @@ def everything(tones, rooms, tone_run, tmp_path_factory):
 )
 def test_a_killed_run_ends_as_if_it_had_not_been(everything, tmp_path, monkeypatch, epoch, step):
     config, whole = everything
-    save = Keeper._save
+    save = RunCheckpoint._save
 
     def save_and_die(self):
         save(self)
         if (self.position.epoch, self.position.step) == (epoch, step):
             raise Killed
 
-    monkeypatch.setattr(Keeper, "_save", save_and_die)
+    monkeypatch.setattr(RunCheckpoint, "_save", save_and_die)
     with pytest.raises(Killed):
         train_recipe(replace(config, out=str(tmp_path)), console=quiet())
-    monkeypatch.setattr(Keeper, "_save", save)
+    monkeypatch.setattr(RunCheckpoint, "_save", save)
     (path,) = tmp_path.glob("*/checkpoint.npz")
     resumed = resume_run(str(path.parent), console=quiet())
     assert resumed.history == whole.history
@@ -173,14 +173,14 @@ def test_what_a_teacher_has_heard_of_the_test_is_told(tones, tone_run, tmp_path)
     items = [*heard.utterances("train"), *heard.utterances("validation")]
     swapped = {"train": "test", "test": "train", "validation": "validation"}
     everyone = [replace(item, split=swapped[item.split]) for item in items + heard.utterances("test")]
-    facts = heard_before([heard], everyone)
+    facts = known_test_clips([heard], everyone)
     assert facts == {"train_speakers": [], "test_clips_heard": len(heard.utterances("train"))}
-    assert heard_before([], everyone) == {}
+    assert known_test_clips([], everyone) == {}
     # What a run knows of earlier ones goes on to those that learn from it.
     heir = tmp_path / "heir"
     shutil.copytree(tone_run, heir)
     update_facts(load_run(heir), train_speakers=["anna"])
-    assert heard_before([load_run(heir)], everyone)["train_speakers"] == ["anna"]
+    assert known_test_clips([load_run(heir)], everyone)["train_speakers"] == ["anna"]
 
 
 def test_a_corpus_that_moved_is_known_again(config, tone_run, tones, tmp_path):
@@ -253,7 +253,7 @@ def test_agreement_is_best_with_the_teachers_own_logits(wanted, rng):
     task = task_for(("a", "b", "c"), wanted)
     teacher = keras.Variable(rng.normal(size=(5, task.num_outputs)))
     other = keras.Variable(rng.normal(size=(5, task.num_outputs)))
-    agree, disagree = (keras.ops.convert_to_numpy(task.agreement(teacher, x, 3.0)) for x in (teacher, other))
+    agree, disagree = (keras.ops.convert_to_numpy(task.distillation_loss(teacher, x, 3.0)) for x in (teacher, other))
     assert agree.shape == (5,)
     assert (agree < disagree).all()
     probs = keras.ops.convert_to_numpy(task.probs(teacher / 3))
@@ -280,7 +280,7 @@ def test_a_teachers_word_counts_as_much_as_it_is_given(rng):
     trained = learner(network, teacher=teacher, teacher_weight=0.25, temperature=2.0)
     logits = network(x)
     labels = float(keras.ops.mean(WORDS.loss("cross_entropy", 0.0).call(y, logits)))
-    apart = float(keras.ops.mean(WORDS.agreement(teacher(x), logits, 2.0)))
+    apart = float(keras.ops.mean(WORDS.distillation_loss(teacher(x), logits, 2.0)))
     assert float(trained.compute_loss(x, y, logits)) == pytest.approx(0.75 * labels + 0.25 * apart, rel=1e-5)
     assert float(trained.compute_loss(x, y, logits, training=False)) == pytest.approx(labels, rel=1e-5)
     # The teacher's weights are none of the learner's: neither trained nor in its checkpoints.

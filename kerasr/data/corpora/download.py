@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 
 from kerasr.core import atomic
-from kerasr.core.progress import Notice, console, map_threaded
+from kerasr.core.progress import ProgressBar, console, map_threaded
 from kerasr.errors import UserError
 
 _BLOCK = 1 << 20
@@ -129,7 +129,7 @@ def verify_files(folder: str, listed: str) -> None:
 
 def _unpack_tar(archive: str, folder: str, name: str) -> None:
     """Members one by one, through Python's `data` filter, which refuses links that lead out and device files."""
-    with tarfile.open(archive) as members, Notice(f"Unpacking {os.path.basename(archive)}", None) as notice:
+    with tarfile.open(archive) as members, ProgressBar(f"Unpacking {os.path.basename(archive)}", None) as progress:
         for member in members:
             _refuse_escape(member.name, folder, name)
             if member.isfile() or member.isdir():
@@ -139,15 +139,15 @@ def _unpack_tar(archive: str, folder: str, name: str) -> None:
                     "archive-unsafe",
                     f"{name}: the member {member.name!r} is neither file nor folder: nothing is unpacked",
                 )
-            notice.advance(1)
+            progress.advance(1)
 
 
 def _unpack_zip(archive: str, folder: str, name: str) -> None:
-    with zipfile.ZipFile(archive) as members, Notice(f"Unpacking {os.path.basename(archive)}", None) as notice:
+    with zipfile.ZipFile(archive) as members, ProgressBar(f"Unpacking {os.path.basename(archive)}", None) as progress:
         for member in members.infolist():
             _refuse_escape(member.filename, folder, name)
             members.extract(member, folder)
-            notice.advance(1)
+            progress.advance(1)
 
 
 def _refuse_escape(member: str, folder: str, name: str) -> None:
@@ -187,12 +187,12 @@ class _Bar:
     def __init__(self, description: str) -> None:
         self.total = 0
         self._description = description
-        self._notice: Notice | None = None
+        self._notice: ProgressBar | None = None
 
     def update(self, size: int) -> None:
         """Count `size` bytes more."""
         if self._notice is None:
-            self._notice = Notice(self._description, self.total or None, in_bytes=True)
+            self._notice = ProgressBar(self._description, self.total or None, in_bytes=True)
         self._notice.advance(size)
 
     def reset(self) -> None:

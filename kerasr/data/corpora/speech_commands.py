@@ -9,7 +9,7 @@ Two tasks are official. `speech_commands:35` tells all words apart. `speech_comm
 `_unknown_` for the other 25 and `_silence_`, made as TensorFlow's example makes them
 (tensorflow/examples/speech_commands/input_data.py): in each split as many unknown words and as many seconds of
 background noise as a tenth of the wanted clips. Which they are is drawn once and for all, so that every training is
-tested on the same. Each split has its own stretch of each noise, and the noise that is mixed into training clips is of
+tested on the same. Each split has its own segment of each noise, and the noise that is mixed into training clips is of
 training's: with seconds from anywhere in six noises, half of the test's would share samples with training's.
 """
 
@@ -26,7 +26,7 @@ import soundfile
 
 from kerasr import audio
 from kerasr.core import atomic
-from kerasr.core.progress import Notice
+from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.folder import NOISE_FOLDER, read_words
 from kerasr.data.corpora.speakers import name_takes
@@ -53,7 +53,7 @@ TASKS = {"12": 12, "35": 35}
 SAMPLE_RATE = 16000
 # Unknown words and silences, each as a share of the wanted clips.
 _SHARE = 0.1
-# The stretch of each background noise that a split has, as shares of its length.
+# The segment of each background noise that a split has, as shares of its length.
 _STRETCHES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 # Part of the cache's key: count it up when the same corpus would give other silences.
 _SILENCE_VERSION = 2
@@ -144,7 +144,7 @@ def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:
     tenths = _tenths(wanted)
     # Some of the clips alone may all be of one official split; then another split divides them.
     whole = all(tenths.values())
-    corpus, silence = _silence(corpus, tenths if whole else _by_stretch(sum(tenths.values())), cache)
+    corpus, silence = _silence(corpus, tenths if whole else _by_segment(sum(tenths.values())), cache)
     unknown = _unknown(corpus, tenths)
     return replace(corpus, utterances=(*silence, *unknown, *wanted), labels=(SILENCE, UNKNOWN, *WANTED))
 
@@ -154,7 +154,7 @@ def _tenths(wanted: list[Utterance]) -> dict[str, int]:
     return {split: math.ceil(_SHARE * sum(item.split == split for item in wanted)) for split in SPLITS}
 
 
-def _by_stretch(count: int) -> dict[str, int]:
+def _by_segment(count: int) -> dict[str, int]:
     """So many clips dealt to the splits as the noises are."""
     return {split: math.ceil((end - begin) * count) for split, (begin, end) in _STRETCHES.items()}
 
@@ -199,7 +199,7 @@ def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus
 
 
 def _cut_noises(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
-    """Write each split's seconds of its stretches of the noises, and training's stretches as they are.
+    """Write each split's seconds of its segments of the noises, and training's segments as they are.
 
     Each second is turned down to a volume drawn from 0 to 1.
     """
@@ -211,19 +211,19 @@ def _cut_noises(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
     noises = [audio.read(path, SAMPLE_RATE)[0] for path in corpus.noise]
     for kind in (*counts, NOISE_FOLDER):
         os.mkdir(os.path.join(folder, kind))
-    for number, noise in enumerate(_stretches(noises, "train")):
+    for number, noise in enumerate(_segments(noises, "train")):
         write(NOISE_FOLDER, number, noise)
-    with Notice("Cutting silence", sum(counts.values())) as notice:
+    with ProgressBar("Cutting silence", sum(counts.values())) as progress:
         for split, count in counts.items():
-            stretches = [np.resize(noise, max(len(noise), SAMPLE_RATE)) for noise in _stretches(noises, split)]
+            segments = [np.resize(noise, max(len(noise), SAMPLE_RATE)) for noise in _segments(noises, split)]
             for number in range(count):
-                noise = stretches[draw.integers(len(stretches))]
+                noise = segments[draw.integers(len(segments))]
                 start = draw.integers(len(noise) - SAMPLE_RATE + 1)
                 write(split, number, draw.uniform() * noise[start : start + SAMPLE_RATE])
-                notice.advance(1)
+                progress.advance(1)
 
 
-def _stretches(noises: list[np.ndarray], split: str) -> list[np.ndarray]:
+def _segments(noises: list[np.ndarray], split: str) -> list[np.ndarray]:
     """The part `(samples,)` of each noise that a split has."""
     begin, end = _STRETCHES[split]
     return [noise[int(begin * len(noise)) : math.ceil(end * len(noise))] for noise in noises]

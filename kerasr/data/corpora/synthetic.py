@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kerasr.core.progress import Notice
+from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora import espeak
 from kerasr.data.corpora.spoken import read_spoken
 from kerasr.data.manifest import Corpus, Utterance
@@ -212,7 +212,7 @@ def _find_espeak() -> tuple[str, str]:
 def _speak(library: str, data: str, jobs: list[dict[str, object]]) -> None:
     """Run the child process on the jobs, with a progress bar."""
     with (
-        Notice("Speaking", len(jobs)) as notice,
+        ProgressBar("Speaking", len(jobs)) as progress,
         subprocess.Popen(
             [sys.executable, "-P", espeak.__file__],
             cwd=os.path.dirname(data),
@@ -232,7 +232,7 @@ def _speak(library: str, data: str, jobs: list[dict[str, object]]) -> None:
         except BrokenPipeError:
             pass  # It has ended already; what it said on stderr is reported below.
         for line in child.stdout:
-            notice.advance(int(line))
+            progress.advance(int(line))
         message = child.stderr.read().strip().splitlines()
     if child.returncode != 0:
         reason = message[-1] if message else f"it ended with code {child.returncode}"

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasr.layers import BatchNormalization, FrameAttention, NumFrames, ZeroPadding
+from kerasr.layers import BatchNormalization, FrameAttention, MaskPadding, NumFrames
 from kerasr.layers.recurrent import choose_kernel
 from kerasr.models.keyword.crnn import both_ways
 
@@ -85,7 +85,7 @@ def _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, *, cell, nu
     for index, filters in enumerate(FILTERS, start=1):
         x = keras.layers.Conv2D(filters, (SIZE, 1), padding="same", activation="relu", name=f"conv{index}")(x)
         x = BatchNormalization(momentum=0.9, name=f"conv{index}_norm")(x)
-        x = ZeroPadding(name=f"conv{index}_mask")(x, num_frames)
+        x = MaskPadding(name=f"conv{index}_mask")(x, num_frames)
     x = keras.layers.Reshape((-1, input_shape[1]), name="frames")(x)
     for index in range(1, NUM_LAYERS + 1):
         x = both_ways(x, num_frames, units, cell=cell, kernel=choose_kernel(kernel), name=f"{cell}{index}")

@@ -12,7 +12,7 @@ Short-Term Memory", Neural Computation 9(8), 1997.
 
 import keras
 
-from kerasr.layers import NumFrames, ZeroPadding
+from kerasr.layers import MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_kernel
 
 
@@ -47,7 +47,7 @@ def Conv1DLSTM(
     num_frames = NumFrames(name="num_frames")(features)
     x = keras.layers.ZeroPadding1D(1, name="conv_pad")(features)
     x = keras.layers.Conv1D(filters, 3, activation="relu", name="conv")(x)
-    x = ZeroPadding(name="conv_mask")(x, num_frames)
+    x = MaskPadding(name="conv_mask")(x, num_frames)
     # Pairs of frames from the first one on, whatever the padded length; a lone last frame meets a zero, as in a longer
     # batch, and after the ReLU a zero never wins.
     x = keras.layers.ZeroPadding1D((0, 1), name="pool_pad")(x)

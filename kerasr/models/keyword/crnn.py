@@ -15,7 +15,7 @@ https://arxiv.org/abs/1703.05390, sections 2 and 3.
 
 import keras
 
-from kerasr.layers import NumFrames, ZeroPadding
+from kerasr.layers import MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_kernel
 from kerasr.models.keyword.resnet import image_input
 
@@ -63,7 +63,7 @@ def CRNN(
     x = keras.layers.Conv2D(filters, SIZE, strides=STRIDES, activation="relu", name="conv")(x)
     x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     num_frames = (NumFrames(name="num_frames")(features) + STRIDES[0] - 1) // STRIDES[0]
-    x = ZeroPadding(name="conv_mask")(x, num_frames)
+    x = MaskPadding(name="conv_mask")(x, num_frames)
     kernel = choose_kernel(kernel)
     for index in range(1, NUM_LAYERS + 1):
         layer = f"gru{index}"

@@ -19,7 +19,7 @@ import numpy as np
 NUM_TIMED = 30
 
 
-def hear_saved_model(path, clips):
+def run_saved_model(path, clips):
     """Through the signatures that a client of TensorFlow Serving calls."""
     import tensorflow as tf
 
@@ -39,11 +39,11 @@ def hear_saved_model(path, clips):
         def step(inputs):
             return signatures["stream"](**{name: tf.constant(value) for name, value in inputs.items()})
 
-        answers |= hear_in_pieces(step, clips)
+        answers |= run_in_chunks(step, clips)
     return answers, lambda: signatures["serving_default"](waveform=waveform[:1])["logits"].numpy()
 
 
-def hear_litert(path, clips):
+def run_litert(path, clips):
     """Clip by clip: each of the file's one length, or of its own where the file takes any."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -58,11 +58,11 @@ def hear_litert(path, clips):
     answers = {f"padded_{name}": np.concatenate([answer[name] for answer in found]) for name in ("logits", "probs")}
     if "stream" in clips:
         step = interpreter.get_signature_runner("stream")
-        answers |= hear_in_pieces(lambda inputs: step(**inputs), clips)
+        answers |= run_in_chunks(lambda inputs: step(**inputs), clips)
     return answers, lambda: runner(waveform=waveform[0][None])
 
 
-def hear_onnx(path, clips):
+def run_onnx(path, clips):
     """As a batch."""
     import onnxruntime
 
@@ -75,7 +75,7 @@ def hear_onnx(path, clips):
     return answers, lambda: session.run(names, {"waveform": waveform[:1]})
 
 
-def hear_in_pieces(step, clips):
+def run_in_chunks(step, clips):
     """Each clip as a stream of its own, through the signature that carries a state."""
     from kerasr.streaming.client import Stream, StreamFacts
 
@@ -84,12 +84,12 @@ def hear_in_pieces(step, clips):
     for clip, length in zip(clips["streamed"], clips["streamed_samples"], strict=True):
         stream = Stream(step, facts)
         for start in range(0, length, piece):
-            list(stream.hear(clip[start : min(start + piece, length)]))
+            list(stream.process(clip[start : min(start + piece, length)]))
         found.append(stream.finish())
     return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in ("logits", "probs")}
 
 
-HEAR = {"savedmodel": hear_saved_model, "litert": hear_litert, "onnx": hear_onnx}
+HEAR = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}
 
 
 def main(kind, path, clips, answers):
