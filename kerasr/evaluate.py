@@ -56,7 +56,7 @@ class EvaluateConfig:
     """Active learning (BADGE): rank the recordings of this folder by what labelling them would teach, into the run's
     evaluations/."""
     stream: bool = False
-    """Place the test clips in noise, hear them as kerasr.listen does, and choose the threshold that it takes."""
+    """Place the test clips in noise, run kerasr.listen's detector on them, and choose the threshold that it takes."""
     carry_state: bool = False
     """With --stream: listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
     snr_db: Annotated[tuple[float, ...], Bounds("one or more numbers", lambda values: len(values) > 0)] = (
@@ -295,7 +295,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, str]:
     rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}
     words = [word for word in metrics["words"] if word["recall"] is not None]
     worst = min(words, key=lambda word: word["recall"])
-    rows["worst word"] = f"{isolate(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips heard"
+    rows["worst word"] = f"{isolate(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips right"
     return rows
 
 

@@ -48,7 +48,7 @@ class ExportConfig:
     """litert only. Also bring the step that carries a state from chunk to chunk, for kerasr.listen --carry-state; a
     SavedModel always has it, where the model can (python -m kerasr.models)."""
     least_agreement: float | None = None
-    """litert and onnx. Least share of the test clips in which the file must hear the run's word; 0.999 where not given,
+    """litert and onnx. Least share of the test clips in which the file must give the run's word; 0.999 where not given,
     and 0.98 in 8 bits."""
     json: bool = False
     """Print what was measured as JSON, for programs."""

@@ -1,4 +1,4 @@
-"""Hear words in a stream of sound: `python -m kerasr.listen`."""
+"""Detect words in a stream of sound: `python -m kerasr.listen`."""
 
 import json
 import math
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kerasr.streaming.listener import Detection, Listener
 
 DESCRIPTION = """
-Hear words as they are spoken: from the microphone, from a recording, or from another program.
+Detect words as they are spoken: from the microphone, from a recording, or from another program.
 
   python -m kerasr.listen PRESET                              the microphone (extra `microphone`)
   python -m kerasr.listen runs/2026-11-21-digits-1
@@ -47,19 +47,19 @@ NUM_SHOWN = 8
 
 @dataclass(frozen=True)
 class ListenConfig:
-    """What to hear, with what, and when a word counts."""
+    """The sound, the model, and when a word is reported."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """A run's folder, a preset's name, or a .tflite file with its .json beside it."""
     source: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="-")] = None
     """- reads the standard input: raw PCM, 16 bits, little-endian, one channel."""
     file: str | None = None
-    """Hear this recording instead of the microphone."""
+    """Take this recording instead of the microphone."""
     sample_rate: SampleRate | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     carry_state: bool = False
-    """Carry the network's state from chunk to chunk instead of hearing windows, which is less work; docs/streaming.md
-    says when it hears as well."""
+    """Carry the network's state from chunk to chunk instead of taking windows, which is less work; docs/streaming.md
+    says when it finds as many words."""
     options: Annotated[ListenOptions, tyro.conf.arg(name="")] = field(default_factory=ListenOptions)
     json: bool = False
     """One JSON object a word, a line each."""
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
             "settings-conflict", f"{config.source}: a recording is named with --file; - is the standard input"
         )
     if config.source and config.file:
-        raise UserError("settings-conflict", "both --file and - are given: hear one of them")
+        raise UserError("settings-conflict", "both --file and - are given: take one of them")
     check_bounds(config)
     if config.file and config.sample_rate:
         raise UserError(
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
         print(file=sys.stderr)
     took = time.perf_counter() - started
     if config.file and not config.json and listener.seconds:
-        print(f"{listener.seconds:.1f} s heard in {took:.1f} s, {took / listener.seconds:.3f} of real time")
+        print(f"{listener.seconds:.1f} s of sound in {took:.1f} s, {took / listener.seconds:.3f} of real time")
 
 
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
@@ -121,7 +121,7 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
 
 
 def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Detection]]]") -> None:
-    """What is heard, line by line; on a terminal with the sound's level below."""
+    """The detections, line by line; on a terminal with the sound's level below."""
     from rich.live import Live
 
     from kerasr.streaming.listener import detection_to_json
@@ -129,9 +129,10 @@ def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.
     console = make_console()
     if config.json or not console.is_terminal:
         for _, found in stream:
-            for heard in found:
+            for detection in found:
                 print(
-                    json.dumps(detection_to_json(heard), ensure_ascii=False) if config.json else line(heard), flush=True
+                    json.dumps(detection_to_json(detection), ensure_ascii=False) if config.json else line(detection),
+                    flush=True,
                 )
         return
     view = View(listener)
@@ -141,10 +142,10 @@ def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.
             live.update(view.draw())
 
 
-def line(heard: "Detection") -> str:
+def line(detection: "Detection") -> str:
     """`   1:02.3  seven  97%`."""
-    minutes, seconds = divmod(heard.seconds, 60)
-    return f"{minutes:5.0f}:{seconds:04.1f}  {isolate(heard.word)}  {heard.probability:.0%}"
+    minutes, seconds = divmod(detection.seconds, 60)
+    return f"{minutes:5.0f}:{seconds:04.1f}  {isolate(detection.word)}  {detection.probability:.0%}"
 
 
 @dataclass
@@ -156,7 +157,7 @@ class View:
     level: float = QUIET_DB
 
     def process(self, chunk: "np.ndarray", found: "list[Detection]") -> None:
-        """Take in a chunk and what was heard in it."""
+        """Take in a chunk and what was detected in it."""
         self.last.extend(found)
         power = float((chunk**2).mean()) if len(chunk) else 0.0
         self.level = max(QUIET_DB, 10 * math.log10(power + 1e-12))

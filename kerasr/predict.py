@@ -1,4 +1,4 @@
-"""Hear recordings with a run: `python -m kerasr.predict`."""
+"""Recognise words in recordings with a run: `python -m kerasr.predict`."""
 
 import json
 import sys
@@ -29,9 +29,9 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --explain      why: a picture beside the recording
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --threshold 0      always name a word
 
-A word model hears one clip's length: of a longer recording its middle, of one beyond a minute the middle of the first
+A word model takes one clip's length: of a longer recording its middle, of one beyond a minute the middle of the first
 minute, and the table says so. What is less probable than the run's threshold is none of its words. A recording that
-cannot be read, or is no sound, is named, the others are heard all the same, and the exit code is 2.
+cannot be read, or is no sound, is named, the others are answered all the same, and the exit code is 2.
 """
 
 # What the table says of a clip that is rejected.
@@ -43,7 +43,7 @@ WIDTH = 160
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """What to hear, and with what."""
+    """The recordings, and the model."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
@@ -61,7 +61,7 @@ class PredictConfig:
 
 
 def main(argv: list[str]) -> None:
-    """Parse the arguments, hear the recordings, and print what was heard."""
+    """Parse the arguments, run the model, and print its answers."""
     config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line())
     if not config.recordings:
         raise UserError("setting-missing", "name at least one recording, or a folder of them")
@@ -101,7 +101,7 @@ def main(argv: list[str]) -> None:
 
 
 def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
-    """A function that draws why a recording is heard as it is, and gives the picture's path."""
+    """A function that draws the attribution of a recording's word, and gives the picture's path."""
     from kerasr.inference.attribution import Explainer
     from kerasr.report import write_explanation
 
@@ -154,7 +154,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column("or else", style="dim", overflow="fold")
     parts = any(row["to"] - row["from"] < row["seconds"] for row in rows)
     if parts:
-        table.add_column("heard", style="yellow")
+        table.add_column("part", style="yellow")
     for row in rows:
         word = ("yes" if row["present"] else "no") if detector else row["word"]
         shown = NONE if word is None else Text(isolate(word), "bold")
@@ -169,7 +169,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _used_part(row: dict[str, Any]) -> str:
-    """`only 29.5 to 30.5 s of 3:00:00`; nothing where all of it was heard."""
+    """`only 29.5 to 30.5 s of 3:00:00`; nothing where all of it was taken."""
     if row["to"] - row["from"] >= row["seconds"]:
         return ""
     minutes, seconds = divmod(round(row["seconds"]), 60)

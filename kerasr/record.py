@@ -164,8 +164,8 @@ def _take(config: RecordConfig, path: str, record: Callable[[float], "np.ndarray
     """Listen once, and write what was heard unless it must be taken again; whether it was written."""
     from kerasr import audio
 
-    heard = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
-    clip, problem = check_take(heard, config.sample_rate)
+    recorded = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
+    clip, problem = check_take(recorded, config.sample_rate)
     if problem:
         console.print(f"{problem}: once more", style="yellow")
         return False
@@ -208,11 +208,11 @@ def _word_and_number(path: str) -> tuple[str, int]:
     return os.path.basename(os.path.dirname(path)), number
 
 
-def check_take(heard: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", str]:
+def check_take(recorded: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", str]:
     """The word in what was heard, and what is wrong with it.
 
     Args:
-        heard: float32 `(samples,)`.
+        recorded: float32 `(samples,)`.
         sample_rate: in Hz.
 
     Returns:
@@ -221,18 +221,18 @@ def check_take(heard: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", str
     import librosa
     import numpy as np
 
-    peak = np.abs(heard).max(initial=0.0)
+    peak = np.abs(recorded).max(initial=0.0)
     if peak < QUIET:
-        return heard, "nothing was heard" if peak < QUIET / 10 else "too quiet: come closer"
-    if (np.abs(heard) >= LOUD).sum() > 2:
-        return heard, "too loud: it is cut flat; go further away"
-    _, (start, end) = librosa.effects.trim(heard, top_db=SILENCE_DB, frame_length=512, hop_length=128)
+        return recorded, "nothing was heard" if peak < QUIET / 10 else "too quiet: come closer"
+    if (np.abs(recorded) >= LOUD).sum() > 2:
+        return recorded, "too loud: it is cut flat; go further away"
+    _, (start, end) = librosa.effects.trim(recorded, top_db=SILENCE_DB, frame_length=512, hop_length=128)
     if end - start < SHORTEST_SECONDS * sample_rate:
-        return heard, "only a click was heard"
-    if end >= len(heard):
-        return heard, "cut off at the end, or the room is loud: speak sooner, or raise --seconds"
+        return recorded, "only a click was heard"
+    if end >= len(recorded):
+        return recorded, "cut off at the end, or the room is loud: speak sooner, or raise --seconds"
     margin = round(MARGIN_SECONDS * sample_rate)
-    return heard[max(0, start - margin) : end + margin], ""
+    return recorded[max(0, start - margin) : end + margin], ""
 
 
 def draw(waveform: "np.ndarray", width: int = 40) -> str:

@@ -27,7 +27,7 @@ Search a recipe's settings: train many times, and keep the values that do best o
 
 A range low..high is of whole numbers where both ends and the setting are, and searched by orders of magnitude where the
 ends are far apart; choices stand between |. The same command goes on after a kill, and with more --trials searches
-further. The test split is not heard: train the best, as the last line says, and its report is as honest as any other.
+further. The test split is not used: train the best, as the last line says, and its report is as honest as any other.
 Where one machine is not enough, kerasr.training.search says how Ray Tune takes over.
 """
 

@@ -1,4 +1,4 @@
-"""Settings of a listener: when a word counts as heard."""
+"""Settings of a listener: when a word is reported."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,7 +8,7 @@ from kerasr.config.bounds import Bounds, NotNegative, Share, check_bounds
 
 @dataclass(frozen=True)
 class ListenOptions:
-    """When a word counts as heard."""
+    """When a word is reported."""
 
     hop_seconds: Annotated[float, Bounds("a time from 0.01 to 1", lambda seconds: 0.01 <= seconds <= 1)] = 0.1
     """Time between two windows, in seconds; a model that carries its state has steps of its own."""

@@ -34,7 +34,7 @@ class TrainConfig:
     words: str | None = None
     """What synthetic voices say (extra `voices`): yes,no; by phonemes, stop=[[st'0p]]; in two ways, stop=stop|halt."""
     language: str = "en"
-    """The language of the synthetic voices, by its code; all its accents are heard."""
+    """The language of the synthetic voices, by its code; all its accents speak."""
     synthetic_voices: Number = 0
     """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
     flite_clips: Number = 0
@@ -54,7 +54,7 @@ class TrainConfig:
     negatives: str | None = None
     """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
     hard_negatives: str | None = None
-    """With wanted: an earlier run; what it takes for the word in the training part is heard more often in this one."""
+    """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
     max_bad: Number = 10
     """Unreadable recordings that are listed and skipped; one more stops the run."""
     cache: bool = False
@@ -66,7 +66,7 @@ class TrainConfig:
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
     hear_at: Speeds = (1.0,)
-    """Test-time augmentation: hear each clip at these speeds and average the logits; a voice of another pitch is nearer
+    """Test-time augmentation: run each clip at these speeds and average the logits; a voice of another pitch is nearer
     to those of the training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
     """Changes made to training clips."""

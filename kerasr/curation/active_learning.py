@@ -109,7 +109,7 @@ def _guess(run: Run, path: str, probs: np.ndarray) -> Clip:
     return make_clip(
         run,
         Utterance(path),
-        heard=run.labels[first],
+        predicted=run.labels[first],
         probability=float(probs[first]),
         correct=True,
         other=(run.labels[second], float(probs[second])),
@@ -159,7 +159,7 @@ def last_inputs(network: keras.Model) -> keras.Model:
 def _predict(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The recordings that can be read, their probabilities, and what the last layer is given for them.
 
-    Both are means over the speeds at which the run hears a clip.
+    Both are means over the speeds at which the run takes a clip.
     """
     front_ends, network = run.front_ends, last_inputs(run.network)
 
@@ -169,14 +169,14 @@ def _predict(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple
         return {"probs": run.task.probs(logits), "given": given}
 
     model = CompiledModel(respond, run.config.features)
-    kept, bad, heard = [], [], []
-    clips = read_clips(paths, run.config.features, bad, "Hearing")
+    kept, bad, predicted = [], [], []
+    clips = read_clips(paths, run.config.features, bad, "Predicting")
     while batch := list(islice(clips, BATCH_SIZE)):
         kept += [paths[place] for place, _ in batch]
-        heard.append(model([clip for _, clip in batch]))
+        predicted.append(model([clip for _, clip in batch]))
     if bad:
         report_bad(Corpus(Path(folder).name, (), source=folder), bad, max_bad)
     if not kept:
         raise UserError("recordings-unusable", f"{folder}: none of its {len(paths)} recordings can be read")
-    probs, inputs = ([outputs[name] for outputs in heard] for name in ("probs", "given"))
+    probs, inputs = ([outputs[name] for outputs in predicted] for name in ("probs", "given"))
     return kept, np.concatenate(probs), np.concatenate(inputs)

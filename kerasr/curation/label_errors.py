@@ -1,8 +1,8 @@
 """Which training labels are wrong? Those that models which did not learn from the clip disagree with.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, https://arxiv.org/abs/1911.00068): the clips are dealt into folds,
-each fold is heard by a model trained on the others, and clips are ranked by the normalised margin (section 3.2): what
-the model gives to the label, less what it gives to the likeliest other word. A clip counts as a suspect where another
+each fold is predicted by a model of the others, and clips are ranked by the normalised margin (section 3.2): what the
+model gives to the label, less what it gives to the likeliest other word. A clip counts as a suspect where another
 word is at least as probable as it is, on average, in the clips that bear it (equation 1, the confident joint).
 
 Folds are of speakers where there are many, so that a speaker who says a word in a way of their own is not taught to the
@@ -112,7 +112,7 @@ def assign_folds(
     if folds is not None and folds < 2:
         raise UserError(
             "setting-out-of-range",
-            f"--folds {folds}: at least 2 are needed, so that each clip is heard by a model without it",
+            f"--folds {folds}: at least 2 are needed, so that each clip is predicted by a model without it",
         )
     folds = FOLDS if folds is None else folds
     by_speaker = len(speakers) >= MANY_SPEAKERS and all(item.speaker for item in clips)
@@ -206,16 +206,16 @@ def _write(
     margin = margins(probs, label_index)
     suspect = confident_suspects(probs, label_index)
     order = np.argsort(margin, kind="stable")
-    heard = probs.argmax(-1)
+    predicted = probs.argmax(-1)
     rows = []
     for rank, index in enumerate(order, start=1):
-        own, best = probs[index, label_index[index]], probs[index, heard[index]]
+        own, best = probs[index, label_index[index]], probs[index, predicted[index]]
         rows.append(
             {
                 "rank": rank,
                 "path": clips[index].path,
                 "label": run.labels[label_index[index]],
-                "heard": run.labels[heard[index]],
+                "predicted": run.labels[predicted[index]],
                 "label_probability": f"{own:.4f}",
                 "heard_probability": f"{best:.4f}",
                 "margin": f"{margin[index]:.4f}",
@@ -227,9 +227,9 @@ def _write(
         make_clip(
             run,
             clips[index],
-            heard=run.labels[heard[index]],
-            probability=float(probs[index, heard[index]]),
-            correct=bool(heard[index] == label_index[index]),
+            predicted=run.labels[predicted[index]],
+            probability=float(probs[index, predicted[index]]),
+            correct=bool(predicted[index] == label_index[index]),
             other=(run.labels[label_index[index]], float(probs[index, label_index[index]])),
         )
         for index in order[:MAX_SHOWN]
@@ -242,7 +242,7 @@ def _write(
         title=f"Labels of {isolate(run.path.name)} to look at",
         subtitle=f"{num_found:,} of {len(clips):,} training clips are suspects; {how}",
         notes=(
-            "Each clip was heard by a model that learned from other clips only. Those whose label it believes least "
+            "Each clip was predicted by a model that learned from other clips only. Those whose label it gives least "
             "come first; the next ones are in suspects.csv. A suspect is no verdict: listen, then rename the "
             "recording, remove it, or leave it.",
         ),

@@ -226,8 +226,8 @@ def telephone(
     peak = tf.maximum(tf.reduce_max(tf.abs(filtered), 1, keepdims=True), 1e-6)
     compressed = tf.sign(filtered) * tf.math.log1p(255.0 * tf.abs(filtered) / peak) / math.log(256.0)
     coded = tf.round(compressed * 127) / 127
-    heard = tf.sign(coded) * tf.math.expm1(math.log(256.0) * tf.abs(coded)) / 255.0 * peak
-    return tf.tensor_scatter_nd_update(waveform, chosen, _silence_padding(heard, num_samples))
+    decoded = tf.sign(coded) * tf.math.expm1(math.log(256.0) * tf.abs(coded)) / 255.0 * peak
+    return tf.tensor_scatter_nd_update(waveform, chosen, _silence_padding(decoded, num_samples))
 
 
 def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """How recordings are divided into train, validation and test, and one sentence that says it.
 
-The score of a split is worth what its rule is worth: a speaker heard in training must not be in the test.
+The score of a split is worth what its rule is worth: a speaker of the training must not be in the test.
 """
 
 import hashlib
@@ -273,7 +273,7 @@ def _warn_alike(corpus: Corpus) -> None:
         if (other := names.setdefault(name.casefold(), name)) != name:
             console().print(
                 f"warning: {corpus.name} has the speakers {other!r} and {name!r}: if that is one person, give them one "
-                "name, or one split may hear what another tests",
+                "name, or one split may train on what another tests",
                 style="yellow",
             )
 

@@ -48,14 +48,14 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     names = _names(runs)
     shared, notes = _shared(runs, names)
     speakers = [item.speaker for item in shared]
-    with ProgressBar("Hearing", len(shared) * len(runs)) as progress:
+    with ProgressBar("Predicting", len(shared) * len(runs)) as progress:
         probs = [run.predict_files([item.path for item in shared], progress) for run in runs]
     rows, correct = [], []
-    for run, name, heard in zip(runs, names, probs, strict=True):
+    for run, name, found in zip(runs, names, probs, strict=True):
         label_index = run.task.label_index([item.label or "" for item in shared])
         detector = run.config.wanted is not None
-        metrics = compute_metrics(heard, label_index, run.labels, speakers, detector=detector, seed=seed)
-        correct.append(predicted_index(heard, detector) == label_index)
+        metrics = compute_metrics(found, label_index, run.labels, speakers, detector=detector, seed=seed)
+        correct.append(predicted_index(found, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
         scores = {"score": format_score(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
@@ -72,14 +72,14 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
 def paired_test(
     first: np.ndarray, second: np.ndarray, speakers: Sequence[str | None], *, seed: int = 0
 ) -> dict[str, Any]:
-    """Do two recognisers that heard the same clips differ?
+    """Do two recognisers differ on the same clips?
 
-    McNemar's exact test (1947) asks whether the clips that only one of them hears rightly fall to both alike; it takes
+    McNemar's exact test (1947) asks whether the clips that only one of them gets right fall to both alike; it takes
     clips for independent. Clips of one speaker are not, so where speakers are known a t test over them must say so, too
     (a clip without one stands for itself), and of fewer than `LEAST_SPEAKERS` there is no test.
 
     Args:
-        first: `(clips,)`, whether the first heard each clip rightly.
+        first: `(clips,)`, whether the first got each clip right.
         second: `(clips,)`, the second's.
         speakers: who speaks in each clip; None where that is not known.
         seed: of the resampling.
@@ -174,10 +174,10 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     if 0 < len(speakers) < LEAST_SPEAKERS:
         who = "One speaker is" if len(speakers) == 1 else f"{len(speakers)} speakers are"
         notes.append(f"{who} too few to tell recognisers apart: others may turn the order round.")
-    heard = [len(speakers & run.known_speakers) for run in runs]
-    if len({*heard}) > 1:
+    num_known = [len(speakers & run.known_speakers) for run in runs]
+    if len({*num_known}) > 1:
         notes.append(
-            f"Not the same was learnt from: of the {len(speakers)} speakers in the test, {_counts(names, heard)}."
+            f"Not the same was learnt from: of the {len(speakers)} speakers in the test, {_counts(names, num_known)}."
         )
     repeated = [sum(item in run.known for item in shared) for run in runs]
     if any(repeated):
@@ -237,6 +237,6 @@ def _sentence(pair: dict[str, Any]) -> str:
         interval = f"95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}"
     chance = "" if pair["p_adjusted"] is None else f", p = {pair['p_adjusted']:.2g}"
     return (
-        f"{verdict}: {points:+.1f} points ({interval}); {pair['only_second']:,} clips only {name} hears, "
+        f"{verdict}: {points:+.1f} points ({interval}); {pair['only_second']:,} clips only {name} gets right, "
         f"{pair['only_first']:,} only {against}{chance}"
     )

@@ -189,7 +189,7 @@ def _predict(
 
 
 def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> dict[str, Any]:
-    """The scores on recordings that were heard, and what the model costs."""
+    """The scores on recordings, and what the model costs."""
     metrics = compute_metrics(
         probs,
         label_index,
@@ -238,17 +238,17 @@ def _notes(
     trainers = {item.speaker for item in run.utterances("train")}
     # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.
     others = {*run.facts.get("train_speakers", ())}
-    heard = speakers & (trainers | others if run.is_preset else trainers)
-    if heard:
-        who = "All" if heard == speakers else f"{len(heard):,} of the"
+    known = speakers & (trainers | others if run.is_preset else trainers)
+    if known:
+        who = "All" if known == speakers else f"{len(known):,} of the"
         notes.append(
-            f"{who} {len(speakers):,} speakers were heard in training: expect less for a new voice "
+            f"{who} {len(speakers):,} speakers were in the training: expect less for a new voice "
             "(python -m kerasr.train --leave-out NAME measures it)."
         )
-    if only_before := sorted(speakers & others - heard):
+    if only_before := sorted(speakers & others - known):
         notes.append(
-            f"The run that this one began from or learnt from has heard {_list(only_before, 10)}: expect less for a "
-            "new voice."
+            f"The run that this one began from or learnt from was trained on {_list(only_before, 10)}: expect less "
+            "for a new voice."
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(
@@ -369,9 +369,9 @@ def _training(run: Run) -> str:
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
     """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
     detector = run.config.wanted is not None
-    heard = predicted_index(probs, detector)
-    confidence = probs[np.arange(len(probs)), heard]
-    wrong = np.flatnonzero(heard != label_index)
+    predicted = predicted_index(probs, detector)
+    confidence = probs[np.arange(len(probs)), predicted]
+    wrong = np.flatnonzero(predicted != label_index)
     chosen = (
         wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
     )
@@ -382,9 +382,9 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
         clip = make_clip(
             run,
             utterances[index],
-            heard=run.labels[heard[index]],
+            predicted=run.labels[predicted[index]],
             probability=float(confidence[index]),
-            correct=bool(heard[index] == label_index[index]),
+            correct=bool(predicted[index] == label_index[index]),
         )
         if explainer and number < MAX_EXPLAINED:
             clip = explain_clip(clip, run, explainer)

@@ -3,7 +3,7 @@
 Long recordings without the word (`TrainConfig.negatives`) are looked at in segments of a clip's length, each half a
 clip after the last. The first four fifths of each recording train and the last fifth is measured, so that no second is
 in both. Hard negatives are the clips and segments of the training part that an earlier run takes for the word: the
-manifest marks them in its column `kerasr_hard`, with that run's probability, and the training hears them several times
+manifest marks them in its column `kerasr_hard`, with that run's probability, and the training draws them several times
 as often as others.
 """
 
@@ -34,7 +34,7 @@ from kerasr.runs.run import Run, load_run
 # Label of a segment, and the manifest's column that tells how sure an earlier run was of its mistake.
 NEGATIVE, HARD = "_negative_", "kerasr_hard"
 
-# Times that a hard negative is heard for each time that another clip is.
+# Times that a hard negative is drawn for each time that another clip is.
 HARD_REPEATS = 4
 TRAINED_SHARE = 0.8
 
@@ -114,7 +114,7 @@ def repeat_hard(utterances: Iterable[Utterance]) -> list[Utterance]:
 
 
 def measure_false_alarms(run: Run) -> dict[str, Any]:
-    """False alarms of a detector on the part of its long negatives that no training has heard.
+    """False alarms of a detector on the part of its long negatives that no training has met.
 
     Returns:
         What `alarm_rate` says at the threshold 0.5, and `by_threshold`: a list with `threshold` and what it says there.

@@ -95,7 +95,7 @@ def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
         found.append(
             Judgement(
                 "few_test_speakers",
-                f"The test has {number} speaker{'s' * (number > 1)}: others may be heard much better or worse. Record "
+                f"The test has {number} speaker{'s' * (number > 1)}: others may score much better or worse. Record "
                 "more people, or leave each out in turn (--leave-out NAME).",
             )
         )
@@ -116,7 +116,7 @@ def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgemen
 
     Args:
         result: of `kerasr.evaluation.stream.evaluate_stream`.
-        clips_right: share of single clips of words that are heard rightly.
+        clips_right: share of single clips of words that are right.
     """
     quietest = max(result["test"], key=lambda row: row["snr_db"])
     found, words = 1 - quietest["miss_rate"], quietest["num_words"]
@@ -194,8 +194,8 @@ def _judge_clips(run: Run, utterances: Sequence[Utterance]) -> list[Judgement]:
 def _judge_training_lengths(seconds: Sequence[float], length: float) -> list[Judgement]:
     half = float(np.median(seconds or length))
     for code, unfit, why in (
-        ("long_clips", half > LONGER * length, f"are longer than {half:.2g} s: only their middle is heard"),
-        ("short_clips", half < SHORTER * length, f"are shorter than {half:.2g} s: the model hears mostly padding"),
+        ("long_clips", half > LONGER * length, f"are longer than {half:.2g} s: only their middle is taken"),
+        ("short_clips", half < SHORTER * length, f"are shorter than {half:.2g} s: the model is given mostly padding"),
     ):
         if unfit:
             text = f"The model looks at {length:g} s, and half of the training clips {why}."
@@ -209,7 +209,7 @@ def _judge_lengths(seconds: Sequence[float], length: float) -> list[Judgement]:
     if half <= LONGER * length:
         return []
     text = f"Half of the recordings are longer than {half:.2g} s, and the model looks at the middle {length:g} s"
-    return [Judgement("long_recordings", f"{text}: cut them around the word, or hear them with kerasr.listen --file.")]
+    return [Judgement("long_recordings", f"{text}: cut them around the word, or run kerasr.listen on them --file.")]
 
 
 def _judge_rates(rates: Sequence[int], sample_rate: int) -> list[Judgement]:

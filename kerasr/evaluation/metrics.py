@@ -21,7 +21,7 @@ from kerasr.evaluation.intervals import mean_interval
 NUM_BINS = 10
 
 # Where a detector's precision and recall are given, so that its owner can choose.
-# At this probability a detector says that it has heard its word.
+# At this probability a detector says that its word is there.
 THRESHOLD = 0.5
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -59,7 +59,7 @@ def compute_metrics(
           `num_correct`, `accuracy`, `accuracy_interval` and `interval_method` of those that have; None elsewhere;
         - `macro_recall`: the mean of the words' recalls, so that a rare word weighs as much as a frequent one;
         - `words`: a list with `word`, `num_clips`, `precision`, `recall`, `f1`;
-        - `confusion`: counts, a row for what was said and a column for what was heard, in the order of `labels`;
+        - `confusion`: counts, a row for what was said and a column for what was predicted, in the order of `labels`;
         - `speakers`: a list with `speaker` and the same of each one's clips, worst first; empty where none is known;
         - `groups`: for each of `groups` that tells clips apart, the same list with `group` in the place of `speaker`;
         - `calibration`: `ece` (expected calibration error), `brier`, `log_loss`, and `bins`, a list with `low`, `high`,
@@ -75,9 +75,9 @@ def compute_metrics(
     label_index = np.asarray(label_index, np.int64)
     speakers = [None] * len(probs) if speakers is None else list(speakers)
     _check(probs, label_index, labels, speakers, detector)
-    heard = predicted_index(probs, detector)
-    correct = heard == label_index
-    words = _words(label_index, heard, labels)
+    predicted = predicted_index(probs, detector)
+    correct = predicted == label_index
+    words = _words(label_index, predicted, labels)
     recalls = [word["recall"] for word in words if word["recall"] is not None]
     metrics = {
         **_accuracy(correct, speakers, seed),
@@ -85,7 +85,7 @@ def compute_metrics(
         "macro_recall": float(np.mean(recalls)),
         "labels": list(labels),
         "words": words,
-        "confusion": confusion_matrix(label_index, heard, labels=range(len(labels))).tolist(),
+        "confusion": confusion_matrix(label_index, predicted, labels=range(len(labels))).tolist(),
         # Of one speaker, the interval is that of other clips by them.
         "speakers": _groups(correct, speakers, [None] * len(speakers), "speaker", seed),
         "groups": {
@@ -93,7 +93,7 @@ def compute_metrics(
             for name, values in (groups or {}).items()
             if _tells_apart(values)
         },
-        "calibration": _calibration(probs, label_index, heard),
+        "calibration": _calibration(probs, label_index, predicted),
     }
     if detector:
         metrics["detector"] = _detector(probs[:, 1], label_index, speakers, seed)
@@ -101,7 +101,7 @@ def compute_metrics(
 
 
 def predicted_index(probs: np.ndarray, detector: bool) -> np.ndarray:
-    """`(clips,)` index of what is heard, of probabilities `(clips, labels)`; a detector's word from `THRESHOLD` on."""
+    """`(clips,)` index of the predicted label, of probabilities `(clips, labels)`; a detector's from `THRESHOLD` on."""
     return (probs[:, 1] >= THRESHOLD).astype(np.int64) if detector else probs.argmax(-1)
 
 
@@ -141,9 +141,9 @@ def _of_people(correct: np.ndarray, speakers: Sequence[str | None], seed: int) -
     return _accuracy(correct[named], [speaker for speaker in speakers if speaker is not None], seed)
 
 
-def _words(label_index: np.ndarray, heard: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+def _words(label_index: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
     precision, recall, f1, clips = precision_recall_fscore_support(
-        label_index, heard, labels=range(len(labels)), zero_division=np.nan
+        label_index, predicted, labels=range(len(labels)), zero_division=np.nan
     )
     return [
         {
@@ -178,10 +178,10 @@ def _tells_apart(values: Sequence[str | None]) -> bool:
     return 1 < len(set(known)) <= len(known) / 2
 
 
-def _calibration(probs: np.ndarray, label_index: np.ndarray, heard: np.ndarray) -> dict[str, Any]:
+def _calibration(probs: np.ndarray, label_index: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
     """Is a word that is given 90% right nine times in ten? (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
     rows = np.arange(len(probs))
-    confidence, correct = probs[rows, heard], heard == label_index
+    confidence, correct = probs[rows, predicted], predicted == label_index
     number = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
     bins = []
     for index in range(NUM_BINS):

@@ -1,9 +1,9 @@
 """None of the words: below a probability that is chosen on validation clips, a word model's answer is not believed.
 
-A softmax must choose one of its words, whatever it hears. The probability of that word is lower for what is none of
+A softmax must choose one of its words, whatever it is given. The probability of that word is lower for what is none of
 them (Hendrycks and Gimpel 2017, https://arxiv.org/abs/1610.02136), so a threshold on it turns most of that away, some
 right answers too, and more of the wrong ones. The energy of the logits (Liu et al. 2020,
-https://arxiv.org/abs/2010.03759) and the largest logit were compared on a run of the digits recipe hearing Speech
+https://arxiv.org/abs/2010.03759) and the largest logit were compared on a run of the digits recipe on Speech
 Commands: both take more foreign words for digits, and silence they reject about as well.
 """
 

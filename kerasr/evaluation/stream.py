@@ -159,18 +159,18 @@ def match_reports(
         For each word to report that is said, seconds from its end to its report, None where it is missed; and the
         number of false alarms.
     """
-    gate = DetectionRule(stream_model.labels, stream_model.words, threshold, refractory_seconds)
-    answered = [found for seconds, mean in answers if (found := gate.decide(seconds, mean))]
+    rule = DetectionRule(stream_model.labels, stream_model.words, threshold, refractory_seconds)
+    answers_of_scene = [found for seconds, mean in answers if (found := rule.decide(seconds, mean))]
     # A report counts for a word while its window still holds some of it.
     late = stream_model.window / stream_model.sample_rate
     said = [item for item in scene.words if item[2] is not None]
     delays: list[float | None] = [None] * len(said)
-    for report in answered:
+    for report in answers_of_scene:
         for place, (start, end, word) in enumerate(said):
             if delays[place] is None and start < report.seconds <= end + late and word == report.word:
                 delays[place] = report.seconds - end
                 break
-    return delays, len(answered) - sum(delay is not None for delay in delays)
+    return delays, len(answers_of_scene) - sum(delay is not None for delay in delays)
 
 
 def evaluate_stream(
@@ -204,16 +204,17 @@ def evaluate_stream(
             "split-not-found", f"{run.path.name}: a preset brings no validation clips to choose a threshold on"
         )
     stream_model, options = stream_model_of(run, carry_state=carry_state), ListenOptions()
-    answered, curves = {}, {}
+    answers_of_scene, curves = {}, {}
     for split in ("validation", "test"):
         items = [item for item in run.utterances(split) if item.label]
         if not any(_word(run, stream_model, item) for item in items):
             raise UserError(
                 "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
             )
-        answered[split] = [_listen(run, stream_model, options, items, snr_db, split) for snr_db in snrs_db]
+        answers_of_scene[split] = [_listen(run, stream_model, options, items, snr_db, split) for snr_db in snrs_db]
         curves[split] = [
-            _curve(one, stream_model, options, snr_db) for one, snr_db in zip(answered[split], snrs_db, strict=True)
+            _curve(one, stream_model, options, snr_db)
+            for one, snr_db in zip(answers_of_scene[split], snrs_db, strict=True)
         ]
     threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
     place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
@@ -222,7 +223,7 @@ def evaluate_stream(
         "false_alarms_per_hour_wanted": false_alarms_per_hour,
         "test": [
             {"snr_db": curve["snr_db"], **curve["rows"][place], **_miss_interval(one, stream_model, options, threshold)}
-            for one, curve in zip(answered["test"], curves["test"], strict=True)
+            for one, curve in zip(answers_of_scene["test"], curves["test"], strict=True)
         ],
         "curves": curves,
     }
@@ -248,7 +249,7 @@ def _clips_right(run: Run, stream_model: StreamModel) -> float:
 def _listen(
     run: Run, stream_model: StreamModel, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str
 ) -> SceneAnswers:
-    """Place the recordings in a stream, and hear it."""
+    """Place the recordings in a stream, and run the model on it."""
     clips = [read_clip(item.path, run.config.features) for item in items]
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], stream_model.sample_rate)[0] if noise else None
@@ -265,25 +266,27 @@ def _listen(
     listener, size = Listener(stream_model, options), round(CHUNK_SECONDS * stream_model.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
     answers = []
-    with ProgressBar(f"Hearing {split} words at {snr_db:g} dB", len(chunks)) as progress:
+    with ProgressBar(f"Running on {split} words at {snr_db:g} dB", len(chunks)) as progress:
         for chunk in chunks:
             answers += listener.answer(chunk)
             progress.advance(1)
     return answers, scene
 
 
-def _curve(answered: SceneAnswers, stream_model: StreamModel, options: ListenOptions, snr_db: float) -> dict[str, Any]:
+def _curve(
+    answers_of_scene: SceneAnswers, stream_model: StreamModel, options: ListenOptions, snr_db: float
+) -> dict[str, Any]:
     """The scores at all thresholds of one stream."""
-    rows = [score(*answered, stream_model, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
+    rows = [score(*answers_of_scene, stream_model, threshold, options.refractory_seconds) for threshold in THRESHOLDS]
     return {"snr_db": snr_db, "hours": rows[0]["hours"], "rows": rows}
 
 
 def _miss_interval(
-    answered: SceneAnswers, stream_model: StreamModel, options: ListenOptions, threshold: float
+    answers_of_scene: SceneAnswers, stream_model: StreamModel, options: ListenOptions, threshold: float
 ) -> dict[str, Any]:
     """The 95% interval of the share of words that are missed, over their speakers."""
-    _, scene = answered
-    delays, _ = match_reports(*answered, stream_model, threshold, options.refractory_seconds)
+    _, scene = answers_of_scene
+    delays, _ = match_reports(*answers_of_scene, stream_model, threshold, options.refractory_seconds)
     speakers = [who for (_, _, word), who in zip(scene.words, scene.speakers, strict=True) if word is not None]
     interval, method = mean_interval(np.array([delay is None for delay in delays]), speakers)
     return {"miss_interval": interval, "miss_interval_method": method}

@@ -21,9 +21,9 @@ from kerasr.streaming.client import StreamFacts
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16
-# Recordings that a SavedModel hears as files, too.
+# Recordings that a SavedModel is given as files, too.
 NUM_WAV = 8
-# Clips that a file with the signature `stream` hears in pieces, too, and the length of a piece.
+# Clips that a file with the signature `stream` is given in chunks, too, and the length of a piece.
 NUM_STREAMED = 64
 PIECE_SECONDS = 0.13
 
@@ -33,11 +33,11 @@ class Check:
     """How near an exported file is to its run.
 
     Attributes:
-        num_clips: clips that both heard.
+        num_clips: clips that both were given.
         real: whether they are the run's test recordings; else they are bursts of noise, for want of them.
-        agreement: share of the clips in which both hear the same word; as a stream, where it is less.
+        agreement: share of the clips in which both give the same word; as a stream, where it is less.
         difference: largest difference between their logits.
-        accuracy_before: share of the clips in which the run hears the right word; None where they are made.
+        accuracy_before: share of the clips in which the run gives the right word; None where they are made.
         accuracy_after: the same of the file.
         milliseconds: of one clip on one thread, from waveform to probabilities (median).
         size: bytes of the file, or of all files of the folder.
@@ -58,7 +58,7 @@ class Check:
 
 
 def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = None) -> Check:
-    """Let the file at `path` hear the run's test clips in a process that cannot import Keras.
+    """Let the file at `path` run on the run's test clips in a process that cannot import Keras.
 
     Args:
         run: where the file comes from.

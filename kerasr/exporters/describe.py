@@ -41,7 +41,7 @@ def describe_input(kind: str, spec: FeatureSpec) -> dict[str, Any]:
         return {
             **facts,
             "shorter": f"add zeros at its end up to {size} samples: they are padding",
-            "longer": f"give the {size} samples in its middle: that is what the run hears of it",
+            "longer": f"give the {size} samples in its middle: that is what the run takes of it",
         }
     return {
         **facts,
@@ -49,5 +49,5 @@ def describe_input(kind: str, spec: FeatureSpec) -> dict[str, Any]:
         + (": the input is resized to each clip (resize_tensor_input; a signature runner does it)" if alone else ""),
         "longer": "any length"
         if spec.clip_seconds is None
-        else f"the {spec.clip_samples} samples in its middle are heard",
+        else f"the {spec.clip_samples} samples in its middle are taken",
     }

@@ -35,11 +35,11 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         run: a finished run, or a preset.
         to: the file.
         kind: `litert` or `onnx`.
-        least: share of the clips in which it must hear the run's word.
+        least: share of the clips in which it must give the run's word.
         options: what `convert` takes beside the run.
 
     Raises:
-        UserError: the format's extra is not installed, the converter failed, or the file hears other words than the
+        UserError: the format's extra is not installed, the converter failed, or the file gives other words than the
             run; nothing is left behind.
         OSError: the file cannot be written.
     """
@@ -61,7 +61,7 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         if check.agreement < least:
             raise UserError(
                 "export-differs",
-                f"the file hears the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
+                f"the file gives the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
                 f"{least:.1%} is the least (--least-agreement): nothing was written",
             )
         content = file.read_bytes()

@@ -1,7 +1,7 @@
 """A LiteRT file for phones: waveform in, probabilities out, with the front-end inside and built-in operations only.
 
-The file hears one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one; or of any length, of
-a run that hears any: its input is then resized to each clip. Quantised files keep the front-end in float32, for a power
+The file takes one clip at a time: of the run's `clip_seconds`, zeros at its end for a shorter one; or of any length, of
+a run that takes any: its input is then resized to each clip. Quantised files keep the front-end in float32, for a power
 spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits and needs no recordings; `int8`
 computes in them, too, with ranges calibrated on the run's validation clips.
 """
@@ -26,7 +26,7 @@ from kerasr.streaming.step_model import StreamingStep, why_not_streaming
 
 Quantize = Literal["none", "dynamic", "int8"]
 
-# Least share of clips in which the file hears the run's word.
+# Least share of clips in which the file gives the run's word.
 AGREEMENT: dict[Quantize, float] = {"none": 0.999, "dynamic": 0.98, "int8": 0.98}
 # Clips that int8's ranges are calibrated on.
 NUM_CALIBRATION = 200
@@ -50,13 +50,13 @@ def export_litert(
         to: the file, whose name ends in `.tflite`.
         quantize: `none` for float32, `dynamic`, or `int8`.
         stream: also bring the signature `stream`, which carries a state from chunk to chunk (`kerasr.streaming`).
-        least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
+        least_agreement: share of the clips in which it must give the run's word; `AGREEMENT` where None.
 
     Returns:
         The file, and what was measured of it.
 
     Raises:
-        UserError: it cannot be converted, or hears other words than the run; nothing is left behind.
+        UserError: it cannot be converted, or gives other words than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
     if Path(to).suffix != ".tflite":

@@ -20,7 +20,7 @@ from kerasr.layers.recurrent import with_kernel
 from kerasr.runs.run import Run
 
 OPSET = 18
-# Least share of clips in which the file hears the run's word.
+# Least share of clips in which the file gives the run's word.
 AGREEMENT = 0.999
 
 
@@ -30,13 +30,13 @@ def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float 
     Args:
         run: a finished run, or a preset.
         to: the file, whose name ends in `.onnx`.
-        least_agreement: share of the clips in which it must hear the run's word; `AGREEMENT` where None.
+        least_agreement: share of the clips in which it must give the run's word; `AGREEMENT` where None.
 
     Returns:
         The file, and what was measured of it.
 
     Raises:
-        UserError: it cannot be converted, or hears other words than the run; nothing is left behind.
+        UserError: it cannot be converted, or gives other words than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
     if Path(to).suffix != ".onnx":
@@ -53,9 +53,9 @@ def convert(run: Run) -> bytes:
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
     logits = compute_logits(front_ends, network, waveform)
-    heard = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
+    model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
     signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
-    function = tf.function(lambda waveform: heard(waveform, training=False), signature, autograph=False)
+    function = tf.function(lambda waveform: model(waveform, training=False), signature, autograph=False)
     handlers = {"Erfc": (_convert_erfc, [])}
     model, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, custom_op_handlers=handlers)
     return model.SerializeToString()

@@ -1,4 +1,4 @@
-"""Hear clips with an exported file, in a process of its own: `python -P hear.py FORMAT FILE CLIPS ANSWERS`.
+"""Run an exported file on clips, in a process of its own: `python -P run_exported.py FORMAT FILE CLIPS ANSWERS`.
 
 Importing Keras is made to fail: what it answers, a server or a phone will answer. Of kerasr it imports the client of a
 streaming model alone, which knows no framework. CLIPS is an .npz of `waveform` (batch, samples), `num_samples`
@@ -93,7 +93,7 @@ HEAR = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}
 
 
 def main(kind, path, clips, answers):
-    """Hear, time, write."""
+    """Run, time, write."""
     with np.load(clips) as given:
         found, once = HEAR[kind](path, dict(given))
     once()

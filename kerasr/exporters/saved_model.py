@@ -6,8 +6,8 @@ serving_default   `waveform` float32 (batch, samples) at the spec's rate; traili
 with_num_samples  the same with `num_samples` int32 (batch,), for clips that end in true silence
 serve_wav         `wav` string (batch,): the files' bytes, of any width and common rate
 features          `features` float32 (batch, time, feature), as `kerasr.Features(spec)` or librosa gives them: in dB, no
-                  statistics applied; trailing frames of exact zeros are padding (a run that hears at several speeds
-                  hears these at their own alone)
+                  statistics applied; trailing frames of exact zeros are padding (a run that takes clips at several
+                  speeds takes these at their own alone)
 stream            where the run carries its state (`kerasr.streaming`): `waveform` float32 (batch, samples of a step),
                   `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
                   `kerasr.streaming.client.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it

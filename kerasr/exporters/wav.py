@@ -1,7 +1,8 @@
 """WAV files read inside the graph: any common width and rate, one channel or several, resampled to the model's rate.
 
 `tf.audio.decode_wav` reads 16-bit PCM only and leaves the rate to the caller. Here the header is parsed in the graph,
-so that a served model hears what `kerasr.predict` hears. What it cannot read is an InvalidArgument that says what came.
+so that a served model is given what `kerasr.predict` is given. What it cannot read is an InvalidArgument that says what
+came.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Why a network heard a word: what in the clip spoke for it, point by point of the clip's log-mel energies.
+"""Attribution of a word's logit to a clip: what spoke for it, point by point of the clip's log-mel energies.
 
 Integrated gradients ask any network how the word's logit grows while the clip is faded in from its own background, and
 give each point of the clip its share (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365, equation 3).

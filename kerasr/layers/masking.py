@@ -31,7 +31,8 @@ class NumFrames(keras.layers.Layer):
         return keras.KerasTensor((features.shape[0],), "int32")
 
 
-@register
+# Files of earlier runs know it by this name.
+@keras.saving.register_keras_serializable("kerasr", name="ZeroPadding")
 class MaskPadding(keras.layers.Layer):
     """Sets the frames past the clip's end to zero again: a layer with a bias has filled them.
 

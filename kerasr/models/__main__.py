@@ -10,7 +10,7 @@ from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
-# Columns of scores: on speakers never heard, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
+# Columns of scores: on unseen speakers, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
 SCORES = {"unheard": Path(__file__).with_name("scores.json"), "heard": Path(__file__).with_name("scores_heard.json")}
 
 # Columns of a terminal that shows the papers, too.
@@ -53,7 +53,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
         f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options (--json lists "
         "them and the papers' addresses).",
         *(f"{column.capitalize()}: {found['what']} ({found['command']})." for column, found in scores.items()),
-        "Stream: the model can carry its state from chunk to chunk, or hears windows that move on by a hop. *: "
+        "Stream: the model can carry its state from chunk to chunk, or takes windows that move on by a hop. *: "
         f"{starred}.",
     ]
     table = Table(caption="\n".join(captions))
@@ -80,7 +80,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
 
 
 def _stream(facts: ModelFacts) -> str:
-    """How a stream is heard; a star where an option has to be given for it."""
+    """How it takes a stream; a star where an option has to be given for it."""
     return "window" if facts.stream_options is None else "state*" if _to_stream(facts) else "state"
 
 

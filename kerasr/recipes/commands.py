@@ -10,7 +10,7 @@ from kerasr.recipes.optimizer import MUON
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
 FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=40, clip_seconds=1.0)
 
-# Clips are changed as for digits by voices never heard (`benchmarks/five_folds.py` says what the trials were).
+# Clips are changed as for digits by unseen speakers (`benchmarks/five_folds.py` says what the trials were).
 AUGMENT = replace(FOR_UNHEARD_VOICES, time_shift=0.1)
 
 

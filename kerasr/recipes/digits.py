@@ -30,7 +30,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 def digits(model: str | None = None) -> TrainConfig:
     """Ten spoken digits of FSDD, official split.
 
-    Accuracy on the 300 test clips, whose speakers are all heard in training, and processor time from a cold start
+    Accuracy on the 300 test clips, whose speakers are all in the training, and processor time from a cold start
     (`python benchmarks/accuracy.py`):
 
       ResidualCNN   100.0%  3 seeds    2.9 minutes of one core

@@ -1,4 +1,4 @@
-"""Spoken digits for voices that were never heard: other pitches, levels and microphones, and time to learn."""
+"""Spoken digits for unseen speakers: other pitches, levels and microphones, and time to learn."""
 
 from dataclasses import replace
 
@@ -22,12 +22,12 @@ AUGMENT = Augmentation(
 
 
 def digits_best(model: str | None = None) -> TrainConfig:
-    """Ten spoken digits of FSDD, for voices never heard: more changes and more passes than `digits`.
+    """Ten spoken digits of FSDD, for unseen speakers: more changes and more passes than `digits`.
 
     With --leave-out SPEAKER all the others train, but for a tenth of their clips, and the last weights, averaged, are
     the result: no epoch is chosen by the speaker who is left out.
 
-    Each clip is heard at three speeds and the logits are averaged.
+    Each clip is run at three speeds and the logits are averaged.
 
     Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py --candidate
     digits-best`, seed 0; 16 minutes of one core a training): george 93.8%, jackson 91.6%, lucas 95.0%,

@@ -28,7 +28,7 @@ def voices(model: str | None = None) -> TrainConfig:
     """Words that nobody has recorded, in synthetic voices: --words "lights on,stop" --language en-gb.
 
     400 clips of each word in a hundred voices and all accents of the language, 16 kHz. Clips are as long as the longest
-    phrase takes, one second at least. The test speaks with voices that training has not heard, yet they are synthetic:
+    phrase takes, one second at least. The test speaks with voices that training has not met, yet they are synthetic:
     people are understood less well, and the command says what is known of that. For English, --flite-clips 300 adds the
     few voices of another program, which sound more like people and help much.
 
@@ -53,7 +53,7 @@ def voices(model: str | None = None) -> TrainConfig:
 
 
 def expect_of_people(config: TrainConfig) -> str:
-    """What a model that has heard only synthetic voices does with real ones, and what helps, in a few sentences."""
+    """What a model trained on synthetic voices only does with real ones, and what helps, in a few sentences."""
     accuracy = REAL_ACCURACY_WITH_FLITE if config.flite_clips else REAL_ACCURACY
     advice = f"--flite-clips {FLITE_CLIPS} made it {REAL_ACCURACY_WITH_FLITE:.0%} (the program flite, English); "
     if config.flite_clips or not is_english(config.language):

@@ -15,7 +15,7 @@ def wakeword(model: str | None = None) -> TrainConfig:
 
     Every other folder is a counter-example. --negatives DIR trains against long recordings without the word (talk,
     music, your kitchen) and counts the false alarms an hour on the last fifth of each. Then train once more with
-    --hard-negatives RUN: what the first run takes for the word in the training part is heard four times as often.
+    --hard-negatives RUN: what the first run takes for the word in the training part is drawn four times as often.
 
     Clips of single words are easy to tell apart, and say nothing of talk: `python benchmarks/false_alarms.py` counts
     the false alarms of detectors with neither, with the first and with both, and the card of the preset `wakeword_stop`

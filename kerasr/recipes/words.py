@@ -20,9 +20,9 @@ def words(model: str | None = None) -> TrainConfig:
     """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
 
     The score depends on the recordings: the report says what to expect of yours, and of a new voice where the
-    recordings tell who speaks. Of five words of Speech Commands by speakers never heard it got 92.9% right after 20
+    recordings tell who speaks. Of five words of Speech Commands by unseen speakers it got 92.9% right after 20
     recordings a word, 90.7% after 10 and 83.7% after 5, in two minutes of one core (`python benchmarks/few_shot.py`,
-    mean of 3 seeds). Small folders are passed over until 1,500 steps are made; rare words are heard as often as
+    mean of 3 seeds). Small folders are passed over until 1,500 steps are made; rare words are drawn as often as
     frequent ones.
     """
     name = model or "ResidualCNN"
@@ -35,6 +35,6 @@ def words(model: str | None = None) -> TrainConfig:
         epochs=None,
         batch_size=32,
         label_smoothing=0.05,
-        # Rare words are heard as often as frequent ones (`benchmarks/uneven.py`).
+        # Rare words are drawn as often as frequent ones (`benchmarks/uneven.py`).
         sampling="balanced",
     )

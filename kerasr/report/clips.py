@@ -25,21 +25,21 @@ class Clip:
     Attributes:
         path: the recording.
         word: what is said.
-        heard: what the model hears.
-        probability: what it gives to `heard`.
-        correct: whether that is right; a detector hears `not zero` rightly in a `seven`.
+        predicted: the word with the highest probability.
+        probability: what it gives to `predicted`.
+        correct: whether that is right; a detector is right to predict `not zero` for a `seven`.
         spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
         seconds: how long the spectrogram is.
         speaker: who speaks, if that is known.
         sound: a WAV file's content, what the model was given; None for no sound.
         other: another word, and what the model gives to it, where a page has something to say about it.
-        evidence: what spoke for `heard` (above 0) and against it (below 0), in step with `spectrogram`; None where it
-            was not asked for.
+        evidence: what spoke for `predicted` (above 0) and against it (below 0), in step with `spectrogram`; None where
+            it was not asked for.
     """
 
     path: str
     word: str
-    heard: str
+    predicted: str
     probability: float
     correct: bool
     spectrogram: np.ndarray
@@ -56,7 +56,7 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     Args:
         run: the model's.
         item: the recording.
-        facts: `Clip`'s other fields: `heard`, `probability`, `correct`...
+        facts: `Clip`'s other fields: `predicted`, `probability`, `correct`...
 
     Raises:
         UserError: the recording cannot be read.
@@ -81,7 +81,7 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
 
 
 def explain_clip(clip: Clip, run: Run, explainer: Explainer) -> Clip:
-    """The clip with what spoke for the word that was heard in it, by integrated gradients."""
+    """The clip with what spoke for the predicted word, by integrated gradients."""
     waveform = read_clip(clip.path, run.config.features)
-    evidence = explainer.integrated_gradients(waveform, run.labels.index(clip.heard))
+    evidence = explainer.integrated_gradients(waveform, run.labels.index(clip.predicted))
     return dataclasses.replace(clip, evidence=evidence[: len(clip.spectrogram)])

@@ -1,4 +1,4 @@
-"""A picture of why a recording was heard as it was."""
+"""A picture of the attribution of a recording's predicted word."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from kerasr.runs.run import Run
 
 
 def write_explanation(run: Run, explainer: Explainer, recording: str, path: Path) -> None:
-    """Draw what in a recording spoke for the word that the run hears in it.
+    """Draw what in a recording spoke for the predicted word.
 
     Args:
-        run: what hears it.
+        run: whose model predicts it.
         explainer: the run's.
         recording: of any format and rate.
         path: the PNG file to write, whole or not at all.
@@ -30,9 +30,11 @@ def write_explanation(run: Run, explainer: Explainer, recording: str, path: Path
     spec = run.config.features
     waveform = read_clip(recording, spec)
     probs = run.probs([waveform])[0]
-    heard = int(probs.argmax())
-    clip = make_clip(run, Utterance(recording), heard=run.labels[heard], probability=float(probs[heard]), correct=True)
-    where = explainer.grad_cam(waveform, heard)
+    predicted = int(probs.argmax())
+    clip = make_clip(
+        run, Utterance(recording), predicted=run.labels[predicted], probability=float(probs[predicted]), correct=True
+    )
+    where = explainer.grad_cam(waveform, predicted)
     band_hz = mel_matrix(spec).argmax(0) * spec.sample_rate / spec.n_fft
     shown = None if where is None else where[: len(clip.spectrogram)]
     picture = draw_explanation(explain_clip(clip, run, explainer), shown, np.maximum.accumulate(band_hz))

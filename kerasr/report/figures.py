@@ -31,7 +31,7 @@ STRONGEST_QUANTILE = 0.99
 
 
 def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
-    """What was said, row by row, and what was heard: blue where that is the same, orange where it is not."""
+    """What was said, row by row, and what was predicted: blue where that is the same, orange where it is not."""
     counts = np.array(metrics["confusion"])
     names = [shorten(label, 22) for label in metrics["labels"]]
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -53,7 +53,7 @@ def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
         axes.set_xticks(range(size), names, rotation=90 if upright else 0, fontsize=font, color=INK)
         axes.set_yticks(range(size), names, fontsize=font, color=INK)
         axes.tick_params(top=True, labeltop=True, labelbottom=sides > 1, labelright=sides > 1, length=0)
-        axes.set(xlabel="heard", ylabel="said")
+        axes.set(xlabel="predicted", ylabel="said")
         axes.xaxis.set_label_position("top")
         axes.spines[:].set_visible(False)
         edges = np.arange(size + 1) - 0.5
@@ -242,11 +242,11 @@ def draw_detector(metrics: Mapping[str, Any]) -> Picture:
 
 
 def draw_clips(clips: Sequence[Clip]) -> Picture:
-    """Spectrograms of clips, each with what was said and what was heard."""
+    """Spectrograms of clips, each with what was said and what was predicted."""
     columns = min(3, len(clips))
     rows = math.ceil(len(clips) / columns)
     all_right = all(clip.correct for clip in clips)
-    title = "Clips it was least sure of" if all_right else "Clips it heard wrongly, most confident first"
+    title = "Clips it was least sure of" if all_right else "Clips it gets wrong, most confident first"
     note = "Log-mel energies, low to high, from the run's own front-end."
     with mpl.rc_context(STYLE):
         picture = Picture("clips", max(WIDTH, 3.1 * columns), 0.7 + 1.8 * rows, title, note)
@@ -261,7 +261,7 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
             axes.spines[:].set_visible(False)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter("{x:g} s")
-            words = f"{shorten(clip.word, 14)}, heard {shorten(clip.heard, 14)} {clip.probability:.0%}"
+            words = f"{shorten(clip.word, 14)}, predicted {shorten(clip.predicted, 14)} {clip.probability:.0%}"
             axes.set_title(words, pad=17)
             name = shorten(Path(clip.path).name, 34)
             axes.annotate(
@@ -271,7 +271,7 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
 
 
 def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: np.ndarray | Sequence[float]) -> Picture:
-    """A clip, and over it what spoke for the word that was heard.
+    """A clip, and over it what spoke for the predicted word.
 
     Args:
         clip: with its evidence.
@@ -288,7 +288,7 @@ def draw_explanation(clip: Clip, where: np.ndarray | None, band_hz: np.ndarray |
     if where is not None:
         panels["where in its last picture it was seen, Grad-CAM"] = evidence_colours(clip.spectrogram, where)
     ticks = [int(np.abs(np.array(band_hz) - hz).argmin()) for hz in TICKS_HZ if hz <= max(band_hz)]
-    title = f"Heard {shorten(clip.heard, 24)}, {clip.probability:.0%}"
+    title = f"Predicted {shorten(clip.predicted, 24)}, {clip.probability:.0%}"
     own = np.isfinite(clip.spectrogram).any(-1).sum() / len(clip.spectrogram) * clip.seconds
     with mpl.rc_context(STYLE):
         picture = Picture("explanation", 1.4 * WIDTH, 0.9 + 1.9 * len(panels), title, shorten(Path(clip.path).name, 60))

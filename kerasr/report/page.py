@@ -68,7 +68,7 @@ def write_report(
         notes: what a reader must know to judge the scores.
         history: one row an epoch; none for no training curves.
         kept: the epoch whose weights are kept, from 1; the best one where None.
-        clips: those that were heard wrongly, most confident first; where there are none, the least certain.
+        clips: those that were predicted wrongly, most confident first; where there are none, the least certain.
 
     Returns:
         The path of the page.
@@ -212,7 +212,7 @@ def _draw(
 
 
 def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The most frequent mistakes: what was said, what was heard, how often, of how many."""
+    """The most frequent mistakes: what was said, what was predicted, how often, of how many."""
     counts = np.array(metrics["confusion"])
     said = counts.sum(1)
     np.fill_diagonal(counts, 0)
@@ -223,7 +223,7 @@ def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         for row, column in zip(*np.unravel_index(order, counts.shape), strict=True)
     ]
     return [
-        {"said": labels[row], "heard": labels[column], "count": count, "of": int(said[row])}
+        {"said": labels[row], "predicted": labels[column], "count": count, "of": int(said[row])}
         for row, column, count in found
         if count
     ]
@@ -235,7 +235,7 @@ def _spectrogram(clip: Clip) -> str:
 
 
 def _evidence(clip: Clip) -> str:
-    """The address of a picture of what spoke for the word that was heard, of a clip with evidence."""
+    """The address of a picture of what spoke for the predicted word, of a clip with evidence."""
     assert clip.evidence is not None
     return _data_uri(_png(evidence_colours(clip.spectrogram, clip.evidence)), "image/png")
 

@@ -87,7 +87,7 @@ class Run:
 
     @property
     def front_ends(self) -> list[Features]:
-        """The front-end at each speed at which the run hears a clip."""
+        """The front-end at each speed at which the run takes a clip."""
         spec, statistics = self.config.features, self.facts["statistics"]
         # Named by their speeds: names that Keras makes up depend on what was built before.
         return [
@@ -381,7 +381,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
 
 
 def from_preset(name: str) -> Run:
-    """The preset called `name`: a run that needs no training, to hear recordings with or to start another from.
+    """The preset called `name`: a run that needs no training, to recognise recordings with or to start another from.
 
     Raises:
         UserError: there is none; the message lists those there are.

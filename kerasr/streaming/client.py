@@ -1,4 +1,4 @@
-"""A sound in pieces of any size, heard step by step: what a client of a streaming model does.
+"""A sound in chunks of any size, step by step: what a client of a streaming model does.
 
 It knows no framework: a step may be a run's (`kerasr.streaming`), a `.tflite` file's or a server's.
 """
@@ -72,7 +72,7 @@ class Stream:
 
     @property
     def samples(self) -> int:
-        """Samples that the last answer has heard, to the end of its last frame."""
+        """Samples that the last answer has taken, to the end of its last frame."""
         return self._num_steps * self.facts.step_samples + self._first_samples
 
     def process(self, chunk: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
@@ -94,7 +94,7 @@ class Stream:
     def finish(self) -> dict[str, np.ndarray]:
         """`logits` and `probs` of the whole clip: silence follows it for as long as the network looks ahead.
 
-        As offline, samples at the end that fill no frame are not heard, and of a clip shorter than one frame there is
+        As offline, samples at the end that fill no frame are left out, and of a clip shorter than one frame there is
         one, filled with silence.
         """
         facts = self.facts
@@ -120,7 +120,7 @@ class Stream:
         self._states = {name: begun.get(name, zeros[name]) for name in zeros}
 
     def _next(self, num_frames: int) -> None:
-        """Hear one step of the sound at hand."""
+        """Run one step on the sound at hand."""
         size = self.facts.step_samples
         given = {"waveform": self._sound[None, :size], "num_frames": np.array([num_frames], np.int32)}
         found = self._step({**given, **(self._states or {})})

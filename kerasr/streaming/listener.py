@@ -1,6 +1,6 @@
 """Words in a stream of sound: a model's answers as the sound goes on are smoothed, and a word is reported once.
 
-A model hears a window of its clip's length that moves on by a hop: the windows stand at whole multiples of it,
+A model takes a window of its clip's length that moves on by a hop: the windows stand at whole multiples of it,
 whatever chunks the sound comes in. Or, if it can, it carries its state from chunk to chunk (`kerasr.streaming`) and
 answers after each of its steps, which is less work; a recurrent model that has learnt from clips, though, is lost in a
 stream that does not end, as docs/streaming.md shows. A word is reported when the mean of its probabilities over the
@@ -28,16 +28,16 @@ from kerasr.runs.run import Run, load_run
 from kerasr.streaming.client import Stream, StreamFacts
 from kerasr.streaming.step_model import streaming_step
 
-# Windows that are heard side by side, where a chunk completes several.
+# Windows that are run side by side, where a chunk completes several.
 MAX_WINDOWS = 32
 
 _ANY_LENGTH = (
-    "{}: hears clips of any length, and windows have one: train with --features.clip-seconds, or --carry-state"
+    "{}: takes clips of any length, and windows have one: train with --features.clip-seconds, or --carry-state"
 )
 
 
 class ProbabilityStream(Protocol):
-    """One stream, heard by a model.
+    """Probabilities of the words in one stream.
 
     Attributes:
         hop: samples from one answer to the next.
@@ -49,14 +49,14 @@ class ProbabilityStream(Protocol):
         """Take in the next samples `(samples,)`, any number of them.
 
         Yields:
-            For each answer that they complete, how many samples of the stream it has heard, and its probabilities
+            For each answer that they complete, how many samples of the stream it has taken, and its probabilities
             `(labels,)`.
         """
         ...
 
 
 class WindowedStream:
-    """A stream heard in windows.
+    """A stream in windows that move on by a hop.
 
     Args:
         probs: probabilities `(batch, labels)` of windows `(batch, samples)`.
@@ -84,7 +84,7 @@ class WindowedStream:
 
 
 class StatefulStream:
-    """A stream heard by a model that carries its state.
+    """A stream through a model that carries its state.
 
     Args:
         stream: a stream at its beginning.
@@ -102,13 +102,13 @@ class StatefulStream:
 
 @dataclass(frozen=True)
 class StreamModel:
-    """A model that hears streams.
+    """A model for streams.
 
     Attributes:
         sample_rate: in Hz.
         window: samples of a clip as it learnt from; a second's where they were of any length.
         labels: in the order of its answers.
-        words: the labels that are reported when they are heard.
+        words: the labels that are reported.
         threshold: least probability that the model's makers believe.
         follow: begins a stream, given the samples from one window to the next; a model that carries its state has a
             hop of its own.
@@ -127,10 +127,10 @@ def open_stream_model(path: str, *, carry_state: bool = False) -> StreamModel:
 
     Args:
         path: where it is.
-        carry_state: carry its state from chunk to chunk, instead of hearing windows.
+        carry_state: carry its state from chunk to chunk, instead of taking windows.
 
     Raises:
-        UserError: it cannot be loaded, or heard so; the message says why.
+        UserError: it cannot be loaded, or used so; the message says why.
     """
     if path.endswith(".tflite"):
         return _litert_stream_model(path, carry_state)
@@ -226,8 +226,8 @@ class Detection:
     """A word that was reported.
 
     Attributes:
-        seconds: the end of what had been heard when it was reported, from the beginning of the stream.
-        word: what was heard.
+        seconds: the end of what had come when it was reported, from the beginning of the stream.
+        word: the label.
         probability: the mean over the last windows.
     """
 
@@ -268,7 +268,7 @@ class Listener:
 
     Args:
         stream_model: the model.
-        options: when a word counts as heard.
+        options: when a word is reported.
 
     Raises:
         UserError: windows would lie further apart than they are long.
@@ -284,7 +284,7 @@ class Listener:
             window = f"{stream_model.window / stream_model.sample_rate:g} s"
             raise UserError(
                 "setting-out-of-range",
-                f"--hop-seconds {options.hop_seconds:g}: this model hears {window} at a time; give less",
+                f"--hop-seconds {options.hop_seconds:g}: this model takes {window} at a time; give less",
             )
         num_answers = round(options.smooth_seconds * stream_model.sample_rate / self._stream.hop)
         self._answers: deque[np.ndarray] = deque(maxlen=max(1, num_answers))
@@ -292,20 +292,20 @@ class Listener:
 
     @property
     def seconds(self) -> float:
-        """How much of the stream has been heard."""
+        """How much of the stream has come."""
         return self._samples / self.stream_model.sample_rate
 
     def process(self, chunk: np.ndarray) -> list[Detection]:
-        """Hear the next samples `(samples,)`, any number of them; what was heard in them."""
+        """Detections in the next samples `(samples,)`, any number of them."""
         decided = (self._rule.decide(seconds, mean) for seconds, mean in self.answer(chunk))
-        return [heard for heard in decided if heard is not None]
+        return [detection for detection in decided if detection is not None]
 
     def finish(self) -> list[Detection]:
-        """The stream has ended: its last words are heard in silence after them."""
+        """The stream has ended: its last words are found in silence after them."""
         return self.process(np.zeros(self.stream_model.window, np.float32))
 
     def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-        """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that it has heard.
+        """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that have come.
 
         Raises:
             UserError: the samples are no sound (`kerasr.audio.sound`): a carried state might never be rid of it.
@@ -327,12 +327,12 @@ def reported_words(labels: Sequence[str], task: str) -> tuple[str, ...]:
 
 
 def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Detection]]]:
-    """Each chunk with what was heard in it, and at the stream's end what was heard last."""
+    """Each chunk with its detections, and at the stream's end the last ones."""
     for chunk in chunks:
         yield chunk, listener.process(chunk)
     yield np.zeros(0, np.float32), listener.finish()
 
 
-def detection_to_json(heard: Detection) -> dict[str, Any]:
+def detection_to_json(detection: Detection) -> dict[str, Any]:
     """As plain JSON types."""
-    return {"seconds": heard.seconds, "word": heard.word, "probability": round(heard.probability, 4)}
+    return {"seconds": detection.seconds, "word": detection.word, "probability": round(detection.probability, 4)}

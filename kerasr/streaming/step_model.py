@@ -40,7 +40,7 @@ def why_not_streaming(run: Run) -> str | None:
         flags = " ".join(f"--model.{'' if needed[key] else 'no-'}{key}" for key in lacking)
         return f"{name} carries its state only when trained with {flags}"
     if run.config.hear_at != (1.0,):
-        return "it hears each clip at several speeds (train with --hear-at 1)"
+        return "it runs each clip at several speeds (train with --hear-at 1)"
     if spec.center or spec.num_deltas:
         return "its features look ahead (train without --features.center and --features.num-deltas)"
     if spec.hop_length > spec.n_fft:
@@ -51,7 +51,7 @@ def why_not_streaming(run: Run) -> str | None:
 def streaming_step(run: Run) -> tuple[keras.Model, StreamFacts]:
     """One step of a run, for any number of streams side by side, and what its clients must know.
 
-    `kerasr.streaming.client.Stream(model.predict_on_batch, facts)` hears one stream with it.
+    `kerasr.streaming.client.Stream(model.predict_on_batch, facts)` runs one stream through it.
 
     Args:
         run: a finished run.
@@ -90,7 +90,7 @@ class StreamingStep(keras.layers.Layer):
         super().__init__(name="step")
         why = why_not_streaming(run)
         if why:
-            raise UserError("streaming-unsupported", f"{run.path}: {why}; it is heard in windows that move on by a hop")
+            raise UserError("streaming-unsupported", f"{run.path}: {why}; it takes windows that move on by a hop")
         self.network = network
         self._front_end, self._probs = run.features, run.task.probs
         spec = run.config.features

@@ -48,23 +48,23 @@ class TrainingState:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "TrainingState":
-        """The position that a checkpoint holds.
+        """What a checkpoint holds.
 
         Raises:
             UserError: it holds another version's.
         """
         hints = get_type_hints(cls)
         try:
-            position = cls(**checkpoint.state)
+            state = cls(**checkpoint.state)
         except TypeError:
-            position = None
-        if position is None or any(fault_of_type(getattr(position, name), kind) for name, kind in hints.items()):
+            state = None
+        if state is None or any(fault_of_type(getattr(state, name), kind) for name, kind in hints.items()):
             raise UserError(
                 "run-of-another-version",
                 f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train "
                 "anew",
             )
-        return position
+        return state
 
 
 class RunCheckpoint(keras.callbacks.Callback):
@@ -77,7 +77,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         folder: the run's folder.
         joined: the model to save, which shares the trained network's weights.
         num_steps: steps in an epoch.
-        position: where to begin.
+        state: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
         patience: epochs without a better score before the training stops; None never stops it.
@@ -92,7 +92,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         joined: keras.Model,
         *,
         num_steps: int,
-        position: TrainingState,
+        state: TrainingState,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
         patience: int | None = None,
@@ -101,7 +101,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         interruption: Interruption | None = None,
     ):
         super().__init__()
-        self.position = position
+        self.state = state
         self._folder = folder
         self._joined = joined
         self._num_steps = num_steps
@@ -117,7 +117,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Set the model's variables to what was saved, if they are not yet."""
         if self._resume is not None:
             self._resume.restore(self.model)
-            if self.position.step == 0:
+            if self.state.step == 0:
                 self.model.reset_metrics()
             self._resume = None
 
@@ -125,15 +125,15 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Restore what was saved, now that `fit` has cleared the metrics."""
         self._interruption.obey()
         self.restore()
-        self._first_step = self.position.step
+        self._first_step = self.state.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Count the step, look at the loss, and save now and then."""
-        self.position.step = self._first_step + batch + 1
+        self.state.step = self._first_step + batch + 1
         self._stop_at_nan(logs or {})
         due = self._interruption.asked or time.monotonic() - self._saved >= self._checkpoint_seconds
         # After an epoch's last step, `on_epoch_end` saves.
-        if due and self.position.step < self._num_steps:
+        if due and self.state.step < self._num_steps:
             self._save()
             self._interruption.obey()
 
@@ -141,44 +141,44 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Judge the epoch, write the history, and save."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
-        position = self.position
+        state = self.state
         score = [round(logs["val_accuracy"], 6), -logs["val_loss"]]
-        is_top = score > position.top_score
+        is_top = score > state.top_score
         if is_top:
-            position.top_epoch, position.top_score = epoch, score
+            state.top_epoch, state.top_score = epoch, score
         if is_top or self._keep == "last":
-            position.best_epoch = epoch
+            state.best_epoch = epoch
             self._save_model()
-        position.epoch, position.step = epoch + 1, 0
+        state.epoch, state.step = epoch + 1, 0
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        position.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
+        state.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
         self._write_history()
-        waited = epoch - max(position.top_epoch, self._patience_from)
-        position.stopped = self._patience is not None and waited >= self._patience
+        waited = epoch - max(state.top_epoch, self._patience_from)
+        state.stopped = self._patience is not None and waited >= self._patience
         self._save()
         self._interruption.obey()
-        if position.stopped:
+        if state.stopped:
             self.model.stop_training = True
 
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
         loss = float(logs.get("loss", 0.0)) + float(logs.get("val_loss", 0.0))
         if math.isfinite(loss):
             return
-        kept = f"the weights of epoch {self.position.best_epoch + 1} are kept in {self._folder / MODEL}"
+        kept = f"the weights of epoch {self.state.best_epoch + 1} are kept in {self._folder / MODEL}"
         raise UserError(
             "loss-not-finite",
-            f"the loss became {loss} in epoch {self.position.epoch + 1}, step {self.position.step}; "
-            + (kept if self.position.best_epoch >= 0 else "no epoch had ended")
+            f"the loss became {loss} in epoch {self.state.epoch + 1}, step {self.state.step}; "
+            + (kept if self.state.best_epoch >= 0 else "no epoch had ended")
             + "; try --precision float32 or a lower --optimizer.learning-rate",
         )
 
     def _save(self) -> None:
         now = time.monotonic()
-        self.position.seconds += now - self._clock
+        self.state.seconds += now - self._clock
         self._clock = self._saved = now
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # Inside an epoch, JAX keeps the variables' values to itself.
-        save_checkpoint(self._folder / CHECKPOINT, self.model, asdict(self.position))
+        save_checkpoint(self._folder / CHECKPOINT, self.model, asdict(self.state))
 
     def _save_model(self) -> None:
         with atomic.new_file(self._folder / MODEL) as beside, self.model.averaged_weights(), _thawed(self._joined):
@@ -186,9 +186,9 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def _write_history(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.position.history[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, list(self.state.history[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.position.history)
+        writer.writerows(self.state.history)
         atomic.write_bytes(self._folder / HISTORY, text.getvalue().encode())
 
 
@@ -220,15 +220,15 @@ class ProgressLine(keras.callbacks.Callback):
         console: where to write.
         epochs: epochs in all.
         num_steps: steps in an epoch.
-        position: the training's position, as the keeper counts it.
+        state: where the training stands, as `RunCheckpoint` counts it.
     """
 
-    def __init__(self, console: Console, epochs: int, num_steps: int, position: TrainingState):
+    def __init__(self, console: Console, epochs: int, num_steps: int, state: TrainingState):
         super().__init__()
         self._console = console
         self._epochs = epochs
         self._num_steps = num_steps
-        self._position = position
+        self._state = state
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/" + str(epochs), markup=False),
             BarColumn(),
@@ -249,9 +249,9 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar."""
-        done = self._position.epoch * self._num_steps + self._position.step
+        done = self._state.epoch * self._num_steps + self._state.step
         loss = f"{float((logs or {})['loss']):.3f}"
-        self._progress.update(self._task, completed=done, epoch=self._position.epoch + 1, loss=loss)
+        self._progress.update(self._task, completed=done, epoch=self._state.epoch + 1, loss=loss)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's validation score."""

@@ -178,7 +178,7 @@ def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
 
 
 def check_model(config: TrainConfig, task: Task) -> None:
-    """Raise where an architecture is not for a task, has no such options, or cannot hear such features."""
+    """Raise where an architecture is not for a task, has no such options, or cannot take such features."""
     facts = model_facts(config.model)
     if task.name not in facts.tasks:
         raise UserError(

@@ -80,7 +80,7 @@ def under_precision(policy: str) -> Iterator[None]:
 
 
 def runtime_facts(runtime: Runtime, network: keras.Model, num_passes: int) -> dict[str, Any]:
-    """What a run remembers of it, and what the network costs for a clip that it hears so many times."""
+    """What a run remembers of it, and what the network costs for a clip that it is run on so many times."""
     return {
         "backend": runtime.backend,
         "device": runtime.device,

@@ -1,4 +1,4 @@
-"""Hyper-parameters over a recipe's fields, by Optuna: the validation split decides, the test split is never heard.
+"""Hyper-parameters over a recipe's fields, by Optuna: the validation split decides, the test split is never used.
 
 Akiba et al. 2019, https://arxiv.org/abs/1907.10902. A tree-structured Parzen estimator proposes the trials, and one
 that does worse than the median of the others after as many epochs is given up. All is kept in the search's folder: the

@@ -66,7 +66,7 @@ def _origins(run: Run) -> dict[str, str]:
         rows["negatives"] = (
             f"{negatives['segments']:,} training clips are cut out of long recordings; "
             f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
-            f"heard {negatives['hard_repeats']} times an epoch"
+            f"drawn {negatives['hard_repeats']} times an epoch"
         )
     for name in ("init_from", "teacher"):
         if path := getattr(config, name):
@@ -83,8 +83,8 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
     known = {*run.facts.get("train_speakers", ())}
     if run.facts.get("test_clips_heard") or (known and any(item.speaker in known for item in run.utterances("test"))):
         rows["warning"] = (
-            "the run that this one begins from or learns from has heard speakers or recordings of the test: the score "
-            "will be none on unheard voices"
+            "the run that this one begins from or learns from was trained on speakers or recordings of the test: the "
+            "score will be none on unseen speakers"
         )
     if (noise := run.facts["corpus"]["noise"]) and run.config.augment.noise:
         rows["noise"] = f"{len(noise)} recordings, the first {noise_seconds(len(noise)):.3g} s of each"

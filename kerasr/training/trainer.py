@@ -118,8 +118,8 @@ def _how_to_go_on(run: Run) -> str:
     command = command_line("train", "--resume", run.path)
     if not (run.path / CHECKPOINT).exists():
         return f"nothing had been learnt yet; begin again with {command}"
-    position = TrainingState.of(load_checkpoint(run.path / CHECKPOINT))
-    return f"what was learnt up to step {position.step} of epoch {position.epoch + 1} is saved; go on with {command}"
+    state = TrainingState.of(load_checkpoint(run.path / CHECKPOINT))
+    return f"what was learnt up to step {state.step} of epoch {state.epoch + 1} is saved; go on with {command}"
 
 
 def _train(
@@ -141,7 +141,7 @@ def _train(
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
-    position = TrainingState.of(checkpoint) if checkpoint else TrainingState()
+    state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
     update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))
@@ -153,7 +153,7 @@ def _train(
         run.path,
         attach_front_ends(run.front_ends, network),
         num_steps=train.num_steps,
-        position=position,
+        state=state,
         resume=checkpoint,
         keep=config.keep,
         patience=config.patience,
@@ -161,24 +161,24 @@ def _train(
         checkpoint_seconds=config.checkpoint_seconds,
         interruption=interruption,
     )
-    with ProgressLine(console, epochs, train.num_steps, position) as line, _faults_of(train, validation):
+    with ProgressLine(console, epochs, train.num_steps, state) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         for phase in phases:
-            if (position.epoch, position.step) > (phase.end, 0):
+            if (state.epoch, state.step) > (phase.end, 0):
                 continue
             interruption.obey()
             _begin_phase(phase, trained, network, run, runtime, train, validation)
-            _fit(trained, position, phase.end, epochs, train, validation, watchers)
+            _fit(trained, state, phase.end, epochs, train, validation, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
-    position.seconds = round(position.seconds, 1)
+    state.seconds = round(state.seconds, 1)
     update_facts(
         run,
         status="done",
-        best_epoch=position.best_epoch + 1,
-        epochs_run=position.epoch,
-        train_seconds=position.seconds,
+        best_epoch=state.best_epoch + 1,
+        epochs_run=state.epoch,
+        train_seconds=state.seconds,
         **_group_facts(run, trained),
         rejection=choose_rejection(run),
     )
@@ -240,16 +240,16 @@ def _begin_phase(
 
 def _fit(
     trained: Learner,
-    position: TrainingState,
+    state: TrainingState,
     end: int,
     epochs: int,
     train: Pipeline,
     validation: Pipeline,
     watchers: Sequence[keras.callbacks.Callback],
 ) -> None:
-    """Train from the position up to the epoch `end`, of `epochs` in all, or until somebody stops it."""
+    """Train from the state up to the epoch `end`, of `epochs` in all, or until somebody stops it."""
     num_steps = train.num_steps
-    for first, steps, last in () if position.stopped else _segments(position, num_steps, end):
+    for first, steps, last in () if state.stopped else _segments(state, num_steps, end):
         trained.fit(
             train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps),
             epochs=last,
@@ -276,12 +276,12 @@ def _faults_of(*pipelines: Pipeline) -> Iterator[None]:
         raise fault from error
 
 
-def _segments(position: TrainingState, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
+def _segments(state: TrainingState, num_steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
     """`(first epoch, steps an epoch, end)` of each call to `fit`: the rest of a begun epoch, then whole ones."""
-    if position.step:
-        yield position.epoch, num_steps - position.step, position.epoch + 1
-    if position.epoch < epochs:
-        yield position.epoch, num_steps, epochs
+    if state.step:
+        yield state.epoch, num_steps - state.step, state.epoch + 1
+    if state.epoch < epochs:
+        yield state.epoch, num_steps, epochs
 
 
 def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:

@@ -68,7 +68,7 @@ def _is_asked_for(config: TrainConfig, name: str) -> bool:
 
 
 def inherited_features(config: TrainConfig, task: Task) -> Features | None:
-    """The front-end that the earlier runs of this training hear with, statistics included; None where there are none.
+    """The front-end of the earlier runs of this training, statistics included; None where there are none.
 
     Raises:
         UserError: there is no such run; the teacher has other labels, or another front-end.
@@ -99,7 +99,7 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
 
 
 def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) -> dict[str, Any]:
-    """What the earlier runs of a training have heard, for its facts: a score on that is none on unheard voices.
+    """How much of the test the earlier runs of a training have learnt from, for its facts.
 
     Args:
         earlier: the run that it begins from and its teacher, as far as it has them.

@@ -191,7 +191,7 @@ def test_a_word_leaves_the_numbers_beside_it_on_every_page(awkward, tmp_path):
 def test_and_in_every_picture(awkward):
     run = load_run(awkward)
     item = next(item for item in run.utterances("test") if item.label == WORDS[2])
-    clip = make_clip(run, item, heard=WORDS[2], probability=0.89, correct=True)
+    clip = make_clip(run, item, predicted=WORDS[2], probability=0.89, correct=True)
     group = {"group": STOP, "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "num_clips": 3}
     row = {"name": STOP, "accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "macs": 1, "parameters": 1}
     pictures = (

@@ -48,7 +48,7 @@ def test_wrong_labels_rank_first(mislabelled):
     assert len(found) == ranking.num_found
     assert len(found & wrong) >= 0.8 * NUM_WRONG
     # The word that the recording's folder is named after is what the models hear.
-    assert all(row["heard"] == row["path"].split("/")[-2] for row in first if row["path"] in wrong)
+    assert all(row["predicted"] == row["path"].split("/")[-2] for row in first if row["path"] in wrong)
     assert [float(row["margin"]) for row in rows] == sorted(float(row["margin"]) for row in rows)
 
 

@@ -70,7 +70,7 @@ def clips(labels, number, correct=False, explained=False):
         Clip(
             path=f"/somewhere/{labels[index % len(labels)]}_{index}.wav",
             word=labels[index % len(labels)],
-            heard=labels[(index + (not correct)) % len(labels)],
+            predicted=labels[(index + (not correct)) % len(labels)],
             probability=0.9,
             correct=correct,
             spectrogram=spectrogram,

@@ -139,7 +139,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(everything, tmp_path, monkeypat
 
     def save_and_die(self):
         save(self)
-        if (self.position.epoch, self.position.step) == (epoch, step):
+        if (self.state.epoch, self.state.step) == (epoch, step):
             raise Killed
 
     monkeypatch.setattr(RunCheckpoint, "_save", save_and_die)

@@ -103,7 +103,7 @@ def main() -> None:
         seconds = len(samples) / speaker.sample_rate
         if seconds > _LONGEST_SECONDS:
             raise RuntimeError(
-                f"{job['text']!r} takes {seconds:.0f} s to say, and a word model hears short phrases: "
+                f"{job['text']!r} takes {seconds:.0f} s to say, and a word model takes short phrases: "
                 f"name something that is said within {_LONGEST_SECONDS:.0f} s"
             )
         with wave.open(job["path"], "wb") as file:

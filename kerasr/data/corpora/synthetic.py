@@ -1,7 +1,7 @@
 """Spoken words made with espeak-ng, in more than a hundred voices of any of its languages: `synthetic:zero,one,two`.
 
 `espeakng-loader` (extra `voices`, GPL-3) brings the library. A voice is an accent of the language with a variant, which
-shapes the vocal tract; the variant is the speaker, so that a split by speaker tests on vocal tracts not heard in
+shapes the vocal tract; the variant is the speaker, so that a split by speaker tests on vocal tracts not met in
 training, whatever their accent. Rate, pitch and its range are drawn for each clip. A model trained on these alone knows
 how words sound, not how people do (docs/studies.md says what that gives).
 """

@@ -10,7 +10,7 @@ cuDNN with a second bias, 1,024 more) and 743,025 for MHAttRNN (20 MFCC, 12 outp
 norms' averages). The middle is the paper's (section 3.1) and that of google-research/kws_streaming; the code of
 douglas125/SpeechCmdRecognition came to take the last frame.
 
-`python benchmarks/zoo.py` measures both on speakers never heard.
+`python benchmarks/zoo.py` measures both on unseen speakers.
 
 Source: de Andrade et al., "A neural attention model for speech command recognition", 2018,
 https://arxiv.org/abs/1808.08929; Rybakov et al., "Streaming keyword spotting on mobile devices", Interspeech 2020,

@@ -4,7 +4,7 @@ The convolution and the pooling run over frames (time), never over the coefficie
 the clip's own last frame. With one output it is a detector: its logit says whether this is the wanted word.
 
 `python benchmarks/accuracy.py --models Conv1DLSTM` measures it on FSDD's official split, `python benchmarks/zoo.py` on
-speakers never heard.
+unseen speakers.
 
 Source: the Conv1D-LSTM listing of the textbooks (docs/listings.md), put right; Hochreiter and Schmidhuber, "Long
 Short-Term Memory", Neural Computation 9(8), 1997.

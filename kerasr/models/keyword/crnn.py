@@ -7,7 +7,7 @@ fixed length; the GRUs read a clip's own frames only.
 The paper gives 229k parameters for 151 frames of 40 features and 2 outputs, which is 229,090 with one bias a gate.
 Keras's GRU, like cuDNN's, has a second one for the recurrent product: 229,474 (0.2% more).
 
-`python benchmarks/zoo.py` measures it on speakers never heard.
+`python benchmarks/zoo.py` measures it on unseen speakers.
 
 Source: Arik et al., "Convolutional Recurrent Neural Networks for Small-Footprint Keyword Spotting", Interspeech 2017,
 https://arxiv.org/abs/1703.05390, sections 2 and 3.

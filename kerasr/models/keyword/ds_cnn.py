@@ -5,7 +5,7 @@ mean over what is left of the clip, one dense layer. Batch norm and ReLU follow 
 frames of 10 MFCC and has 23,756 trainable parameters for 12 words. Its pooling leaves out the last of 25 frames; here
 the mean takes them all.
 
-`python benchmarks/zoo.py` measures it on speakers never heard.
+`python benchmarks/zoo.py` measures it on unseen speakers.
 
 Source: Zhang, Suda, Lai and Chandra, "Hello Edge: Keyword Spotting on Microcontrollers", 2017,
 https://arxiv.org/abs/1711.07128, in the size of MLPerf Tiny: Banbury et al. 2021, https://arxiv.org/abs/2106.07597,

@@ -8,7 +8,7 @@ wide; the three variants have one, two and three. Positions are learned, so clip
 Parameters are those of the authors' code (ARM-software/keyword-transformer) for 98 frames of 40 MFCC: 607,308,
 2,394,252 and 5,360,844 with 12 outputs, which are 607k, 2,394k and 5,361k in the paper's table 1.
 
-`python benchmarks/zoo.py` measures them on speakers never heard.
+`python benchmarks/zoo.py` measures them on unseen speakers.
 
 Source: Berg, O'Connor and Cruz, "Keyword Transformer: A Self-Attention Model for Keyword Spotting", Interspeech 2021,
 https://arxiv.org/abs/2104.00769.

@@ -13,7 +13,7 @@ Parameters are those of the authors' code (NVIDIA NeMo, matchboxnet_3x1x64_v1.ya
     3x1x64             3             1         64    77 K      77,214
     3x2x64             3             2         64    93 K      92,766
 
-`python benchmarks/zoo.py` measures it on speakers never heard.
+`python benchmarks/zoo.py` measures it on unseen speakers.
 
 Source: Majumdar and Ginsburg, "MatchboxNet: 1D Time-Channel Separable Convolutional Neural Network Architecture for
 Speech Commands Recognition", Interspeech 2020, https://arxiv.org/abs/2004.08531, table 1.

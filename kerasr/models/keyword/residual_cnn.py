@@ -7,7 +7,7 @@ feature axis: which band a sound is in says which sound it is, and a network thi
 picture to know that from inside it.
 
 `python benchmarks/accuracy.py --models ResidualCNN` measures it on FSDD's official split, `python benchmarks/zoo.py` on
-speakers never heard.
+unseen speakers.
 
 Source: the residual CNN listing of the textbooks (docs/listings.md), put right; He et al., "Deep Residual Learning for
 Image Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385.

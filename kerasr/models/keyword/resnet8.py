@@ -1,4 +1,4 @@
-"""ResNet8: a stem and three residual blocks. The model for voices that were never heard.
+"""ResNet8: a stem and three residual blocks. The model for unseen speakers.
 
 The ResNet that He et al. made for small pictures (section 4.2, n = 1), at 32, 64 and 96 filters. The stem halves time
 and feature, the second and third block do so again; where a block halves, its shortcut averages the cells that it

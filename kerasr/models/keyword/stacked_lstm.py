@@ -3,7 +3,7 @@
 Every layer reads the clip's own frames only: over zero-padded clips without a mask the same network hardly learns.
 
 `python benchmarks/accuracy.py --models StackedLSTM` measures it on FSDD's official split, `python benchmarks/zoo.py` on
-speakers never heard.
+unseen speakers.
 
 Source: Graves, Mohamed and Hinton, "Speech Recognition with Deep Recurrent Neural Networks", ICASSP 2013,
 https://arxiv.org/abs/1303.5778; GRU: Cho et al., https://arxiv.org/abs/1406.1078.

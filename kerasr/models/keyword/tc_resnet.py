@@ -11,7 +11,7 @@ averages of the norms):
     TCResNet14  1.0    137 k         136,928           135,856
     TCResNet14  1.5    305 k         304,608           303,000
 
-`python benchmarks/zoo.py` measures both on speakers never heard.
+`python benchmarks/zoo.py` measures both on unseen speakers.
 
 Source: Choi et al., "Temporal Convolution for Real-time Keyword Spotting on Mobile Devices", Interspeech 2019,
 https://arxiv.org/abs/1904.03814, figure 2 and section 3.2; code: https://github.com/hyperconnect/TC-ResNet.
