@@ -4,7 +4,7 @@ import argparse
 import json
 import resource
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,12 +55,16 @@ def measure_ways(
     ways: Iterable[str],
     seeds: int,
     measure: Callable[[str, int, int], dict[str, Any]],
+    once: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """The results of a study whose parts are ways to train, each with so many seeds, as its command line asks for."""
+    """The results of a study whose parts are ways to train, each with so many seeds or once, as its command line asks."""
     arguments = parse_arguments(description, name, epochs)
     if not arguments.table:
         parts = {
-            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs) for seed in range(seeds) for way in ways
+            f"{way}-{seed}": partial(measure, way, seed, arguments.epochs)
+            for seed in range(seeds)
+            for way in ways
+            if seed == 0 or way not in once
         }
         measure_parts(arguments, parts)
     return read_parts(arguments)

@@ -63,7 +63,7 @@ def untrained(name: str, folder: Path) -> Run:
     config = json.loads((path / "config.json").read_text()) | {
         "model": name,
         "model_options": options,
-        "hear_at": [1.0],
+        "tta_speeds": [1.0],
     }
     (path / "config.json").write_text(json.dumps(config))
     (path / "manifest.csv").write_text((path / "manifest.csv").read_text().splitlines()[0] + "\n")

@@ -88,7 +88,7 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
         return
     config = replace(candidates()[name], leave_out=",".join(left_out), seed=seed)
     if inner:
-        config = replace(config, epochs=INNER_EPOCHS, hear_at=(1.0,))
+        config = replace(config, epochs=INNER_EPOCHS, tta_speeds=(1.0,))
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(replace(config, out=out))

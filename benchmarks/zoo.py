@@ -6,9 +6,9 @@
     python benchmarks/zoo.py --time-again                      measure a clip's milliseconds anew, on a quiet machine
     python benchmarks/zoo.py --table                           train nothing, show what has been measured
 
-FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B --hear-at
-1`), the other four train, and the last weights are kept: each speaker is tested once, by a network that never heard
-them. (With five to learn from, more time and a clip heard at three speeds, a network does better:
+FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B
+--tta-speeds 1`), the other four train, and the last weights are kept: each speaker is tested once, by a network that
+never met them. (With five to learn from, more time and a clip heard at three speeds, a network does better:
 `benchmarks/unseen_speakers.py`.) A training gets --minutes of one processor, its start included: a model's epochs are
 timed once, and it gets those that fit, two at least, with the cosine over them. So a quick network makes many passes
 and a slow one few. Processor time hardly depends on what else the machine does: two of these may share the work, each
@@ -105,7 +105,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 def train(model: str, left_out: str, epochs: int, out: str) -> tuple[list[str], float]:
     """The command, and the processor seconds that it took from its start to its end."""
     command = ["kerasr.train", "digits-best", "--model", model, "--leave-out", left_out, "--seed", str(SEED)]
-    command = [*command, "--epochs", str(epochs), "--hear-at", "1"]
+    command = [*command, "--epochs", str(epochs), "--tta-speeds", "1"]
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     environment = {**os.environ, **one_thread, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
     before = processor_seconds()

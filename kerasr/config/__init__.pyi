@@ -1,6 +1,8 @@
 from .augmentation import Augmentation as Augmentation
 from .features import FeatureSpec as FeatureSpec
 from .listen import ListenOptions as ListenOptions
+from .migration import FORMAT as FORMAT
+from .migration import migrate as migrate
 from .optimizer import OptimizerConfig as OptimizerConfig
 from .serialization import fault_of_json as fault_of_json
 from .serialization import fault_of_type as fault_of_type

@@ -25,7 +25,7 @@ Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training, in full: from it and the recordings, a run can be told again."""
+    """One training, in full: with the recordings, enough to repeat the run."""
 
     recipe: Annotated[str, tyro.conf.Suppress] = "words"
     """The recipe these settings started from."""
@@ -65,7 +65,7 @@ class TrainConfig:
     """The architecture's own options."""
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
-    hear_at: Speeds = (1.0,)
+    tta_speeds: Speeds = (1.0,)
     """Test-time augmentation: run each clip at these speeds and average the logits; a voice of another pitch is nearer
     to those of the training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
@@ -82,7 +82,7 @@ class TrainConfig:
     label_smoothing: ShareBelowOne = 0.0
     """Share of each target spread over all words."""
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    """What is minimised; focal counts a clip the less, the surer it is got right already (and smooths no label)."""
+    """What is minimised; the focal loss weighs a clip by how unsure the network is of it; it smooths no label."""
     class_weights: bool = False
     """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
     sampling: Literal["natural", "balanced"] = "natural"

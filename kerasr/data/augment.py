@@ -1,4 +1,4 @@
-"""Changes to training clips, in the graph: each a function of the clip and of a seed, so that a run can be told again.
+"""Changes to training clips, in the graph: each a function of the clip and of a seed, so that a run can be repeated.
 
 Waveform functions take `waveform` `(batch, samples)`, padded at the end, and `num_samples` `(batch,)`; feature
 functions take normalised `features` `(batch, time, feature)`. Every one draws anew for each clip of the batch. The seed

@@ -295,7 +295,7 @@ def _notes_of_recordings(run: Run, utterances: Sequence[Utterance], corpus: Corp
 
 
 def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
-    calibration = {"confidence is off by": f"{100 * metrics['calibration']['ece']:.1f} points"}
+    calibration = {"calibration error": f"{100 * metrics['calibration']['ece']:.1f} points"}
     if "detector" in metrics:
         detector = metrics["detector"]
         scores = {

@@ -20,7 +20,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
         "stream_threshold": run.stream_threshold,
         "features": to_json(run.config.features),
         "statistics": run.facts["statistics"],
-        "hear_at": list(run.config.hear_at),
+        "tta_speeds": list(run.config.tta_speeds),
         "model": run.config.model,
         "test": {key: metrics[key] for key in TEST_SCORES if key in metrics},
         "split_rule": run.split_rule,

@@ -39,7 +39,7 @@ def digits_best(model: str | None = None) -> TrainConfig:
         digits(model or "ResNet8"),
         recipe="digits-best",
         validate_on="clips",
-        hear_at=(0.8, 1.0, 1.25),
+        tta_speeds=(0.8, 1.0, 1.25),
         augment=AUGMENT,
         optimizer=MUON,
         epochs=100,

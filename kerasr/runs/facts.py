@@ -20,8 +20,6 @@ import numpy as np
 from kerasr.config import TrainConfig, fault_of_json, shorten
 from kerasr.errors import UserError
 
-# Counted up when a run's files change in a way that an older or newer kerasr cannot read.
-FORMAT = 1
 CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
 HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
 LEARNT_FROM = "learnt_from.txt"

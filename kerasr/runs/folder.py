@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from kerasr.config import TrainConfig, to_json
+from kerasr.config import FORMAT, TrainConfig, to_json
 from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data.manifest import Utterance, write_manifest
-from kerasr.runs.facts import CONFIG, FACTS, FORMAT, LEARNT_FROM, MANIFEST
+from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST
 from kerasr.runs.run import Run
 
 

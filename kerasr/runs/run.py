@@ -15,7 +15,7 @@ import numpy as np
 from kerasr import __version__
 from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
-from kerasr.config import TrainConfig, from_json, read_json, shorten
+from kerasr.config import FORMAT, TrainConfig, from_json, migrate, read_json, shorten
 from kerasr.core.cli import command_line
 from kerasr.core.progress import ProgressBar, map_threaded
 from kerasr.data.clips import BATCH_SIZE, read_clip
@@ -26,7 +26,7 @@ from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.runs.facts import CONFIG, FACTS, FORMAT, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
+from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
 from kerasr.tasks import Answer, Task, task_for
 
 S = TypeVar("S", bound=Source)
@@ -92,7 +92,7 @@ class Run:
         # Named by their speeds: names that Keras makes up depend on what was built before.
         return [
             Features(spec, **statistics, speed=speed, name="features" if speed == 1 else f"features_at_{speed:g}")
-            for speed in self.config.hear_at
+            for speed in self.config.tta_speeds
         ]
 
     @property
@@ -362,14 +362,15 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     facts = read_json(path / FACTS)
     versions = facts.get("versions")
     maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
-    if facts.get("format") != FORMAT:
+    version = facts.get("format")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT:
         raise UserError(
             "run-of-another-version",
-            f"{path}: this run has format {shorten(facts.get('format'))} and kerasr {__version__} reads format "
+            f"{path}: this run has format {shorten(version)} and kerasr {__version__} reads formats 1 to "
             f"{FORMAT}: use {shorten(maker)}, or train anew",
         )
     try:
-        config = from_json(TrainConfig, read_json(path / CONFIG))
+        config = from_json(TrainConfig, migrate(read_json(path / CONFIG), version))
     except UserError as error:
         raise UserError(
             "run-of-another-version",

@@ -39,8 +39,8 @@ def why_not_streaming(run: Run) -> str | None:
     if lacking:
         flags = " ".join(f"--model.{'' if needed[key] else 'no-'}{key}" for key in lacking)
         return f"{name} carries its state only when trained with {flags}"
-    if run.config.hear_at != (1.0,):
-        return "it runs each clip at several speeds (train with --hear-at 1)"
+    if run.config.tta_speeds != (1.0,):
+        return "it runs each clip at several speeds (train with --tta-speeds 1)"
     if spec.center or spec.num_deltas:
         return "its features look ahead (train without --features.center and --features.num-deltas)"
     if spec.hop_length > spec.n_fft:

@@ -144,7 +144,7 @@ def _train(
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.init_from and not checkpoint:
         copy_encoder(network, load_run(config.init_from))
-    update_facts(run, **runtime_facts(runtime, network, len(config.hear_at)))
+    update_facts(run, **runtime_facts(runtime, network, len(config.tta_speeds)))
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)

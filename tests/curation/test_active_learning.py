@@ -63,7 +63,7 @@ def test_unsure_and_unlike_come_first(tone_run, unlabelled, tmp_path):
 def test_a_run_that_hears_at_several_speeds_ranks_by_what_it_hears_at_all_of_them(tone_run, unlabelled, tmp_path):
     path = shutil.copytree(tone_run, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps({**config, "hear_at": [0.8, 1.0, 1.25]}))
+    (path / "config.json").write_text(json.dumps({**config, "tta_speeds": [0.8, 1.0, 1.25]}))
     run = load_run(path)
     with rank_unlabelled(run, str(unlabelled), out=tmp_path).csv.open() as file:
         rows = list(csv.DictReader(file))

@@ -14,8 +14,10 @@ from kerasr.models.registry import model_facts
 from kerasr.runs.run import from_preset, load_run
 from kerasr.streaming.listener import Listener, StreamModel, WindowedStream, open_stream_model, stream_model_of
 
-# An stream_model of half a second that knows two words, and is not asked to hear.
-SILENT = StreamModel(1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: WindowedStream(np.zeros, 500, hop))
+# A model for streams of half a second that knows two words, and is not asked to hear.
+SILENT = StreamModel(
+    1000, 500, ("a", "b", "_unknown_"), ("a", "b"), 0.5, lambda hop: WindowedStream(np.zeros, 500, hop)
+)
 
 
 def test_a_scene_has_each_clip_where_it_says_and_at_the_ratio(rng):

@@ -99,7 +99,7 @@ def test_a_run_holds_what_it_takes_to_tell_it_again(config):
 
 @pytest.mark.parametrize("speeds", [(1.0,), (0.8, 1.0, 1.25)])
 def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, speeds):
-    run = train_recipe(replace(config, hear_at=speeds), console=quiet())
+    run = train_recipe(replace(config, tta_speeds=speeds), console=quiet())
     waveform = 0.1 * rng.standard_normal(2500).astype("float32")
     expected = run.probs([waveform])
     padded = np.pad(waveform, (0, 1000))[None]
@@ -109,7 +109,7 @@ def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, sp
 
 
 def test_at_several_speeds_the_logits_are_averaged(config, rng):
-    run = train_recipe(replace(config, hear_at=(0.8, 1.0)), console=quiet())
+    run = train_recipe(replace(config, tta_speeds=(0.8, 1.0)), console=quiet())
     waveform, num_samples = 0.1 * rng.standard_normal((1, 2500)).astype("float32"), np.array([2500], np.int32)
     slow = run.network(run.features(*change_speed(waveform, num_samples, 0.8)))
     expected = (slow + run.network(run.features(waveform, num_samples))) / 2
@@ -117,7 +117,7 @@ def test_at_several_speeds_the_logits_are_averaged(config, rng):
     assert run.facts["macs"] == 2 * count_macs(run.network)
     assert [layer.name for layer in run.front_ends] == ["features_at_0.8", "features"]
     with raises("setting-out-of-range"):
-        train_recipe(replace(config, hear_at=(0.1,)))
+        train_recipe(replace(config, tta_speeds=(0.1,)))
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(config):
@@ -338,7 +338,7 @@ def test_a_recording_that_goes_missing_is_named(config, tones, tmp_path):
         (None, {"patience": 0}),
         (None, {"label_smoothing": 1.5}),
         (None, {"loss": "focl"}),
-        (None, {"hear_at": (1.0, 1.0)}),
+        (None, {"tta_speeds": (1.0, 1.0)}),
         ("optimizer", {"ema": 1.5}),
         ("augment", {"speed": (1.2, 0.8)}),
         ("augment", {"mixup": -1}),
