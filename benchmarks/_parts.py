@@ -57,7 +57,7 @@ def measure_ways(
     measure: Callable[[str, int, int], dict[str, Any]],
     once: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """The results of a study whose parts are ways to train, each with so many seeds or once, as its command line asks."""
+    """The results of a study whose parts are ways to train, each with so many seeds or once, as the command asks."""
     arguments = parse_arguments(description, name, epochs)
     if not arguments.table:
         parts = {
