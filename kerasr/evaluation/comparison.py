@@ -16,8 +16,8 @@ from kerasr.core.scores import format_score
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation.evaluator import measure_latency
 from kerasr.evaluation.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
+from kerasr.evaluation.latency import measure_latency
 from kerasr.evaluation.metrics import compute_metrics, predicted_index
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run

@@ -3,8 +3,6 @@
 import dataclasses
 import datetime
 import json
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,12 +15,13 @@ import numpy as np
 from kerasr.core.console import isolate
 from kerasr.core.provenance import provenance
 from kerasr.core.scores import format_alarms, format_score
-from kerasr.data.clips import BATCH_SIZE, read_clip, read_clips
+from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation.false_alarms import measure_false_alarms
 from kerasr.evaluation.judgement import judge_run
+from kerasr.evaluation.latency import ROUNDS, measure_latency
 from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, predicted_index
 from kerasr.evaluation.rejection import count_rejected, threshold_of
 from kerasr.inference.attribution import Explainer
@@ -37,8 +36,6 @@ MAX_CLIPS = 12
 
 # Of those, as many are explained: two rows on a wide screen.
 MAX_EXPLAINED = 8
-
-LATENCY_ROUNDS = 30
 
 
 @dataclass(frozen=True)
@@ -214,18 +211,6 @@ def _columns(utterances: Sequence[Utterance]) -> list[str]:
     return list(dict.fromkeys(name for item in utterances for name in item.extra))
 
 
-def measure_latency(run: Run, item: Utterance) -> float:
-    """Median time from a clip's waveform to its answer (`Run.predict`), in milliseconds."""
-    waveform = read_clip(item.path, run.config.features)
-    run.predict(waveform)
-    times = []
-    for _ in range(LATENCY_ROUNDS):
-        start = time.perf_counter()
-        run.predict(waveform)
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
-
-
 def _notes(
     run: Run, utterances: Sequence[Utterance], metrics: dict[str, Any], corpus: Corpus | None, split: str | None
 ) -> list[str]:
@@ -333,8 +318,8 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "task": f"detect {isolate(repr(config.wanted))}" if config.wanted else f"tell {len(run.labels)} words apart",
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
-        "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to logits (median of {LATENCY_ROUNDS}, "
-        f"as run: predict_on_batch on {machine['cores']} cores)",
+        "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to answer (median of {ROUNDS}, "
+        f"Run.predict on {machine['cores']} cores)",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
         f"{spec.sample_rate:,} Hz, clips of {length}",
         "trained on": ", ".join(

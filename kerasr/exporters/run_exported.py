@@ -1,20 +1,20 @@
 """Run an exported file on clips, in a process of its own: `python -P run_exported.py FORMAT FILE CLIPS ANSWERS`.
 
-Importing Keras is made to fail: what it answers, a server or a phone will answer. Of kerasr it imports the client of a
-streaming model alone, which knows no framework. CLIPS is an .npz of `waveform` (batch, samples), `num_samples`
-(batch,) and `wav`, paths of WAV files, or none; where there is a signature `stream`, its facts as JSON, the samples of
-a `piece`, and the clips that are `streamed` with their `streamed_samples`. ANSWERS is an .npz of `padded_logits` and
-`padded_probs` for the waveforms, whose trailing zeros are padding, `logits` and `probs` where lengths can be given,
-`wav_logits` for the files, `stream_logits` and `stream_probs`, and `milliseconds` of the first clip on one thread.
+Importing Keras is made to fail: what it answers, a server or a phone will answer. Of kerasr it imports only what knows
+no framework. CLIPS is an .npz of `waveform` (batch, samples), `num_samples` (batch,) and `wav`, paths of WAV files, or
+none; where there is a signature `stream`, its facts as JSON, the samples of a `piece`, and the clips that are
+`streamed` with their `streamed_samples`. ANSWERS is an .npz of `padded_logits` and `padded_probs` for the waveforms,
+whose trailing zeros are padding, `logits` and `probs` where lengths can be given, `wav_logits` for the files,
+`stream_logits` and `stream_probs`, and `milliseconds` of the first clip on one thread.
 """
 
 import json
 import os
-import statistics
 import sys
-import time
 
 import numpy as np
+
+from kerasr.core.timing import median_milliseconds
 
 NUM_TIMED = 30
 
@@ -89,20 +89,14 @@ def run_in_chunks(step, clips):
     return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in ("logits", "probs")}
 
 
-HEAR = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}
+RUNNERS = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}
 
 
 def main(kind, path, clips, answers):
     """Run, time, write."""
     with np.load(clips) as given:
-        found, once = HEAR[kind](path, dict(given))
-    once()
-    times = []
-    for _ in range(NUM_TIMED):
-        start = time.perf_counter()
-        once()
-        times.append(time.perf_counter() - start)
-    np.savez(answers, milliseconds=1e3 * statistics.median(times), **found)
+        found, once = RUNNERS[kind](path, dict(given))
+    np.savez(answers, milliseconds=median_milliseconds(once, NUM_TIMED), **found)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.runs.run import Run
-from kerasr.serving.folders import versions_of
+from kerasr.serving.folders import EXTRA, WARM_UP, versions_of
 from kerasr.streaming.client import Stream, StreamFacts
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
@@ -37,7 +37,7 @@ TOLERANCE = 1e-4
 # The first line of a list of models that the next export may replace.
 OURS = "# Written by kerasr.export at each export; without this line it stays as you change it.\n"
 
-EXTRA, FACTS, WARM_UP = "assets.extra", "kerasr.json", "tf_serving_warmup_requests"
+FACTS = "kerasr.json"
 
 # TensorFlow Serving pads clips of different lengths with the first sample of each when it is asked to
 # (`pad_variable_length_inputs`), which is not silence: clients send clips of one length, or `wav`.

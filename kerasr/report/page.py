@@ -32,8 +32,9 @@ from kerasr.report.figures import (
     spectrogram_colours,
 )
 from kerasr.report.style import Picture, file_name
+from kerasr.runs.facts import METRICS
 
-METRICS, PAGE, PICTURES = "metrics.json", "report.html", "pictures"
+PAGE, PICTURES = "report.html", "pictures"
 RANKING = "ranking.html"
 
 # The most frequent mistakes, listed beside the matrix.

@@ -17,6 +17,7 @@ from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
 from kerasr.core.locks import hold_run
 from kerasr.errors import UserError
+from kerasr.runs.facts import CHECKPOINT, FACTS
 from kerasr.runs.listing import describe_run
 
 DESCRIPTION = """
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> None:
     """Parse the arguments and list, or clean."""
     config = parse(RunsConfig, argv, command="runs", description=DESCRIPTION)
     # A name with a dot is a folder that was being filled.
-    rows = [describe_run(path.parent) for path in sorted(Path(config.out).glob("[!.]*/run.json"))]
+    rows = [describe_run(path.parent) for path in sorted(Path(config.out).glob(f"[!.]*/{FACTS}"))]
     rows.sort(key=lambda row: row["started"])
     if config.json:
         for row in rows:
@@ -114,7 +115,7 @@ def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
     interrupted = [row for row in rows if row["status"] == "interrupted"]
     recent = [row for row in interrupted if time.time() - row["changed"] < RECENT_SECONDS]
     unfinished = [row for row in interrupted if row not in recent]
-    checkpoints = [Path(row["run"], "checkpoint.npz") for row in rows if row["status"] == "done"]
+    checkpoints = [Path(row["run"], CHECKPOINT) for row in rows if row["status"] == "done"]
     checkpoints = [path for path in checkpoints if path.exists()]
     size = sum(row["bytes"] for row in unfinished) + sum(path.stat().st_size for path in checkpoints)
     for row in rows:

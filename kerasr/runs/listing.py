@@ -9,14 +9,15 @@ from kerasr.config import read_json
 from kerasr.core.cli import command_line
 from kerasr.core.locks import is_held
 from kerasr.errors import UserError
+from kerasr.runs.facts import CONFIG, FACTS, METRICS
 
 T = TypeVar("T")
 
 
 def describe_run(path: Path) -> dict[str, Any]:
     """What a run's files say, without loading it: any version's run can be listed."""
-    facts, files = _read(path / "run.json"), _files(path)
-    config, metrics = _read(path / "config.json"), _read(path / "metrics.json")
+    facts, files = _read(path / FACTS), _files(path)
+    config, metrics = _read(path / CONFIG), _read(path / METRICS)
     status = _field(facts, "status", str) or "unknown"
     if status == "training" and is_held(path) is False:
         status = "interrupted"

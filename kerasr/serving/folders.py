@@ -7,6 +7,9 @@ from pathlib import Path
 from kerasr.core.cli import command_line
 from kerasr.errors import UserError
 
+# In a version's folder: what comes with the model, and in that the requests that it is warmed up with.
+EXTRA, WARM_UP = "assets.extra", "tf_serving_warmup_requests"
+
 
 @dataclass(frozen=True)
 class Source:

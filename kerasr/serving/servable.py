@@ -10,10 +10,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from kerasr.serving.folders import EXTRA, WARM_UP
 from kerasr.serving.status import as_serving_error, invalid
 from kerasr.serving.tensors import from_proto
 
-WARM_UP = "assets.extra/tf_serving_warmup_requests"
 # saved_model_warmup_util.cc, WarmupConsts::kMaxNumRecords.
 MAX_WARM_UP = 1000
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -152,7 +152,7 @@ class Servable:
         Raises:
             ServingError: one was not answered.
         """
-        file, number = path / WARM_UP, 0
+        file, number = path / EXTRA / WARM_UP, 0
         if not file.exists():
             return 0
         for number, record in enumerate(tf.data.TFRecordDataset(str(file)), 1):

@@ -227,7 +227,7 @@ def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path
     assert not [note for note in evaluate_run(run).notes if "learnt from" in note]
     update_facts(run, train_speakers=["tester"], test_clips_heard=2)
     notes = " ".join(evaluate_run(load_run(heir)).notes)
-    assert "learnt from has heard tester" in notes
+    assert "learnt from was trained on tester" in notes
     assert "2 of the test's recordings were in the training" in notes
 
 
