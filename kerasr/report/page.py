@@ -255,7 +255,7 @@ def _data_uri(content: bytes, kind: str) -> str:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kerasr"),
+        loader=jinja2.PackageLoader("kerasr.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
