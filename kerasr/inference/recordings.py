@@ -9,6 +9,7 @@ from typing import TypeGuard
 import numpy as np
 
 from kerasr import audio
+from kerasr.audio.sound import why_no_sound
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import MAX_CLIP_SECONDS, read_clip
 from kerasr.data.corpora.folder import walk_recordings
@@ -71,9 +72,13 @@ def make_clip(source: Source, spec: FeatureSpec) -> Clip:
     """The clip of a recording, of any format and rate, or of a waveform `(samples,)` at the spec's rate.
 
     Raises:
-        UserError: a recording cannot be read; the message names the file and says why.
+        UserError: a recording cannot be read, or is no sound; the message names the file and says why.
     """
     if isinstance(source, np.ndarray):
+        if source.ndim != 1 or not len(source):
+            raise UserError("sound-invalid", f"a waveform has the shape (samples,), and this one {source.shape}")
+        if why := why_no_sound(source):
+            raise UserError("sound-invalid", f"a waveform {why}")
         seconds = decoded = len(source) / spec.sample_rate
         waveform, path = source, None
     else:

@@ -166,6 +166,16 @@ def test_a_bad_recording_raises_or_stands_in_its_place(tone_run, tones, tmp_path
     assert second.path == str(good)
 
 
+@pytest.mark.parametrize("waveform", [np.zeros((2, 800)), np.zeros(0), np.full(800, np.nan), np.full(800, 1e20)])
+def test_a_waveform_that_is_no_sound_stands_in_its_place(tone_run, waveform):
+    run, good = load_run(tone_run), np.full(800, 0.1, np.float32)
+    with raises("sound-invalid"):
+        run.predict([waveform])
+    fault, answer = run.predict_each([waveform, good])
+    assert fault.code == "sound-invalid"
+    assert answer.seconds == pytest.approx(0.1)
+
+
 def test_a_name_that_is_no_text(command, tone_run, tones, tmp_path):
     path = os.fsencode(tmp_path) + b"/\xff.wav"
     try:
