@@ -7,7 +7,7 @@
 
 Each training is a process of its own, `python -m kerasr.train digits --model M --seed S`, timed from its start to its
 end. Its result is written to benchmarks/results/accuracy/ at once, and not trained again while that file is there. From
-them come the table and, with the recipe `digits`, kerasr/models/scores_heard.json, which `python -m kerasr.models`
+them come the table and, with the recipe `digits`, kerasr/models/scores_seen.json, which `python -m kerasr.models`
 shows.
 """
 
@@ -28,7 +28,7 @@ from kerasr.models.registry import list_models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "accuracy"
-SCORES = ROOT / "kerasr" / "models" / "scores_heard.json"
+SCORES = ROOT / "kerasr" / "models" / "scores_seen.json"
 
 RECIPES = ("digits", "digits-best")
 # Seeds a model: three where a training takes less than ten minutes on two cores; one for all that stand not here.
@@ -124,7 +124,7 @@ def write_scores(measured: dict[str, list[dict[str, Any]]]) -> None:
         model: {"accuracy": statistics.mean(result["accuracy"] for result in results), "seeds": len(results)}
         for model, results in measured.items()
     }
-    what = "accuracy on FSDD's official split, whose test speakers are heard in training, with the recipe digits"
+    what = "accuracy on FSDD's official split, whose test speakers are in the training, with the recipe digits"
     values = {"what": what, "command": "python benchmarks/accuracy.py", "models": scores}
     atomic.write_bytes(SCORES, f"{json.dumps(values, indent=2)}\n".encode())
 

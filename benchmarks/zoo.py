@@ -1,4 +1,4 @@
-"""Every architecture on voices it never heard: the same split, time and seed for all, one table and one picture.
+"""Every architecture on unseen speakers: the same split, time and seed for all, one table and one picture.
 
     python benchmarks/zoo.py                                   all but the two largest ResNets: hours; stop and go on
     python benchmarks/zoo.py --models CRNN KWT1                some of them
@@ -8,14 +8,14 @@
 
 FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B
 --tta-speeds 1`), the other four train, and the last weights are kept: each speaker is tested once, by a network that
-never met them. (With five to learn from, more time and a clip heard at three speeds, a network does better:
+never met them. (With five to learn from, more time and a clip run at three speeds, a network does better:
 `benchmarks/unseen_speakers.py`.) A training gets --minutes of one processor, its start included: a model's epochs are
 timed once, and it gets those that fit, two at least, with the cosine over them. So a quick network makes many passes
 and a slow one few. Processor time hardly depends on what else the machine does: two of these may share the work, each
 on models of its own.
 
 Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table and,
-of models of which every speaker has been left out, docs/zoo.png and kerasr/models/scores.json, which `python -m
+of models of which every speaker has been left out, docs/zoo.png and kerasr/models/scores_unseen.json, which `python -m
 kerasr.models` shows.
 """
 
@@ -40,7 +40,7 @@ from kerasr.models.registry import list_models
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "zoo"
 PICTURE = ROOT / "docs" / "zoo.png"
-SCORES = ROOT / "kerasr" / "models" / "scores.json"
+SCORES = ROOT / "kerasr" / "models" / "scores_unseen.json"
 FOLDS = ("george,nicolas", "lucas,theo", "jackson,yweweler")
 NUM_SPEAKERS, NUM_LABELS = 6, 10
 LATENCY_ROUNDS = 100

@@ -11,7 +11,7 @@ from kerasr.core.console import make_console
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
 # Columns of scores: on unseen speakers, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
-SCORES = {"unheard": Path(__file__).with_name("scores.json"), "heard": Path(__file__).with_name("scores_heard.json")}
+SCORES = {name: Path(__file__).with_name(f"scores_{name}.json") for name in ("unseen", "seen")}
 
 # Columns of a terminal that shows the papers, too.
 WIDTH_WITH_SOURCES = 110

@@ -58,7 +58,7 @@ def test_as_many_epochs_as_fit_and_nothing_twice(zoo, capsys):
     zoo("--models", "Conv1DLSTM", "--folds", "lucas,theo", "george,nicolas", "--minutes", "1")
     assert zoo.trained[3:] == [("Conv1DLSTM", "george,nicolas", 13)]
     assert "| Conv1DLSTM | 91.0% (4 of 6 speakers) |" in capsys.readouterr().out.replace("  ", " ")
-    assert not (zoo.folder / "scores.json").exists()
+    assert not (zoo.folder / "scores_unseen.json").exists()
     zoo("--models", "Conv1DLSTM", "--folds", "lucas,theo", "--minutes", "2")
     assert zoo.trained[4:] == [*timed, ("Conv1DLSTM", "lucas,theo", 28)]
 
@@ -66,13 +66,13 @@ def test_as_many_epochs_as_fit_and_nothing_twice(zoo, capsys):
 def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, capsys):
     zoo("--models", "ResidualCNN", "--minutes", "1")
     assert (zoo.folder / "zoo.png").read_bytes().startswith(b"\x89PNG")
-    scores = json.loads((zoo.folder / "scores.json").read_text())
+    scores = json.loads((zoo.folder / "scores_unseen.json").read_text())
     accuracy = sum(0.8 + 0.02 * len(name) for name in ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")) / 6
     assert scores["models"]["ResidualCNN"]["accuracy"] == pytest.approx(accuracy)
     assert scores["models"]["ResidualCNN"]["worst_speaker"] == "theo"
     low, high = scores["models"]["ResidualCNN"]["accuracy_interval"]
     assert 0.88 <= low < accuracy < high <= 0.96
-    monkeypatch.setitem(models.SCORES, "unheard", zoo.folder / "scores.json")
+    monkeypatch.setitem(models.SCORES, "unseen", zoo.folder / "scores_unseen.json")
     monkeypatch.setenv("COLUMNS", "200")
     capsys.readouterr()
     models.main([])
@@ -81,8 +81,8 @@ def test_scores_of_all_speakers_are_shown_with_what_they_mean(zoo, monkeypatch, 
     assert "benchmarks/zoo.py" in out
     models.main(["--json"])
     by_name = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert by_name["ResidualCNN"]["unheard"] == scores["models"]["ResidualCNN"]
-    assert by_name["ResNet18"]["unheard"] is None
+    assert by_name["ResidualCNN"]["unseen"] == scores["models"]["ResidualCNN"]
+    assert by_name["ResNet18"]["unseen"] is None
 
 
 def test_each_model_that_was_measured_has_its_score(capsys):
@@ -93,10 +93,10 @@ def test_each_model_that_was_measured_has_its_score(capsys):
     trainings = Counter(json.loads(path.read_text())["model"] for path in results.glob("*-*.json"))
     measured = {name for name, number in trainings.items() if number == 3}
     assert "ResNet8" in measured
-    assert {row["name"] for row in rows if row["unheard"]} == measured
+    assert {row["name"] for row in rows if row["unseen"]} == measured
 
 
 def test_models_are_listed_where_nothing_was_measured(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(models, "SCORES", {"unheard": tmp_path / "none.json"})
+    monkeypatch.setattr(models, "SCORES", {"unseen": tmp_path / "none.json"})
     models.main([])
     assert "ResidualCNN" in capsys.readouterr().out
