@@ -9,14 +9,8 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-# The first one shows the way that most people go; the others, which train more, run in the full table.
-RUN = [
-    pytest.param(path, id=path.stem, marks=[] if path.stem.startswith("01") else [pytest.mark.full])
-    for path in NOTEBOOKS
-]
-
-
-@pytest.mark.parametrize("path", RUN)
+@pytest.mark.full
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, fsdd_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_QUICK", "1")
     notebook = nbformat.read(path, as_version=4)
