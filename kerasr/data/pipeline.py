@@ -75,8 +75,7 @@ class Pipeline:
         self._num_outputs = num_outputs
         self._augment = augment
         self._seed = seed
-        weights, strata, groups = (balance or Balance()).arrays()
-        self._class_weights, self._strata, self._group_index = weights, strata, groups
+        self._class_weights, self._strata, self._group_index = (balance or Balance()).arrays()
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None

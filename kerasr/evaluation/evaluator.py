@@ -23,7 +23,7 @@ from kerasr.evaluation.false_alarms import measure_false_alarms
 from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency
 from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, predicted_index
-from kerasr.evaluation.rejection import count_rejected, threshold_of
+from kerasr.evaluation.rejection import count_rejected
 from kerasr.inference.attribution import Explainer
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.clips import explain_clip, make_clip
@@ -196,8 +196,8 @@ def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label
         detector=run.config.wanted is not None,
         seed=run.config.seed,
     )
-    if threshold := threshold_of(run):
-        metrics["rejection"] = count_rejected(probs, label_index, threshold)
+    if run.config.wanted is None and run.threshold:
+        metrics["rejection"] = count_rejected(probs, label_index, run.threshold)
     return metrics | {
         "run": str(run.path),
         "parameters": run.network.count_params(),

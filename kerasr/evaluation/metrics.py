@@ -16,13 +16,14 @@ from sklearn.metrics import (
 )
 
 from kerasr.evaluation.intervals import mean_interval
+from kerasr.tasks.detect import Detect
 
 # Bins of equal width that the calibration sorts clips into by their confidence.
 NUM_BINS = 10
 
 # Where a detector's precision and recall are given, so that its owner can choose.
 # At this probability a detector says that its word is there.
-THRESHOLD = 0.5
+THRESHOLD = Detect.threshold
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 # Probabilities are kept this far from 0 in the log loss, so that one float32 zero does not make it infinite.

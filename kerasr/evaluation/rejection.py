@@ -47,11 +47,6 @@ def rejection_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float 
     return float(right[min(int(len(right) * (1 - keep) + 1e-9), len(right) - 1)]) if len(right) else 0.0
 
 
-def threshold_of(run: Run) -> float:
-    """The run's threshold; 0 for a detector and for a run that has none."""
-    return (run.facts.get("rejection") or {}).get("threshold", 0.0)
-
-
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:
     """How many answers are rejected, of those that are right and of those that are wrong."""
     right, rejected = probs.argmax(-1) == label_index, probs.max(-1) < threshold

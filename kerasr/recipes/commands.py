@@ -21,9 +21,9 @@ def commands(model: str | None = None) -> TrainConfig:
     as many as the wanted clips. A copy elsewhere is named with its task: --data FOLDER:12. What its folders hold, taken
     as it is, is --data FOLDER.
 
-    The recordings at hand are few, 2,300 clips to train on: `python benchmarks/five_folds.py` measures it on speakers
-    never heard, with --epochs 60 --keep last, in 13 minutes of one core a fold. The whole corpus is many times larger,
-    so the default is 30 epochs; it was not at hand, so neither that nor the 35 words is measured.
+    The recordings at hand are few, 2,300 clips to train on: `python benchmarks/five_folds.py` measures it on unseen
+    speakers, with --epochs 60 --keep last. The whole corpus is many times larger, so the default is 30 epochs; it was
+    not at hand, so neither that nor the 35 words is measured.
     """
     name = model or "ResNet8"
     return TrainConfig(

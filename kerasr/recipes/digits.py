@@ -30,15 +30,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 def digits(model: str | None = None) -> TrainConfig:
     """Ten spoken digits of FSDD, official split.
 
-    Accuracy on the 300 test clips, whose speakers are all in the training, and processor time from a cold start
-    (`python benchmarks/accuracy.py`):
-
-      ResidualCNN   100.0%  3 seeds    2.9 minutes of one core
-      Conv1DLSTM     99.3%  3 seeds    2.6 minutes of one core
-      StackedLSTM    99.6%  3 seeds    6.8 minutes of one core
-      ResNet18       98.7%  3 seeds    6.6 minutes of one core
-      ResNet34       98.0%  1 seed    10.8 minutes of one core
-      ResNet50       99.0%  1 seed    12.4 minutes of one core
+    `python benchmarks/accuracy.py` measures it on the 300 test clips, whose speakers are all in the training.
     """
     name = model or "ResidualCNN"
     config = TrainConfig(

@@ -29,11 +29,9 @@ def digits_best(model: str | None = None) -> TrainConfig:
 
     Each clip is run at three speeds and the logits are averaged.
 
-    Accuracy on each of six speakers that ResNet8 has not heard (`python benchmarks/unseen_speakers.py --candidate
-    digits-best`, seed 0; 16 minutes of one core a training): george 93.8%, jackson 91.6%, lucas 95.0%,
-    nicolas 90.8%, theo 97.8%, yweweler 95.2%; 94.0% on average, and the recipe is what the five others choose for
-    each (`--choose`, two seeds). Of FSDD's official test, by speakers of the training,
-    100.0% of 300 (`python benchmarks/accuracy.py --recipe digits-best --models ResNet8`).
+    `python benchmarks/unseen_speakers.py --candidate digits-best` measures it on each of six speakers who are left out,
+    and with `--choose` whether the five others would choose it for each; `python benchmarks/accuracy.py --recipe
+    digits-best --models ResNet8` on FSDD's official test, by speakers of the training.
     """
     return replace(
         digits(model or "ResNet8"),

@@ -27,12 +27,9 @@ from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
-from kerasr.tasks import Answer, Task, task_for
+from kerasr.tasks import Answer, Detect, Task, task_for
 
 S = TypeVar("S", bound=Source)
-
-# A word that is less probable than this in a stream is never reported.
-EVEN_CHANCE = 0.5
 
 
 class Run:
@@ -218,7 +215,7 @@ class Run:
         Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
         """
         chosen = (self.facts.get("stream") or {}).get("threshold")
-        return chosen or max(EVEN_CHANCE, self.threshold)
+        return chosen or max(Detect.threshold, self.threshold)
 
     @functools.cached_property
     def compiled(self) -> CompiledModel:
