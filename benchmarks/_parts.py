@@ -5,7 +5,6 @@ import json
 import resource
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,7 @@ def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def split_as_preset(preset: Run) -> tuple[Corpus, str]:
     """Speech Commands' clips at hand, split by speaker as the preset's were, whatever a study's seed; and the rule."""
-    corpus, split_rule = split_corpus(load_corpus("speech_commands:12"), "speaker", seed=preset.config.split_seed)
+    corpus, split_rule = split_corpus(load_corpus("speech_commands:12"), "speaker", seed=preset.config.data.split_seed)
     known = {item.speaker for item in corpus.utterances if item.split == "test"} & {*preset.facts["train_speakers"]}
     if known:
         raise SystemExit(f"{preset.path.name} has learnt from {', '.join(map(str, known))}, who are tested")
@@ -89,7 +88,7 @@ def train_on(utterances: Sequence[Utterance], config: TrainConfig, out: str) -> 
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "manifest.csv"
         write_manifest(manifest, utterances)
-        config = replace(config, data=str(manifest), split="official", out=out)
+        config = config.replace(data=str(manifest), split="official", out=out)
         return train_recipe(config, console=Console(stderr=True))
 
 

@@ -13,7 +13,6 @@ and not trained again while that file is there.
 
 import statistics
 import tempfile
-from dataclasses import replace
 from typing import Any
 
 from _parts import is_right, measure_ways, processor_seconds, split_as_preset, train_on
@@ -35,7 +34,7 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train a student, and score it and its teacher on speakers whom neither has heard."""
     teacher = kerasr.from_preset(TEACHER)
     corpus, split_rule = split_as_preset(teacher)
-    config = replace(kerasr.get_recipe("commands", STUDENT), keep="last", epochs=epochs, seed=seed, **WAYS[way])
+    config = kerasr.get_recipe("commands", STUDENT).replace(keep="last", epochs=epochs, seed=seed, **WAYS[way])
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_on(corpus.utterances, config, out)

@@ -21,7 +21,6 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     parts = {split: [item for item in corpus.utterances if item.split == split] for split in ("test", "validation")}
     result = {
         "way": way,
-        "seed": run.config.seed,
+        "seed": run.config.runtime.seed,
         "split_rule": split_rule,
         "train_seconds": run.facts["train_seconds"],
         "trained_against": run.facts.get("negatives"),
@@ -86,13 +85,13 @@ def trained(way: str, seed: int, epochs: int) -> Run:
     if done := [path for path in list_runs(folder) if kerasr.load_run(path).facts["status"] == "done"]:
         return kerasr.load_run(done[-1])
     preset, recipe = kerasr.from_preset(PRESET), kerasr.get_recipe("wakeword")
-    options = {**recipe.model_options, "width": preset.config.model_options["width"]}
-    config = replace(recipe, wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])
+    options = {**recipe.model_options, "width": preset.config.model.options["width"]}
+    config = recipe.replace(wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])
     if way != "clips":
-        config = replace(config, negatives=str(TALK / "train"))
+        config = config.replace(negatives=str(TALK / "train"))
     if way == "hard":
         first = "talk-balanced" if recipe.sampling == "balanced" else "talk-weights"
-        config = replace(config, hard_negatives=str(trained(first, seed, epochs).path))
+        config = config.replace(hard_negatives=str(trained(first, seed, epochs).path))
     return train_on(split_as_preset(preset)[0].utterances, config, str(folder))
 
 

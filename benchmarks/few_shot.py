@@ -67,9 +67,9 @@ def encoder() -> Run:
 def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train on a few recordings a word, and score on speakers never heard."""
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in NEW]
-    config = replace(kerasr.get_recipe("words"), epochs=epochs, seed=seed, keep="last")
+    config = kerasr.get_recipe("words").replace(epochs=epochs, seed=seed, keep="last")
     if way == "init":
-        config = replace(config, init_from=str(encoder().path))
+        config = config.replace(init_from=str(encoder().path))
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_on(draw_clips(clips, number, seed), config, out)
@@ -81,7 +81,7 @@ def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, A
         "seed": seed,
         "accuracy": float(right.mean()),
         "test_clips": len(right),
-        "passes": run.config.epochs * run.config.passes,
+        "passes": run.config.fit.epochs * run.config.fit.passes,
         "processor_seconds": round(busy, 1),
     }
 

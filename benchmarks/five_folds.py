@@ -59,12 +59,12 @@ def main() -> None:
 def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
     """Train without one fold and keep the score on it."""
     config = get_recipe("commands", model)
-    config = replace(config, keep="last", epochs=epochs, words=SPOKEN if voices else None)
-    config = replace(config, synthetic_voices=voices, flite_clips=voices)
-    path = RESULTS / f"{config.model}-{config.epochs}-{f'voices{voices}-' if voices else ''}{fold}.json"
+    config = config.replace(keep="last", epochs=epochs, words=SPOKEN if voices else None)
+    config = config.replace(synthetic_voices=voices, flite_clips=voices)
+    path = RESULTS / f"{config.model.name}-{config.fit.epochs}-{f'voices{voices}-' if voices else ''}{fold}.json"
     if path.exists():
         return
-    settings = f"--model {config.model} --epochs {epochs} --voices {voices} --folds {fold}"
+    settings = f"--model {config.model.name} --epochs {epochs} --voices {voices} --folds {fold}"
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
         run = train_on(divide(fold), config, folder)
@@ -72,7 +72,7 @@ def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
         metrics = evaluate_run(run).metrics
         result = {
             "command": f"benchmarks/five_folds.py {settings}",
-            "model": config.model,
+            "model": config.model.name,
             "fold": fold,
             "epochs": epochs,
             "voices": voices,

@@ -35,7 +35,7 @@ def main() -> None:
 def takes_for_a_word(run: Run, paths: list[str]) -> np.ndarray:
     """`(paths,)` whether one of its words is heard."""
     probs = run.predict_files(paths)
-    if run.config.wanted is not None:
+    if run.config.task.wanted is not None:
         return probs[:, -1] >= run.threshold
     is_word = np.array([label not in NO_WORD for label in run.labels])
     return is_word[probs.argmax(1)] & (probs.max(1) >= run.threshold)

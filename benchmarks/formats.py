@@ -99,11 +99,11 @@ def measure(model: str, folder: Path, wanted: Iterable[str]) -> dict[str, Any]:
     trained = {key: run.facts[key] for key in ("parameters", "macs", "split_rule")}
     return {
         "model": model,
-        "epochs": run.config.epochs,
+        "epochs": run.config.fit.epochs,
         "accuracy": accuracy,
         **trained,
         "fingerprint": run.facts["corpus"]["fingerprint"],
-        "trained_by": f"python -m kerasr.train digits --model {model} --epochs {run.config.epochs}",
+        "trained_by": f"python -m kerasr.train digits --model {model} --epochs {run.config.fit.epochs}",
         "formats": formats,
         "load": round(os.getloadavg()[0], 1),
         **provenance(),

@@ -14,7 +14,6 @@ import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from _parts import is_right, measure_ways, train_on
@@ -37,7 +36,7 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train, and score each accent."""
     corpus, _ = split_corpus(load_corpus("fsdd"))
     utterances = thin(corpus.utterances, seed)
-    config = replace(kerasr.get_recipe("digits"), epochs=epochs, seed=seed, balance_groups=WAYS[way])
+    config = kerasr.get_recipe("digits").replace(epochs=epochs, seed=seed, balance_groups=WAYS[way])
     with tempfile.TemporaryDirectory() as out:
         run = train_on(utterances, config, out)
         tested, right = is_right(run)

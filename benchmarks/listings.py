@@ -17,7 +17,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def measure(name: str, leave_out: str | None, score: Callable[[Sequence[Utteranc
 def kerasr_accuracy(model: str, leave_out: str | None = None) -> float:
     """Test accuracy of kerasr's digits recipe for an architecture; its run is not kept."""
     with tempfile.TemporaryDirectory() as folder:
-        run = kerasr.train_recipe(replace(kerasr.get_recipe("digits", model), leave_out=leave_out, out=folder))
+        run = kerasr.train_recipe(kerasr.get_recipe("digits", model).replace(leave_out=leave_out, out=folder))
         return kerasr.evaluate_run(run).metrics["accuracy"]
 
 

@@ -91,7 +91,7 @@ def run_epochs(size: int) -> None:
     """Train on `size` files; prints the peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         write_clips(Path(folder) / "words", size)
-        config = TrainConfig(
+        config = TrainConfig().replace(
             data=f"{folder}/words",
             out=f"{folder}/runs",
             model_options={"width": 0.25},

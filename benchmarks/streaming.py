@@ -76,7 +76,7 @@ def untrained(name: str, folder: Path) -> Run:
 def measure(run: Run, name: str, folder: Path) -> list[dict[str, Any]]:
     """A row for each way in which the run can be heard."""
     paths = {"TensorFlow": str(run.path)}
-    streams = model_facts(run.config.model).stream_options is not None
+    streams = model_facts(run.config.model.name).stream_options is not None
     for quantize in ("none", "dynamic"):
         file, _ = export_litert(
             run, folder / f"{quantize}.tflite", quantize=quantize, stream=streams, least_agreement=0

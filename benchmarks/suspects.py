@@ -1,4 +1,4 @@
-"""How many wrong labels `evaluate --suspects` finds in Speech Commands, of one in twenty that were made so.
+"""How many wrong labels `evaluate suspects` finds in Speech Commands, of one in twenty that were made so.
 
     python benchmarks/suspects.py            both parts, half an hour of one core
     python benchmarks/suspects.py --table    print what has been measured
@@ -47,7 +47,7 @@ def measure(part: str, epochs: int) -> dict[str, Any]:
         manifest = Path(folder) / "manifest.csv"
         write_manifest(manifest, utterances, corpus.noise)
         optimizer = replace(recipe.optimizer, **PARTS[part])
-        config = replace(recipe, data=str(manifest), split="official", epochs=epochs, out=folder, optimizer=optimizer)
+        config = recipe.replace(data=str(manifest), split="official", epochs=epochs, out=folder, optimizer=optimizer)
         console = Console(file=io.StringIO())
         run = prepare_run(config, console)
         find_suspects(run, console=console)

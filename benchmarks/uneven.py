@@ -17,7 +17,6 @@ import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,8 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     corpus, _ = split_corpus(load_corpus("fsdd"))
     utterances = thin(corpus.utterances, seed)
     recipe = kerasr.get_recipe("words" if way.startswith(OF_WORDS) else "digits")
-    plain = replace(recipe, epochs=epochs, seed=seed, class_weights=False, sampling="natural")
-    config = replace(plain, **CHANGES[way.removeprefix(OF_WORDS)])
+    plain = recipe.replace(epochs=epochs, seed=seed, class_weights=False, sampling="natural")
+    config = plain.replace(**CHANGES[way.removeprefix(OF_WORDS)])
     with tempfile.TemporaryDirectory() as out:
         tested, right = is_right(train_on(utterances, config, out))
     clips = Counter(item.label for item in utterances if item.split == "train")

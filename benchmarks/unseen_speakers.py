@@ -45,18 +45,18 @@ INNER_SEEDS = (0, 1)
 def candidates() -> dict[str, TrainConfig]:
     """What there is to choose from: the recipe, and the same with one thing otherwise."""
     best = get_recipe("digits-best")
-    adamw = replace(best, optimizer=replace(best.optimizer, name="adamw"))
+    adamw = best.replace(optimizer=replace(best.optimizer, name="adamw"))
     coarse = replace(best.features, hop_length=160)
     rooms = {"tempo": (0.85, 1.18), "eq_db": 3.0, "reverb": 0.2, "codec": 0.3}
     return {
         "digits-best": best,
-        "quicker": replace(best, optimizer=replace(best.optimizer, learning_rate=8e-3)),
+        "quicker": best.replace(optimizer=replace(best.optimizer, learning_rate=8e-3)),
         "adamw": adamw,
-        "coarse": replace(best, features=coarse),
-        "coarse-adamw": replace(adamw, features=coarse),
-        "rooms": replace(best, augment=replace(best.augment, **rooms)),
+        "coarse": best.replace(features=coarse),
+        "coarse-adamw": adamw.replace(features=coarse),
+        "rooms": best.replace(augment=replace(best.augment, **rooms)),
         # As many steps as the recipe: 2,000 clips by programs beside 2,500 by people.
-        "voices": replace(best, synthetic_voices=100, flite_clips=100, epochs=best.epochs * 5 // 9),
+        "voices": best.replace(synthetic_voices=100, flite_clips=100, epochs=best.fit.epochs * 5 // 9),
     }
 
 
@@ -88,10 +88,10 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
         return
     config = replace(candidates()[name], leave_out=",".join(left_out), seed=seed)
     if inner:
-        config = replace(config, epochs=INNER_EPOCHS, tta_speeds=(1.0,))
+        config = config.replace(epochs=INNER_EPOCHS, tta_speeds=(1.0,))
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        run = train_recipe(replace(config, out=out))
+        run = train_recipe(config.replace(out=out))
         scores = {name: round(score, 4) for name, score in accuracy_by_speaker(*is_right(run)).items()}
         result = {
             "command": f"benchmarks/unseen_speakers.py {'--choose ' if inner else ''}--candidate {name}",
@@ -99,7 +99,7 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
             "left_out": left_out,
             "seed": seed,
             "accuracy": scores,
-            "epochs": config.epochs,
+            "epochs": config.fit.epochs,
             "seconds": round(time.perf_counter() - started, 1),
             "processor_seconds": round(processor_seconds() - busy, 1),
             "parameters": run.facts["parameters"],

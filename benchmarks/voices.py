@@ -77,16 +77,16 @@ def settings(name: str, epochs: int) -> TrainConfig:
         setting: replace(getattr(config, setting), **value) if isinstance(value, dict) else value
         for setting, value in PARTS[name.removeprefix(ON_COMMANDS)].items()
     }
-    return replace(config, words=words, features=get_recipe(features).features, epochs=epochs, **changes)
+    return config.replace(words=words, features=get_recipe(features).features, epochs=epochs, **changes)
 
 
 def measure(name: str, epochs: int) -> dict[str, Any]:
     """Train on voices, and score people."""
     config = settings(name, epochs)
     corpus = load_corpus("speech_commands" if name.startswith(ON_COMMANDS) else "fsdd")
-    words = (config.words or "").split(",")
+    words = (config.data.words or "").split(",")
     with tempfile.TemporaryDirectory() as out:
-        run = train_recipe(replace(config, out=out))
+        run = train_recipe(config.replace(out=out))
         people, right = is_right(run, [item for item in corpus.utterances if item.label in words])
         seconds = run.facts["train_seconds"]
     labels = np.array([item.label for item in people])

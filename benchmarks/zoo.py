@@ -159,7 +159,7 @@ def measure_latency(model: str) -> float:
     from kerasr.models.registry import builder
 
     config = kerasr.get_recipe("digits-best", model)
-    network = builder(model)(config.features.shape, NUM_LABELS, **config.model_options)
+    network = builder(model)(config.features.shape, NUM_LABELS, **config.model.options)
     whole = attach_front_ends([kerasr.Features(config.features)], network)
     waveform = np.random.default_rng(SEED).normal(0, 0.1, (1, config.features.clip_samples)).astype("float32")
     times = []

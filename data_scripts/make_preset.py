@@ -107,7 +107,7 @@ def make_preset(
         "corpus": {**run.facts["corpus"], "noise": [], "bad": []},
     }
     # (The long recordings that a detector trained against stay here; what they were worth is in the facts.)
-    config = replace(run.config, out=TrainConfig().out, negatives=None, hard_negatives=None)
+    config = run.config.derive(out=TrainConfig().logging.out, negatives=None, hard_negatives=None)
     facts, config = without_paths(facts), without_paths(to_json(config))
     metrics = {key: value for key, value in evaluation.metrics.items() if key != "run"} | {"notes": evaluation.notes}
     card = _card(name, config, facts, metrics, splits, recipe_score, limits)
@@ -229,7 +229,7 @@ def _card(
     terms = next(text for mark, text in TERMS.items() if mark in licence) if licence else NO_TERMS
     return environment.get_template("card.md.jinja").render(
         name=name,
-        wanted=config["wanted"],
+        wanted=config["task"]["wanted"],
         labels=facts["corpus"]["labels"],
         config=config,
         facts=facts,
@@ -240,7 +240,7 @@ def _card(
         max_speakers=MAX_SPEAKERS,
         num_clips={split: len(items) for split, items in splits.items()},
         voices=facts.get("voices"),
-        origins=[config[name] for name in ORIGINS if config.get(name)],
+        origins=[config["transfer"][name] for name in ORIGINS if config["transfer"][name]],
         recipe_score=recipe_score,
         limits=limits,
         terms=terms.format(licence=licence),

@@ -1,5 +1,6 @@
 """Measure a run and write its report: `python -m kerasr.evaluate`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kerasr.evaluation.evaluator import Evaluation
+    from kerasr.report.page import Ranking
 
 DESCRIPTION = """
 Measure a run and write metrics.json, report.html and pictures/.
@@ -25,21 +27,24 @@ Measure a run and write metrics.json, report.html and pictures/.
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
   python -m kerasr.evaluate PRESET --data elsewhere/                        a preset on your recordings
 
-  python -m kerasr.evaluate runs/2026-11-21-digits-1 --stream               misses and false alarms in long sound
-  python -m kerasr.evaluate runs/2026-11-21-digits-1 --suspects             training labels that may be wrong
-  python -m kerasr.evaluate runs/2026-11-21-digits-1 --unlabelled new/      recordings that are worth a label
+Three other jobs, each with a --help of its own:
+
+  python -m kerasr.evaluate stream RUN            misses and false alarms in long sound, and the threshold to take
+  python -m kerasr.evaluate suspects RUN          training labels that may be wrong
+  python -m kerasr.evaluate unlabelled RUN new/   recordings that are worth a label
 
 Anything but the run's own test split goes into a folder of its own in the run's evaluations/, so that the run keeps its
-score. What a preset is measured on goes into runs/evaluations/. --suspects trains a few models, each for a third of the
-run's epochs and each on a part of its training clips, and goes on where it stood when it was killed.
+score. What a preset is measured on goes into runs/evaluations/.
 """
+
+Run = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
-    """What to measure on."""
+class ScoresConfig:
+    """Scores, and a report."""
 
-    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    run: Run
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
@@ -47,26 +52,6 @@ class EvaluateConfig:
     """With --data: who speaks, a regular expression whose first group is the speaker, as for kerasr.train."""
     split: Literal["train", "validation", "test"] | None = None
     """The part to measure on; test where not given, and all of --data."""
-    suspects: bool = False
-    """Rank training clips by how little cross-validated models believe their labels (confident learning), into the
-    run's suspects/."""
-    folds: Count | None = None
-    """With --suspects: parts that the clips are dealt into, and models to train; five where not given."""
-    unlabelled: str | None = None
-    """Active learning (BADGE): rank the recordings of this folder by what labelling them would teach, into the run's
-    evaluations/."""
-    stream: bool = False
-    """Place the test clips in noise, run kerasr.listen's detector on them, and choose the threshold that it takes."""
-    carry_state: bool = False
-    """With --stream: listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
-    snr_db: Annotated[tuple[float, ...], Bounds("one or more numbers", lambda values: len(values) > 0)] = (
-        20.0,
-        10.0,
-        0.0,
-    )
-    """With --stream: speech over noise, in dB; a stream for each."""
-    false_alarms_per_hour: NotNegative = 10.0
-    """With --stream: most of them at the threshold, which is chosen on validation clips."""
     out: str | None = None
     """Write here instead."""
     max_bad: Number = 10
@@ -76,52 +61,87 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        if self.speaker_pattern is not None and self.data is None:
+            raise UserError("setting-missing", "--speaker-pattern says who speaks in other recordings: add --data")
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Place the test clips in noise, run kerasr.listen's detector on them, and choose the threshold that it takes."""
+
+    run: Run
+    """The run's folder, or a preset's name."""
+    carry_state: bool = False
+    """Listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
+    snr_db: Annotated[tuple[float, ...], Bounds("one or more numbers", lambda values: len(values) > 0)] = (
+        20.0,
+        10.0,
+        0.0,
+    )
+    """Speech over noise, in dB; a stream for each."""
+    false_alarms_per_hour: NotNegative = 10.0
+    """Most of them at the threshold, which is chosen on validation clips."""
+    out: str | None = None
+    """Write here instead."""
+    json: bool = False
+    """Print what was found as JSON, for programs."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+
+@dataclass(frozen=True)
+class SuspectsConfig:
+    """Rank training clips by how little cross-validated models believe their labels (confident learning).
+
+    Trains a few models, each for a third of the run's epochs and each on a part of its training clips, and goes on
+    where it stood when it was killed. The ranking is in the run's suspects/.
+    """
+
+    run: Run
+    """The run's folder, or a preset's name."""
+    folds: Count | None = None
+    """Parts that the clips are dealt into, and models to train; five where not given."""
+    json: bool = False
+    """Print where the ranking is as JSON, for programs."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+
+@dataclass(frozen=True)
+class UnlabelledConfig:
+    """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/."""
+
+    run: Run
+    """The run's folder, or a preset's name."""
+    recordings: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER")]
+    """The recordings that have no label."""
+    out: str | None = None
+    """Write here instead."""
+    max_bad: Number = 10
+    """Unreadable recordings that are listed and left out; one more is an error."""
+    json: bool = False
+    """Print where the ranking is as JSON, for programs."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: list[str]) -> None:
-    """Parse the arguments, and measure or rank."""
-    config = parse(EvaluateConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
-    _check(config)
-    import_quietly()
-    if config.stream:
-        _stream(config)
-    elif config.suspects or config.unlabelled is not None:
-        _rank(config)
-    else:
+    """Parse the arguments of the job that stands first, or of scores, and do it."""
+    kind, work = JOBS.get(argv[0] if argv else "", (None, None))
+    if kind is None or work is None:
+        config = parse(ScoresConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
+        import_quietly()
         _measure(config)
+        return
+    config = parse(kind, argv[1:], command=f"evaluate {argv[0]}", description=kind.__doc__)
+    import_quietly()
+    work(config)
 
 
-def _check(config: EvaluateConfig) -> None:
-    """Say what does not go together."""
-    if config.folds is not None and not config.suspects:
-        raise UserError("setting-missing", "--folds is the number of models that --suspects trains: add --suspects")
-    if config.speaker_pattern is not None and config.data is None:
-        raise UserError("setting-missing", "--speaker-pattern says who speaks in other recordings: add --data")
-    for name in ("carry_state", "snr_db", "false_alarms_per_hour"):
-        if getattr(config, name) != EvaluateConfig.__dataclass_fields__[name].default and not config.stream:
-            raise UserError("setting-missing", f"--{name.replace('_', '-')} goes with --stream: add it")
-    asked = [
-        flag
-        for flag, given in (
-            ("--stream", config.stream),
-            ("--suspects", config.suspects),
-            ("--unlabelled", config.unlabelled is not None),
-            ("--data", config.data is not None),
-            ("--split", config.split is not None),
-        )
-        if given
-    ]
-    if len(asked) > 1 and asked[0] in ("--stream", "--suspects", "--unlabelled"):
-        raise UserError(
-            "settings-conflict", f"{asked[0]} does not go with {asked[1]}: it has recordings of its own to look at"
-        )
-    if config.suspects and config.out:
-        raise UserError(
-            "settings-conflict", "--suspects writes into the run, where it can go on after a kill: drop --out"
-        )
-
-
-def _stream(config: EvaluateConfig) -> None:
+def _stream(config: StreamConfig) -> None:
     """Measure the run on streams, and say what a user of `kerasr.listen` may expect."""
     import json
 
@@ -157,27 +177,33 @@ def _stream(config: EvaluateConfig) -> None:
     console.print(str(folder / "detection.png"), soft_wrap=True)
 
 
-def _rank(config: EvaluateConfig) -> None:
-    """Rank clips, and say where the ranking is."""
+def _suspects(config: SuspectsConfig) -> None:
+    """Rank the run's training clips."""
+    from kerasr.curation.label_errors import find_suspects
+    from kerasr.runs.run import load_run
+
+    ranking = find_suspects(load_run(config.run), folds=config.folds)
+    _print_ranking(ranking, "training clips have a label to look at", as_json=config.json)
+
+
+def _unlabelled(config: UnlabelledConfig) -> None:
+    """Rank recordings that have no label."""
+    from kerasr.curation.active_learning import rank_unlabelled
+    from kerasr.runs.run import load_run
+
+    out = Path(config.out) if config.out else None
+    ranking = rank_unlabelled(load_run(config.run), config.recordings, out=out, max_bad=config.max_bad)
+    _print_ranking(ranking, "recordings should be labelled first", as_json=config.json)
+
+
+def _print_ranking(ranking: "Ranking", what: str, *, as_json: bool) -> None:
+    """Say how much of it is to be looked at, and where it is."""
     import json
 
     from rich.text import Text
 
-    from kerasr.runs.run import load_run
-
-    run = load_run(config.run)
-    if config.unlabelled is None:
-        from kerasr.curation.label_errors import find_suspects
-
-        ranking, what = find_suspects(run, folds=config.folds), "training clips have a label to look at"
-    else:
-        from kerasr.curation.active_learning import rank_unlabelled
-
-        out = Path(config.out) if config.out else None
-        ranking = rank_unlabelled(run, config.unlabelled, out=out, max_bad=config.max_bad)
-        what = "recordings should be labelled first"
     facts = {"csv": str(ranking.csv), "page": str(ranking.page), "num_clips": ranking.num_clips}
-    if config.json:
+    if as_json:
         print(json.dumps({**facts, "num_found": ranking.num_found}, ensure_ascii=False))
         return
     console = make_console(soft_wrap=True)
@@ -187,7 +213,7 @@ def _rank(config: EvaluateConfig) -> None:
         console.print(f"{name:6}{facts[name]}")
 
 
-def _measure(config: EvaluateConfig) -> None:
+def _measure(config: ScoresConfig) -> None:
     """Measure the run, and say what came out."""
     import json
 
@@ -199,7 +225,7 @@ def _measure(config: EvaluateConfig) -> None:
     corpus = None
     if config.data:
         # Words that synthetic voices shall say are said in the language that the run has learnt.
-        language = run.config.language
+        language = run.config.data.language
         corpus = load_corpus(
             config.data,
             max_bad=config.max_bad,
@@ -311,6 +337,13 @@ def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
         f"({format_interval(item['accuracy_interval'], item['interval_method'])})"
         for name, (group, item) in worst.items()
     }
+
+
+JOBS: dict[str, tuple[type, Callable[[Any], None]]] = {
+    "stream": (StreamConfig, _stream),
+    "suspects": (SuspectsConfig, _suspects),
+    "unlabelled": (UnlabelledConfig, _unlabelled),
+}
 
 
 if __name__ == "__main__":

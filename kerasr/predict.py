@@ -123,8 +123,8 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
 
 def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
     """What is said of one recording, as plain JSON types."""
-    if run.config.wanted is not None:
-        said = {"wanted": run.config.wanted, "present": not answer.rejected, "probability": answer.probability}
+    if run.config.task.wanted is not None:
+        said = {"wanted": run.config.task.wanted, "present": not answer.rejected, "probability": answer.probability}
     else:
         top = [{"word": word, "probability": probability} for word, probability in answer.top]
         said = {

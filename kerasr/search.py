@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,12 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.config import TrainConfig
+from kerasr.config import TrainConfig, path_of
 from kerasr.config.bounds import Count, check_bounds
-from kerasr.core.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.core.cli import command_line, import_quietly, run_command
 from kerasr.core.console import make_console
-from kerasr.recipes import get_recipe
+from kerasr.core.first_help import ESSENTIAL
+from kerasr.recipes.arguments import flags_of, parse_training
 
 if TYPE_CHECKING:
     from kerasr.training.search import Search
@@ -36,29 +38,30 @@ Where one machine is not enough, kerasr.training.search says how Ray Tune takes 
 class SearchConfig:
     """What to search, and from where."""
 
-    space: str
+    space: Annotated[str, ESSENTIAL]
     """Settings and their values: name=low..high or name=one|another, with commas between them."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
     """Everything that is not searched, as for `python -m kerasr.train`."""
-    trials: Count = 20
+    trials: Annotated[Count, ESSENTIAL] = 20
     """Trainings in all, those of an earlier call with the same --out included."""
+    config: Annotated[str | None, ESSENTIAL] = None
+    """Settings from this file, as for `python -m kerasr.train`."""
 
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, search, and say what was found."""
-    recipe, argv = take_recipe(argv)
-    default = SearchConfig(tyro.MISSING, get_recipe(recipe, value_of("--model", argv)))
-    config = parse(SearchConfig, argv, command="search", description=DESCRIPTION, default=default)
+    config = parse_training(partial(SearchConfig, tyro.MISSING), argv, command="search", describe=lambda _: DESCRIPTION)
     check_bounds(config)
     import_quietly()
     from kerasr.training.search import Search, parse_space
 
     space = parse_space(config.space)
-    out = config.train.out if value_of("--out", argv) else f"runs/searches/{recipe}"
+    given = config.train.is_given("logging.out")
+    out = config.train.logging.out if given else f"runs/searches/{config.train.recipe}"
     search = Search(config.train, space, Path(out))
     console = make_console(soft_wrap=True)
     run_trials(search, config.trials, console)
-    print_best(search, recipe, argv, console)
+    print_best(search, console)
 
 
 def run_trials(search: "Search", number: int, console: Console) -> None:
@@ -76,7 +79,7 @@ def run_trials(search: "Search", number: int, console: Console) -> None:
             console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}")
 
 
-def print_best(search: "Search", recipe: str, argv: list[str], console: Console) -> None:
+def print_best(search: "Search", console: Console) -> None:
     """The best values, where all is, and the command that trains with them."""
     from kerasr.core import atomic
     from kerasr.report import draw_search
@@ -91,30 +94,18 @@ def print_best(search: "Search", recipe: str, argv: list[str], console: Console)
     for name, value in search.best.params.items():
         console.print(f"  {name} {_shown(value)}")
     console.print(f"search  {search.folder / 'search.json'}, search.png")
-    console.print(f"next    {_command(recipe, argv, search.best.params, search.config)}")
+    console.print(f"next    {_command(search.config, search.best.params)}")
 
 
-def _command(recipe: str, argv: list[str], best: Mapping[str, Any], config: TrainConfig) -> str:
-    """`python -m kerasr.train` with what was typed, less the search's own flags, and the best values."""
-    kept, skip = [], False
-    for argument in argv:
-        own = argument.split("=")[0] in ("--space", "--trials", "--out")
-        if not own and not skip:
-            kept.append(argument)
-        skip = own and "=" not in argument
-    flags = [word for name, value in best.items() for word in _flag(name, value, config)]
-    return command_line("train", recipe, *kept, *flags)
-
-
-def _flag(name: str, value: Any, config: TrainConfig) -> list[str]:
-    """The value as `python -m kerasr.train` takes it; a switch that stands as it should is left alone."""
-    group, dot, field = name.replace("_", "-").rpartition(".")
-    if not isinstance(value, bool):
-        return [f"--{group}{dot}{field}", str(value)]
+def _command(config: TrainConfig, best: Mapping[str, Any]) -> str:
+    """`python -m kerasr.train` with what was asked for, less the search's own folder, and the best values."""
     from kerasr.training.search import with_values
 
-    same = with_values(config, {name: value}) == config
-    return [] if same else [f"--{group}{dot}{'' if value else 'no-'}{field}"]
+    changed = {path_of(name): name for name in best}
+    same = {path for path, name in changed.items() if with_values(config, {name: best[name]}) == config}
+    paths = [path for path in config.given if path not in changed and path != "logging.out"]
+    flags = flags_of(with_values(config, best), [*paths, *(path for path in changed if path not in same)])
+    return command_line("train", config.recipe, *flags)
 
 
 def _shown(value: Any) -> str:

@@ -2,36 +2,42 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
+import tyro
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.config import TrainConfig
-from kerasr.core.cli import command_line, import_quietly, parse, run_command, take_recipe, value_of
+from kerasr.config import TrainConfig, write_settings
+from kerasr.core.cli import command_line, import_quietly, parse, read_flags, run_command
 from kerasr.core.console import make_console
-from kerasr.errors import UserError
-from kerasr.recipes import get_recipe, list_recipes, recipe_notes
+from kerasr.core.first_help import ESSENTIAL
+from kerasr.recipes import list_recipes, recipe_notes
+from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people
 
 if TYPE_CHECKING:
     from kerasr.runs.run import Run
 
-EXAMPLES = """
+DESCRIPTION = """
 Train a recogniser, from recordings to a run's folder with weights, scores and a report.
 
-  python -m kerasr.train                                         spoken digits, in a few minutes
-  python -m kerasr.train --data my_words/                        your own words, a sub-folder each
-  python -m kerasr.train digits --model StackedLSTM --seed 1     another architecture
+  python -m kerasr.train                                  spoken digits, in a few minutes
+  python -m kerasr.train --data my_words/                 your own words, a sub-folder each
+  python -m kerasr.train digits --model CRNN --seed 1     a recipe, with changes
   python -m kerasr.train wakeword --data my_words/ --wanted hello    a detector of one word
+  python -m kerasr.train --config mine.yaml               settings from a file, or from a run's config.json
+  python -m kerasr.train --resume runs/2026-11-21-digits-1    go on after a kill
+"""
+
+MORE = """
   python -m kerasr.train --words "lights on,stop" --flite-clips 300    words that nobody has recorded
   python -m kerasr.train wakeword --data my_words/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
   python -m kerasr.train --data my_words/ --init-from commands   few recordings: begin with what a preset or run knows
   python -m kerasr.train --teacher runs/2026-11-21-digits-1 --model Conv1DLSTM
-                                                                 a small network learns from a larger one's run
-  python -m kerasr.train --resume runs/2026-11-21-digits-1       go on after a kill
-
-Recipes:
+                                                          a small network learns from a larger one's run
+  python -m kerasr.train --print-config > mine.yaml       all settings, to change and to give to --config
 """
 
 
@@ -43,13 +49,29 @@ class Resume:
     """The run's folder."""
 
 
+@dataclass(frozen=True)
+class TrainArguments:
+    """A training's settings, and where they come from."""
+
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    """The settings."""
+    config: Annotated[str | None, ESSENTIAL] = None
+    """Settings from this file, YAML or a run's config.json; flags go before it."""
+    print_config: Annotated[bool, ESSENTIAL, tyro.conf.FlagCreatePairsOff] = False
+    """Print all settings as YAML, and train nothing."""
+
+
 def main(argv: list[str]) -> None:
     """Parse the arguments, train, and say what came out."""
-    if any(argument.split("=")[0] == "--resume" for argument in argv):
+    if "resume" in read_flags(argv):
         path = parse(Resume, argv, command="train", description="Go on with a run where its checkpoint stands.").resume
         config = None
     else:
-        path, config = "", parse_config(argv)
+        arguments = parse_arguments(argv)
+        path, config = "", arguments.train
+        if arguments.print_config:
+            print(write_settings(config), end="")
+            return
     import_quietly()
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.training.trainer import resume_run, train_recipe
@@ -60,24 +82,18 @@ def main(argv: list[str]) -> None:
     print_result(console, run)
 
 
-def parse_config(argv: list[str]) -> TrainConfig:
-    """The settings: a recipe's, with what the command line says instead."""
-    recipe, argv = take_recipe(argv)
-    # A model's own options and a recipe's settings for it are known once the model is.
-    default = get_recipe(recipe, value_of("--model", argv))
+def parse_arguments(argv: list[str]) -> TrainArguments:
+    """The settings: a recipe's, with what a file and the command line say instead."""
+    return parse_training(TrainArguments, argv, command="train", describe=partial(describe, more="--help-all" in argv))
+
+
+def describe(recipe: str, *, more: bool) -> str:
+    """What stands above the help: examples, the recipes, and what the one that is chosen says of itself."""
     recipes = "\n".join(f"  {name:11} {line}" for name, line in list_recipes().items())
-    notes = f"{EXAMPLES}{recipes}\n\nThe defaults below are those of the recipe {recipe}: "
-    config = parse(
-        TrainConfig, argv, command="train", default=default, description=notes + inspect.cleandoc(recipe_notes(recipe))
-    )
-    fixed = [argument for argument in argv if argument.startswith(("--model", "--features"))]
-    if config.init_from and fixed:
-        raise UserError(
-            "settings-conflict",
-            f"{fixed[0]} cannot be given with --init-from {config.init_from}: architecture and front-end are that "
-            "run's",
-        )
-    return config
+    text = f"{DESCRIPTION.lstrip()}{MORE if more else ''}\nRecipes:\n{recipes}\n\n"
+    if not more:
+        return f"{text}The defaults below are those of {recipe}. The other settings: --help-all"
+    return f"{text}The defaults below are those of the recipe {recipe}: {inspect.cleandoc(recipe_notes(recipe))}"
 
 
 def print_result(console: Console, run: "Run") -> None:
@@ -95,7 +111,7 @@ def print_result(console: Console, run: "Run") -> None:
     console.print(
         Text.assemble(
             (format_score(metrics), "bold"),
-            f"{rest}; {run.config.keep} epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
+            f"{rest}; {run.config.fit.keep} epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
             f"{run.facts['train_seconds']:.0f} s of training",
         )
     )

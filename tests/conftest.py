@@ -68,7 +68,7 @@ def tone_run(tones, tmp_path_factory) -> Path:
     from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
     from kerasr.training.trainer import train_recipe
 
-    config = TrainConfig(
+    config = TrainConfig().replace(
         data=str(tones),
         out=str(tmp_path_factory.mktemp("runs")),
         model_options={"width": 0.25, "dropout": 0.0},
@@ -85,7 +85,7 @@ def short_config(tones, tmp_path):
     """A training of a few seconds on the tones, to its end."""
     from kerasr.config import FeatureSpec, TrainConfig
 
-    return TrainConfig(
+    return TrainConfig().replace(
         data=str(tones),
         out=str(tmp_path / "runs"),
         model_options={"width": 0.25},
@@ -107,8 +107,7 @@ def untrained(tone_run, tmp_path):
         config = json.loads((folder / "config.json").read_text())
         options = {**facts.options, **{key: NARROW[key] for key in NARROW if key in facts.options}, **options}
         config |= {
-            "model": facts.name,
-            "model_options": options,
+            "model": config["model"] | {"name": facts.name, "options": options},
             "features": {**config["features"], **(features or {})},
         }
         (folder / "config.json").write_text(json.dumps(config))

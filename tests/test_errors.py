@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +89,7 @@ SENTENCES = [
         "features.win_length 300 does not fit into features.n_fft 256: make n_fft at least as long",
     ),
     (
-        lambda folder: replace(TrainConfig(), batch_size=0),
+        lambda folder: TrainConfig().replace(batch_size=0),
         "--batch-size 0: give a whole number of at least 1 and at most 2,147,483,647",
     ),
     (

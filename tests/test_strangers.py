@@ -110,19 +110,20 @@ def test_mutated_json_works_or_is_one_line(original, tones, name, times):
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("group", "change", "code"),
     [
-        ({"model_options": {"width": []}}, "setting-out-of-range"),
-        ({"model_options": {"width": None}}, "setting-out-of-range"),
-        ({"model_options": {"nobody": 1}}, "setting-not-found"),
-        ({"model": "../ResNet18"}, "model-not-found"),
-        ({"epochs": None}, "run-damaged"),
-        ({"wanted": "nobody says this"}, "word-not-found"),
+        ("model", {"options": {"width": []}}, "setting-out-of-range"),
+        ("model", {"options": {"width": None}}, "setting-out-of-range"),
+        ("model", {"options": {"nobody": 1}}, "setting-not-found"),
+        ("model", {"name": "../ResNet18"}, "model-not-found"),
+        ("fit", {"epochs": None}, "run-damaged"),
+        ("task", {"wanted": "nobody says this"}, "word-not-found"),
     ],
 )
-def test_a_training_that_cannot_go_on_is_one_line(folder, change, code):
-    for name, changed in (("config.json", change), ("run.json", {"status": "training"})):
-        (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **changed}))
+def test_a_training_that_cannot_go_on_is_one_line(folder, group, change, code):
+    config, facts = (json.loads((folder / name).read_text()) for name in ("config.json", "run.json"))
+    (folder / "config.json").write_text(json.dumps(config | {group: config[group] | change}))
+    (folder / "run.json").write_text(json.dumps(facts | {"status": "training"}))
     with raises(code):
         resume_run(folder, console=quiet())
 

@@ -1,9 +1,17 @@
 from .augmentation import Augmentation as Augmentation
+from .data import DataConfig as DataConfig
 from .features import FeatureSpec as FeatureSpec
+from .files import read_settings as read_settings
+from .files import write_settings as write_settings
+from .fit import FitConfig as FitConfig
 from .listen import ListenOptions as ListenOptions
+from .logging import LoggingConfig as LoggingConfig
 from .migration import FORMAT as FORMAT
 from .migration import migrate as migrate
+from .model import ModelConfig as ModelConfig
 from .optimizer import OptimizerConfig as OptimizerConfig
+from .runtime import Precision as Precision
+from .runtime import RuntimeConfig as RuntimeConfig
 from .serialization import fault_of_json as fault_of_json
 from .serialization import fault_of_type as fault_of_type
 from .serialization import from_json as from_json
@@ -11,5 +19,8 @@ from .serialization import parse_json as parse_json
 from .serialization import read_json as read_json
 from .serialization import shorten as shorten
 from .serialization import to_json as to_json
-from .train import Precision as Precision
+from .task import TaskConfig as TaskConfig
 from .train import TrainConfig as TrainConfig
+from .train import name_of as name_of
+from .train import path_of as path_of
+from .transfer import TransferConfig as TransferConfig

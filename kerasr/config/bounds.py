@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import numbers
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from kerasr.errors import UserError
@@ -70,12 +70,13 @@ _KINDS = {
 }
 
 
-def check_bounds(config: Any, group: str = "") -> None:
+def check_bounds(config: Any, group: str = "", names: Mapping[str, str] | None = None) -> None:
     """Refuse what a dataclass's types do not allow.
 
     Args:
         config: the dataclass.
         group: what stands before its fields' names on a command line, as `augment.`.
+        names: of fields with another name there.
 
     Raises:
         UserError: a value is of another kind, or beyond its bounds.
@@ -83,8 +84,9 @@ def check_bounds(config: Any, group: str = "") -> None:
     for name, annotation in _types(type(config)).items():
         value = getattr(config, name)
         if (words := _fault(annotation, value)) is not None:
+            flag = (names or {}).get(name, name)
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-            raise UserError("setting-out-of-range", f"--{group}{name.replace('_', '-')} {shown}: give {words}")
+            raise UserError("setting-out-of-range", f"--{group}{flag.replace('_', '-')} {shown}: give {words}")
 
 
 def check_option(name: str, value: Any, default: Any) -> None:

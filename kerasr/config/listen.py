@@ -15,7 +15,7 @@ class ListenOptions:
     smooth_seconds: NotNegative = 0.3
     """Time over which a word's probability is averaged, in seconds."""
     threshold: Share | None = None
-    """Least mean probability of a word that is reported. Where not given, the model's own: `evaluate --stream`
+    """Least mean probability of a word that is reported. Where not given, the model's own: `evaluate stream`
     chooses it; else that of clips, and 0.5 at least."""
     refractory_seconds: NotNegative = 1.0
     """Silence after a report, in seconds: the same sound stays in the window for a while."""

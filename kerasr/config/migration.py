@@ -2,15 +2,40 @@
 
 from typing import Any
 
-# Counted up when a run's files change in a way that another kerasr cannot read.
-FORMAT = 2
+from kerasr.config.train import path_of
+from kerasr.errors import UserError
 
-# Settings that have another name since the format after this one.
-_RENAMED = {1: {"hear_at": "tta_speeds"}}
+# Counted up when a run's files change in a way that another kerasr cannot read.
+FORMAT = 3
 
 
 def migrate(values: dict[str, Any], version: int) -> dict[str, Any]:
-    """The settings of a run of an earlier format under the names that they have now."""
+    """The settings of a run of an earlier format, as this one writes them."""
     for older in range(version, FORMAT):
-        values = {_RENAMED[older].get(name, name): value for name, value in values.items()}
+        values = _MIGRATIONS[older](values)
     return values
+
+
+def _rename(values: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 calls the speeds of test-time augmentation so."""
+    return {"tta_speeds" if name == "hear_at" else name: value for name, value in values.items()}
+
+
+def _group(values: dict[str, Any]) -> dict[str, Any]:
+    """Format 3 has its settings in groups."""
+    groups: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in ("recipe", "features", "augment", "optimizer"):
+            groups[name] = value
+            continue
+        try:
+            group, setting = path_of(name).split(".", 1)
+        except UserError:
+            # The check of the whole says what is wrong with it.
+            groups[name] = value
+        else:
+            groups.setdefault(group, {})[setting] = value
+    return groups
+
+
+_MIGRATIONS = {1: _rename, 2: _group}

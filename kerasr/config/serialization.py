@@ -36,7 +36,7 @@ def from_json(kind: type[T], values: Any) -> T:
             "setting-not-found",
             f"unknown setting {unknown[0]!r} for {kind.__name__}: it comes from another version of kerasr",
         )
-    return kind(**{name: _restore(types[name], value) for name, value in values.items()})
+    return kind(**{name: restore(types[name], value) for name, value in values.items()})
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -117,10 +117,10 @@ def _parse_whole(digits: str) -> int:
     return int(digits)
 
 
-def _restore(annotation: Any, value: Any) -> Any:
+def restore(annotation: Any, value: Any) -> Any:
     """`value` as the type that JSON could not keep: a nested config or a tuple."""
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return from_json(annotation, value)
     if get_origin(annotation) is tuple and isinstance(value, list):
-        return tuple(_restore(get_args(annotation)[0], item) for item in value)
+        return tuple(restore(get_args(annotation)[0], item) for item in value)
     return value

@@ -1,133 +1,160 @@
-"""Settings of a training."""
+"""Settings of a training, in groups, and their names on a command line."""
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 
 from kerasr.config.augmentation import Augmentation
-from kerasr.config.bounds import (
-    Count,
-    NotNegative,
-    Number,
-    Positive,
-    Seed,
-    Share,
-    ShareBelowOne,
-    Speeds,
-    check_bounds,
-)
+from kerasr.config.bounds import check_bounds
+from kerasr.config.data import DataConfig
 from kerasr.config.features import FeatureSpec
+from kerasr.config.fit import FitConfig
+from kerasr.config.logging import LoggingConfig
+from kerasr.config.model import ModelConfig
 from kerasr.config.optimizer import OptimizerConfig
+from kerasr.config.runtime import RuntimeConfig
+from kerasr.config.task import TaskConfig
+from kerasr.config.transfer import TransferConfig
+from kerasr.errors import UserError
 
-Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+# A group whose settings have its name on a command line, `--augment.noise`; those of the others have none.
+PREFIXED = ("features", "augment", "optimizer")
+
+# Settings with another name than their field's.
+_NAMES = {"data.path": "data", "model.name": "model", "model.options": "model_options"}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training, in full: with the recordings, enough to repeat the run."""
+    """One training, in full: with the recordings, enough to repeat the run.
+
+    `config.replace(epochs=3, leave_out="anna")` changes settings by their names on the command line, in whatever group
+    they stand, and notes in `given` that they were asked for.
+    """
 
     recipe: Annotated[str, tyro.conf.Suppress] = "words"
     """The recipe these settings started from."""
-    data: str | None = None
-    """A folder with one sub-folder a word, a CSV or JSONL manifest, or fsdd, speech_commands:12, synthetic:yes,no."""
-    words: str | None = None
-    """What synthetic voices say (extra `voices`): yes,no; by phonemes, stop=[[st'0p]]; in two ways, stop=stop|halt."""
-    language: str = "en"
-    """The language of the synthetic voices, by its code; all its accents speak."""
-    synthetic_voices: Number = 0
-    """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
-    flite_clips: Number = 0
-    """Further training clips of each word by flite (apt install flite): English voices that sound more like people."""
-    split: Literal["auto", "official", "speaker", "file"] = "auto"
-    """How recordings are divided; auto takes the corpus's official split (folders train, val, test are one too), else
-    speakers, else a hash of the path."""
-    leave_out: str | None = None
-    """Test on this speaker alone (or on these, as a,b), and train on the others but for those that validate."""
-    speaker_pattern: str | None = None
-    """Who speaks, where names of files or folders say it in their own way: a regular expression, searched in each path
-    beneath the folder, whose first group is the speaker; '^([^/]+)/' finds anna in anna/yes/1.wav."""
-    validate_on: Literal["speaker", "clips"] = "speaker"
-    """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
-    wanted: str | None = None
-    """Train a detector with one output: is it this word? Every other word is a counter-example."""
-    negatives: str | None = None
-    """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
-    hard_negatives: str | None = None
-    """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
-    max_bad: Number = 10
-    """Unreadable recordings that are listed and skipped; one more stops the run."""
-    cache: bool = False
-    """Keep decoded recordings (or features, where no augmentation needs the sound) in one file while training."""
-    model: str = "ResidualCNN"
-    """The architecture; `python -m kerasr.models` lists them."""
-    model_options: Annotated[dict[str, Any], tyro.conf.arg(name="model")] = field(default_factory=dict)
-    """The architecture's own options."""
+    data: Annotated[DataConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=DataConfig)
+    """Which recordings, and how they are divided."""
+    task: Annotated[TaskConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TaskConfig)
+    """What the network is trained for."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The architecture."""
     features: FeatureSpec = field(default_factory=FeatureSpec)
     """The front-end."""
-    tta_speeds: Speeds = (1.0,)
-    """Test-time augmentation: run each clip at these speeds and average the logits; a voice of another pitch is nearer
-    to those of the training at one of them. Each costs a pass of the network."""
     augment: Augmentation = field(default_factory=Augmentation)
     """Changes made to training clips."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
-    epochs: Count | None = 30
-    """Stretches of training, judged by the validation split after each; None is 30, or more where a few recordings
-    make less than 1,500 steps so."""
-    passes: Count = 1
-    """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
-    batch_size: Count = 64
-    """Clips a step."""
-    label_smoothing: ShareBelowOne = 0.0
-    """Share of each target spread over all words."""
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    """What is minimised; the focal loss weighs a clip by how unsure the network is of it; it smooths no label."""
-    class_weights: bool = False
-    """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
-    sampling: Literal["natural", "balanced"] = "natural"
-    """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
-    balance_groups: str | None = None
-    """Group DRO: train for the group that does worst, by speaker, accent or another column of the manifest."""
-    init_from: str | None = None
-    """Transfer learning: begin with the encoder of this run or preset, its front-end, its architecture and all its
-    weights but the last."""
-    head_share: Share = 0.25
-    """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
-    finetune_rate: Positive = 0.1
-    """With init_from: factor on the learning rate once everything learns."""
-    teacher: str | None = None
-    """Knowledge distillation: learn from what this run or preset says of the same clips, beside the labels."""
-    teacher_weight: Share = 0.5
-    """With a teacher: its share of the loss; the labels have the rest."""
-    temperature: Positive = 2.0
-    """With a teacher: its logits and the network's are divided by this before they are compared."""
-    pseudo_labels: str | None = None
-    """A folder of unlabelled recordings: those that the teacher (or else init_from's run) is sure of join the training.
-    Their speakers are not known: keep test speakers out of it."""
-    pseudo_threshold: Share = 0.95
-    """With pseudo_labels: the least probability that makes a label."""
-    keep: Literal["best", "last"] = "best"
-    """Weights that the run keeps: of the epoch with the best validation score, or of the last epoch."""
-    patience: Count | None = None
-    """Stop after this many epochs without a better validation score; None never does."""
-    precision: Precision = "auto"
-    """Arithmetic of the network; auto is mixed_bfloat16 on a GPU that has it, else float32."""
-    xla: Literal["auto", "on", "off"] = "auto"
-    """Compile the training step with XLA; auto does on a GPU."""
-    seed: Seed = 0
-    """Fixes weights, order and augmentation."""
-    split_seed: Seed = 0
-    """Fixes which speakers or recordings are tested, apart from `seed`: trainings of several seeds have one test, and
-    can be compared. It also draws the voices of a synthetic corpus, and the stream of `evaluate --stream`."""
-    out: str = "runs"
-    """Folder that receives the run's own folder."""
-    checkpoint_seconds: NotNegative = 30.0
-    """Write a checkpoint to resume from this often inside an epoch (and after each epoch)."""
-    tensorboard: bool = False
-    """Write TensorBoard logs into the run."""
-    wandb: bool = False
-    """Log to Weights & Biases."""
+    fit: Annotated[FitConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=FitConfig)
+    """How long, and what is minimised."""
+    transfer: Annotated[TransferConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TransferConfig)
+    """What is taken from earlier runs."""
+    runtime: Annotated[RuntimeConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=RuntimeConfig)
+    """How it is computed."""
+    logging: Annotated[LoggingConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=LoggingConfig)
+    """Where the run goes."""
+    given: Annotated[tuple[str, ...], tyro.conf.Suppress] = field(default=(), compare=False)
+    """The settings that were asked for, and did not come with the recipe: `data.leave_out`."""
 
     def __post_init__(self) -> None:
         check_bounds(self)
+
+    def replace(self, **values: Any) -> "TrainConfig":
+        """The config with settings changed, as a user asks for it: they are noted as given.
+
+        Args:
+            **values: settings by their names on the command line (`leave_out`, `epochs`, `data`, `model`; in a mapping
+                also `optimizer.ema` and the architecture's own, `model.width`), by their place (`data.leave_out`), or
+                whole groups (`features=FeatureSpec(...)`).
+
+        Raises:
+            UserError: there is no such setting, or it cannot have this value.
+        """
+        given = {*self.given}
+        for name, value in values.items():
+            whole = _is_group(name, value)
+            given |= {path for path in _paths() if path.startswith(f"{name}.")} if whole else {path_of(name)}
+        return dataclasses.replace(self.derive(**values), given=tuple(sorted(given)))
+
+    def derive(self, **values: Any) -> "TrainConfig":
+        """The config with settings changed that follow from others, or that a recipe has: not noted as given.
+
+        Args:
+            **values: as `replace` takes them.
+
+        Raises:
+            UserError: there is no such setting, or it cannot have this value.
+        """
+        groups = {name: value for name, value in values.items() if _is_group(name, value)}
+        changed: dict[str, dict[str, Any]] = {}
+        for name in values.keys() - groups.keys():
+            group, setting = path_of(name).split(".", 1)
+            changed.setdefault(group, {})[setting] = values[name]
+        for group, settings in changed.items():
+            groups[group] = _replace_in(groups.get(group, getattr(self, group)), settings)
+        return dataclasses.replace(self, **groups)
+
+    def value_of(self, name: str) -> Any:
+        """A setting's value, by its name on the command line or its place.
+
+        Raises:
+            UserError: there is no such setting.
+        """
+        group, setting = path_of(name).split(".", 1)
+        if setting.startswith("options."):
+            return self.model.options.get(setting.partition(".")[2])
+        return getattr(getattr(self, group), setting)
+
+    def is_given(self, *names: str) -> bool:
+        """Whether any of these settings or groups was asked for, and did not come with the recipe."""
+        return any(path == name or path.startswith(f"{name}.") for path in self.given for name in names)
+
+
+def path_of(name: str) -> str:
+    """Where a setting stands: `data.leave_out` of `leave_out`, `model.options.width` of `model.width`.
+
+    Raises:
+        UserError: there is no such setting.
+    """
+    name = name.replace("-", "_")
+    by_name = {name_of(path): path for path in _paths()}
+    path = by_name.get(name, name)
+    if path in by_name.values() or path.startswith("model.options."):
+        return path
+    if path.startswith("model."):
+        return f"model.options.{path.partition('.')[2]}"
+    raise UserError(
+        "setting-not-found", f"{name}: there is no such setting; python -m kerasr.train --help-all lists them"
+    )
+
+
+def name_of(path: str) -> str:
+    """The name of a setting on the command line, and in `replace`: `leave_out` of `data.leave_out`."""
+    if path.startswith("model.options."):
+        return path.replace("options.", "")
+    group, _, setting = path.partition(".")
+    return _NAMES.get(path, path if group in PREFIXED else setting)
+
+
+def _is_group(name: str, value: Any) -> bool:
+    return name == "recipe" or dataclasses.is_dataclass(value)
+
+
+def _paths() -> Iterator[str]:
+    for group, kind in get_type_hints(TrainConfig).items():
+        if dataclasses.is_dataclass(kind):
+            yield from (f"{group}.{setting.name}" for setting in dataclasses.fields(kind))
+
+
+def _replace_in(group: Any, settings: dict[str, Any]) -> Any:
+    """A group with settings changed, the architecture's own options one by one."""
+    prefix = "options."
+    options = {name.removeprefix(prefix): value for name, value in settings.items() if name.startswith(prefix)}
+    settings = {name: value for name, value in settings.items() if not name.startswith(prefix)}
+    if options:
+        settings["options"] = {**settings.get("options", group.options), **options}
+    return dataclasses.replace(group, **settings)

@@ -41,14 +41,18 @@ def parse(kind: type[T], argv: list[str], *, command: str, description: str | No
     )
 
 
-def value_of(flag: str, argv: list[str]) -> str | None:
-    """What follows a flag, as `--flag value` or `--flag=value`."""
+def read_flags(argv: Sequence[str]) -> dict[str, str]:
+    """The flags of a command line, as `leave_out`, and what follows each; nothing follows a switch.
+
+    For what has to be known before the arguments can be parsed, and for which of them were given at all.
+    """
+    flags = {}
     for number, argument in enumerate(argv):
-        if argument == flag:
-            return argv[number + 1] if number + 1 < len(argv) else None
-        if argument.startswith(f"{flag}="):
-            return argument.split("=", 1)[1]
-    return None
+        if argument.startswith("--"):
+            name, equals, value = argument.removeprefix("--").partition("=")
+            following = argv[number + 1] if number + 1 < len(argv) else ""
+            flags[name.replace("-", "_")] = value if equals else "" if following.startswith("--") else following
+    return flags
 
 
 def command_line(command: str, *arguments: object) -> str:
@@ -59,23 +63,6 @@ def command_line(command: str, *arguments: object) -> str:
 def shell_line(words: Sequence[str]) -> str:
     """Words as this system's shell takes them for those very words."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-
-
-def take_recipe(argv: list[str]) -> tuple[str, list[str]]:
-    """The recipe that a training's arguments begin with, and the others.
-
-    Where they name none, it is that for recordings, for words that nobody has recorded, or else for digits.
-
-    Raises:
-        UserError: the recipe is for a detector, and no word is wanted.
-    """
-    flags = {argument.split("=")[0] for argument in argv}
-    recipe = "words" if "--data" in flags else "voices" if "--words" in flags else "digits"
-    if argv and not argv[0].startswith("-"):
-        recipe, argv = argv[0], argv[1:]
-    if recipe == "wakeword" and not {"--wanted", "-h", "--help"} & flags:
-        raise UserError("setting-missing", "the recipe wakeword trains a detector of one word: name it with --wanted")
-    return recipe, argv
 
 
 def run_command(main: Callable[[list[str]], None]) -> None:

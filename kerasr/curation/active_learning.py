@@ -55,10 +55,10 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     paths = list(walk_recordings(str(Path(folder).absolute())))
     if not paths:
         raise UserError("no-recordings", f"{folder}: holds no recording ({', '.join(audio.SUFFIXES)})")
-    paths, probs, inputs = _predict(run, paths, folder, run.config.max_bad if max_bad is None else max_bad)
+    paths, probs, inputs = _predict(run, paths, folder, run.config.data.max_bad if max_bad is None else max_bad)
     ordered = np.sort(probs, axis=-1)
     margin = ordered[:, -1] - ordered[:, -2]
-    drawn = draw_badge(probs, inputs, NUM_DRAWN, run.config.seed)
+    drawn = draw_badge(probs, inputs, NUM_DRAWN, run.config.runtime.seed)
     by_margin = np.argsort(margin, kind="stable")
     order = np.array([*drawn, *by_margin[~np.isin(by_margin, drawn)]])
     name = Path(folder).absolute().name

@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from kerasr.config import TrainConfig
+from kerasr.config import DataConfig, LoggingConfig, TaskConfig, TrainConfig, TransferConfig
 from kerasr.core import atomic
 from kerasr.core.console import isolate
 from kerasr.core.progress import console as notices
@@ -40,19 +40,6 @@ MANY_SPEAKERS = 20
 EPOCH_SHARE, LEAST_EPOCHS = 1 / 3, 5
 
 MAX_SHOWN = 48
-
-# Settings that a fold goes without: those by which it would know the clips and their labels from an earlier training,
-# and those that make clips which the run's manifest lists already.
-LEFT_OUT = {
-    "init_from": None,
-    "teacher": None,
-    "pseudo_labels": None,
-    "words": None,
-    "synthetic_voices": 0,
-    "flite_clips": 0,
-    "negatives": None,
-    "hard_negatives": None,
-}
 
 
 def find_suspects(run: Run, *, folds: int | None = None, console: Console | None = None) -> Ranking:
@@ -79,7 +66,7 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
             f"{run.path}: lists no training clip, so there is no label to doubt; name a run of your own",
         )
     label_index = run.task.label_index([item.label or "" for item in clips])
-    fold_of, rule = assign_folds(clips, label_index, folds, run.config.seed)
+    fold_of, rule = assign_folds(clips, label_index, folds, run.config.runtime.seed)
     count = int(fold_of.max()) + 1
     folder = run.path / "suspects"
     probs = np.zeros((len(clips), len(run.labels)))
@@ -183,19 +170,27 @@ def _predict_held_out(
 
 
 def _fold_config(run: Run, manifest: Path) -> TrainConfig:
-    """The run's own settings, for fewer epochs on other recordings."""
+    """The run's own settings, for fewer epochs on other recordings.
+
+    What would know the clips and their labels from an earlier training is left out, and so is what makes clips which
+    the run's manifest lists already.
+    """
     config = run.config
-    epochs = config.epochs or len(run.history)
+    epochs = config.fit.epochs or len(run.history)
     return dataclasses.replace(
         config,
-        data=str(manifest),
-        split="official",
-        leave_out=None,
-        epochs=min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS)),
-        out=str(manifest.parent),
-        tensorboard=False,
-        wandb=False,
-        **LEFT_OUT,
+        data=DataConfig(
+            path=str(manifest),
+            split="official",
+            sampling=config.data.sampling,
+            balance_groups=config.data.balance_groups,
+            max_bad=config.data.max_bad,
+            cache=config.data.cache,
+        ),
+        task=TaskConfig(wanted=config.task.wanted),
+        fit=dataclasses.replace(config.fit, epochs=min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS))),
+        transfer=TransferConfig(),
+        logging=LoggingConfig(out=str(manifest.parent)),
     )
 
 

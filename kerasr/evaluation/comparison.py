@@ -53,7 +53,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
     rows, correct = [], []
     for run, name, found in zip(runs, names, probs, strict=True):
         label_index = run.task.label_index([item.label or "" for item in shared])
-        detector = run.config.wanted is not None
+        detector = run.config.task.wanted is not None
         metrics = compute_metrics(found, label_index, run.labels, speakers, detector=detector, seed=seed)
         correct.append(predicted_index(found, detector) == label_index)
         kept = ("accuracy", "accuracy_interval", "interval_method")
@@ -204,7 +204,7 @@ def _cost(run: Run, item: Utterance) -> dict[str, Any]:
     facts = run.facts
     epochs, seconds = facts.get("epochs_run"), facts.get("train_seconds")
     return {
-        "model": run.config.model,
+        "model": run.config.model.name,
         "parameters": run.network.count_params(),
         "macs": facts.get("macs"),
         "seconds_per_epoch": seconds / epochs if epochs and seconds else None,

@@ -90,12 +90,12 @@ def evaluate_run(
     split = split or (None if corpus else "test")
     measured_on = f"{isolate(corpus.name)}{f', {split}' if split else ''}" if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)
-    utterances, probs = _predict(run, utterances, corpus, run.config.max_bad if max_bad is None else max_bad)
+    utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
     label_index = run.task.label_index([item.label or "" for item in utterances])
     metrics = {**_measure(run, utterances, probs, label_index), "measured_on": measured_on}
     if corpus:
         metrics["source"] = corpus.source
-    if corpus is None and run.config.negatives is not None:
+    if corpus is None and run.config.task.negatives is not None:
         metrics["detector"]["negatives"] = measure_false_alarms(run)
     judgements = judge_run(run, utterances, metrics)
     metrics["judgements"] = [dataclasses.asdict(judgement) for judgement in judgements]
@@ -107,8 +107,8 @@ def evaluate_run(
     write_report(
         folder,
         title=f"{isolate(run.path.name)} on {measured_on}",
-        subtitle=f"{run.config.model} trained on {isolate(run.facts['corpus']['name'])}, recipe {run.config.recipe}, "
-        f"measured {datetime.datetime.now():%Y-%m-%d %H:%M} on {len(utterances):,} clips",
+        subtitle=f"{run.config.model.name} trained on {isolate(run.facts['corpus']['name'])}, recipe "
+        f"{run.config.recipe}, measured {datetime.datetime.now():%Y-%m-%d %H:%M} on {len(utterances):,} clips",
         metrics=metrics,
         tiles=_tiles(metrics),
         facts=_facts(run, metrics, corpus, where),
@@ -140,7 +140,7 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
 
 def _check_words(run: Run, utterances: Sequence[Utterance], corpus: Corpus) -> None:
     """Other recordings must be of the words that the run knows; for a detector, some of the wanted word."""
-    wanted = run.config.wanted
+    wanted = run.config.task.wanted
     unlabelled = [item.path for item in utterances if item.label is None]
     if unlabelled:
         raise UserError(
@@ -193,10 +193,10 @@ def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label
         run.labels,
         [item.speaker for item in utterances],
         groups={name: [item.extra.get(name) for item in utterances] for name in _columns(utterances)},
-        detector=run.config.wanted is not None,
-        seed=run.config.seed,
+        detector=run.config.task.wanted is not None,
+        seed=run.config.runtime.seed,
     )
-    if run.config.wanted is None and run.threshold:
+    if run.config.task.wanted is None and run.threshold:
         metrics["rejection"] = count_rejected(probs, label_index, run.threshold)
     return metrics | {
         "run": str(run.path),
@@ -237,7 +237,7 @@ def _notes(
         )
     if negatives := metrics.get("detector", {}).get("negatives"):
         notes.append(
-            f"False alarms were counted on {isolate(str(run.config.negatives))}, the last fifth of each recording: at "
+            f"False alarms were counted on {isolate(str(run.config.task.negatives))}, the last fifth of each: at "
             f"the threshold {THRESHOLD}, {format_alarms(negatives)}."
         )
     missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
@@ -271,7 +271,7 @@ def _notes_of_recordings(run: Run, utterances: Sequence[Utterance], corpus: Corp
         notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
     known = with_hashes(utterances) if corpus else utterances
     if repeated := sum(item in run.known for item in known):
-        before = ", or in that of a run that it comes from" if run.config.init_from or run.config.teacher else ""
+        before = ", or in that of a run that it comes from" if run.config.transfer.runs else ""
         notes.append(
             f"{repeated:,} of these {len(utterances):,} recordings were in the run's own training or validation"
             f"{before}."
@@ -309,13 +309,13 @@ def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
 def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict[str, Any]) -> dict[str, str]:
     """Name and value of what is worth knowing about the run, for the page's table."""
     config, facts, spec = run.config, run.facts, run.config.features
-    trained = facts["corpus"]
+    trained, wanted = facts["corpus"], config.task.wanted
     machine = where["machine"]
     length = "any length" if spec.clip_seconds is None else f"{spec.clip_seconds:g} s"
     rows = {
         "recipe": config.recipe,
-        "model": f"{config.model}{_options(config.model_options)}",
-        "task": f"detect {isolate(repr(config.wanted))}" if config.wanted else f"tell {len(run.labels)} words apart",
+        "model": f"{config.model.name}{_options(config.model.options)}",
+        "task": f"detect {isolate(repr(wanted))}" if wanted else f"tell {len(run.labels)} words apart",
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to answer (median of {ROUNDS}, "
@@ -327,7 +327,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         ),
         "split": run.split_rule,
         "measured on": f"{isolate(corpus.name)}, {isolate(corpus.source)}" if corpus else metrics["measured_on"],
-        "seed": f"{config.seed}",
+        "seed": f"{config.runtime.seed}",
         "training": _training(run),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
         "versions": ", ".join(f"{name} {version}" for name, version in where["versions"].items()),
@@ -341,7 +341,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
 def _training(run: Run) -> str:
     """How long, on what, with what arithmetic."""
     facts = run.facts
-    parts = [f"{run.facts.get('epochs_run', len(run.history))} epochs, batch {run.config.batch_size}"]
+    parts = [f"{run.facts.get('epochs_run', len(run.history))} epochs, batch {run.config.fit.batch_size}"]
     if "train_seconds" in facts:
         parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
     if "precision" in facts:
@@ -353,7 +353,7 @@ def _training(run: Run) -> str:
 
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
     """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
-    detector = run.config.wanted is not None
+    detector = run.config.task.wanted is not None
     predicted = predicted_index(probs, detector)
     confidence = probs[np.arange(len(probs)), predicted]
     wrong = np.flatnonzero(predicted != label_index)

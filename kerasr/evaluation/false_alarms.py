@@ -53,10 +53,10 @@ class Segment:
 
 def check_negatives(config: TrainConfig) -> None:
     """Raise where the settings ask a word model, or one of clips of any length, for what only a detector has."""
-    if config.negatives is None and config.hard_negatives is None:
+    if config.task.negatives is None and config.task.hard_negatives is None:
         return
-    flag = "--negatives" if config.negatives is not None else "--hard-negatives"
-    if config.wanted is None:
+    flag = "--negatives" if config.task.negatives is not None else "--hard-negatives"
+    if config.task.wanted is None:
         raise UserError("setting-missing", f"{flag} is for a detector: name its word with --wanted")
     if config.features.clip_seconds is None:
         raise UserError("clip-length-missing", f"{flag} needs clips of one length: give --features.clip-seconds")
@@ -77,17 +77,17 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
         UserError: there is no such run or folder, the run does not know the word, or a recording cannot be read.
     """
     check_negatives(config)
-    if config.negatives is None and config.hard_negatives is None:
+    if config.task.negatives is None and config.task.hard_negatives is None:
         return corpus, (), {}
-    others = [item for item in corpus.utterances if item.split == "train" and item.label != config.wanted]
-    segments = list_segments(config.negatives, config.features, trained=True) if config.negatives else []
+    others = [item for item in corpus.utterances if item.split == "train" and item.label != config.task.wanted]
+    segments = list_segments(config.task.negatives, config.features, trained=True) if config.task.negatives else []
     # As many easy ones as there are other counter-examples, from everywhere in the recordings.
     step = max(1, math.ceil(len(segments) / max(len(others), 1)))
     chosen: dict[Segment, float | None] = dict.fromkeys(segments[::step])
     hard: dict[str, float] = {}
-    if config.hard_negatives is not None:
-        run = load_run(config.hard_negatives)
-        column = _column(run, str(config.wanted))
+    if config.task.hard_negatives is not None:
+        run = load_run(config.task.hard_negatives)
+        column = _column(run, str(config.task.wanted))
         scores = run.predict_files([item.path for item in others])[:, column]
         hard = {item.path: float(score) for item, score in zip(others, scores, strict=True) if score >= THRESHOLD}
         candidates = [*segments, *_segments(corpus.noise, config.features, 0.0, 1.0)]
@@ -98,7 +98,7 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
         "clips_hard": len(hard),
         "segments": len(cut),
         "stretches_hard": sum(HARD in item.extra for item in cut),
-        "hard_found_by": config.hard_negatives,
+        "hard_found_by": config.task.hard_negatives,
         "hard_repeats": HARD_REPEATS,
     }
     marked = (
@@ -123,8 +123,8 @@ def measure_false_alarms(run: Run) -> dict[str, Any]:
         UserError: the folder is gone or has no recording, or one cannot be read.
     """
     spec = run.config.features
-    segments = list_segments(str(run.config.negatives), spec, trained=False)
-    scores = score_segments(run, segments, _column(run, str(run.config.wanted)))
+    segments = list_segments(str(run.config.task.negatives), spec, trained=False)
+    scores = score_segments(run, segments, _column(run, str(run.config.task.wanted)))
     per_recording = Counter(segment.path for segment in segments)
     # Stretches overlap by half: together they cover half a clip more than half their length.
     seconds = sum((count + 1) / 2 * float(spec.clip_seconds or 0) for count in per_recording.values())

@@ -47,10 +47,10 @@ def judge_run(run: Run, utterances: Sequence[Utterance], metrics: Mapping[str, A
     stream = run.facts.get("stream") or {}
     judges = (
         judge_scores(metrics),
-        judge_validation(run.history, run.config.keep, len(run.utterances("validation"))),
+        judge_validation(run.history, run.config.fit.keep, len(run.utterances("validation"))),
         judge_test(metrics),
         _judge_clips(run, utterances),
-        # What `kerasr.evaluate --stream` has found.
+        # What `kerasr.evaluate stream` has found.
         [Judgement(item["code"], item["text"]) for item in stream.get("judgements", ())],
     )
     return [judgement for found in judges for judgement in found]

@@ -26,7 +26,7 @@ def choose_rejection(run: Run) -> dict[str, Any] | None:
     Raises:
         UserError: a validation clip cannot be read any more, or the run has no model.
     """
-    if run.config.wanted is not None:
+    if run.config.task.wanted is not None:
         return None
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])

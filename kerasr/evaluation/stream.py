@@ -261,7 +261,7 @@ def _listen(
         snr_db=snr_db,
         speakers=[item.speaker for item in items],
         noise=recorded,
-        seed=run.config.split_seed,
+        seed=run.config.data.split_seed,
     )
     listener, size = Listener(stream_model, options), round(CHUNK_SECONDS * stream_model.sample_rate)
     chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]

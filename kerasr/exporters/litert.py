@@ -68,7 +68,7 @@ def export_litert(
     if quantize == "int8" and any(isinstance(layer, MaskedRNN) for layer in run.network.layers):
         raise UserError(
             "export-unsupported",
-            f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model}: use dynamic",
+            f"{run.path}: int8 cannot be calibrated through the loop of {run.config.model.name}: use dynamic",
         )
     if stream and quantize == "int8":
         raise UserError(
@@ -120,9 +120,9 @@ def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> by
         made.add_dynamic_config(regex=scope, operation_name=every, num_bits=8)
     else:
         made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
-        if run.config.model in IN_FLOAT:
+        if run.config.model.name in IN_FLOAT:
             without = algorithm_manager.AlgorithmName.NO_QUANTIZE
-            made.update_quantization_recipe(IN_FLOAT[run.config.model], every, algorithm_key=without)
+            made.update_quantization_recipe(IN_FLOAT[run.config.model.name], every, algorithm_key=without)
         ranges = _ranges(content, made.get_quantization_recipe(), _calibration_clips(run))
     return bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
 

@@ -26,7 +26,7 @@ def commands(model: str | None = None) -> TrainConfig:
     not at hand, so neither that nor the 35 words is measured.
     """
     name = model or "ResNet8"
-    return TrainConfig(
+    return TrainConfig().derive(
         recipe="commands",
         data="speech_commands:12",
         model=name,

@@ -33,7 +33,7 @@ def digits(model: str | None = None) -> TrainConfig:
     `python benchmarks/accuracy.py` measures it on the 300 test clips, whose speakers are all in the training.
     """
     name = model or "ResidualCNN"
-    config = TrainConfig(
+    config = TrainConfig().derive(
         recipe="digits",
         data="fsdd",
         split="auto",
@@ -46,4 +46,4 @@ def digits(model: str | None = None) -> TrainConfig:
         batch_size=32,
         label_smoothing=0.05,
     )
-    return replace(config, **BY_MODEL.get(name, {}))
+    return config.derive(**BY_MODEL.get(name, {}))

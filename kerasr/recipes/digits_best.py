@@ -1,7 +1,5 @@
 """Spoken digits for unseen speakers: other pitches, levels and microphones, and time to learn."""
 
-from dataclasses import replace
-
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.recipes.digits import digits
 from kerasr.recipes.optimizer import MUON
@@ -33,8 +31,7 @@ def digits_best(model: str | None = None) -> TrainConfig:
     and with `--choose` whether the five others would choose it for each; `python benchmarks/accuracy.py --recipe
     digits-best --models ResNet8` on FSDD's official test, by speakers of the training.
     """
-    return replace(
-        digits(model or "ResNet8"),
+    return digits(model or "ResNet8").derive(
         recipe="digits-best",
         validate_on="clips",
         tta_speeds=(0.8, 1.0, 1.25),

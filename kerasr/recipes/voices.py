@@ -35,7 +35,7 @@ def voices(model: str | None = None) -> TrainConfig:
     `python benchmarks/voices.py --parts all and-flite --epochs 30` measures it on people's recordings.
     """
     name = model or "ResNet8"
-    return TrainConfig(
+    return TrainConfig().derive(
         recipe="voices",
         synthetic_voices=400,
         model=name,
@@ -53,9 +53,9 @@ def voices(model: str | None = None) -> TrainConfig:
 
 def expect_of_people(config: TrainConfig) -> str:
     """What a model trained on synthetic voices only does with real ones, and what helps, in a few sentences."""
-    accuracy = REAL_ACCURACY_WITH_FLITE if config.flite_clips else REAL_ACCURACY
+    accuracy = REAL_ACCURACY_WITH_FLITE if config.data.flite_clips else REAL_ACCURACY
     advice = f"--flite-clips {FLITE_CLIPS} made it {REAL_ACCURACY_WITH_FLITE:.0%} (the program flite, English); "
-    if config.flite_clips or not is_english(config.language):
+    if config.data.flite_clips or not is_english(config.data.language):
         advice = ""
     return (
         "These voices are synthetic. How people fare: a model of the ten English digits that was trained this way got "

@@ -22,7 +22,7 @@ def wakeword(model: str | None = None) -> TrainConfig:
     has those of one that was trained with both.
     """
     name = model or "ResNet8"
-    return TrainConfig(
+    return TrainConfig().derive(
         recipe="wakeword",
         model=name,
         model_options=dict(model_facts(name).options),

@@ -24,7 +24,7 @@ def words(model: str | None = None) -> TrainConfig:
     speakers. Small folders are passed over until 1,500 steps are made; rare words are drawn as often as frequent ones.
     """
     name = model or "ResidualCNN"
-    return TrainConfig(
+    return TrainConfig().derive(
         recipe="words",
         model=name,
         model_options=dict(model_facts(name).options),

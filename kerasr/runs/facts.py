@@ -51,7 +51,7 @@ class Remark(TypedDict):
 
 
 class StreamChoice(TypedDict):
-    """What `kerasr.evaluate --stream` has chosen: the least mean probability of a word that is reported."""
+    """What `kerasr.evaluate stream` has chosen: the least mean probability of a word that is reported."""
 
     threshold: float
     judgements: NotRequired[list[Remark]]

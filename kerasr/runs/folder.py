@@ -28,9 +28,9 @@ def new_run(
         learnt_from: the `content_hash` of each recording that earlier runs have handed on.
 
     Raises:
-        OSError: `config.out` cannot be written.
+        OSError: `config.logging.out` cannot be written.
     """
-    out = Path(config.out)
+    out = Path(config.logging.out)
     now = datetime.datetime.now().astimezone()
     facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
     with atomic.staging_folder(out) as made:

@@ -27,12 +27,18 @@ def describe_run(path: Path) -> dict[str, Any]:
         "resume": command_line("train", "--resume", path) if status == "interrupted" else None,
         "started": _field(facts, "started", str) or "",
         "recipe": _field(config, "recipe", str),
-        "model": _field(config, "model", str),
+        "model": _model(config),
         "accuracy": _field(metrics, "accuracy", float),
         "score": _score(metrics),
         "bytes": sum(file.st_size for file in files),
         "changed": max((file.st_mtime for file in files), default=0.0),
     }
+
+
+def _model(config: dict[str, Any]) -> str | None:
+    """The architecture: of a format before the third, a setting of its own."""
+    group = _field(config, "model", dict)
+    return _field(config, "model", str) if group is None else _field(group, "name", str)
 
 
 def _score(metrics: dict[str, Any]) -> str | None:

@@ -47,11 +47,11 @@ class Run:
         self.path = path
         self.config = config
         self.facts = facts
-        self.task: Task = task_for(tuple(facts["corpus"]["labels"]), config.wanted)
+        self.task: Task = task_for(tuple(facts["corpus"]["labels"]), config.task.wanted)
         self.labels = self.task.labels
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, model={self.config.model!r}, labels={list(self.labels)})"
+        return f"Run({str(self.path)!r}, model={self.config.model.name!r}, labels={list(self.labels)})"
 
     @property
     def split_rule(self) -> str:
@@ -89,7 +89,7 @@ class Run:
         # Named by their speeds: names that Keras makes up depend on what was built before.
         return [
             Features(spec, **statistics, speed=speed, name="features" if speed == 1 else f"features_at_{speed:g}")
-            for speed in self.config.tta_speeds
+            for speed in self.config.model.tta_speeds
         ]
 
     @property
@@ -169,7 +169,7 @@ class Run:
     def known_before(self) -> KnownRecordings:
         """The recordings that the runs which it comes from have learnt from; of a preset, its own too."""
         found = KnownRecordings(hashes=self._listed.read_text("utf-8").split() if self._listed.exists() else ())
-        for parent in () if self.is_preset else filter(None, (self.config.init_from, self.config.teacher)):
+        for parent in () if self.is_preset else self.config.transfer.runs:
             # What is gone has handed its hashes on; what is of an earlier version has none, but paths.
             with contextlib.suppress(UserError):
                 found |= load_run(parent).known
@@ -178,7 +178,7 @@ class Run:
     @property
     def tells_all_known(self) -> bool:
         """Whether `known` holds all there is to know: a preset of an earlier version, and its heirs, tell little."""
-        return self._listed.exists() or not (self.is_preset or self.config.init_from or self.config.teacher)
+        return self._listed.exists() or not (self.is_preset or self.config.transfer.runs)
 
     @property
     def known_speakers(self) -> set[str]:
@@ -210,7 +210,7 @@ class Run:
 
     @property
     def stream_threshold(self) -> float:
-        """Least mean probability of a word in a stream: as `kerasr.evaluate --stream` chose it.
+        """Least mean probability of a word in a stream: as `kerasr.evaluate stream` chose it.
 
         Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
         """

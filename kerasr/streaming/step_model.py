@@ -31,15 +31,15 @@ STEP_SECONDS = 0.1
 
 def why_not_streaming(run: Run) -> str | None:
     """Why a run cannot carry its state from piece to piece, in a clause; None where it can."""
-    spec, name = run.config.features, run.config.model
+    spec, name = run.config.features, run.config.model.name
     needed = model_facts(name).stream_options
     if needed is None:
         return f"{name} reads a whole clip at once"
-    lacking = [key for key, value in needed.items() if run.config.model_options.get(key) != value]
+    lacking = [key for key, value in needed.items() if run.config.model.options.get(key) != value]
     if lacking:
         flags = " ".join(f"--model.{'' if needed[key] else 'no-'}{key}" for key in lacking)
         return f"{name} carries its state only when trained with {flags}"
-    if run.config.tta_speeds != (1.0,):
+    if run.config.model.tta_speeds != (1.0,):
         return "it runs each clip at several speeds (train with --tta-speeds 1)"
     if spec.center or spec.num_deltas:
         return "its features look ahead (train without --features.center and --features.num-deltas)"

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from kerasr.config import TrainConfig
+from kerasr.config import DataConfig, TrainConfig
 from kerasr.config.bounds import check_option
 from kerasr.core import progress
 from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
@@ -54,19 +54,21 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         UserError: the recordings or the settings have a fault that the message explains.
     """
     config = inherit(config)
-    _check_voices(config)
+    _check_voices(config.data)
     config, corpus = _load(config, console)
     config = _fit_clip(config, corpus)
-    corpus, split_rule = split_corpus(corpus, config.split, config.leave_out, config.split_seed, config.validate_on)
-    task = task_for(corpus.labels, config.wanted)
+    corpus, split_rule = split_corpus(
+        corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
+    )
+    task = task_for(corpus.labels, config.task.wanted)
     check_model(config, task)
     check_negatives(config)
-    if config.balance_groups:
-        find_groups([item for item in corpus.utterances if item.split == "train"], config.balance_groups)
+    if config.data.balance_groups:
+        find_groups([item for item in corpus.utterances if item.split == "train"], config.data.balance_groups)
     inherited = inherited_features(config, task)
     voices = _speak(config, corpus)
     corpus = add_pseudo_labels(corpus, config, task)
-    corpus, measured = measure_front_end(corpus, config.features, config.max_bad)
+    corpus, measured = measure_front_end(corpus, config.features, config.data.max_bad)
     features = inherited or measured
     corpus, segments, negatives = add_negatives(config, corpus)
     contents = content_hashes(corpus.utterances)
@@ -90,7 +92,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         facts["voices"] = {
             **_corpus_facts(voices, voice_contents),
             "clips": len(voices.utterances),
-            "language": config.language,
+            "language": config.data.language,
         }
     if negatives:
         facts["negatives"] = negatives
@@ -99,38 +101,38 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
 
 def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
     """The recordings; spoken digits made here where FSDD cannot be had."""
-    known = get_recipe(config.recipe).data
     try:
         return config, load_corpus(
             _data_of(config),
-            default=known,
-            max_bad=config.max_bad,
-            speaker_pattern=config.speaker_pattern,
-            seed=config.split_seed,
-            language=config.language,
-            clips_per_word=config.synthetic_voices or CLIPS_PER_WORD,
+            default=get_recipe(config.recipe).data.path,
+            max_bad=config.data.max_bad,
+            speaker_pattern=config.data.speaker_pattern,
+            seed=config.data.split_seed,
+            language=config.data.language,
+            clips_per_word=config.data.synthetic_voices or CLIPS_PER_WORD,
         )
     except UserError as error:
-        if error.code != "corpus-unavailable" or config.data != known or config.recipe != "digits":
+        if error.code != "corpus-unavailable" or config.recipe != "digits" or config.is_given("data.path"):
             raise
         console.print(Text(f"{error}: training on digits spoken by espeak-ng instead", "yellow"), soft_wrap=True)
-        config = replace(config, data=DIGITS)
-        return config, load_corpus(DIGITS, max_bad=config.max_bad, seed=config.split_seed)
+        config = config.derive(data=DIGITS)
+        return config, load_corpus(DIGITS, max_bad=config.data.max_bad, seed=config.data.split_seed)
 
 
 def _data_of(config: TrainConfig) -> str | None:
     """What to train on: words alone are a synthetic corpus."""
-    return f"{PREFIX}{config.words}" if config.data is None and config.words is not None else config.data
+    data = config.data
+    return f"{PREFIX}{data.words}" if data.path is None and data.words is not None else data.path
 
 
-def _check_voices(config: TrainConfig) -> None:
+def _check_voices(data: DataConfig) -> None:
     """Say what the synthetic voices cannot do before any of them speaks."""
-    if config.flite_clips:
-        check_flite(config.language, config.flite_clips)
-    if config.words is not None and config.data is not None and not (config.synthetic_voices or config.flite_clips):
+    if data.flite_clips:
+        check_flite(data.language, data.flite_clips)
+    if data.words is not None and data.path is not None and not (data.synthetic_voices or data.flite_clips):
         raise UserError(
             "setting-missing",
-            f"--words {config.words}: beside recordings ({config.data}) it is what synthetic voices say: add "
+            f"--words {data.words}: beside recordings ({data.path}) it is what synthetic voices say: add "
             "--synthetic-voices 100, or train words alone with the recipe voices",
         )
 
@@ -138,14 +140,16 @@ def _check_voices(config: TrainConfig) -> None:
 def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
     """The config with clips as long as the longest phrase, in tenths of a second, where voices were given phrases.
 
-    Where an earlier run gives the front-end, that stays as it is.
+    Where an earlier run gives the front-end, or the user that length, it stays as it is.
     """
     spec, data = config.features, _data_of(config) or ""
     # (Digits are short, and their recipe's second is enough.)
-    if not data.startswith(PREFIX) or data == DIGITS or spec.clip_seconds is None or config.init_from:
+    if not data.startswith(PREFIX) or data == DIGITS or spec.clip_seconds is None:
+        return config
+    if config.transfer.init_from or config.is_given("features.clip_seconds"):
         return config
     longest = math.ceil(10 * max(item.duration or 0 for item in corpus.utterances)) / 10
-    return replace(config, features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
+    return config.derive(features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
 
 
 def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
@@ -155,42 +159,43 @@ def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
     """
     data = _data_of(config) or ""
     is_spoken = data.startswith(PREFIX)
-    espeak_clips = 0 if is_spoken else config.synthetic_voices
-    if not espeak_clips and not config.flite_clips:
+    espeak_clips = 0 if is_spoken else config.data.synthetic_voices
+    if not espeak_clips and not config.data.flite_clips:
         return None
     return speak_training_clips(
         corpus,
-        data if is_spoken else config.words,
-        language=config.language,
+        data if is_spoken else config.data.words,
+        language=config.data.language,
         espeak_clips=espeak_clips,
-        flite_clips=config.flite_clips,
-        seed=config.seed,
+        flite_clips=config.data.flite_clips,
+        seed=config.runtime.seed,
     )
 
 
 def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
     """The config with a number of epochs, and of passes in each."""
-    if config.epochs is not None:
+    if config.fit.epochs is not None:
         return config
-    steps = max(num_clips // config.batch_size, 1)
-    passes = max(STEPS_AN_EPOCH // steps, config.passes)
-    return replace(config, epochs=max(EPOCHS, -(-LEAST_STEPS // (passes * steps))), passes=passes)
+    steps = max(num_clips // config.fit.batch_size, 1)
+    passes = max(STEPS_AN_EPOCH // steps, config.fit.passes)
+    return config.derive(epochs=max(EPOCHS, -(-LEAST_STEPS // (passes * steps))), passes=passes)
 
 
 def check_model(config: TrainConfig, task: Task) -> None:
     """Raise where an architecture is not for a task, has no such options, or cannot take such features."""
-    facts = model_facts(config.model)
+    facts = model_facts(config.model.name)
     if task.name not in facts.tasks:
         raise UserError(
-            "task-unsupported", f"--model {config.model} cannot {task.name}; it is for: {', '.join(facts.tasks)}"
+            "task-unsupported", f"--model {config.model.name} cannot {task.name}; it is for: {', '.join(facts.tasks)}"
         )
-    unknown = sorted(set(config.model_options) - set(facts.options))
+    unknown = sorted(set(config.model.options) - set(facts.options))
     if unknown:
         raise UserError(
             "setting-not-found",
-            f"--model.{unknown[0]}: {config.model} has no such option; it has {', '.join(facts.options) or 'none'}",
+            f"--model.{unknown[0]}: {config.model.name} has no such option; it has "
+            f"{', '.join(facts.options) or 'none'}",
         )
-    for name, value in config.model_options.items():
+    for name, value in config.model.options.items():
         check_option(name, value, facts.options[name])
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(

@@ -32,11 +32,11 @@ def decide_runtime(config: TrainConfig) -> Runtime:
     device = device_name()
     on_gpu = device != "CPU"
     quickest = "mixed_bfloat16" if on_gpu and _has_bfloat16() else "float32"
-    precision = quickest if config.precision == "auto" else config.precision
-    xla = on_gpu if config.xla == "auto" else config.xla == "on"
+    precision = quickest if config.runtime.precision == "auto" else config.runtime.precision
+    xla = on_gpu if config.runtime.xla == "auto" else config.runtime.xla == "on"
     backend = keras.backend.backend()
     xla = xla or backend == "jax"
-    policy = {**model_facts(config.model).options, **config.model_options}.get("kernel")
+    policy = {**model_facts(config.model.name).options, **config.model.options}.get("kernel")
     return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
 
 

@@ -7,13 +7,11 @@ study in `journal.log` and a run for each trial, so that a search that was kille
 Where one machine is not enough, `run_trial` is what a cluster's scheduler needs. With Ray Tune
 (`pip install "ray[tune]"`), and recordings and a folder that all machines see under the same names from the root on:
 
-    from dataclasses import replace
-
     import kerasr
     from kerasr.training.search import run_trial
     from ray import tune
 
-    config = replace(kerasr.get_recipe("words"), data="/shared/my_words")
+    config = kerasr.get_recipe("words").replace(data="/shared/my_words")
     tuner = tune.Tuner(
         lambda values: run_trial(config, values, f"/shared/search/{tune.get_context().get_trial_id()}"),
         param_space={"optimizer.learning_rate": tune.loguniform(1e-4, 1e-2)},
@@ -28,13 +26,13 @@ import json
 import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from kerasr.config import TrainConfig, to_json
+from kerasr.config import TrainConfig, path_of, to_json
 from kerasr.config.bounds import check_option
 from kerasr.core import atomic
 from kerasr.core.console import make_console
@@ -54,6 +52,16 @@ LOG_RATIO = 10
 
 # Trials that are never given up, and drawn at random: there is nothing to compare them with.
 STARTUP_TRIALS = 5
+
+# What stands before an architecture's own options in the place of a setting.
+OPTIONS = "model.options."
+
+# Settings that no search changes, and why.
+UNSEARCHED = {
+    "model.name": "each architecture has settings of its own; name one with --model",
+    "model.options": "name one of them, as model.width",
+    "logging.out": "a search has a folder for each trial",
+}
 
 # Optuna's names for how a trial ends that has done its work.
 ENDED = ("COMPLETE", "PRUNED")
@@ -124,61 +132,35 @@ def with_values(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 
 def _with_value(config: TrainConfig, name: str, value: Any) -> TrainConfig:
-    first, _, rest = name.replace("-", "_").partition(".")
-    if first == "model" and not rest:
-        raise UserError(
-            "search-space-invalid", f"--space {name}: each architecture has settings of its own; name one with --model"
-        )
-    if first == "model":
-        options = model_facts(config.model).options
-        if rest not in options:
+    try:
+        path = path_of(name)
+    except UserError as error:
+        raise UserError("search-space-invalid", f"--space {error}") from None
+    if path in UNSEARCHED:
+        raise UserError("search-space-invalid", f"--space {name}: {UNSEARCHED[path]}")
+    if path.startswith(OPTIONS):
+        option, options = path.removeprefix(OPTIONS), model_facts(config.model.name).options
+        if option not in options:
             known = ", ".join(options) or "none"
             raise UserError(
-                "search-space-invalid", f"--space {name}: {config.model} has no such option; it has {known}"
+                "search-space-invalid", f"--space {name}: {config.model.name} has no such option; it has {known}"
             )
-        check_option(rest, value, options[rest])
-        return replace(config, model_options={**config.model_options, rest: value})
-    fields = _settings(config) - {"model_options", "recipe", "out"}
-    if first not in fields:
+        check_option(option, value, options[option])
+    elif isinstance(config.value_of(path), tuple):
         raise UserError(
-            "search-space-invalid",
-            f"--space {name}: there is no such setting; python -m kerasr.train --help lists them",
+            "search-space-invalid", f"--space {name}: is a group of values, and one value is searched at a time"
         )
-    inner = getattr(config, first)
-    if not rest:
-        _check_single(name, inner)
-        return replace(config, **{first: value})
-    if rest not in _settings(inner):
-        raise UserError(
-            "search-space-invalid",
-            f"--space {name}: {first} has no setting {rest}; python -m kerasr.train --help lists them",
-        )
-    _check_single(name, getattr(inner, rest))
-    return replace(config, **{first: replace(inner, **{rest: value})})
-
-
-def _settings(group: Any) -> set[str]:
-    """Names of the settings in a group; none in what is no group."""
-    return {field.name for field in dataclasses.fields(group)} if dataclasses.is_dataclass(group) else set()
+    return config.derive(**{path: value})
 
 
 def _as_setting(config: TrainConfig, name: str, choices: Span | tuple[Any, ...]) -> Span | tuple[Any, ...]:
     """The choices; a range of a share or a rate is not of whole numbers, however it was written."""
-    first, _, rest = name.replace("-", "_").partition(".")
-    if first == "model":
-        before = model_facts(config.model).options[rest]
-    else:
-        before = getattr(getattr(config, first), rest) if rest else getattr(config, first)
+    path = path_of(name)
+    options = model_facts(config.model.name).options
+    before = options[path.removeprefix(OPTIONS)] if path.startswith(OPTIONS) else config.value_of(path)
     if isinstance(choices, Span) and isinstance(before, float):
         return Span(float(choices.low), float(choices.high))
     return choices
-
-
-def _check_single(name: str, before: Any) -> None:
-    if isinstance(before, tuple) or dataclasses.is_dataclass(before):
-        raise UserError(
-            "search-space-invalid", f"--space {name}: is a group of values, and one value is searched at a time"
-        )
 
 
 def run_trial(
@@ -206,7 +188,7 @@ def run_trial(
         if run.facts["status"] != "done":
             run = resume_run(run.path, console=console, callbacks=callbacks)
     else:
-        trial = replace(with_values(config, values), out=folder)
+        trial = with_values(config, values).derive(out=folder)
         run = train_recipe(trial, console=console, callbacks=callbacks)
     return _score(run)
 
@@ -229,7 +211,7 @@ class Search:
     """
 
     def __init__(self, config: TrainConfig, space: Space, folder: Path):
-        self.config, self.folder = replace(config, out=""), folder
+        self.config, self.folder = config.derive(out=""), folder
         for name, choices in space.items():
             for value in (choices.low, choices.high) if isinstance(choices, Span) else choices:
                 with_values(config, {name: value})
@@ -306,7 +288,7 @@ class Search:
             if set(trial.params) == set(self.space) and "folder" in trial.user_attrs:
                 study.enqueue_trial(trial.params, user_attrs={"folder": trial.user_attrs["folder"]})
         # A sampler that began anew with the same seed would propose the first trials again.
-        seed = self.config.seed + len(study.trials)
+        seed = self.config.runtime.seed + len(study.trials)
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=3)
         return study

@@ -39,8 +39,9 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
         + ", ".join(_size(run, name) for name in SPLITS),
         "split": run.split_rule,
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
-        "model": f"{config.model}, {network.count_params():,} parameters{macs}",
-        "training": f"{config.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, seed {config.seed}",
+        "model": f"{config.model.name}, {network.count_params():,} parameters{macs}",
+        "training": f"{config.fit.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, "
+        f"seed {config.runtime.seed}",
         "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
         + kernel,
         "run": str(run.path),
@@ -69,11 +70,12 @@ def _origins(run: Run) -> dict[str, str]:
             f"drawn {negatives['hard_repeats']} times an epoch"
         )
     for name in ("init_from", "teacher"):
-        if path := getattr(config, name):
+        if path := getattr(config.transfer, name):
             rows[name.replace("_", " ")] = path
-    if config.pseudo_labels:
+    if config.transfer.pseudo_labels:
         labelled = sum(item.extra.get(SOURCE) == PSEUDO for item in run.utterances("train"))
-        rows["labelled"] = f"{labelled} recordings of {config.pseudo_labels}, at {config.pseudo_threshold:g} or surer"
+        where, least = config.transfer.pseudo_labels, config.transfer.pseudo_threshold
+        rows["labelled"] = f"{labelled} recordings of {where}, at {least:g} or surer"
     return rows
 
 
@@ -88,7 +90,7 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
         )
     if (noise := run.facts["corpus"]["noise"]) and run.config.augment.noise:
         rows["noise"] = f"{len(noise)} recordings, the first {noise_seconds(len(noise)):.3g} s of each"
-    if run.config.cache:
+    if run.config.data.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
     longer = sum((item.duration or 0) > (spec.clip_seconds or np.inf) for item in run.utterances("train"))
     if longer:

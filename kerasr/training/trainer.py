@@ -91,7 +91,7 @@ def resume_run(
     with _stopping_well(run) as interruption, hold_run(run.path):
         # (It may have ended meanwhile: then there is nothing left to train.)
         run = load_run(run.path)
-        if run.config.epochs is None:
+        if run.config.fit.epochs is None:
             raise UserError(
                 "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train anew"
             )
@@ -132,19 +132,21 @@ def _train(
 ) -> Run:
     """Fit a run's network from its beginning or its checkpoint, keeping the best weights."""
     config, task = run.config, run.task
-    epochs = config.epochs
+    epochs = config.fit.epochs
     assert epochs is not None  # `prepare_run` decides them, and `resume_run` looks for them.
     runtime = decide_runtime(config)
-    keras.utils.set_random_seed(config.seed)
+    keras.utils.set_random_seed(config.runtime.seed)
     with under_precision(runtime.precision):
-        network = builder(config.model)(config.features.shape, task.num_outputs, **_builder_options(config, runtime))
+        network = builder(config.model.name)(
+            config.features.shape, task.num_outputs, **_builder_options(config, runtime)
+        )
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
-    if config.init_from and not checkpoint:
-        copy_encoder(network, load_run(config.init_from))
-    update_facts(run, **runtime_facts(runtime, network, len(config.tta_speeds)))
+    if config.transfer.init_from and not checkpoint:
+        copy_encoder(network, load_run(config.transfer.init_from))
+    update_facts(run, **runtime_facts(runtime, network, len(config.model.tta_speeds)))
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
@@ -155,10 +157,10 @@ def _train(
         num_steps=train.num_steps,
         state=state,
         resume=checkpoint,
-        keep=config.keep,
-        patience=config.patience,
+        keep=config.fit.keep,
+        patience=config.fit.patience,
         patience_from=phases[-1].first,
-        checkpoint_seconds=config.checkpoint_seconds,
+        checkpoint_seconds=config.runtime.checkpoint_seconds,
         interruption=interruption,
     )
     with ProgressLine(console, epochs, train.num_steps, state) as line, _faults_of(train, validation):
@@ -204,10 +206,10 @@ class Phase:
 
 def _phases(config: TrainConfig, epochs: int) -> list[Phase]:
     """One phase; where there is an encoder to keep, the head's and then everything's."""
-    if config.init_from is None:
+    if config.transfer.init_from is None:
         return [Phase(0, epochs)]
-    middle = round(config.head_share * epochs)
-    both = Phase(0, middle, head_only=True), Phase(middle, epochs, rate=config.finetune_rate)
+    middle = round(config.transfer.head_share * epochs)
+    both = Phase(0, middle, head_only=True), Phase(middle, epochs, rate=config.transfer.finetune_rate)
     return [phase for phase in both if phase.first < phase.end]
 
 
@@ -222,13 +224,13 @@ def _begin_phase(
 ) -> None:
     """Freeze or free the encoder (its batch statistics too), and compile with an optimiser for this phase alone."""
     config, task = run.config, run.task
-    if config.init_from:
+    if config.transfer.init_from:
         for layer in encoder_layers(network):
             layer.trainable = not phase.head_only
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(
         optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first, runtime.precision),
-        loss=task.loss(config.loss, config.label_smoothing),
+        loss=task.loss(config.fit.loss, config.fit.label_smoothing),
         metrics=[task.accuracy()],
         jit_compile=runtime.xla,
     )
@@ -297,10 +299,10 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 label_index,
                 task.num_outputs,
                 run.features,
-                batch_size=config.batch_size,
-                passes=config.passes if split == "train" else 1,
-                seed=config.seed,
-                cache_folder=run.path if config.cache else None,
+                batch_size=config.fit.batch_size,
+                passes=config.fit.passes if split == "train" else 1,
+                seed=config.runtime.seed,
+                cache_folder=run.path if config.data.cache else None,
                 waveforms=runtime.backend != "tensorflow",
                 **_training_options(run, utterances, label_index) if split == "train" else {},
             )
@@ -311,11 +313,13 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
 def _training_options(run: Run, utterances: list[Utterance], label_index: np.ndarray) -> dict[str, Any]:
     """What the training split's pipeline has beside the validation's: changes to clips, and what counts how much."""
     config = run.config
-    balanced = config.sampling == "balanced"
-    groups = find_groups(utterances, config.balance_groups) if config.balance_groups else None
+    balanced = config.data.sampling == "balanced"
+    groups = find_groups(utterances, config.data.balance_groups) if config.data.balance_groups else None
     balance = Balance(
         # Balanced sampling has done already what the weights are for.
-        class_weights=class_weights(label_index, len(run.labels)) if config.class_weights and not balanced else None,
+        class_weights=class_weights(label_index, len(run.labels))
+        if config.fit.class_weights and not balanced
+        else None,
         strata=find_strata(label_index if balanced else None, groups),
         group_index=groups.index if groups else None,
     )
@@ -324,7 +328,7 @@ def _training_options(run: Run, utterances: list[Utterance], label_index: np.nda
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
     """The model's options, with the recurrent kernel decided where it has one."""
-    return {**config.model_options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
+    return {**config.model.options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
 
 
 def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:
@@ -333,7 +337,7 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
     On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
     """
     config = run.config
-    teacher = load_run(config.teacher).network if config.teacher else None
+    teacher = load_run(config.transfer.teacher).network if config.transfer.teacher else None
     inputs, outputs = network.input, network.output
     if runtime.backend != "tensorflow":
         inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
@@ -344,10 +348,10 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
         inputs,
         outputs,
         task=run.task,
-        loss=run.task.loss(config.loss, config.label_smoothing),
+        loss=run.task.loss(config.fit.loss, config.fit.label_smoothing),
         teacher=teacher,
-        teacher_weight=config.teacher_weight,
-        temperature=config.temperature,
+        teacher_weight=config.transfer.teacher_weight,
+        temperature=config.transfer.temperature,
         group_shares=group_shares,
         average=config.optimizer.ema,
     )
@@ -355,9 +359,9 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
 
 def _group_facts(run: Run, trained: Learner) -> dict[str, Any]:
     """What each group weighs in the end, where groups were balanced."""
-    if run.config.balance_groups is None:
+    if run.config.data.balance_groups is None:
         return {}
-    names = find_groups(run.utterances("train"), run.config.balance_groups).names
+    names = find_groups(run.utterances("train"), run.config.data.balance_groups).names
     weights = keras.ops.convert_to_numpy(trained.group_weights).tolist()
     return {"group_weights": dict(zip(names, weights, strict=True))}
 
@@ -365,10 +369,10 @@ def _group_facts(run: Run, trained: Learner) -> dict[str, Any]:
 def _loggers(run: Run) -> list[keras.callbacks.Callback]:
     """TensorBoard and Weights & Biases, where asked for."""
     loggers: list[keras.callbacks.Callback] = []
-    if run.config.tensorboard:
+    if run.config.logging.tensorboard:
         _require("tensorboard", "--tensorboard")
         loggers.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
-    if run.config.wandb:
+    if run.config.logging.wandb:
         _require("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]
         from wandb.integration.keras import WandbMetricsLogger  # pyright: ignore[reportMissingImports]

@@ -12,13 +12,12 @@ import keras
 
 from kerasr import audio
 from kerasr.audio.features import Features
-from kerasr.config import TrainConfig
+from kerasr.config import TrainConfig, name_of
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
 from kerasr.errors import UserError
-from kerasr.recipes import get_recipe
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
 
@@ -26,10 +25,7 @@ from kerasr.tasks import Task
 HEAD = "logits"
 
 # Settings that name a folder which is looked at again after the training has begun.
-PLACES = ("init_from", "teacher", "negatives", "hard_negatives")
-
-# What a run's weights are for, and for nothing else.
-INHERITED = ("model", "model_options", "features")
+PLACES = ("transfer.init_from", "transfer.teacher", "task.negatives", "task.hard_negatives")
 
 # What an utterance's `extra` facts say where its label is a run's opinion.
 SOURCE, PSEUDO = "label_source", "pseudo"
@@ -41,30 +37,29 @@ def inherit(config: TrainConfig) -> TrainConfig:
     Raises:
         UserError: there is no such run, or the config asks for another architecture or front-end.
     """
-    config = replace(config, **{name: _place(getattr(config, name)) for name in PLACES})
-    if config.init_from is None:
+    for name in PLACES:
+        group, setting = name.split(".")
+        settings = getattr(config, group)
+        settings = replace(settings, **{setting: _place(getattr(settings, setting))})
+        config = replace(config, **{group: settings})
+    if config.transfer.init_from is None:
         return config
-    source = load_run(config.init_from).config
-    for name in INHERITED:
-        theirs = getattr(source, name)
-        if getattr(config, name) != theirs and _is_asked_for(config, name):
+    source = load_run(config.transfer.init_from).config
+    for path in config.given:
+        inherited = path.startswith(("model.name", "model.options", "features."))
+        if inherited and config.value_of(path) != source.value_of(path):
             raise UserError(
                 "settings-conflict",
-                f"--init-from {config.init_from}: its weights are for other {name.replace('_', ' ')} than were asked "
-                f"for ({theirs}): leave --{name.split('_')[0]} out",
+                f"--init-from {config.transfer.init_from}: its weights are for {name_of(path)} "
+                f"{source.value_of(path)}, and {config.value_of(path)} was asked for: leave --{path.split('.')[0]} out",
             )
-    return replace(config, **{name: getattr(source, name) for name in INHERITED})
+    model = replace(config.model, name=source.model.name, options=source.model.options)
+    return replace(config, model=model, features=source.features)
 
 
 def _place(folder: str | None) -> str | None:
     """A folder from the root on, so that a training can be resumed from elsewhere; a preset keeps its name."""
     return os.path.abspath(folder) if folder and os.path.isdir(folder) else folder
-
-
-def _is_asked_for(config: TrainConfig, name: str) -> bool:
-    """Whether a setting is another than it would be had nobody set it."""
-    usual = get_recipe(config.recipe, None if name == "model" else config.model)
-    return getattr(config, name) not in (getattr(usual, name), getattr(TrainConfig(), name))
 
 
 def inherited_features(config: TrainConfig, task: Task) -> Features | None:
@@ -73,27 +68,27 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
     Raises:
         UserError: there is no such run; the teacher has other labels, or another front-end.
     """
-    source = load_run(config.init_from) if config.init_from else None
-    if config.teacher is None:
+    source = load_run(config.transfer.init_from) if config.transfer.init_from else None
+    if config.transfer.teacher is None:
         return source.features if source else None
-    teacher = load_run(config.teacher)
+    teacher = load_run(config.transfer.teacher)
     if teacher.labels != task.labels:
         raise UserError(
             "labels-differ",
-            f"--teacher {config.teacher}: its labels are {', '.join(teacher.labels)}, and here they are "
+            f"--teacher {config.transfer.teacher}: its labels are {', '.join(teacher.labels)}, and here they are "
             f"{', '.join(task.labels)}: a teacher knows the same words in the same order",
         )
     if teacher.config.features != config.features:
         raise UserError(
             "features-differ",
-            f"--teacher {config.teacher}: has another front-end ({_difference(teacher, config)}): give both the same "
-            "--features",
+            f"--teacher {config.transfer.teacher}: has another front-end ({_difference(teacher, config)}): give both "
+            "the same --features",
         )
     if source and source.facts["statistics"] != teacher.facts["statistics"]:
         raise UserError(
             "features-differ",
-            f"--teacher {config.teacher}: normalises features otherwise than --init-from {config.init_from}: "
-            "take one of the two",
+            f"--teacher {config.transfer.teacher}: normalises features otherwise than --init-from "
+            f"{config.transfer.init_from}: take one of the two",
         )
     return teacher.features
 
@@ -125,7 +120,7 @@ def earlier_runs(config: TrainConfig) -> list[Run]:
     Raises:
         UserError: there is no such run.
     """
-    return [load_run(run) for run in (config.init_from, config.teacher) if run]
+    return [load_run(run) for run in config.transfer.runs]
 
 
 def known_to(runs: Sequence[Run]) -> KnownRecordings:
@@ -153,7 +148,7 @@ def encoder_layers(network: keras.Model) -> list[keras.layers.Layer]:
 
 
 def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus:
-    """The corpus with the unlabelled recordings of `config.pseudo_labels` that a run is sure of in its training split.
+    """The corpus with the unlabelled recordings of `pseudo_labels` that a run is sure of in its training split.
 
     A recording that the corpus has already, under whatever name, is left out: it may be in the test. What joins is
     marked in its `extra` facts, `label_source=pseudo`, beside the probability.
@@ -166,19 +161,19 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
     Raises:
         UserError: no run is named, it does not know the words, or the folder has nothing to label.
     """
-    if config.pseudo_labels is None:
+    if config.transfer.pseudo_labels is None:
         return corpus
-    name = config.teacher or config.init_from
+    name = config.transfer.teacher or config.transfer.init_from
     if name is None:
         raise UserError(
             "setting-missing",
-            f"--pseudo-labels {config.pseudo_labels}: name the run that labels with --teacher or --init-from",
+            f"--pseudo-labels {config.transfer.pseudo_labels}: name the run that labels with --teacher or --init-from",
         )
     labeller = load_run(name)
     if labeller.labels != task.labels:
         raise UserError(
             "labels-differ",
-            f"--pseudo-labels {config.pseudo_labels}: {name} cannot label it, its labels are "
+            f"--pseudo-labels {config.transfer.pseudo_labels}: {name} cannot label it, its labels are "
             f"{', '.join(labeller.labels)} and here they are {', '.join(task.labels)}",
         )
     pool = _unknown_recordings(corpus, config)
@@ -192,18 +187,18 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
             extra={SOURCE: PSEUDO, "probability": f"{row.max():.3f}"},
         )
         for item, row in zip(pool, probs, strict=True)
-        if float(row.max()) >= config.pseudo_threshold
+        if float(row.max()) >= config.transfer.pseudo_threshold
     )
     return replace(corpus, utterances=corpus.utterances + chosen)
 
 
 def _unknown_recordings(corpus: Corpus, config: TrainConfig) -> tuple[Utterance, ...]:
     """The readable recordings of the folder that the corpus does not have."""
-    folder = os.path.abspath(str(config.pseudo_labels))
+    folder = os.path.abspath(str(config.transfer.pseudo_labels))
     found = [Utterance(path) for path in walk_recordings(folder)]
     if not found:
         raise UserError("no-recordings", f"--pseudo-labels {folder}: has no recordings ({', '.join(audio.SUFFIXES)})")
-    pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.max_bad).utterances
+    pool = check_recordings(Corpus(Path(folder).name, tuple(found), source=folder), config.data.max_bad).utterances
 
     known = KnownRecordings(with_hashes(corpus.utterances))
     return tuple(item for item in with_hashes(pool) if item not in known)

@@ -197,7 +197,7 @@ def test_a_long_file_says_what_was_heard(command, tone_run, long_clip):
 
 
 def test_a_detector_gives_the_wanted_words_probability(command, tone_run, tones, tmp_path):
-    config = replace(load_run(tone_run).config, wanted="low", epochs=1, out=str(tmp_path))
+    config = load_run(tone_run).config.replace(wanted="low", epochs=1, out=str(tmp_path))
     run = train_recipe(config, console=quiet()).path
     code, out, _ = command(predict, run, tones / "low" / "0.wav", tones / "high" / "0.wav", "--json")
     low, high = (json.loads(line) for line in out.splitlines())
@@ -230,7 +230,7 @@ def test_words_in_synthetic_voices_are_said_in_the_language_that_the_run_has_lea
 ):
     run = shutil.copytree(tone_run, tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "language": "de"}))
+    (run / "config.json").write_text(json.dumps(config | {"data": config["data"] | {"language": "de"}}))
     asked = {}
 
     def load(data, **options):

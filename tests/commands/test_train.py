@@ -44,35 +44,37 @@ def run_train(monkeypatch, capsys):
 
 
 def test_without_arguments_it_is_the_digits_recipe():
-    config = train.parse_config([])
-    assert (config.recipe, config.data, config.model) == ("digits", "fsdd", "ResidualCNN")
+    config = train.parse_arguments([]).train
+    assert (config.recipe, config.data.path, config.model.name) == ("digits", "fsdd", "ResidualCNN")
 
 
 def test_data_alone_selects_the_words_recipe():
-    assert train.parse_config(["--data", "mine"]).recipe == "words"
-    assert train.parse_config(["--data=mine"]).recipe == "words"
-    assert train.parse_config(["digits", "--data", "mine"]).recipe == "digits"
+    assert train.parse_arguments(["--data", "mine"]).train.recipe == "words"
+    assert train.parse_arguments(["--data=mine"]).train.recipe == "words"
+    assert train.parse_arguments(["digits", "--data", "mine"]).train.recipe == "digits"
 
 
 def test_words_alone_select_the_synthetic_voices():
-    assert train.parse_config(["--words", "yes,no"]).recipe == "voices"
-    assert train.parse_config(["--words=yes,no", "--data=mine"]).recipe == "words"
+    assert train.parse_arguments(["--words", "yes,no"]).train.recipe == "voices"
+    assert train.parse_arguments(["--words=yes,no", "--data=mine"]).train.recipe == "words"
 
 
 def test_a_model_brings_its_own_options_and_settings():
-    config = train.parse_config(["digits", "--model", "StackedLSTM", "--epochs", "30", "--seed", "1"])
-    assert (config.model, config.epochs, config.seed) == ("StackedLSTM", 30, 1)
-    assert config.model_options["cell"] == "lstm"
-    config = train.parse_config(["--model=StackedLSTM", "--model.cell", "gru", "--model.bidirectional"])
-    assert config.model_options["cell"] == "gru"
-    assert config.model_options["bidirectional"] is True
+    config = train.parse_arguments(["digits", "--model", "StackedLSTM", "--epochs", "30", "--seed", "1"]).train
+    assert (config.model.name, config.fit.epochs, config.runtime.seed) == ("StackedLSTM", 30, 1)
+    assert config.model.options["cell"] == "lstm"
+    config = train.parse_arguments(["--model=StackedLSTM", "--model.cell", "gru", "--model.bidirectional"]).train
+    assert config.model.options["cell"] == "gru"
+    assert config.model.options["bidirectional"] is True
 
 
 def test_any_field_can_be_overridden():
-    config = train.parse_config(["--augment.speed", "0.8", "1.2", "--optimizer.clip-norm", "None", "--xla", "on"])
+    config = train.parse_arguments(
+        ["--augment.speed", "0.8", "1.2", "--optimizer.clip-norm", "None", "--xla", "on"]
+    ).train
     assert config.augment.speed == (0.8, 1.2)
     assert config.optimizer.clip_norm is None
-    assert config.xla == "on"
+    assert config.runtime.xla == "on"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_digits_without_fsdd_are_spoken_here(run_train, tmp_path, monkeypatch):
     assert "training on digits spoken by espeak-ng instead" in out
     (path,) = (tmp_path / "runs").glob("*")
     run = load_run(path)
-    assert run.config.data.startswith("synthetic:zero,one")
+    assert run.config.data.path.startswith("synthetic:zero,one")
     speakers = [{item.speaker for item in run.utterances(split)} for split in ("train", "validation", "test")]
     assert not speakers[0] & speakers[1]
     assert not speakers[0] & speakers[2]
@@ -242,12 +244,11 @@ def test_runs_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
 
 
 def test_two_runs_never_share_a_folder(tone_run, tmp_path):
-    from dataclasses import replace
 
     from kerasr.runs.folder import new_run
 
     run = load_run(tone_run)
-    config = replace(run.config, out=str(tmp_path))
+    config = run.config.replace(out=str(tmp_path))
     facts = {**run.facts, "status": "training"}
     paths = {new_run(config, facts=facts, utterances=run.utterances("test")).path for _ in range(3)}
     assert len(paths) == 3

@@ -1,4 +1,4 @@
-"""Runs of earlier formats load, with their settings under today's names."""
+"""Runs of earlier formats load, with their settings where they stand now."""
 
 import json
 import shutil
@@ -7,23 +7,44 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerasr.config import from_json, migrate, name_of, to_json
+from kerasr.config.train import TrainConfig
 from kerasr.presets import list_presets, preset_folder
 from kerasr.runs.run import load_run
 
+UNCHANGED = ("recipe", "features", "augment", "optimizer")
 
-def test_a_run_of_the_first_format_answers_as_it_did(tone_run, tmp_path):
-    folder = shutil.copytree(tone_run, tmp_path / "old")
-    config, facts = (json.loads((folder / name).read_text()) for name in ("config.json", "run.json"))
-    config["hear_at"] = config.pop("tta_speeds")
+
+def flat(config):
+    """The settings as the second format has them."""
+    groups = to_json(config)
+    del groups["given"]
+    kept = {name: groups.pop(name) for name in UNCHANGED}
+    return kept | {
+        name_of(f"{group}.{setting}"): value for group, values in groups.items() for setting, value in values.items()
+    }
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_run_of_an_earlier_format_answers_as_it_did(tone_run, tmp_path, version):
+    new, folder = load_run(tone_run), shutil.copytree(tone_run, tmp_path / "old")
+    config, facts = flat(new.config), json.loads((folder / "run.json").read_text())
+    if version == 1:
+        config["hear_at"] = config.pop("tta_speeds")
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "run.json").write_text(json.dumps(facts | {"format": 1}))
-    old, new, clip = load_run(folder), load_run(tone_run), np.ones(3000, np.float32) / 8
+    (folder / "run.json").write_text(json.dumps(facts | {"format": version}))
+    old, clip = load_run(folder), np.ones(3000, np.float32) / 8
     assert old.config == new.config
     np.testing.assert_array_equal(old.probs([clip]), new.probs([clip]))
+
+
+def test_every_setting_of_the_second_format_has_its_place():
+    config = TrainConfig().replace(data="mine", model="CRNN", leave_out="anna", epochs=None, out="there", seed=3)
+    assert from_json(TrainConfig, migrate(flat(config), 2)) == config
 
 
 @pytest.mark.parametrize("name", list_presets())
 def test_a_preset_loads_with_all_its_settings(name):
     config = json.loads(Path(preset_folder(name) or "", "config.json").read_text())
     speeds = config.get("tta_speeds", config.get("hear_at"))
-    assert list(load_run(name).config.tta_speeds) == speeds
+    assert list(load_run(name).config.model.tta_speeds) == speeds

@@ -140,7 +140,7 @@ def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, m
     assert "[/out]/report.html" in out
     assert re.search(rf"worst speaker +({isolate(STOP + ' 3')}|\[/s\]), ", out)
     assert re.search(r"worst \[/room\] +(:car:|\[b\]), ", out)
-    evaluate.main([str(awkward), "--unlabelled", str(Path(clips[0]).parent), "--out", "[/ranked]"])
+    evaluate.main(["unlabelled", str(awkward), str(Path(clips[0]).parent), "--out", "[/ranked]"])
     assert "[/ranked]/unlabelled.csv" in capsys.readouterr().out
     predict.main([str(awkward), *clips, "--threshold", "0"])
     out = capsys.readouterr().out
@@ -178,7 +178,7 @@ def test_a_word_leaves_the_numbers_beside_it_on_every_page(awkward, tmp_path):
     evaluate.main([str(awkward), "--out", str(tmp_path / "test"), "--json"])
     run = load_run(awkward)
     folder = Path(run.utterances("test")[0].path).parent
-    evaluate.main([str(awkward), "--unlabelled", str(folder), "--out", str(tmp_path / "ranked"), "--json"])
+    evaluate.main(["unlabelled", str(awkward), str(folder), "--out", str(tmp_path / "ranked"), "--json"])
     for page in (tmp_path / "test" / "report.html", tmp_path / "ranked" / "unlabelled.html"):
         text = page.read_text("utf-8")
         places = [match.start() for match in re.finditer(STOP, text)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from _errors import raises
 
-from kerasr import audio
+from kerasr import audio, evaluate
 from kerasr.curation.active_learning import draw_badge, last_inputs, rank_unlabelled
 from kerasr.models.registry import list_models
 from kerasr.runs.run import load_run
@@ -63,7 +63,9 @@ def test_unsure_and_unlike_come_first(tone_run, unlabelled, tmp_path):
 def test_a_run_that_hears_at_several_speeds_ranks_by_what_it_hears_at_all_of_them(tone_run, unlabelled, tmp_path):
     path = shutil.copytree(tone_run, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps({**config, "tta_speeds": [0.8, 1.0, 1.25]}))
+    (path / "config.json").write_text(
+        json.dumps(config | {"model": config["model"] | {"tta_speeds": [0.8, 1.0, 1.25]}})
+    )
     run = load_run(path)
     with rank_unlabelled(run, str(unlabelled), out=tmp_path).csv.open() as file:
         rows = list(csv.DictReader(file))
@@ -124,28 +126,39 @@ def test_every_model_has_a_last_layer(facts, rng):
 
 
 def test_the_command_ranks_and_says_where(tone_run, unlabelled, tmp_path, capsys):
-    from kerasr import evaluate
-
     run = shutil.copytree(tone_run, tmp_path / "run")
-    evaluate.main([str(run), "--unlabelled", str(unlabelled), "--json"])
+    evaluate.main(["unlabelled", str(run), str(unlabelled), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["num_clips"] == 76
     assert found["page"].startswith(str(run / "evaluations" / "unlabelled-"))
 
 
 @pytest.mark.parametrize(
-    ("flags", "code"),
+    "argv",
     [
-        (["--folds", "3"], "setting-missing"),
-        (["--suspects", "--data", "x"], "settings-conflict"),
-        (["--unlabelled", "x", "--split", "test"], "settings-conflict"),
-        (["--suspects", "--unlabelled", "x"], "settings-conflict"),
-        (["--suspects", "--out", "x"], "settings-conflict"),
-        (["--speaker-pattern", "(x)"], "setting-missing"),
+        ["run", "--folds", "3"],
+        ["run", "--carry-state"],
+        ["suspects", "run", "--data", "x"],
+        ["suspects", "run", "--out", "x"],
+        ["unlabelled", "run", "x", "--split", "test"],
+        ["unlabelled", "run"],
+        ["stream", "run", "--data", "x"],
     ],
 )
-def test_what_does_not_go_together_is_told(flags, code):
-    from kerasr import evaluate
+def test_what_does_not_go_together_cannot_be_said(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        evaluate.main(argv)
+    assert end.value.code == 2
+    assert "evaluate" in capsys.readouterr().err
 
-    with raises(code, "--"):
-        evaluate.main(["run", *flags])
+
+@pytest.mark.parametrize("job", ["stream", "suspects", "unlabelled"])
+def test_each_job_has_a_help_of_its_own(job, capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main([job, "--help"])
+    assert f"kerasr.evaluate {job}" in capsys.readouterr().out
+
+
+def test_who_speaks_is_asked_of_other_recordings_only():
+    with raises("setting-missing", "--data"):
+        evaluate.main(["run", "--speaker-pattern", "(x)"])

@@ -110,10 +110,10 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
 def test_a_fold_makes_no_clip_that_its_manifest_has(mislabelled, made):
     """The run's manifest lists the clips that were made for it: a fold that made them anew would list them twice."""
     run = load_run(mislabelled[0])
-    run.config = replace(run.config, **made)
+    run.config = run.config.replace(**made)
     fold = label_errors._fold_config(run, mislabelled[0] / "manifest.csv")
     usual = TrainConfig()
-    assert all(getattr(fold, name) == getattr(usual, name) for name in made)
+    assert all(fold.value_of(name) == usual.value_of(name) for name in made)
 
 
 def test_a_run_without_training_clips_is_told(tone_run, tmp_path):

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +114,7 @@ def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
 def test_training_beside_recordings(calls, short_config, tmp_path, monkeypatch):
     """More training clips, and neither the other splits nor the front-end's statistics change."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    alone, run = (train_recipe(replace(short_config, flite_clips=number), console=quiet()) for number in (0, 4))
+    alone, run = (train_recipe(short_config.replace(flite_clips=number), console=quiet()) for number in (0, 4))
     spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("flite:")]
     assert len(spoken) == 4 * len(run.labels) == run.facts["voices"]["clips"]
     for split in ("validation", "test"):

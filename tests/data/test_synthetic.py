@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -184,8 +183,8 @@ def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
 def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     """In the training split alone, by speakers of their own, and none of what the recordings decide changes."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    config = replace(short_config, words="low,high=[[h'aI]]", synthetic_voices=4)
-    alone = train_recipe(replace(config, synthetic_voices=0, words=None), console=quiet())
+    config = short_config.replace(words="low,high=[[h'aI]]", synthetic_voices=4)
+    alone = train_recipe(config.replace(synthetic_voices=0, words=None), console=quiet())
     beside = train_recipe(config, console=quiet())
     spoken = [item for item in beside.utterances("train") if (item.speaker or "").startswith("espeak:")]
     assert sorted(item.label for item in spoken) == ["high"] * 4 + ["low"] * 4
@@ -198,11 +197,11 @@ def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     assert beside.facts["voices"]["clips"] == 8
     assert "voices" not in alone.facts
     with raises("setting-missing"):
-        train_recipe(replace(config, words="low", synthetic_voices=0), console=quiet())
+        train_recipe(config.replace(words="low", synthetic_voices=0), console=quiet())
     with raises("setting-out-of-range"):
-        train_recipe(replace(config, synthetic_voices=-1), console=quiet())
+        train_recipe(config.replace(synthetic_voices=-1), console=quiet())
     with raises("word-not-found"):
-        train_recipe(replace(config, words="low,stop"), console=quiet())
+        train_recipe(config.replace(words="low,stop"), console=quiet())
 
 
 @needs_voices
@@ -210,13 +209,15 @@ def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
     words = "lights on,please turn all the lights off"
     arguments = ["--words", words, "--language", "en-gb", "--synthetic-voices", "6"]
-    config = train.parse_config([*arguments, "--out", str(tmp_path / "runs"), "--epochs", "1", "--model.width", "0.25"])
+    config = train.parse_arguments(
+        [*arguments, "--out", str(tmp_path / "runs"), "--epochs", "1", "--model.width", "0.25"]
+    ).train
     assert config.recipe == "voices"
     run = train_recipe(config, console=quiet())
     assert run.labels == tuple(words.split(","))
     longest = max(item.duration or 0 for split in SPLITS for item in run.utterances(split))
     assert 1 < longest <= run.config.features.clip_seconds < longest + 0.1
-    same = replace(config, words=None, data=f"synthetic:{words}", out=str(tmp_path / "others"))
+    same = config.replace(words=None, data=f"synthetic:{words}", out=str(tmp_path / "others"))
     assert prepare_run(same, quiet()).config.features == run.config.features
     assert sum(len(run.utterances(split)) for split in SPLITS) == 12
     # What that says of people stands in the report and on the screen.
@@ -226,11 +227,11 @@ def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
 
 
 def test_what_would_help_is_said_to_those_whom_it_would_help():
-    english = TrainConfig(words="yes,no")
+    english = TrainConfig().replace(words="yes,no")
     assert f"{REAL_ACCURACY:.0%} of real recordings" in expect_of_people(english)
     assert "--flite-clips 300" in expect_of_people(english)
-    assert "--flite-clips" not in expect_of_people(replace(english, language="de"))
-    with_flite = expect_of_people(replace(english, flite_clips=100))
+    assert "--flite-clips" not in expect_of_people(english.replace(language="de"))
+    with_flite = expect_of_people(english.replace(flite_clips=100))
     assert f"{REAL_ACCURACY_WITH_FLITE:.0%} of real recordings" in with_flite
     assert "--flite-clips" not in with_flite
 

@@ -51,7 +51,7 @@ def long_folder(tmp_path):
 @pytest.fixture
 def config(tones, tone_run, long_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
-    return TrainConfig(
+    return TrainConfig().replace(
         data=str(tones),
         wanted="low",
         negatives=str(long_folder),
@@ -94,7 +94,7 @@ def test_an_alarm_that_lasts_is_one():
 
 
 def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
-    corpus, _ = split_corpus(load_corpus(config.data))
+    corpus, _ = split_corpus(load_corpus(config.data.path))
     marked, cut, facts = add_negatives(config, corpus)
     hard = [item for item in cut if HARD in item.extra]
     # Two of the three low tones lie in the part that trains, each in a few segments that overlap.
@@ -110,20 +110,20 @@ def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
     assert facts["clips_hard"] == 0
     assert marked == corpus
     assert add_negatives(config, corpus)[1] == cut
-    plain = add_negatives(replace(config, hard_negatives=None), corpus)
+    plain = add_negatives(config.replace(hard_negatives=None), corpus)
     assert not any(HARD in item.extra for item in plain[1])
-    assert add_negatives(replace(config, hard_negatives=None, negatives=None), corpus) == (corpus, (), {})
+    assert add_negatives(config.replace(hard_negatives=None, negatives=None), corpus) == (corpus, (), {})
 
 
 def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
     """Recordings of low tones that are called `middle`: the earlier run errs on them, in whichever split they are."""
-    corpus, _ = split_corpus(load_corpus(config.data))
+    corpus, _ = split_corpus(load_corpus(config.data.path))
     fooled = tuple(
         replace(item, label="middle", extra={"room": "hall"}) if item.label == "low" else item
         for item in corpus.utterances
     )
     wrong = replace(corpus, utterances=fooled)
-    marked, _, facts = add_negatives(replace(config, negatives=None), wrong)
+    marked, _, facts = add_negatives(config.replace(negatives=None), wrong)
     for before, after in zip(fooled, marked.utterances, strict=True):
         assert (HARD in after.extra) == (before.split == "train" and "room" in before.extra)
         assert after.extra.get("room") == before.extra.get("room")
@@ -139,7 +139,7 @@ def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
 
 def test_a_run_with_hard_negatives(config, capsys):
     run = train_recipe(config, console=quiet())
-    assert run.facts["negatives"]["hard_found_by"] == config.hard_negatives
+    assert run.facts["negatives"]["hard_found_by"] == config.task.hard_negatives
     # What is remembered in the folder is what is heard: a run that is resumed goes on with the same.
     again = load_run(run.path)
     training = again.utterances("train")
@@ -149,8 +149,8 @@ def test_a_run_with_hard_negatives(config, capsys):
     assert len(pipeline.utterances) == len(training) + (HARD_REPEATS - 1) * hard
     assert not any(item.label == NEGATIVE for item in validation.utterances)
     found = evaluate_run(run)
-    assert os.path.isabs(again.config.negatives)
-    assert os.path.isabs(again.config.hard_negatives)
+    assert os.path.isabs(again.config.task.negatives)
+    assert os.path.isabs(again.config.task.hard_negatives)
     negatives = found.metrics["detector"]["negatives"]
     assert negatives["hours"] == pytest.approx(4 / 3600, rel=0.06)
     low, high = negatives["false_alarms_per_hour_interval"]
@@ -165,7 +165,7 @@ def test_a_run_with_hard_negatives(config, capsys):
 def test_false_alarms_of_a_detector_that_hears_low_tones(config, tone_run):
     """The run at hand knows three tones; as a detector of `low` it errs once in the last fifth."""
     run = load_run(tone_run)
-    run.config = replace(run.config, negatives=config.negatives, wanted="low")
+    run.config = run.config.replace(negatives=config.task.negatives, wanted="low")
     measured = measure_false_alarms(run)
     assert measured["false_alarms"] == 1
     assert measured["false_alarms_per_hour"] == pytest.approx(900, rel=0.06)
@@ -174,13 +174,13 @@ def test_false_alarms_of_a_detector_that_hears_low_tones(config, tone_run):
 
 
 def test_settings_that_cannot_be_had(config, tmp_path):
-    corpus, _ = split_corpus(load_corpus(config.data))
+    corpus, _ = split_corpus(load_corpus(config.data.path))
     with raises("setting-missing"):
-        check_negatives(replace(config, wanted=None))
+        check_negatives(config.replace(wanted=None))
     with raises("clip-length-missing", r"--features\.clip-seconds"):
-        check_negatives(replace(config, features=replace(SPEC, clip_seconds=None)))
+        check_negatives(config.replace(features=replace(SPEC, clip_seconds=None)))
     with raises("word-not-found"):
-        add_negatives(replace(config, wanted="hum"), corpus)
+        add_negatives(config.replace(wanted="hum"), corpus)
     (tmp_path / "empty").mkdir()
     with raises("no-recordings"):
         list_segments(str(tmp_path / "empty"), SPEC, trained=True)
@@ -188,5 +188,5 @@ def test_settings_that_cannot_be_had(config, tmp_path):
     with raises("recordings-unusable"):
         list_segments(str(tmp_path / "empty"), SPEC, trained=True)
     with raises("setting-missing"):
-        train.parse_config(["wakeword", "--data", "mine"])
-    assert train.parse_config(["wakeword", "--data", "mine", "--wanted", "low"]).recipe == "wakeword"
+        train.parse_arguments(["wakeword", "--data", "mine"])
+    assert train.parse_arguments(["wakeword", "--data", "mine", "--wanted", "low"]).train.recipe == "wakeword"

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,7 +68,7 @@ def test_a_training_ends_with_a_threshold_of_its_validation_clips(tone_run):
 
 
 def test_a_detector_needs_none(tone_run, tmp_path):
-    config = replace(load_run(tone_run).config, wanted="low", epochs=1, out=str(tmp_path))
+    config = load_run(tone_run).config.replace(wanted="low", epochs=1, out=str(tmp_path))
     run = train_recipe(config, console=quiet())
     assert run.facts["rejection"] is choose_rejection(run) is None
 

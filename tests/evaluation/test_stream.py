@@ -66,7 +66,7 @@ def test_the_threshold_is_the_lowest_that_keeps_the_rate():
 
 def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, capsys):
     run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
-    arguments = [str(run.path), "--stream", "--snr-db", "30", "--false-alarms-per-hour", "1e4", "--out", str(tmp_path)]
+    arguments = ["stream", str(run.path), "--snr-db", "30", "--false-alarms-per-hour", "1e4", "--out", str(tmp_path)]
     evaluate.main(arguments)
     out = capsys.readouterr().out
     assert "chosen on validation clips" in out
@@ -98,7 +98,7 @@ def test_a_run_is_measured_as_it_carries_its_state(untrained, tone_run, tmp_path
     assert found[0]["test"][0]["num_words"] == found[1]["test"][0]["num_words"] > 0
     assert found[0]["curves"] != found[1]["curves"]
     with raises("streaming-unsupported"):
-        evaluate.main([str(tone_run), "--stream", "--carry-state", "--out", str(tmp_path)])
+        evaluate.main(["stream", str(tone_run), "--carry-state", "--out", str(tmp_path)])
 
 
 def test_a_preset_has_no_clips_to_choose_on():

@@ -19,7 +19,7 @@ from _shared import NARROW
 
 from kerasr.models import count_macs
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
-from kerasr.train import parse_config
+from kerasr.train import parse_arguments
 
 # Options that make a model small, where it has them.
 # Options that change what is built, held to the laws besides the defaults.
@@ -173,7 +173,7 @@ def test_an_unknown_option_is_an_error(facts):
 
 
 def test_a_size_between_whole_numbers_can_be_given_on_the_command_line():
-    assert parse_config(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).model_options["tau"] == 1.5
+    assert parse_arguments(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).train.model_options["tau"] == 1.5
 
 
 def test_a_size_that_the_paper_lacks_is_an_error():

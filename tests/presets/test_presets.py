@@ -20,7 +20,7 @@ from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts, write_hashes
 from kerasr.runs.run import from_preset, load_run
-from kerasr.train import parse_config
+from kerasr.train import parse_arguments
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +105,7 @@ def test_opens_by_name_and_hears_what_its_run_hears(presets, tone_run, tones):
     expected = load_run(tone_run).predict_files(clips)
     for run in (from_preset("tones"), load_run("tones"), load_run(Path("tones"))):
         np.testing.assert_array_equal(run.predict_files(clips), expected)
-    assert run.config.model == load_run(tone_run).config.model
+    assert run.config.model.name == load_run(tone_run).config.model.name
 
 
 def test_a_runs_folder_of_that_name_wins(presets, tone_run):
@@ -185,11 +185,11 @@ def test_a_run_without_hashes_makes_a_preset_with_them(maker, made, tone_run, tm
 
 
 def test_rankings_write_outside_the_package_too(presets, tones):
-    evaluate.main(["tones", "--unlabelled", str(tones / "low")])
+    evaluate.main(["unlabelled", "tones", str(tones / "low")])
     assert list(Path("runs/evaluations/tones/unlabelled-low").iterdir())
     assert len(list((presets / "tones").iterdir())) == 7
     with raises("split-not-found"):
-        evaluate.main(["tones", "--suspects"])
+        evaluate.main(["suspects", "tones"])
 
 
 def test_recordings_that_are_not_at_hand_are_told(presets, monkeypatch, tmp_path):
@@ -229,7 +229,8 @@ def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, tmp_p
     for number, origin in enumerate((tone_run, made / "tones")):
         path = shutil.copytree(tone_run, tmp_path / f"{number}")
         config = json.loads((path / "config.json").read_text())
-        (path / "config.json").write_text(json.dumps({**config, "init_from": str(origin)}))
+        config["transfer"]["init_from"] = str(origin)
+        (path / "config.json").write_text(json.dumps(config))
         heir = load_run(path)
         with raises("test-heard"):
             check(heir, [*tests, load_run(tone_run).utterances("train")[3]])
@@ -260,12 +261,12 @@ def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
     script = runpy.run_path(str(ROOT / "data_scripts" / "presets.py"))
     assert script["TRAININGS"].keys() == script["LIMITS"].keys()
     for name, arguments in script["TRAININGS"].items():
-        config = parse_config(arguments)
-        assert (config.wanted is not None) == name.startswith("wakeword")
+        config = parse_arguments(arguments).train
+        assert (config.task.wanted is not None) == name.startswith("wakeword")
         # What the package holds was trained by what stands there today, changes to clips and all.
         made = from_preset(name).config
-        own = {"out": made.out, "epochs": config.epochs or made.epochs, "negatives": None}
-        assert replace(config, **own) == made
+        own = {"out": made.logging.out, "epochs": config.fit.epochs or made.fit.epochs, "negatives": None}
+        assert config.replace(**own) == made
         # So the script would take that very run, and not one of earlier settings.
         command = [*arguments, "--out", f"runs/presets/{name}"]
         if name in script["TWICE"]:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import weakref
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -62,7 +61,7 @@ else:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 def test_exit_codes_are_right_while_threads_are_reading(short_config):
-    config = json.dumps(to_json(replace(short_config, epochs=20, batch_size=4)))
+    config = json.dumps(to_json(short_config.replace(epochs=20, batch_size=4)))
     done = subprocess.run([sys.executable, "-c", ENDINGS, config], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"user": 2, "odd": 1, "interrupt": 130}, done.stderr
     assert done.stderr.count("error[recording-unreadable]: a.wav: is bad\n") == 1
@@ -91,8 +90,8 @@ def stop_in(step, config):
 
 def test_ctrl_c_saves_the_step_and_the_run_goes_on_as_if_nothing_had_been(short_config):
     whole = train_recipe(short_config, console=quiet())
-    steps = len(whole.utterances("train")) // short_config.batch_size
-    assert "up to step 0 of epoch 2 is saved" in stop_in(steps - 1, replace(short_config, epochs=2))
+    steps = len(whole.utterances("train")) // short_config.fit.batch_size
+    assert "up to step 0 of epoch 2 is saved" in stop_in(steps - 1, short_config.replace(epochs=2))
     said = stop_in(2, short_config)
     assert "up to step 3 of epoch 1 is saved; go on with python -m kerasr.train --resume " in said
     resumed = resume_run(said.rsplit(" ", 1)[1], console=quiet())
@@ -119,7 +118,7 @@ def test_a_full_disk_in_the_middle_of_a_training_is_told_as_such(short_config, m
 
     monkeypatch.setattr(ClipCache, "put", full)
     with pytest.raises(OSError, match="No space left"):
-        train_recipe(replace(short_config, cache=True), console=quiet())
+        train_recipe(short_config.replace(cache=True), console=quiet())
 
 
 def press(*_):

@@ -57,10 +57,9 @@ def test_values_land_in_their_fields():
         "class_weights": True,
     }
     changed = with_values(config, values)
-    assert changed == replace(
-        config,
+    assert changed == config.replace(
         optimizer=replace(config.optimizer, learning_rate=0.5),
-        model_options={**config.model_options, "width": 2},
+        model_options={**config.model.options, "width": 2},
         augment=replace(config.augment, time_masks=3),
         epochs=7,
         class_weights=True,
@@ -90,7 +89,7 @@ def test_values_that_do_not_fit(name, value, code):
 
 @pytest.fixture
 def config(tones, tone_run):
-    return replace(load_run(tone_run).config, epochs=2, augment=Augmentation())
+    return load_run(tone_run).config.replace(epochs=2, augment=Augmentation())
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def trained(monkeypatch):
 
 
 def test_a_range_of_a_share_is_not_of_whole_numbers_however_it_is_written(trained, tmp_path):
-    config = TrainConfig(model="BCResNet", model_options={"tau": 1.0})
+    config = TrainConfig().replace(model="BCResNet", model_options={"tau": 1.0})
     search = Search(config, parse_space("augment.noise=0..1,model.tau=1..2,max_bad=1..2,batch_size=16..32"), tmp_path)
     assert search.space == {
         "augment.noise": Span(0.0, 1.0),
@@ -189,7 +188,7 @@ def test_a_trial_that_goes_wrong_is_counted_unless_it_is_the_first(trained, tmp_
 def test_another_search_in_the_folder_is_refused(trained, tmp_path):
     Search(TrainConfig(), parse_space(SPACE), tmp_path).run_next()
     with raises("settings-conflict"):
-        Search(TrainConfig(epochs=3), parse_space(SPACE), tmp_path)
+        Search(TrainConfig().replace(epochs=3), parse_space(SPACE), tmp_path)
     with raises("settings-conflict"):
         Search(TrainConfig(), parse_space("epochs=3|4"), tmp_path)
     with raises("search-space-invalid"):
@@ -210,8 +209,8 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     parts = shlex.split(line)
     assert parts[1:4] == ["python", "-m", "kerasr.train"]
     best = json.loads((folder / "search.json").read_text())["best"]["values"]
-    words = replace(get_recipe("words"), data="my words", epochs=5)
-    assert train.parse_config(parts[4:]) == with_values(words, best)
+    words = get_recipe("words").replace(data="my words", epochs=5)
+    assert train.parse_arguments(parts[4:]).train == with_values(words, best)
     command.main(argv)
     assert len(trained.made) == 4
 
@@ -221,7 +220,7 @@ def test_a_trial_is_scored_by_its_validation_split_and_never_evaluated(config, t
     found = run_trial(config, values, str(tmp_path / "trial"))
     (path,) = (tmp_path / "trial").iterdir()
     run = load_run(path)
-    assert (run.config.optimizer.learning_rate, run.config.model_options["width"]) == (3e-3, 0.25)
+    assert (run.config.optimizer.learning_rate, run.config.model.options["width"]) == (3e-3, 0.25)
     best = max(run.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
     assert found == {"score": best["val_accuracy"], "loss": best["val_loss"]}
     assert run.metrics is None

@@ -30,14 +30,14 @@ from kerasr.training.callbacks import RunCheckpoint
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import GROUP_STEP, Learner
 from kerasr.training.trainer import resume_run, train_recipe
-from kerasr.training.transfer import add_pseudo_labels, known_test_clips
+from kerasr.training.transfer import add_pseudo_labels, inherit, known_test_clips
 
 WORDS = task_for(("a", "b", "c"), None)
 
 
 @pytest.fixture
 def config(tones, tmp_path):
-    return TrainConfig(
+    return TrainConfig().replace(
         data=str(tones),
         out=str(tmp_path / "runs"),
         model_options={"width": 0.25, "dropout": 0.0},
@@ -74,9 +74,9 @@ def same(first, second):
 
 def test_only_the_head_learns_first(config, tone_run):
     source = load_run(tone_run)
-    usual = replace(TrainConfig(), data=config.data, out=config.out, batch_size=8)
-    run = train_recipe(replace(usual, init_from=str(tone_run), epochs=1, head_share=1.0), console=quiet())
-    assert (run.config.model_options, run.config.features) == (source.config.model_options, source.config.features)
+    usual = TrainConfig().replace(data=config.data.path, out=config.logging.out, batch_size=8)
+    run = train_recipe(usual.replace(init_from=str(tone_run), epochs=1, head_share=1.0), console=quiet())
+    assert (run.config.model.options, run.config.features) == (source.config.model.options, source.config.features)
     assert load_run(run.path).facts["statistics"] == source.facts["statistics"]
     theirs, ours = weights_by_layer(source.network), weights_by_layer(run.network)
     # Batch norm's statistics are weights too: not even they have moved.
@@ -84,7 +84,7 @@ def test_only_the_head_learns_first(config, tone_run):
 
 
 def test_then_everything_learns_at_a_lower_rate(config, tone_run):
-    config = replace(config, init_from=str(tone_run), wanted="low", epochs=2, head_share=0.5, finetune_rate=0.01)
+    config = config.replace(init_from=str(tone_run), wanted="low", epochs=2, head_share=0.5, finetune_rate=0.01)
     run = train_recipe(config, console=quiet())
     assert run.network.output_shape == (None, 1)
     theirs, ours = weights_by_layer(load_run(tone_run).network), weights_by_layer(run.network)
@@ -110,7 +110,7 @@ EVERYTHING = {
 @pytest.fixture(scope="module")
 def everything(tones, rooms, tone_run, tmp_path_factory):
     """A run that learns in every way there is, and its config."""
-    config = TrainConfig(
+    config = TrainConfig().replace(
         data=rooms,
         out=str(tmp_path_factory.mktemp("everything")),
         model_options={"width": 0.25, "dropout": 0.0},
@@ -144,7 +144,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(everything, tmp_path, monkeypat
 
     monkeypatch.setattr(RunCheckpoint, "_save", save_and_die)
     with pytest.raises(Killed):
-        train_recipe(replace(config, out=str(tmp_path)), console=quiet())
+        train_recipe(config.replace(out=str(tmp_path)), console=quiet())
     monkeypatch.setattr(RunCheckpoint, "_save", save)
     (path,) = tmp_path.glob("*/checkpoint.npz")
     resumed = resume_run(str(path.parent), console=quiet())
@@ -190,7 +190,9 @@ def test_a_corpus_that_moved_is_known_again(config, tone_run, tones, tmp_path):
     for recording in list(moved.rglob("*.wav")):
         recording.rename(recording.with_stem(f"x{recording.stem}"))
     parent = shutil.copytree(tone_run, tmp_path / "parent")
-    usual = replace(TrainConfig(), data=str(moved), out=config.out, batch_size=8, epochs=1, init_from=str(parent))
+    usual = TrainConfig().replace(
+        data=str(moved), out=config.logging.out, batch_size=8, epochs=1, init_from=str(parent)
+    )
     heir = train_recipe(usual, console=quiet())
     known = {item.content_hash for split in ("train", "validation") for item in heard.utterances(split)}
     repeated = sum(item.content_hash in known for item in heir.utterances("test"))
@@ -457,7 +459,7 @@ def unlabelled(tones, tmp_path_factory):
 
 def test_sure_labels_join_the_training_and_no_other_split(config, unlabelled, tone_run):
     folder, corpus = unlabelled
-    config = replace(config, pseudo_labels=str(folder), teacher=str(tone_run), pseudo_threshold=0.8)
+    config = config.replace(pseudo_labels=str(folder), teacher=str(tone_run), pseudo_threshold=0.8)
     task = task_for(corpus.labels, None)
     more = add_pseudo_labels(corpus, config, task)
     assert more.utterances[: len(corpus.utterances)] == corpus.utterances
@@ -468,15 +470,15 @@ def test_sure_labels_join_the_training_and_no_other_split(config, unlabelled, to
     for item in added:
         assert (item.split, item.speaker, item.extra["label_source"]) == ("train", None, "pseudo")
         assert float(item.extra["probability"]) >= 0.8
-    surer = replace(config, pseudo_threshold=1.0)
+    surer = config.replace(pseudo_threshold=1.0)
     assert len(add_pseudo_labels(corpus, surer, task).utterances) < len(more.utterances)
-    assert add_pseudo_labels(corpus, replace(config, pseudo_labels=None), task) is corpus
+    assert add_pseudo_labels(corpus, config.replace(pseudo_labels=None), task) is corpus
 
 
 def test_a_run_remembers_whose_label_it_was(config, unlabelled, tone_run):
     folder, corpus = unlabelled
     before = Counter(item.split for item in corpus.utterances)
-    config = replace(config, epochs=1, pseudo_labels=str(folder), init_from=str(tone_run), pseudo_threshold=0.8)
+    config = config.replace(epochs=1, pseudo_labels=str(folder), init_from=str(tone_run), pseudo_threshold=0.8)
     run = train_recipe(config, console=quiet())
     pseudo = [item for item in run.utterances("train") if item.extra.get("label_source") == "pseudo"]
     assert len(pseudo) >= 4
@@ -510,27 +512,32 @@ def test_what_cannot_be_learnt_is_named_before_a_run_is_made(config, tones, tone
     places = {"RUN": str(tone_run), "TONES": str(tones), "OUT": str(tmp_path)}
     change = {name: places.get(value, value) if isinstance(value, str) else value for name, value in change.items()}
     with raises(code):
-        train_recipe(replace(config, **change), console=quiet())
-    assert not list(Path(config.out).glob("*"))
+        train_recipe(config.replace(**change), console=quiet())
+    assert not list(Path(config.logging.out).glob("*"))
 
 
-def test_the_command_line_leaves_the_front_end_to_the_run():
-    assert train.parse_config(["--init-from", "runs/x"]).init_from == "runs/x"
+def test_the_command_line_leaves_the_front_end_to_the_run(tone_run):
+    begun = ["--init-from", str(tone_run)]
+    inherited, theirs = inherit(train.parse_arguments(begun).train), load_run(tone_run).config
+    assert (inherited.model.name, inherited.features) == (theirs.model.name, theirs.features)
+    agreed = train.parse_arguments([*begun, "--features.n-mels", str(theirs.features.n_mels)]).train
+    assert inherit(agreed).features == theirs.features
     for flag in (["--model", "ResNet18"], ["--model.width", "0.5"], ["--features.n-mels", "30"]):
+        changed = train.parse_arguments([*begun, *flag]).train
         with raises("settings-conflict"):
-            train.parse_config(["--init-from", "runs/x", *flag])
+            inherit(changed)
 
 
 @pytest.mark.full
 def test_jax_learns_in_every_way_too(everything):
     config, whole = everything
-    out = Path(config.out) / "jax"
+    out = Path(config.logging.out) / "jax"
     code = (
         "import json, sys; from kerasr.config import TrainConfig, from_json; "
         "from kerasr.training.trainer import train_recipe; "
         "train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
     )
-    command = [sys.executable, "-c", code, json.dumps(to_json(replace(config, out=str(out), xla="auto")))]
+    command = [sys.executable, "-c", code, json.dumps(to_json(config.replace(out=str(out), xla="auto")))]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True)
     (path,) = out.glob("*/run.json")
     run = load_run(path.parent)

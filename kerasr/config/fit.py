@@ -1,0 +1,32 @@
+"""Settings of the training loop: how long it goes on, what it minimises, which weights it keeps."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from kerasr.config.bounds import Count, ShareBelowOne, check_bounds
+from kerasr.core.first_help import ESSENTIAL
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How long the training goes on, what it minimises, and which weights it keeps."""
+
+    epochs: Annotated[Count | None, ESSENTIAL] = 30
+    """Epochs, each followed by the validation split; None is 30, or more where those make less than 1,500 steps."""
+    passes: Count = 1
+    """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
+    batch_size: Annotated[Count, ESSENTIAL] = 64
+    """Clips a step."""
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """What is minimised; the focal loss weighs a clip by how unsure the network is of it; it smooths no label."""
+    label_smoothing: ShareBelowOne = 0.0
+    """Share of each target spread over all words."""
+    class_weights: bool = False
+    """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
+    keep: Literal["best", "last"] = "best"
+    """Weights that the run keeps: of the epoch with the best validation score, or of the last epoch."""
+    patience: Count | None = None
+    """Stop after this many epochs without a better validation score; None never does."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)

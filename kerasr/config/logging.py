@@ -1,0 +1,22 @@
+"""Settings of where a training writes."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from kerasr.config.bounds import check_bounds
+from kerasr.core.first_help import ESSENTIAL
+
+
+@dataclass(frozen=True)
+class LoggingConfig:
+    """Where the run goes, and who else is told of it."""
+
+    out: Annotated[str, ESSENTIAL] = "runs"
+    """Folder that receives the run's own folder."""
+    tensorboard: bool = False
+    """Write TensorBoard logs into the run."""
+    wandb: bool = False
+    """Log to Weights & Biases."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)

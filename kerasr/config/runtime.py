@@ -1,0 +1,26 @@
+"""Settings of how a training is computed."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from kerasr.config.bounds import NotNegative, Seed, check_bounds
+from kerasr.core.first_help import ESSENTIAL
+
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """How it is computed: arithmetic, compilation, seed, checkpoints."""
+
+    seed: Annotated[Seed, ESSENTIAL] = 0
+    """Fixes weights, order and augmentation."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; auto is mixed_bfloat16 on a GPU that has it, else float32."""
+    xla: Literal["auto", "on", "off"] = "auto"
+    """Compile the training step with XLA; auto does on a GPU."""
+    checkpoint_seconds: NotNegative = 30.0
+    """Write a checkpoint to resume from this often inside an epoch (and after each epoch)."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)

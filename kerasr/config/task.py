@@ -1,0 +1,22 @@
+"""Settings of the task: what the network is trained for."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from kerasr.config.bounds import check_bounds
+from kerasr.core.first_help import ESSENTIAL
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What the network is trained for."""
+
+    wanted: Annotated[str | None, ESSENTIAL] = None
+    """Train a detector with one output: is it this word? Every other word is a counter-example."""
+    negatives: Annotated[str | None, ESSENTIAL] = None
+    """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
+    hard_negatives: str | None = None
+    """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)

@@ -1,0 +1,98 @@
+"""A training's settings from a command line: a recipe, a file of settings, flags, each over the one before."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from kerasr.config import TrainConfig, name_of, path_of, read_settings
+from kerasr.core.cli import parse, read_flags
+from kerasr.core.first_help import essential
+from kerasr.errors import UserError
+from kerasr.recipes import get_recipe
+
+
+class Arguments(Protocol):
+    """A command's dataclass with a training's settings among its own."""
+
+    @property
+    def train(self) -> TrainConfig:
+        """The training."""
+        ...
+
+
+T = TypeVar("T", bound=Arguments)
+
+
+def parse_training(
+    make: Callable[[TrainConfig], T], argv: Sequence[str], *, command: str, describe: Callable[[str], str]
+) -> T:
+    """The arguments of a command that trains; `--help`, `--help-all` and mistakes end the process.
+
+    Args:
+        make: the command's dataclass, from the settings that hold where no flag says otherwise.
+        argv: the arguments; a recipe may stand first.
+        command: its name.
+        describe: from the recipe's name, what stands above the help.
+
+    Raises:
+        UserError: there is no such recipe or architecture, the file of settings is damaged, or the recipe wants a word
+            that is not named.
+    """
+    flags, argv = read_flags(argv), list(argv)
+    values = read_settings(flags["config"]) if flags.get("config") else {}
+    recipe = argv.pop(0) if argv and not argv[0].startswith("-") else _usual_recipe(flags, values)
+    arguments = make(_defaults(recipe, flags.get("model"), values))
+    if "help_all" in flags:
+        argv = ["--help"]
+    elif "help" in flags or "-h" in argv:
+        arguments = essential(arguments)
+    parsed = parse(type(arguments), argv, command=command, description=describe(recipe), default=arguments)
+    given = sorted({*parsed.train.given, *_given(flags)})
+    training = dataclasses.replace(parsed.train, given=tuple(given))
+    parsed = dataclasses.replace(parsed, train=training)  # type: ignore[type-var]
+    if recipe == "wakeword" and parsed.train.task.wanted is None:
+        raise UserError("setting-missing", "the recipe wakeword trains a detector of one word: name it with --wanted")
+    return parsed
+
+
+def flags_of(config: TrainConfig, paths: Sequence[str]) -> list[str]:
+    """The words of a command line that give these settings, by their place, the values that they have."""
+    words = []
+    for path in paths:
+        group, dot, setting = name_of(path).replace("_", "-").rpartition(".")
+        value = config.value_of(path)
+        if isinstance(value, bool):
+            words.append(f"--{group}{dot}{'' if value else 'no-'}{setting}")
+        elif path != "model.options":
+            words += [f"--{group}{dot}{setting}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return words
+
+
+def _usual_recipe(flags: dict[str, str], values: dict[str, Any]) -> str:
+    """The file's recipe, or else that for recordings, for words that nobody has recorded, or for digits."""
+    if "recipe" in values:
+        return values["recipe"]
+    given = {*map(name_of, values), *flags}
+    return "words" if "data" in given else "voices" if "words" in given else "digits"
+
+
+def _defaults(recipe: str, model: str | None, values: dict[str, Any]) -> TrainConfig:
+    """The recipe's settings for an architecture, with those of a file."""
+    values = {path: value for path, value in values.items() if path != "recipe"}
+    if model is not None and model != values.get("model.name"):
+        # The file's options are another architecture's.
+        values.pop("model.options", None)
+    return get_recipe(recipe, model or values.get("model.name")).replace(**values)
+
+
+def _given(flags: dict[str, str]) -> set[str]:
+    """The places of the settings among the flags."""
+    found = set()
+    for name in flags:
+        for spelling in (name, name.removeprefix("no_"), name.replace(".no_", ".")):
+            try:
+                found.add(path_of(spelling))
+                break
+            except UserError:
+                continue
+    return found
