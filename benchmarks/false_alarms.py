@@ -35,10 +35,10 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.evaluation.false_alarms import count_alarms, list_segments, measure_false_alarms, score_segments
-from kerasr.evaluation.intervals import binomial_interval, rate_interval
+from kerasr.metrics.intervals import binomial_interval, rate_interval
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run
+from kerasr.tasks.false_alarms import count_alarms, list_segments, measure_false_alarms, score_segments
 
 WORD, PRESET = "stop", "wakeword_stop"
 TALK, RUNS = cached_talk(WORD), Path(cache_folder()) / "false-alarms-runs"

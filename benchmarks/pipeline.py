@@ -35,6 +35,7 @@ from kerasr.config import Augmentation, FeatureSpec, TrainConfig
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus
 from kerasr.data.pipeline import Pipeline
+from kerasr.data.targets import Targets
 from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
@@ -117,7 +118,7 @@ def write_clips(folder: Path, size: int) -> None:
 def make_pipeline(utterances: Sequence[Utterance], corpus: Corpus, **kwargs) -> Pipeline:
     number = {label: index for index, label in enumerate(corpus.labels)}
     label_index = [number[item.label or ""] for item in utterances]
-    return Pipeline(utterances, label_index, len(number), Features(SPEC), **kwargs)
+    return Pipeline(utterances, Targets.one_hot(label_index, len(number)), Features(SPEC), **kwargs)
 
 
 def epoch(pipeline: Pipeline) -> int:

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from kerasr.core import atomic
-from kerasr.evaluation.intervals import mean_interval
+from kerasr.metrics.intervals import mean_interval
 from kerasr.models.registry import list_models
 
 ROOT = Path(__file__).parents[1]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kerasr.evaluation.evaluator import Evaluation
     from kerasr.report.page import Ranking
+    from kerasr.runs.run import Run
 
 DESCRIPTION = """
 Measure a run and write metrics.json, report.html and pictures/.
@@ -37,14 +38,14 @@ Anything but the run's own test split goes into a folder of its own in the run's
 score. What a preset is measured on goes into runs/evaluations/.
 """
 
-Run = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+RunPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
 
 
 @dataclass(frozen=True)
 class ScoresConfig:
     """Scores, and a report."""
 
-    run: Run
+    run: RunPath
     """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
@@ -69,7 +70,7 @@ class ScoresConfig:
 class StreamConfig:
     """Place the test clips in noise, run kerasr.listen's detector on them, and choose the threshold that it takes."""
 
-    run: Run
+    run: RunPath
     """The run's folder, or a preset's name."""
     carry_state: bool = False
     """Listen as `kerasr.listen --carry-state` does; the threshold that is kept is for that way."""
@@ -98,7 +99,7 @@ class SuspectsConfig:
     where it stood when it was killed. The ranking is in the run's suspects/.
     """
 
-    run: Run
+    run: RunPath
     """The run's folder, or a preset's name."""
     folds: Count | None = None
     """Parts that the clips are dealt into, and models to train; five where not given."""
@@ -113,7 +114,7 @@ class SuspectsConfig:
 class UnlabelledConfig:
     """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/."""
 
-    run: Run
+    run: RunPath
     """The run's folder, or a preset's name."""
     recordings: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER")]
     """The recordings that have no label."""
@@ -230,7 +231,7 @@ def _measure(config: ScoresConfig) -> None:
             config.data,
             max_bad=config.max_bad,
             speaker_pattern=config.speaker_pattern,
-            min_labels=1,
+            min_labels=min(run.task.min_labels, 1),
             language=language,
         )
     folder = Path(config.out) if config.out else None
@@ -238,61 +239,26 @@ def _measure(config: ScoresConfig) -> None:
     if config.json:
         print(json.dumps(evaluation.metrics, ensure_ascii=False))
     else:
-        print_summary(make_console(), evaluation)
+        print_summary(make_console(), run, evaluation)
 
 
-def print_summary(console: "Console", evaluation: "Evaluation") -> None:
+def print_summary(console: "Console", run: "Run", evaluation: "Evaluation") -> None:
     """The scores, what must be known to judge them, and where the report is."""
     from rich.text import Text
 
     metrics = evaluation.metrics
-    lines = {
-        **_headline(metrics),
-        **_scores(metrics),
-        **_worst_groups(metrics),
-        "latency": f"{metrics['latency_ms']:.1f} ms a clip",
-    }
+    lines = {**run.task.rows(metrics), **_worst_groups(metrics), "latency": f"{metrics['latency_ms']:.1f} ms a clip"}
     if "rejection" in metrics:
         lines["rejected"] = _rejected(metrics["rejection"])
     width = max(14, *(len(name) + 2 for name in lines))
     console.print()
     for name, text in lines.items():
-        console.print(Text.assemble(f"{name:{width}}", text), soft_wrap=True)
+        line = Text(f"{name:{width}}{text}")
+        line.highlight_words([metrics["headline"]], "bold")
+        console.print(line, soft_wrap=True)
     for note in evaluation.notes:
         console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
     console.print(Text(f"{'report':{width}}{evaluation.report}"), soft_wrap=True)
-
-
-def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The accuracy; of a detector, to whom a rare word matters, its misses and false alarms."""
-    from rich.text import Text
-
-    from kerasr.core.scores import format_score
-
-    score = format_score(metrics), "bold"
-    if "detector" in metrics:
-        return {"detector": Text.assemble(score, f" ({metrics['measured_on']})")}
-    clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
-    accuracy = Text.assemble(score, f", {clips} ({metrics['measured_on']})")
-    return {"accuracy": accuracy, **_interval(metrics), **_of_people(metrics)}
-
-
-def _interval(metrics: dict[str, Any]) -> dict[str, str]:
-    """The accuracy's interval with its method, or why there is none."""
-    from kerasr.core.scores import format_interval
-
-    name, text = "95% interval", format_interval(metrics["accuracy_interval"], metrics["interval_method"])
-    return {name: text.removeprefix(f"{name} ")}
-
-
-def _of_people(metrics: dict[str, Any]) -> dict[str, str]:
-    """The accuracy of the clips that have a speaker, where others, as silences, have none."""
-    from kerasr.core.scores import format_interval
-
-    if not (people := metrics["people"]):
-        return {}
-    interval = format_interval(people["accuracy_interval"], people["interval_method"])
-    return {"of people": f"{people['accuracy']:.1%} of {people['num_clips']:,} clips ({interval})"}
 
 
 def _rejected(counts: dict[str, Any]) -> str:
@@ -300,29 +266,6 @@ def _rejected(counts: dict[str, Any]) -> str:
     right = f"{counts['right_rejected']:,} of {counts['num_right']:,} right"
     wrong = f"{counts['wrong_rejected']:,} of {counts['num_wrong']:,} wrong answers"
     return f"{right} and {wrong}, those less than {counts['threshold']:.1%} probable"
-
-
-def _scores(metrics: dict[str, Any]) -> dict[str, str]:
-    """The scores beside the accuracy: the detector's, or the worst word."""
-    from kerasr.core.scores import format_missed
-
-    if "detector" in metrics:
-        names = {
-            "precision": "precision",
-            "recall": "recall",
-            "ROC AUC": "roc_auc",
-            "average precision": "average_precision",
-        }
-        found = {name: metrics["detector"][key] for name, key in names.items()}
-        return {
-            "scores": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None),
-            "misses": format_missed(metrics["detector"]),
-        }
-    rows = {"macro recall": f"{metrics['macro_recall']:.1%}"}
-    words = [word for word in metrics["words"] if word["recall"] is not None]
-    worst = min(words, key=lambda word: word["recall"])
-    rows["worst word"] = f"{isolate(worst['word'])}, {worst['recall']:.1%} of {worst['num_clips']:,} clips right"
-    return rows
 
 
 def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:

@@ -79,23 +79,23 @@ def main(argv: list[str]) -> None:
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     run = load_run(config.run)
     draw = explanation_writer(run, config.out) if config.explain else None
-    rows, failed = [], 0
+    answers, explained, failed = [], [], 0
     for answer in run.predict_each(config.recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
             failed += 1
             print_error(answer, as_json=config.json)
             continue
-        row = row_of(run, answer)
-        if draw:
-            row["explanation"] = draw(row["path"])
+        picture = draw(str(answer.path)) if draw else None
         if config.json:
+            row = row_of(run, answer) | ({"explanation": picture} if picture else {})
             print(json.dumps(row, ensure_ascii=False), flush=True)
         else:
-            rows.append(row)
-    if rows:
-        print_table(rows)
-        for row in rows if draw else ():
-            print(f"explained in {row['explanation']}")
+            answers.append(answer)
+            explained += [picture] if picture else []
+    if answers:
+        print_table(run, answers)
+        for picture in explained:
+            print(f"explained in {picture}")
     if failed:
         sys.exit(2)
 
@@ -123,59 +123,43 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
 
 def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
     """What is said of one recording, as plain JSON types."""
-    if run.config.task.wanted is not None:
-        said = {"wanted": run.config.task.wanted, "present": not answer.rejected, "probability": answer.probability}
-    else:
-        top = [{"word": word, "probability": probability} for word, probability in answer.top]
-        said = {
-            "word": answer.word,
-            "probability": answer.probability,
-            "rejected": answer.rejected,
-            "top": top,
-        }
     part = {"seconds": answer.seconds, "from": answer.start, "to": answer.end}
-    return {"path": answer.path, **said, "threshold": answer.threshold, **part}
+    return {"path": answer.path, **run.task.to_json(answer), **part}
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """The rows as a table."""
+def print_table(run: "Run", answers: list["Answer"]) -> None:
+    """The answers as a table."""
     from rich.table import Table
     from rich.text import Text
 
     console = make_console()
     if not console.is_terminal:
         console.width = WIDTH
+    rows = [run.task.cells(answer) for answer in answers]
+    first, *others = rows[0]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("recording", overflow="fold")
-    detector = "wanted" in rows[0]
-    table.add_column(f"{isolate(rows[0]['wanted'])}?" if detector else "word", overflow="fold")
-    table.add_column("probability", justify="right")
-    if not detector:
-        table.add_column("or else", style="dim", overflow="fold")
-    parts = any(row["to"] - row["from"] < row["seconds"] for row in rows)
-    if parts:
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right" if name == "probability" else "left", overflow="fold")
+    parts = [_used_part(answer) for answer in answers]
+    if any(parts):
         table.add_column("part", style="yellow")
-    for row in rows:
-        word = ("yes" if row["present"] else "no") if detector else row["word"]
-        shown = NONE if word is None else Text(isolate(word), "bold")
-        cells = [row["path"], shown, f"{row['probability']:.1%}"]
-        if not detector:
-            others = row["top"][word is not None :]
-            cells.append(", ".join(f"{isolate(item['word'])} {item['probability']:.1%}" for item in others))
-        if parts:
-            cells.append(_used_part(row))
-        table.add_row(*cells)
+    for answer, row, part in zip(answers, rows, parts, strict=True):
+        said, *rest = row.values()
+        shown = NONE if said is None else Text(isolate(said), "bold")
+        table.add_row(answer.path, shown, *(Text(text or "") for text in rest), *([part] if any(parts) else []))
     console.print(table)
 
 
-def _used_part(row: dict[str, Any]) -> str:
+def _used_part(answer: "Answer") -> str:
     """`only 29.5 to 30.5 s of 3:00:00`; nothing where all of it was taken."""
-    if row["to"] - row["from"] >= row["seconds"]:
+    if answer.end - answer.start >= answer.seconds:
         return ""
-    minutes, seconds = divmod(round(row["seconds"]), 60)
+    minutes, seconds = divmod(round(answer.seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    long = f"{hours}:{minutes:02}:{seconds:02}" if row["seconds"] >= 60 else f"{row['seconds']:.2f} s"
-    return f"only {row['from']:.2f} to {row['to']:.2f} s of {long}"
+    long = f"{hours}:{minutes:02}:{seconds:02}" if answer.seconds >= 60 else f"{answer.seconds:.2f} s"
+    return f"only {answer.start:.2f} to {answer.end:.2f} s of {long}"
 
 
 if __name__ == "__main__":

@@ -98,33 +98,18 @@ def describe(recipe: str, *, more: bool) -> str:
 
 def print_result(console: Console, run: "Run") -> None:
     """The score, where the run is, and what to type next."""
-    from kerasr.core.scores import format_alarms, format_interval, format_missed, format_score
     from kerasr.data.corpora.synthetic import NAME
 
     metrics = run.metrics or {}
-    if "detector" in metrics:
-        rest = " of the test's other clips"
-    else:
-        interval = format_interval(metrics["accuracy_interval"], metrics["interval_method"])
-        rest = f" of {metrics['num_clips']:,} test clips right ({interval})"
-    console.print()
-    console.print(
-        Text.assemble(
-            (format_score(metrics), "bold"),
-            f"{rest}; {run.config.fit.keep} epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
-            f"{run.facts['train_seconds']:.0f} s of training",
-        )
+    first, *others = run.task.summary(metrics)
+    first += (
+        f"; {run.config.fit.keep} epoch {run.facts['best_epoch']} of {run.facts['epochs_run']}, "
+        f"{run.facts['train_seconds']:.0f} s of training"
     )
-    if (people := metrics["people"]) and "detector" not in metrics:
-        interval = format_interval(people["accuracy_interval"], people["interval_method"])
-        console.print(
-            Text.assemble(
-                (f"{people['accuracy']:.1%}", "bold"),
-                f" of the {people['num_clips']:,} clips that people say ({interval}); the others have no speaker",
-            )
-        )
-    if negatives := metrics.get("detector", {}).get("negatives"):
-        console.print(f"{format_alarms(negatives)}; {format_missed(metrics['detector'])}")
+    console.print()
+    console.print(Text.assemble((metrics["headline"], "bold"), first.removeprefix(metrics["headline"])))
+    for line in others:
+        console.print(Text(line))
     for judgement in metrics["judgements"]:
         console.print(Text(f"note    {judgement['text']}", "yellow"), soft_wrap=True)
     if run.facts["corpus"]["name"] == NAME:

@@ -112,7 +112,7 @@ def untrained(tone_run, tmp_path):
         }
         (folder / "config.json").write_text(json.dumps(config))
         run = load_run(folder)
-        network = builder(facts.name)(run.config.features.shape, run.task.num_outputs, **options)
+        network = builder(facts.name)(run.config.features.shape, run.task.output.size, **options)
         attach_front_ends(run.front_ends, network).save(folder / "model.keras")
         return run
 

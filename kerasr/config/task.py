@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import tyro
+
 from kerasr.config.bounds import check_bounds
 from kerasr.core.first_help import ESSENTIAL
 
@@ -11,6 +13,9 @@ from kerasr.core.first_help import ESSENTIAL
 class TaskConfig:
     """What the network is trained for."""
 
+    name: Annotated[str, tyro.conf.arg(name="task")] = "auto"
+    """What is asked of a clip: classify (which word?), detect (is it this word?), or another file of kerasr/tasks; auto
+    detects where a word is wanted, and else classifies."""
     wanted: Annotated[str | None, ESSENTIAL] = None
     """Train a detector with one output: is it this word? Every other word is a counter-example."""
     negatives: Annotated[str | None, ESSENTIAL] = None
@@ -19,4 +24,4 @@ class TaskConfig:
     """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
 
     def __post_init__(self) -> None:
-        check_bounds(self)
+        check_bounds(self, names={"name": "task"})

@@ -29,6 +29,7 @@ from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
+from kerasr.tasks.words import word_task
 from kerasr.training.trainer import resume_run, train_recipe
 
 FOLDS = 5
@@ -65,7 +66,7 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
             "split-not-found",
             f"{run.path}: lists no training clip, so there is no label to doubt; name a run of your own",
         )
-    label_index = run.task.label_index([item.label or "" for item in clips])
+    label_index = word_task(run.task, "evaluate suspects").truth(clips)
     fold_of, rule = assign_folds(clips, label_index, folds, run.config.runtime.seed)
     count = int(fold_of.max()) + 1
     folder = run.path / "suspects"
@@ -187,7 +188,7 @@ def _fold_config(run: Run, manifest: Path) -> TrainConfig:
             max_bad=config.data.max_bad,
             cache=config.data.cache,
         ),
-        task=TaskConfig(wanted=config.task.wanted),
+        task=TaskConfig(name=config.task.name, wanted=config.task.wanted),
         fit=dataclasses.replace(config.fit, epochs=min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS))),
         transfer=TransferConfig(),
         logging=LoggingConfig(out=str(manifest.parent)),

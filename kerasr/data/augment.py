@@ -80,9 +80,9 @@ def augment_waveform(
 
 
 def augment_features(
-    features: tf.Tensor, targets: tf.Tensor, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
-) -> Batch:
-    """Tempo, vocal tract, microphone, masks, cutmix and mixup; the last two blend the targets alike."""
+    features: tf.Tensor, beside: Any, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
+) -> tuple[tf.Tensor, Any]:
+    """Tempo, vocal tract, microphone, masks, cutmix and mixup; the last two blend what belongs to the clips alike."""
     spec = front_end.spec
     if augment.tempo != (1.0, 1.0):
         features = stretch_time(features, augment.tempo, _fold(seed, 10))
@@ -98,10 +98,10 @@ def augment_features(
     if augment.frequency_masks:
         features = mask(features, augment.frequency_masks, augment.frequency_mask_width, axis=2, seed=_fold(seed, 6))
     if augment.cutmix:
-        features, targets = cutmix(features, targets, augment.cutmix, _fold(seed, 13))
+        features, beside = cutmix(features, beside, augment.cutmix, _fold(seed, 13))
     if augment.mixup:
-        features, targets = mixup(features, targets, augment.mixup, _fold(seed, 7))
-    return features, targets
+        features, beside = mixup(features, beside, augment.mixup, _fold(seed, 7))
+    return features, beside
 
 
 def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
@@ -299,21 +299,16 @@ def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.T
     return tf.where(tf.expand_dims(blank, 3 - axis), 0.0, features)
 
 
-def mixup(features: tf.Tensor, targets: tf.Tensor, alpha: float, seed: tf.Tensor) -> Batch:
-    """Blend each clip with its mirror in the batch, and their targets alike (mixup, Zhang et al., 2018)."""
+def mixup(features: tf.Tensor, beside: Any, alpha: float, seed: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Blend each clip with its mirror in the batch, and what belongs to it alike (mixup, Zhang et al., 2018)."""
     draws = tf.random.stateless_gamma([2, _size(features)], seed, alpha)  # pyright: ignore[reportArgumentType]
     # Two draws that vanish leave the clip as it is.
     share = tf.math.divide_no_nan(draws[0], draws[0] + draws[1])
     weight = tf.maximum(share, 1 - share)
-    blended = [
-        values * tf.reshape(weight, [-1] + [1] * (values.shape.rank - 1))
-        + tf.reverse(values, [0]) * tf.reshape(1 - weight, [-1] + [1] * (values.shape.rank - 1))
-        for values in (features, targets)
-    ]
-    return blended[0], blended[1]
+    return _blend(features, weight), tf.nest.map_structure(lambda values: _blend(values, weight), beside)
 
 
-def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tensor) -> Batch:
+def cutmix(features: tf.Tensor, beside: Any, share: float, seed: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """In a share of the clips, take a stretch of up to half the time from the clip's mirror in the batch.
 
     The targets blend as the time does (CutMix, Yun et al. 2019, with a stretch of time for a box).
@@ -328,8 +323,13 @@ def cutmix(features: tf.Tensor, targets: tf.Tensor, share: float, seed: tf.Tenso
     position = tf.range(time, dtype=tf.float32)[None, :]
     inside = (position >= start[:, None]) & (position < (start + part * longest)[:, None])
     features = tf.where(inside[:, :, None], tf.reverse(features, [0]), features)
-    own = (1 - part)[:, None]
-    return features, own * targets + (1 - own) * tf.reverse(targets, [0])
+    return features, tf.nest.map_structure(lambda values: _blend(values, 1 - part), beside)
+
+
+def _blend(values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """A share `(batch,)` of each row, and the rest of its mirror in the batch."""
+    own = tf.reshape(own, [-1] + [1] * (values.shape.rank - 1))
+    return own * values + (1 - own) * tf.reverse(values, [0])
 
 
 def _choose(

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,7 @@ from kerasr.data.cache import ClipCache
 from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.data.sampling import Balance, draw_evenly
+from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
@@ -35,8 +37,7 @@ class Pipeline:
 
     Args:
         utterances: the recordings.
-        label_index: `(recordings,)` index of each one's label.
-        num_outputs: labels there are; 1 for a detector, whose label index is 0 or 1.
+        targets: what is to be said of each.
         features: the front-end.
         batch_size: clips in a batch; fewer where there are fewer recordings.
         passes: times that an epoch goes over the recordings.
@@ -52,8 +53,7 @@ class Pipeline:
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        label_index: Sequence[int] | np.ndarray,
-        num_outputs: int,
+        targets: Targets,
         features: Features,
         *,
         batch_size: int = 64,
@@ -71,11 +71,10 @@ class Pipeline:
         self.fault: UserError | OSError | None = None
         self.batch_size = min(batch_size, len(utterances))
         self._passes = passes
-        self._label_index = np.asarray(label_index, np.int32)
-        self._num_outputs = num_outputs
+        self._targets = targets
         self._augment = augment
         self._seed = seed
-        self._class_weights, self._strata, self._group_index = (balance or Balance()).arrays()
+        self._weights, self._strata, self._group_index = (balance or Balance()).arrays()
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
@@ -119,9 +118,10 @@ class Pipeline:
         """Batches of `epochs` epochs, from step `first_step` of the first on.
 
         Returns:
-            A dataset of `(features, targets)`, or `(features, targets, weights)` with class weights or groups: float32
-            `(batch, time, feature)`, `(batch, outputs)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the
-            first part is a dict of `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
+            A dataset of `(features, targets)`, or `(features, targets, weights)` with weights or groups: float32
+            `(batch, time, feature)`, `(batch, ...)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the
+            first part is a dict of `waveform` `(batch, samples)` and `num_samples` `(batch,)`. Targets of many lengths
+            are a dict of `token_ids` int32 `(batch, longest)`, -1 past a clip's own, and `num_tokens` `(batch,)`.
         """
         order = tf.data.Dataset.range(epochs * self._passes).flat_map(self._pass_order).skip(first_step)
         dataset = order.map(self._load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -176,10 +176,10 @@ class Pipeline:
 
     def _prepare(self, seed, indices, clips, num_samples, ready):
         """What the model is given for one batch."""
-        targets = self._targets(indices)
+        beside = self._beside(indices)
         if self._waveforms:
             clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
-            return self._with_weights({"waveform": clips, "num_samples": num_samples}, targets)
+            return self._batch({"waveform": clips, "num_samples": num_samples}, beside)
         cache = self._cache
         if cache is not None and self._keeps_features:
             features = tf.cond(ready, lambda: clips, lambda: self._keep_features(cache, indices, clips, num_samples))
@@ -188,10 +188,10 @@ class Pipeline:
             features = self.features(clips, num_samples)
         features = tf.ensure_shape(features, [None, *self.features.spec.shape])
         if self._augment:
-            features, targets = augmentation.augment_features(
-                features, targets, self._augment, front_end=self.features, seed=seed
+            features, beside = augmentation.augment_features(
+                features, beside, self._augment, front_end=self.features, seed=seed
             )
-        return self._with_weights(features, targets)
+        return self._batch(features, beside)
 
     def _change_waveform(
         self, clips: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor
@@ -215,29 +215,29 @@ class Pipeline:
 
         return tf.numpy_function(put, [indices, features], tf.float32)
 
-    def _targets(self, indices: tf.Tensor) -> tf.Tensor:
-        """What each clip is; its group stands beside it, so that what blends clips blends their groups alike."""
-        label_index = tf.gather(tf.constant(self._label_index), indices)
-        if self._num_outputs == 1:
-            targets = tf.cast(label_index, tf.float32)[:, None]
+    def _beside(self, indices: tf.Tensor) -> dict[str, Any]:
+        """What belongs to each clip: its targets, weight and groups, so that what blends clips blends these alike."""
+        targets = self._targets
+        if targets.lengths is None:
+            beside = {"targets": tf.gather(tf.constant(targets.values), indices)}
         else:
-            targets = tf.one_hot(label_index, self._num_outputs)
-        if self._group_index is None:
-            return targets
-        num_groups = self._group_index.max() + 1
-        group_index = np.where(self._group_index < 0, num_groups, self._group_index)
-        return tf.concat([targets, tf.one_hot(tf.gather(tf.constant(group_index), indices), num_groups + 1)], 1)
+            rows = tf.RaggedTensor.from_row_lengths(targets.values, targets.lengths)  # pyright: ignore[reportAttributeAccessIssue]
+            chosen = tf.gather(rows, indices)
+            beside = {"targets": {"token_ids": chosen.to_tensor(-1), "num_tokens": chosen.row_lengths()}}
+        if self._weights is not None:
+            beside["weights"] = tf.gather(tf.constant(self._weights), indices)
+        if self._group_index is not None:
+            num_groups = self._group_index.max() + 1
+            group_index = np.where(self._group_index < 0, num_groups, self._group_index)
+            beside["groups"] = tf.one_hot(tf.gather(tf.constant(group_index), indices), num_groups + 1)
+        return beside
 
-    def _with_weights(self, inputs, targets):
-        targets, groups = targets[:, : self._num_outputs], targets[:, self._num_outputs :]
-        if self._class_weights is None:
-            return (inputs, targets) if self._group_index is None else (inputs, targets, groups)
-        if self._num_outputs == 1:
-            absent, present = self._class_weights
-            weights = absent + (present - absent) * targets[:, 0]
-        else:
-            weights = tf.linalg.matvec(targets, self._class_weights)
-        return inputs, targets, weights if self._group_index is None else groups * weights[:, None]
+    @staticmethod
+    def _batch(inputs: Any, beside: dict[str, Any]) -> tuple[Any, ...]:
+        weights, groups = beside.get("weights"), beside.get("groups")
+        if groups is not None:
+            weights = groups if weights is None else groups * weights[:, None]
+        return (inputs, beside["targets"]) if weights is None else (inputs, beside["targets"], weights)
 
     def _make_cache(self, folder: str | os.PathLike[str]) -> ClipCache:
         width = self.features.spec.num_features if self._keeps_features else 0
@@ -295,8 +295,7 @@ def make_datasets(
         training = split == "train"
         pipeline = Pipeline(
             utterances,
-            [number[item.label or ""] for item in utterances],
-            len(corpus.labels),
+            Targets.one_hot([number[item.label or ""] for item in utterances], len(corpus.labels)),
             features,
             batch_size=batch_size,
             augment=(augment or Augmentation()) if training else None,

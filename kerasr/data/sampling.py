@@ -16,20 +16,20 @@ class Balance:
     """How often a pass draws each clip of a split, and how much its loss counts.
 
     Attributes:
-        class_weights: `(outputs,)` weight of each label's loss; batches then have a third part, a weight a clip.
+        weights: `(recordings,)` weight of each one's loss; batches then have a third part, a weight a clip.
         strata: `(recordings,)` a number for each one's kind: a pass then draws as many of each kind, those of a rare
             one again and again, those of a frequent one not all.
         group_index: `(recordings,)` index of each one's group, -1 for none; batches then have a third part, each clip's
             weight in each group, and in the last column the weight of what is in none.
     """
 
-    class_weights: Sequence[float] | np.ndarray | None = None
+    weights: Sequence[float] | np.ndarray | None = None
     strata: Sequence[int] | np.ndarray | None = None
     group_index: Sequence[int] | np.ndarray | None = None
 
     def arrays(self) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
         """The three, as float32, as int32 from 0 without a gap, and as int32."""
-        weights, strata, groups = self.class_weights, self.strata, self.group_index
+        weights, strata, groups = self.weights, self.strata, self.group_index
         return (
             None if weights is None else np.asarray(weights, np.float32),
             None if strata is None else np.unique(strata, return_inverse=True)[1].astype(np.int32),
@@ -68,17 +68,17 @@ def find_groups(utterances: Sequence[Utterance], column: str) -> Groups:
     return Groups(tuple(names), np.array([-1 if value is None else number[value] for value in values], np.int32))
 
 
-def class_weights(label_index: np.ndarray, num_labels: int) -> np.ndarray:
-    """`(labels,)` weights in inverse proportion to each label's count, 1 on average over the clips."""
-    counts = np.bincount(label_index, minlength=num_labels)
-    return len(label_index) / (num_labels * np.maximum(counts, 1))
+def class_weights(kinds: np.ndarray) -> np.ndarray:
+    """`(recordings,)` weights in inverse proportion to how many are of a recording's kind, 1 on average."""
+    counts = np.bincount(kinds)
+    return (len(kinds) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[kinds]
 
 
-def find_strata(label_index: np.ndarray | None, groups: Groups | None) -> np.ndarray | None:
-    """`(recordings,)` the kinds that an epoch draws evenly: labels, groups, or the labels of each group."""
-    if label_index is None:
+def find_strata(kinds: np.ndarray | None, groups: Groups | None) -> np.ndarray | None:
+    """`(recordings,)` what an epoch draws evenly: kinds, as the labels, groups, or the kinds of each group."""
+    if kinds is None:
         return groups.index if groups else None
-    return label_index if groups is None else (groups.index + 1) * (label_index.max() + 1) + label_index
+    return kinds if groups is None else (groups.index + 1) * (kinds.max() + 1) + kinds
 
 
 def _columns(utterances: Iterable[Utterance]) -> Iterable[str]:

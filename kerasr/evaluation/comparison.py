@@ -12,13 +12,11 @@ from scipy import stats
 
 from kerasr.core.console import isolate
 from kerasr.core.progress import ProgressBar
-from kerasr.core.scores import format_score
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
 from kerasr.evaluation.latency import measure_latency
-from kerasr.evaluation.metrics import compute_metrics, predicted_index
+from kerasr.metrics.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 
@@ -52,12 +50,10 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         probs = [run.predict_files([item.path for item in shared], progress) for run in runs]
     rows, correct = [], []
     for run, name, found in zip(runs, names, probs, strict=True):
-        label_index = run.task.label_index([item.label or "" for item in shared])
-        detector = run.config.task.wanted is not None
-        metrics = compute_metrics(found, label_index, run.labels, speakers, detector=detector, seed=seed)
-        correct.append(predicted_index(found, detector) == label_index)
+        metrics = run.task.evaluate(run, shared, found)
+        correct.append(run.task.is_correct(shared, found))
         kept = ("accuracy", "accuracy_interval", "interval_method")
-        scores = {"score": format_score(metrics), **{key: metrics[key] for key in kept}}
+        scores = {"score": run.task.headline(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
     pairs = [
         {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}

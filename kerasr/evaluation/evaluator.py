@@ -14,16 +14,13 @@ import numpy as np
 
 from kerasr.core.console import isolate
 from kerasr.core.provenance import provenance
-from kerasr.core.scores import format_alarms, format_score
+from kerasr.core.scores import format_score
 from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
 from kerasr.errors import UserError
-from kerasr.evaluation.false_alarms import measure_false_alarms
 from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency
-from kerasr.evaluation.metrics import THRESHOLD, compute_metrics, predicted_index
-from kerasr.evaluation.rejection import count_rejected
 from kerasr.inference.attribution import Explainer
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.clips import explain_clip, make_clip
@@ -31,6 +28,7 @@ from kerasr.report.figures import Clip
 from kerasr.report.page import own_folder, write_report
 from kerasr.runs.facts import METRICS, MODEL
 from kerasr.runs.run import Run
+from kerasr.tasks.words import list_words
 
 MAX_CLIPS = 12
 
@@ -43,8 +41,8 @@ class Evaluation:
     """What was measured, and where it was written.
 
     Attributes:
-        metrics: what `compute_metrics` found, the run's `parameters`, `model_bytes` and `latency_ms`, and its
-            `judgements`, a list with `code` and `text`.
+        metrics: what the task's `evaluate` found, its `headline`, the run's `parameters`, `model_bytes` and
+            `latency_ms`, and its `judgements`, a list with `code` and `text`.
         notes: what a reader must know to judge the scores.
         folder: of `metrics.json`, `report.html` and `pictures/`.
     """
@@ -91,12 +89,11 @@ def evaluate_run(
     measured_on = f"{isolate(corpus.name)}{f', {split}' if split else ''}" if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)
     utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
-    label_index = run.task.label_index([item.label or "" for item in utterances])
-    metrics = {**_measure(run, utterances, probs, label_index), "measured_on": measured_on}
+    metrics = {**_measure(run, utterances, probs), "measured_on": measured_on}
     if corpus:
         metrics["source"] = corpus.source
-    if corpus is None and run.config.task.negatives is not None:
-        metrics["detector"]["negatives"] = measure_false_alarms(run)
+    else:
+        metrics = run.task.evaluate_beside(run, metrics)
     judgements = judge_run(run, utterances, metrics)
     metrics["judgements"] = [dataclasses.asdict(judgement) for judgement in judgements]
     notes = [judgement.text for judgement in judgements] + _notes(run, utterances, metrics, corpus, split)
@@ -110,12 +107,14 @@ def evaluate_run(
         subtitle=f"{run.config.model.name} trained on {isolate(run.facts['corpus']['name'])}, recipe "
         f"{run.config.recipe}, measured {datetime.datetime.now():%Y-%m-%d %H:%M} on {len(utterances):,} clips",
         metrics=metrics,
-        tiles=_tiles(metrics),
+        tiles=_tiles(run, metrics),
         facts=_facts(run, metrics, corpus, where),
         notes=notes,
+        figures=run.task.pictures(metrics),
         history=run.history,
         kept=run.facts.get("best_epoch"),
-        clips=_clips(run, utterances, probs, label_index),
+        monitor=run.task.monitor,
+        clips=_clips(run, utterances, probs),
     )
     return Evaluation(metrics, tuple(notes), folder)
 
@@ -134,33 +133,8 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
     utterances = [item for item in corpus.utterances if split in (None, item.split)]
     if not utterances:
         raise UserError("split-not-found", f"{corpus.source}: its {split} split is empty")
-    _check_words(run, utterances, corpus)
+    run.task.check_utterances(utterances, corpus.source)
     return utterances
-
-
-def _check_words(run: Run, utterances: Sequence[Utterance], corpus: Corpus) -> None:
-    """Other recordings must be of the words that the run knows; for a detector, some of the wanted word."""
-    wanted = run.config.task.wanted
-    unlabelled = [item.path for item in utterances if item.label is None]
-    if unlabelled:
-        raise UserError(
-            "label-missing",
-            f"{unlabelled[-1]}: has no label, and a word model can only be measured on labelled recordings",
-        )
-    words = {item.label for item in utterances if item.label is not None}
-    if wanted is not None:
-        if wanted not in words:
-            raise UserError(
-                "word-not-found", f"{corpus.source}: none of its recordings is {wanted!r}, which {run.path} detects"
-            )
-        return
-    unknown = sorted(words - set(run.labels))
-    if unknown:
-        raise UserError(
-            "word-not-found",
-            f"{corpus.source}: {run.path} was not trained on {_list(unknown, 10)}; it knows {_list(run.labels, 40)}, "
-            f"and these recordings have {_list(sorted(words), 40)}: take the unknown words out, or train on them",
-        )
 
 
 def _predict(
@@ -185,30 +159,16 @@ def _predict(
     return kept, np.concatenate(probs)
 
 
-def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> dict[str, Any]:
+def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
     """The scores on recordings, and what the model costs."""
-    metrics = compute_metrics(
-        probs,
-        label_index,
-        run.labels,
-        [item.speaker for item in utterances],
-        groups={name: [item.extra.get(name) for item in utterances] for name in _columns(utterances)},
-        detector=run.config.task.wanted is not None,
-        seed=run.config.runtime.seed,
-    )
-    if run.config.task.wanted is None and run.threshold:
-        metrics["rejection"] = count_rejected(probs, label_index, run.threshold)
+    metrics = run.task.evaluate(run, utterances, probs)
     return metrics | {
+        "headline": run.task.headline(metrics),
         "run": str(run.path),
         "parameters": run.network.count_params(),
         "model_bytes": (run.path / MODEL).stat().st_size,
         "latency_ms": measure_latency(run, utterances[0]),
     }
-
-
-def _columns(utterances: Sequence[Utterance]) -> list[str]:
-    """Names of the extra facts that are known of some recording, in the order in which they appear."""
-    return list(dict.fromkeys(name for item in utterances for name in item.extra))
 
 
 def _notes(
@@ -232,17 +192,10 @@ def _notes(
         )
     if only_before := sorted(speakers & others - known):
         notes.append(
-            f"The run that this one began from or learnt from was trained on {_list(only_before, 10)}: expect less "
-            "for a new voice."
+            f"The run that this one began from or learnt from was trained on {list_words(only_before, 10)}: expect "
+            "less for a new voice."
         )
-    if negatives := metrics.get("detector", {}).get("negatives"):
-        notes.append(
-            f"False alarms were counted on {isolate(str(run.config.task.negatives))}, the last fifth of each: at "
-            f"the threshold {THRESHOLD}, {format_alarms(negatives)}."
-        )
-    missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
-    if missing:
-        notes.append(f"No clip of {_list(missing, 10)}: the scores say nothing about it.")
+    notes += run.task.notes(run, metrics)
     if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
         notes.append(expect_of_people(run.config))
     return notes
@@ -279,27 +232,9 @@ def _notes_of_recordings(run: Run, utterances: Sequence[Utterance], corpus: Corp
     return notes
 
 
-def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
-    calibration = {"calibration error": f"{100 * metrics['calibration']['ece']:.1f} points"}
-    if "detector" in metrics:
-        detector = metrics["detector"]
-        scores = {
-            name: "-" if detector[key] is None else f"{detector[key]:.3f}"
-            for name, key in (("ROC AUC", "roc_auc"), ("average precision", "average_precision"))
-        }
-        if negatives := detector.get("negatives"):
-            low, high = negatives["false_alarms_per_hour_interval"]
-            rate = negatives["false_alarms_per_hour"]
-            scores["false alarms an hour (95% interval)"] = f"{rate:.1f} ({low:.1f} to {high:.1f})"
-        if detector["recall"] is not None:
-            scores["words missed"] = f"{detector['num_missed']:,} of {detector['num_words']:,}"
-    else:
-        scores = {"macro recall": f"{metrics['macro_recall']:.1%}"}
-    if people := metrics["people"]:
-        scores = {"of people's clips": f"{people['accuracy']:.1%}", **scores}
+def _tiles(run: Run, metrics: dict[str, Any]) -> dict[str, str]:
     return {
-        **scores,
-        **calibration,
+        **run.task.tiles(metrics),
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": _size(metrics["model_bytes"]),
         "one clip takes": f"{metrics['latency_ms']:.1f} ms",
@@ -309,13 +244,13 @@ def _tiles(metrics: dict[str, Any]) -> dict[str, str]:
 def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict[str, Any]) -> dict[str, str]:
     """Name and value of what is worth knowing about the run, for the page's table."""
     config, facts, spec = run.config, run.facts, run.config.features
-    trained, wanted = facts["corpus"], config.task.wanted
+    trained = facts["corpus"]
     machine = where["machine"]
     length = "any length" if spec.clip_seconds is None else f"{spec.clip_seconds:g} s"
     rows = {
         "recipe": config.recipe,
         "model": f"{config.model.name}{_options(config.model.options)}",
-        "task": f"detect {isolate(repr(wanted))}" if wanted else f"tell {len(run.labels)} words apart",
+        "task": run.task.about(),
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to answer (median of {ROUNDS}, "
@@ -351,12 +286,12 @@ def _training(run: Run) -> str:
     return ", ".join(parts)
 
 
-def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_index: np.ndarray) -> list[Clip]:
+def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list[Clip]:
     """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
-    detector = run.config.task.wanted is not None
-    predicted = predicted_index(probs, detector)
-    confidence = probs[np.arange(len(probs)), predicted]
-    wrong = np.flatnonzero(predicted != label_index)
+    correct = run.task.is_correct(utterances, probs)
+    shown = [run.task.shown(row) for row in probs]
+    confidence = np.array([probability for _, probability in shown])
+    wrong = np.flatnonzero(~correct)
     chosen = (
         wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
     )
@@ -364,14 +299,10 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray, label_i
     explainer = Explainer(run.front_ends, run.network) if keras.backend.backend() == "tensorflow" else None
     clips = []
     for number, index in enumerate(chosen[:MAX_CLIPS]):
-        clip = make_clip(
-            run,
-            utterances[index],
-            predicted=run.labels[predicted[index]],
-            probability=float(confidence[index]),
-            correct=bool(predicted[index] == label_index[index]),
-        )
-        if explainer and number < MAX_EXPLAINED:
+        item, (predicted, probability) = utterances[index], shown[index]
+        facts = {"predicted": predicted, "probability": probability, "correct": bool(correct[index])}
+        clip = make_clip(run, item, word=run.task.said(item), **facts)
+        if explainer and number < MAX_EXPLAINED and predicted in run.labels:
             clip = explain_clip(clip, run, explainer)
         clips.append(clip)
     return clips
@@ -382,12 +313,6 @@ def _own_folder(evaluations: Path, split: str | None, corpus: Corpus | None) -> 
     name = "-".join(filter(None, (corpus.name if corpus else None, split)))
     source = corpus and corpus.source
     return own_folder(evaluations / name, METRICS, lambda written: json.loads(written).get("source") == source)
-
-
-def _list(words: Sequence[str], limit: int) -> str:
-    """Words in a line, of many the first."""
-    rest = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return ", ".join(map(isolate, words[:limit])) + rest
 
 
 def _options(options: dict[str, Any]) -> str:

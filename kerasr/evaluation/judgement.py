@@ -4,50 +4,33 @@ A judgement is no score. It says that a score is none to rely on, or that the mo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from kerasr import audio
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation.intervals import LEAST_SPEAKERS, binomial_interval
+from kerasr.metrics.intervals import LEAST_SPEAKERS, binomial_interval
+from kerasr.metrics.judgement import Judgement
 from kerasr.runs.run import Run
 
 # A validation has fallen for good where so many epochs stay so many standard errors below the best.
 TREND_EPOCHS, STANDARD_ERRORS = 5, 3
-# Of fewer clips a detector's misses of its word, or its false alarms at others, are a matter of luck.
-LEAST_CLIPS = 10
 # Training clips that are mostly so much longer or shorter than what the model looks at are cut, or mostly padding.
 LONGER, SHORTER = 1.5, 0.25
-# So few clips tell next to nothing, however many are right.
-FEW_CLIPS, RECORD_MORE = 30, "Record more to test on."
 # So many recordings, from everywhere among them, have their rate and length looked up.
 NUM_LOOKED_UP = 20
 # So many words fewer are found in a stream than in clips, and something about the clips is not as in the stream.
 STREAM_LOSS = 0.15
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """One thing that is wrong.
-
-    Attributes:
-        code: its stable name, for programs.
-        text: what is wrong, and what to change.
-    """
-
-    code: str
-    text: str
-
-
 def judge_run(run: Run, utterances: Sequence[Utterance], metrics: Mapping[str, Any]) -> list[Judgement]:
     """What is wrong with a run, of its scores on some recordings, its history and its clips; the worst first."""
     stream = run.facts.get("stream") or {}
     judges = (
-        judge_scores(metrics),
-        judge_validation(run.history, run.config.fit.keep, len(run.utterances("validation"))),
+        run.task.judge(metrics),
+        judge_validation(run.history, run.config.fit.keep, len(run.utterances("validation")), run.task.monitor),
         judge_test(metrics),
         _judge_clips(run, utterances),
         # What `kerasr.evaluate stream` has found.
@@ -56,24 +39,31 @@ def judge_run(run: Run, utterances: Sequence[Utterance], metrics: Mapping[str, A
     return [judgement for found in judges for judgement in found]
 
 
-def judge_scores(metrics: Mapping[str, Any]) -> list[Judgement]:
-    """Is it better than an answer that does not listen? Of the metrics that `compute_metrics` returns."""
-    return _judge_detector(metrics) if "detector" in metrics else _judge_words(metrics)
-
-
-def judge_validation(history: Sequence[Mapping[str, float]], keep: str, num_clips: int) -> list[Judgement]:
+def judge_validation(
+    history: Sequence[Mapping[str, float]],
+    keep: str,
+    num_clips: int,
+    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+) -> list[Judgement]:
     """Did the validation fall at the end, while the last weights are kept?
 
     It did where all of the last `TREND_EPOCHS` epochs are worse than the best one by more than `STANDARD_ERRORS` of its
-    accuracy.
+    share of clips that are right; a score of which low is good is not judged.
 
     Args:
-        history: a row an epoch, with `val_accuracy`.
+        history: a row an epoch.
         keep: which weights the run keeps.
         num_clips: of the validation.
+        monitor: the history's column, and whether high or low is good.
     """
-    accuracy = np.array([row.get("val_accuracy", np.nan) for row in history])
-    if keep != "last" or len(accuracy) <= TREND_EPOCHS or not num_clips or not np.isfinite(accuracy).all():
+    accuracy = np.array([row.get(monitor[0], np.nan) for row in history])
+    if (
+        monitor[1] == "min"
+        or keep != "last"
+        or len(accuracy) <= TREND_EPOCHS
+        or not num_clips
+        or not np.isfinite(accuracy).all()
+    ):
         return []
     best, last = int(accuracy.argmax()), accuracy[-TREND_EPOCHS:].max()
     error = np.sqrt(max(accuracy[best] * (1 - accuracy[best]), 1 / num_clips) / num_clips)
@@ -99,15 +89,6 @@ def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
                 "more people, or leave each out in turn (--leave-out NAME).",
             )
         )
-    if "detector" in metrics:
-        others, words = map(sum, metrics["confusion"])
-        for code, number, what in (
-            ("few_positive_clips", words, "of the word: how many are missed"),
-            ("few_negative_clips", others, "of anything else: how many raise a false alarm"),
-        ):
-            if number < LEAST_CLIPS:
-                text = f"The test has {number} clip{'s' * (number != 1)} {what} cannot be told."
-                found.append(Judgement(code, f"{text} {RECORD_MORE}"))
     return found
 
 
@@ -130,54 +111,6 @@ def judge_stream(result: Mapping[str, Any], clips_right: float) -> list[Judgemen
             "--augment.noise 0.8, or allow more --false-alarms-per-hour.",
         )
     ]
-
-
-def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
-    clips = np.sum(metrics["confusion"], axis=1)
-    commonest = int(clips.argmax())
-    # (A test of one word alone has no answer to be better than but a guess.)
-    constant = clips[commonest] / clips.sum() if (clips > 0).sum() > 1 else 0.0
-    least = binomial_interval(metrics["num_correct"], metrics["num_clips"])[0]
-    # (By few speakers chance is never out of the question: `judge_test` says that they are few.)
-    if metrics["accuracy_interval"] is not None and not 0 < len(metrics["speakers"]) < LEAST_SPEAKERS:
-        least = min(least, metrics["accuracy_interval"][0])
-    way_out = "Look at the training curves and recordings; other --epochs, more recordings or another --model may help."
-    if metrics["accuracy"] <= constant:
-        text = f"It is no better than always answering {metrics['labels'][commonest]!r}, which is right {constant:.1%} "
-        return [Judgement("worse_than_constant", f"{text}of the time. {way_out}")]
-    chance = max(constant, 1 / len(clips))
-    if least <= chance:
-        clips = f"{metrics['num_correct']:,} of {metrics['num_clips']:,} clips"
-        text = f"It is not shown to be better than chance ({chance:.1%}): {clips} do not tell them apart."
-        return [Judgement("near_chance", f"{text} {RECORD_MORE if metrics['num_clips'] < FEW_CLIPS else way_out}")]
-    return []
-
-
-def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
-    (rejected, alarms), (missed, heard) = metrics["confusion"]
-    words, others = missed + heard, rejected + alarms
-    if not words or not others:
-        return []
-    if (heard, alarms) in ((words, others), (0, 0)):
-        answer = "yes" if heard else "no"
-        text = (
-            f"It answers {answer} to every clip. Train longer, or with --sampling balanced and more counter-examples."
-        )
-        return [Judgement("constant_answer", text)]
-    if binomial_interval(heard, words)[0] <= binomial_interval(alarms, others)[1]:
-        text = (
-            f"It is not shown to be better than chance: it answers yes to {heard:,} of {words:,} clips of its word, "
-            f"and to {alarms:,} of {others:,} others. Train longer, or with more recordings of the word."
-        )
-        return [Judgement("near_chance", text)]
-    if missed + alarms >= words:
-        text = (
-            f"It is no better than always answering no, which is wrong of {words:,} clips: it misses {missed:,} and "
-            f"raises {alarms:,} false alarms. Take a higher --threshold from the report's table, or train against what "
-            "it takes for the word (--hard-negatives RUN)."
-        )
-        return [Judgement("worse_than_constant", text)]
-    return []
 
 
 def _judge_clips(run: Run, utterances: Sequence[Utterance]) -> list[Judgement]:

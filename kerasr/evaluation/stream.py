@@ -21,13 +21,14 @@ from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation.false_alarms import alarm_rate
-from kerasr.evaluation.intervals import mean_interval
 from kerasr.evaluation.judgement import judge_stream
+from kerasr.metrics.intervals import mean_interval
 from kerasr.report import draw_detection
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
 from kerasr.streaming.listener import DetectionRule, Listener, StreamModel, stream_model_of
+from kerasr.tasks.false_alarms import alarm_rate
+from kerasr.tasks.words import word_task
 
 SNRS_DB = (20.0, 10.0, 0.0)
 FALSE_ALARMS_PER_HOUR = 10.0
@@ -294,7 +295,7 @@ def _miss_interval(
 
 def _word(run: Run, stream_model: StreamModel, item: Utterance) -> str | None:
     """What a recording should be reported as; None for what is no word, or not the detector's."""
-    label = run.labels[int(run.task.label_index([item.label or ""])[0])]
+    label = run.labels[int(word_task(run.task, "evaluate stream").label_index([item.label or ""])[0])]
     return label if label in stream_model.words else None
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from kerasr.core.progress import console
 from kerasr.data.clips import pad_clips, read_clips
+from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.runs.run import Run
@@ -88,23 +89,29 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         pairs.append(("stream_logits", in_pieces))
     differences = [np.abs(answers[name] - logits).max() for name, logits in pairs if name in answers]
     expected, name = (exact, "probs") if "probs" in answers else (padded, "padded_probs")
-    before = keras.ops.convert_to_numpy(run.task.probs(expected)).argmax(-1)
-    after = answers[name].argmax(-1)
-    agreement = float((before == after).mean())
+    before = keras.ops.convert_to_numpy(run.task.probs(expected))
+    after = answers[name]
+    agreement = _agreement(run, before, after)
     if in_pieces is not None:
-        same = answers["stream_probs"].argmax(-1) == keras.ops.convert_to_numpy(run.task.probs(in_pieces)).argmax(-1)
-        agreement = min(agreement, float(same.mean()))
+        streamed_probs = keras.ops.convert_to_numpy(run.task.probs(in_pieces))
+        agreement = min(agreement, _agreement(run, streamed_probs, answers["stream_probs"]))
     return Check(
         num_clips=len(clips),
         real=truth is not None,
         agreement=agreement,
         # A NaN is as far away as can be.
         difference=float(np.nan_to_num(np.max(differences), nan=np.inf)),
-        accuracy_before=None if truth is None else float((before == truth).mean()),
-        accuracy_after=None if truth is None else float((after == truth).mean()),
+        accuracy_before=None if truth is None else float(run.task.is_correct(truth, before).mean()),
+        accuracy_after=None if truth is None else float(run.task.is_correct(truth, after).mean()),
         milliseconds=float(answers["milliseconds"]),
         size=size_of(path),
     )
+
+
+def _agreement(run: Run, before: np.ndarray, after: np.ndarray) -> float:
+    """Share of the clips of which two sets of probabilities decide the same."""
+    same = run.task.decide(before) == run.task.decide(after)
+    return float(same.reshape(len(same), -1).all(-1).mean())
 
 
 def child_environment() -> dict[str, str]:
@@ -118,8 +125,8 @@ def size_of(path: str) -> int:
     return sum(file.stat().st_size for file in map(Path, files) if file.is_file())
 
 
-def take_clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]]:
-    """Test clips that can be read, the index of what each says, and the first WAV files; made clips where none can."""
+def take_clips(run: Run) -> tuple[list[np.ndarray], list[Utterance] | None, list[str]]:
+    """Test clips that can be read, what is known of each, and the first WAV files; made clips where none can."""
     try:
         items = run.utterances("test")
     except UserError:
@@ -136,7 +143,7 @@ def take_clips(run: Run) -> tuple[list[np.ndarray], np.ndarray | None, list[str]
         )
     items, clips = [items[place] for place, _ in read], [clip for _, clip in read]
     leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])
-    return clips, run.task.label_index([item.label or "" for item in items]), list(leading)
+    return clips, items, list(leading)
 
 
 def _made_clips(run: Run) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """A SavedModel for TensorFlow Serving: the front-end, the network and the words in one graph.
 
-Signatures, each with the outputs `logits`, `probs`, `label_index` and `label`:
+Signatures, each with the outputs `logits`, `probs` and what the task adds, `label_index` and `label` for words:
 
 serving_default   `waveform` float32 (batch, samples) at the spec's rate; trailing exact zeros are padding
 with_num_samples  the same with `num_samples` int32 (batch,), for clips that end in true silence
@@ -74,8 +74,8 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         # Of finite features, too, some are too large.
         logits = _numbers(logits, "logits")
         probs = run.task.probs(logits)
-        index = tf.argmax(probs, axis=-1, output_type=tf.int32)
-        return {"logits": logits, "probs": probs, "label_index": index, "label": tf.gather(words, index)}
+        found = {"logits": logits, "probs": probs, **run.task.signature(probs)}
+        return found | ({"label": tf.gather(words, found["label_index"])} if "label_index" in found else {})
 
     def serving_default(waveform):
         return answer(compute_logits(front_ends, network, _sound(waveform)))

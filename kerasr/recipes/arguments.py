@@ -35,8 +35,7 @@ def parse_training(
         describe: from the recipe's name, what stands above the help.
 
     Raises:
-        UserError: there is no such recipe or architecture, the file of settings is damaged, or the recipe wants a word
-            that is not named.
+        UserError: there is no such recipe or architecture, or the file of settings is damaged.
     """
     flags, argv = read_flags(argv), list(argv)
     values = read_settings(flags["config"]) if flags.get("config") else {}
@@ -49,10 +48,7 @@ def parse_training(
     parsed = parse(type(arguments), argv, command=command, description=describe(recipe), default=arguments)
     given = sorted({*parsed.train.given, *_given(flags)})
     training = dataclasses.replace(parsed.train, given=tuple(given))
-    parsed = dataclasses.replace(parsed, train=training)  # type: ignore[type-var]
-    if recipe == "wakeword" and parsed.train.task.wanted is None:
-        raise UserError("setting-missing", "the recipe wakeword trains a detector of one word: name it with --wanted")
-    return parsed
+    return dataclasses.replace(parsed, train=training)  # type: ignore[type-var]
 
 
 def flags_of(config: TrainConfig, paths: Sequence[str]) -> list[str]:

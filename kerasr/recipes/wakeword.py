@@ -24,6 +24,7 @@ def wakeword(model: str | None = None) -> TrainConfig:
     name = model or "ResNet8"
     return TrainConfig().derive(
         recipe="wakeword",
+        task="detect",
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,

@@ -56,7 +56,7 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     Args:
         run: the model's.
         item: the recording.
-        facts: `Clip`'s other fields: `predicted`, `probability`, `correct`...
+        facts: `Clip`'s other fields: `predicted`, `probability`, `correct`; `word` where that is not its label.
 
     Raises:
         UserError: the recording cannot be read.
@@ -71,12 +71,11 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     soundfile.write(sound, np.clip(waveform, -1, 1), spec.sample_rate, format="WAV", subtype="PCM_16")
     return Clip(
         path=item.path,
-        word=item.label or "",
         spectrogram=np.where(own, frames, np.nan),
         seconds=len(frames) * spec.hop_length / spec.sample_rate,
         speaker=item.speaker,
         sound=sound.getvalue(),
-        **facts,
+        **{"word": item.label or "", **facts},
     )
 
 

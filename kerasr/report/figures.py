@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -148,24 +148,30 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
     return picture
 
 
-def draw_training(history: Sequence[Mapping[str, float]], kept: int | None = None) -> Picture:
-    """Accuracy and loss after each epoch, on the training and the validation split.
+def draw_training(
+    history: Sequence[Mapping[str, float]],
+    kept: int | None = None,
+    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+) -> Picture:
+    """What is monitored, as the accuracy, and the loss after each epoch, on the training and the validation split.
 
     Args:
         history: a row an epoch.
         kept: the epoch whose weights are kept, from 1; the best one where None.
+        monitor: the history's column, and whether high or low is good.
     """
     epochs = [row["epoch"] for row in history]
-    best = max(history, key=lambda row: (round(row["val_accuracy"], 6), -row["val_loss"]))
+    column, score, sign = monitor[0], monitor[0].removeprefix("val_"), 1 if monitor[1] == "max" else -1
+    best = max(history, key=lambda row: (round(sign * row[column], 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
     note = (
-        f"{best['val_accuracy']:.1%} of the validation clips right. The weights of epoch {kept or best['epoch']:.0f} "
+        f"Validation {score.replace('_', ' ')} {best[column]:.1%}. The weights of epoch {kept or best['epoch']:.0f} "
         "are kept."
     )
     with mpl.rc_context(STYLE):
         picture = Picture("training", WIDTH, WIDTH, title, note)
         upper, lower = picture.subplots(2, 1, sharex=True)
-        for axes, name in ((upper, "accuracy"), (lower, "loss")):
+        for axes, name in ((upper, score), (lower, "loss")):
             ends = history[-1][f"val_{name}"], history[-1][name]
             for key, colour, end, other in (
                 (f"val_{name}", RIGHT, *ends),
@@ -189,10 +195,10 @@ def draw_training(history: Sequence[Mapping[str, float]], kept: int | None = Non
                     annotation_clip=False,
                 )
             axes.axvline(best["epoch"], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
-            axes.set_ylabel(name)
+            axes.set_ylabel(name.replace("_", " "))
             axes.grid(axis="y")
             axes.tick_params(length=0)
-        upper.plot(best["epoch"], best["val_accuracy"], "o", color=RIGHT)
+        upper.plot(best["epoch"], best[column], "o", color=RIGHT)
         upper.yaxis.set_major_formatter(PercentFormatter(1.0))
         lower.set_ylim(bottom=0)
         lower.set_xlabel("epoch")

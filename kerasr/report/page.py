@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import numpy as np
@@ -37,6 +37,9 @@ from kerasr.runs.facts import METRICS
 PAGE, PICTURES = "report.html", "pictures"
 RANKING = "ranking.html"
 
+# The pictures that a task may ask for, by name; each is drawn from the task's scores alone.
+FIGURES = {"confusion": draw_confusion, "calibration": draw_calibration, "detector": draw_detector}
+
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
 
@@ -53,8 +56,10 @@ def write_report(
     tiles: Mapping[str, str],
     facts: Mapping[str, str],
     notes: Sequence[str] = (),
+    figures: Sequence[str] = (),
     history: Sequence[Mapping[str, float]] = (),
     kept: int | None = None,
+    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
     clips: Sequence[Clip] = (),
 ) -> Path:
     """Write `metrics.json`, `pictures/*.png` and `report.html`, each whole or not at all, the page last.
@@ -63,12 +68,14 @@ def write_report(
         folder: made where it is missing; files of an earlier report in it are replaced.
         title: the page's heading.
         subtitle: what was measured on what, in a line.
-        metrics: what `compute_metrics` returned; `metrics.json` holds this, `notes` and `facts`.
+        metrics: what the task's `evaluate` returned; `metrics.json` holds this, `notes` and `facts`.
         tiles: name and value of the few numbers that stand beside the accuracy.
         facts: name and value of all that is worth knowing about the run, in order.
         notes: what a reader must know to judge the scores.
+        figures: names of the `FIGURES` to draw.
         history: one row an epoch; none for no training curves.
         kept: the epoch whose weights are kept, from 1; the best one where None.
+        monitor: the history's column that tells which is the best, and whether high or low is good.
         clips: those that were predicted wrongly, most confident first; where there are none, the least certain.
 
     Returns:
@@ -79,7 +86,9 @@ def write_report(
     """
     folder = Path(folder)
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-    pictures = _draw(metrics, history, kept, clips)
+    pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips)
+    if history:
+        pictures.append(draw_training(history, kept, monitor))
     svgs, unwritable = {}, {}
     for picture in pictures:
         # In this order: for the PNG, texts that no font can write are replaced.
@@ -103,9 +112,10 @@ def write_report(
             svgs=svgs,
             widths={picture.name: round(96 * picture.get_figwidth()) for picture in pictures},
             unwritable={number: text for text, number in unwritable.items()},
-            mistakes=_mistakes(metrics),
+            mistakes=_mistakes(metrics) if "confusion" in metrics else None,
             words=sorted(
-                metrics["words"], key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0)
+                metrics.get("words", ()),
+                key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0),
             ),
             groups={column: f"groups-{file_name(column)}" for column in metrics["groups"]},
             clips=clips,
@@ -195,21 +205,11 @@ def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
     raise AssertionError("there is always another number")
 
 
-def _draw(
-    metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], kept: int | None, clips: Sequence[Clip]
-) -> list[Picture]:
-    """The pictures that there is something to show on."""
-    pictures = [draw_confusion(metrics), draw_calibration(metrics)]
-    if metrics["speakers"]:
-        pictures.append(draw_speakers(metrics))
+def _draw_usual(metrics: Mapping[str, Any], clips: Sequence[Clip]) -> list[Picture]:
+    """The pictures of what every task has: speakers and other groups, where they are known, and clips."""
+    pictures = [draw_speakers(metrics)] if metrics["speakers"] else []
     pictures += [draw_groups(metrics, column) for column in metrics["groups"]]
-    if "detector" in metrics:
-        pictures.append(draw_detector(metrics))
-    if history:
-        pictures.append(draw_training(history, kept))
-    if clips:
-        pictures.append(draw_clips(clips))
-    return pictures
+    return [*pictures, draw_clips(clips)] if clips else pictures
 
 
 def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -27,9 +27,12 @@ from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
-from kerasr.tasks import Answer, Detect, Task, task_for
+from kerasr.tasks import Answer, Task, find_task
 
 S = TypeVar("S", bound=Source)
+
+# Least mean probability of a word in a stream, where none has been chosen.
+EVEN_CHANCE = 0.5
 
 
 class Run:
@@ -47,7 +50,7 @@ class Run:
         self.path = path
         self.config = config
         self.facts = facts
-        self.task: Task = task_for(tuple(facts["corpus"]["labels"]), config.task.wanted)
+        self.task: Task = find_task(config.task)(tuple(facts["corpus"]["labels"]), config.task)
         self.labels = self.task.labels
 
     def __repr__(self) -> str:
@@ -107,7 +110,7 @@ class Run:
                 f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it",
             )
         inputs, outputs = networks[0].input_shape, networks[0].output_shape
-        if outputs != (None, self.task.num_outputs) or model.output_shape != outputs:
+        if outputs != self.task.output.shape or model.output_shape != outputs:
             raise UserError(
                 "run-damaged",
                 f"{path}: these weights have outputs of the shape {model.output_shape} and {self.path / FACTS} lists "
@@ -215,7 +218,7 @@ class Run:
         Else that of clips, and an even chance at least: what a clip is cut from is mostly none of the words.
         """
         chosen = (self.facts.get("stream") or {}).get("threshold")
-        return chosen or max(Detect.threshold, self.threshold)
+        return chosen or max(EVEN_CHANCE, self.threshold)
 
     @functools.cached_property
     def compiled(self) -> CompiledModel:
@@ -325,7 +328,7 @@ class Run:
         probs = self.probs([clip.waveform for clip in clips])
         return [
             dataclasses.replace(
-                self.task.answer(row, threshold), path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
+                self.task.decode(row, threshold), path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
             )
             for row, clip in zip(probs, clips, strict=True)
         ]

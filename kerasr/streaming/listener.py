@@ -27,6 +27,7 @@ from kerasr.inference.compiled import compute_logits
 from kerasr.runs.run import Run, load_run
 from kerasr.streaming.client import Stream, StreamFacts
 from kerasr.streaming.step_model import streaming_step
+from kerasr.tasks.words import word_task
 
 # Windows that are run side by side, where a chunk completes several.
 MAX_WINDOWS = 32
@@ -145,6 +146,7 @@ def open_stream_model(path: str, *, carry_state: bool = False) -> StreamModel:
 def stream_model_of(run: Run, *, carry_state: bool = False) -> StreamModel:
     """A run or preset; arguments and errors as of `open_stream_model`."""
     spec = run.config.features
+    word_task(run.task, "listening")
     follow = _run_steps(run) if carry_state else _run_windows(run)
     words = reported_words(run.labels, run.task.name)
     return StreamModel(spec.sample_rate, _window(spec), run.labels, words, run.stream_threshold, follow)

@@ -1,5 +1,8 @@
 from .base import Answer as Answer
+from .base import Label as Label
+from .base import OutputSpec as OutputSpec
 from .base import Task as Task
-from .classify import Classify as Classify
-from .detect import Detect as Detect
-from .registry import task_for as task_for
+from .base import Trained as Trained
+from .registry import find_task as find_task
+from .registry import list_tasks as list_tasks
+from .registry import register_task as register_task

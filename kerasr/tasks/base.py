@@ -1,11 +1,22 @@
-"""The face that every task shows to the trainer and to the evaluation."""
+"""What a task decides: its targets, loss, metrics, how outputs are read, what they are worth, and how that is told.
 
-from collections.abc import Sequence
+A task is a subclass of `Task` in a file of its own, registered by `register_task`. Trainer, pipeline, run, export,
+report and commands ask it, and know none by name.
+"""
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import keras
 import numpy as np
+
+from kerasr.config import FitConfig, TaskConfig, TrainConfig
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.targets import Targets
+from kerasr.errors import UserError
+from kerasr.metrics.judgement import Judgement
 
 # The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
 # 2017, https://arxiv.org/abs/1708.02002.
@@ -13,8 +24,43 @@ FOCAL_GAMMA = 2.0
 
 
 @dataclass(frozen=True)
+class OutputSpec:
+    """What a network must give for a clip.
+
+    Attributes:
+        size: numbers in an output.
+        per_frame: whether there is an output for each frame, `(batch, time, size)`, or one a clip, `(batch, size)`.
+    """
+
+    size: int
+    per_frame: bool = False
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """With None for the batch, and for the time."""
+        return (None, None, self.size) if self.per_frame else (None, self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model says of a clip.
+    """What a model says of a recording; each task's answers add to it.
+
+    Attributes:
+        path: of the recording; None for a waveform.
+        seconds: how long the recording is.
+        start: where the part of it begins that the model has looked at, in seconds.
+        end: where that ends.
+    """
+
+    path: str | None = None
+    seconds: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label(Answer):
+    """Which word is in it.
 
     Attributes:
         word: what is said in it; None where that is none of the words, or not the one that is detected.
@@ -22,10 +68,6 @@ class Answer:
         top: the likeliest words and their probabilities, the first one first.
         rejected: whether the probability is less than the threshold.
         threshold: least probability of a word that is answered.
-        path: of the recording; None for a waveform.
-        seconds: how long the recording is.
-        start: where the part of it begins that the model has looked at, in seconds.
-        end: where that ends.
     """
 
     word: str | None
@@ -33,49 +75,234 @@ class Answer:
     top: tuple[tuple[str, float], ...]
     rejected: bool
     threshold: float
-    path: str | None = None
-    seconds: float = 0.0
-    start: float = 0.0
-    end: float = 0.0
 
 
-class Task(Protocol):
-    """One of the things that a network can be trained for."""
+class Trained(Protocol):
+    """What a task sees of a run (`kerasr.runs.Run`)."""
 
-    name: str
-    labels: tuple[str, ...]
-    num_outputs: int
-    # Least probability of a word that is answered, where no other has been chosen.
-    threshold: float
-
-    def label_index(self, labels: Sequence[str]) -> np.ndarray:
-        """`(clips,)` int32 index into `self.labels` of each clip's label."""
+    @property
+    def config(self) -> TrainConfig:
+        """Its settings."""
         ...
 
-    def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
-        """The loss (`cross_entropy` or `focal`) between targets `(batch, num_outputs)` and logits of the same shape.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its outputs stand for."""
+        ...
 
-        Labels are not smoothed for the focal loss: it would weigh what the other words were given fully, and the word
-        itself hardly, so that the network would learn to be unsure.
+    @property
+    def threshold(self) -> float:
+        """Least probability of a word that is answered."""
+        ...
+
+    @property
+    def path(self) -> Any:
+        """Its folder."""
+        ...
+
+    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities `(clips, labels)`."""
+        ...
+
+    def predict_files(self, paths: Sequence[str]) -> np.ndarray:
+        """Probabilities `(files, labels)`."""
+        ...
+
+
+class Task(abc.ABC):
+    """One of the things that a network can be trained for.
+
+    Args:
+        labels: what the outputs stand for, as `labels_of` has found them.
+        config: the task's settings.
+
+    Attributes:
+        name: as `--task` takes it.
+        threshold: least probability of what is answered, where no other has been chosen.
+        monitor: the history's column that tells which epoch is the best, and whether high or low is good.
+        min_labels: of so many labels at least a corpus must consist, each recording with one; 0 for a task that reads
+            something else off a recording.
+        blends: whether clips and their targets may be mixed (mixup, CutMix).
+        keeps_order: whether the order of sounds in a clip matters: then no clip is cut to a length.
+        rejects: whether an answer that is not probable enough is taken back, by a threshold that is chosen on the
+            validation clips.
+    """
+
+    name: ClassVar[str]
+    threshold: float = 0.0
+    monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("val_accuracy", "max")
+    min_labels: ClassVar[int] = 2
+    blends: ClassVar[bool] = True
+    keeps_order: ClassVar[bool] = False
+    rejects: ClassVar[bool] = False
+
+    def __init__(self, labels: tuple[str, ...], config: TaskConfig):
+        self.labels = labels
+
+    # --- training
+
+    @classmethod
+    def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
+        """What the outputs stand for, from the recordings.
+
+        Raises:
+            UserError: the recordings do not say.
         """
-        ...
+        return corpus.labels
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Raise where the settings do not suit the task, before recordings are read."""
+        del config  # Most tasks take any.
+
+    @property
+    @abc.abstractmethod
+    def output(self) -> OutputSpec:
+        """What a network must give."""
+
+    @abc.abstractmethod
+    def encode(self, utterances: Sequence[Utterance]) -> Targets:
+        """The clips' targets."""
+
+    @abc.abstractmethod
+    def loss(self, config: FitConfig) -> keras.losses.Loss:
+        """The loss between targets and logits."""
 
     def distillation_loss(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:
-        """`(batch,)` cross-entropy between a teacher's probabilities and the network's, both softened.
+        """`(batch,)` how far the network is from a teacher, both softened.
 
-        Logits `(batch, num_outputs)` are divided by the temperature T, and the loss multiplied by T squared, so that
-        its gradient weighs as much at any T (Hinton, Vinyals and Dean 2015, section 2, https://arxiv.org/abs/1503.02531).
+        Logits are divided by the temperature T, and the loss multiplied by T squared, so that its gradient weighs as
+        much at any T (Hinton, Vinyals and Dean 2015, section 2, https://arxiv.org/abs/1503.02531).
         """
-        ...
+        raise UserError("task-unsupported", f"--teacher: there is no distillation for the task {self.name}")
 
-    def accuracy(self) -> keras.metrics.Metric:
-        """Share of clips for which the logits point at the target; called `accuracy`."""
-        ...
+    @abc.abstractmethod
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What Keras measures of each epoch, between targets and logits."""
 
+    def add_training_clips(
+        self, config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+    ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
+        """What the task trains on beside the corpus.
+
+        Args:
+            config: the settings.
+            corpus: with every split decided.
+            open_run: the run in a folder.
+
+        Returns:
+            The corpus, its clips marked where the task has something to say of them; further training clips; and what
+            goes into the run's facts.
+        """
+        return corpus, (), {}
+
+    def repeat(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """The training clips, each as often as a pass draws it."""
+        return list(utterances)
+
+    # --- answers
+
+    @abc.abstractmethod
     def probs(self, logits: Any) -> Any:
-        """Probabilities `(batch, labels)`, a tensor, from logits `(batch, num_outputs)`: in a graph, too."""
-        ...
+        """What is read of the logits, a tensor `(batch, labels)`: in a graph, too."""
 
-    def answer(self, probs: np.ndarray, threshold: float) -> Answer:
-        """What probabilities `(labels,)` say of a clip."""
-        ...
+    @abc.abstractmethod
+    def decode(self, probs: np.ndarray, threshold: float) -> Answer:
+        """What `(labels,)` say of a clip."""
+
+    def signature(self, probs: Any) -> dict[str, Any]:
+        """What an exported model gives beside `logits` and `probs`: tensors by name."""
+        return {}
+
+    @abc.abstractmethod
+    def to_json(self, answer: Any) -> dict[str, Any]:
+        """What is said of a recording, as plain JSON types."""
+
+    @abc.abstractmethod
+    def cells(self, answer: Any) -> dict[str, str | None]:
+        """The same as a row of a table, by the columns' names; None for an answer that is none."""
+
+    # --- scores
+
+    @abc.abstractmethod
+    def truth(self, utterances: Sequence[Utterance]) -> np.ndarray:
+        """`(clips, ...)` the decisions that are right."""
+
+    @abc.abstractmethod
+    def decide(self, probs: np.ndarray) -> np.ndarray:
+        """`(clips, ...)` the decisions by `(clips, labels)`."""
+
+    def is_correct(self, utterances: Sequence[Utterance], probs: np.ndarray) -> np.ndarray:
+        """`(clips,)`, whether each clip is right in all."""
+        same = self.decide(probs) == self.truth(utterances)
+        return same.reshape(len(same), -1).all(-1)
+
+    @abc.abstractmethod
+    def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
+        """Raise where other recordings than the training's cannot be measured on."""
+
+    @abc.abstractmethod
+    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
+        """The scores, as plain JSON types: what `kerasr.metrics.accuracy.accuracy_metrics` says, and the task's own."""
+
+    def evaluate_beside(self, run: Trained, metrics: dict[str, Any]) -> dict[str, Any]:
+        """The scores, with what is measured on other recordings than the test's."""
+        return metrics
+
+    @abc.abstractmethod
+    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
+        """What is wrong with a model of these scores."""
+
+    # --- what is told
+
+    @abc.abstractmethod
+    def about(self) -> str:
+        """What it is to do, in words: "tell 10 words apart"."""
+
+    @abc.abstractmethod
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        """The score in a few words: "93.1%"."""
+
+    @abc.abstractmethod
+    def summary(self, metrics: Mapping[str, Any]) -> list[str]:
+        """The score in a few lines, the first of which begins with the headline."""
+
+    @abc.abstractmethod
+    def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Name and value of the scores for the terminal, the headline first."""
+
+    @abc.abstractmethod
+    def tiles(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Name and value of the few numbers that stand beside the headline."""
+
+    def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
+        """What a reader must know to judge the scores."""
+        return []
+
+    @abc.abstractmethod
+    def said(self, utterance: Utterance) -> str:
+        """What is in a clip, in words."""
+
+    @abc.abstractmethod
+    def shown(self, probs: np.ndarray) -> tuple[str, float]:
+        """What `(labels,)` are taken for, in words, and how sure that is."""
+
+    @abc.abstractmethod
+    def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
+        """The figures of the report, by the names of `kerasr.report.page.FIGURES`, in order."""
+
+
+def of_people(metrics: Mapping[str, Any]) -> str:
+    """The accuracy of the clips that have a speaker, as "95.0% of 259 clips (95% interval ...)"; "" where all have."""
+    from kerasr.core.scores import format_interval
+
+    if not (people := metrics["people"]):
+        return ""
+    interval = format_interval(people["accuracy_interval"], people["interval_method"])
+    return f"{people['accuracy']:.1%} of {people['num_clips']:,} clips ({interval})"
+
+
+def columns_of(utterances: Sequence[Utterance]) -> dict[str, list[str | None]]:
+    """What the manifest's other columns say of each clip, by name."""
+    names = dict.fromkeys(name for item in utterances for name in item.extra)
+    return {name: [item.extra.get(name) for item in utterances] for name in names}

@@ -1,30 +1,44 @@
 """Is it the wanted word? One logit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
+from kerasr.config import FitConfig, TaskConfig, TrainConfig
+from kerasr.core.console import isolate
+from kerasr.core.scores import format_alarms, format_missed, format_score
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.targets import Targets
 from kerasr.errors import UserError
-from kerasr.tasks.base import FOCAL_GAMMA, Answer
+from kerasr.metrics.detection import THRESHOLD, detection_metrics, is_present
+from kerasr.metrics.judgement import Judgement, judge_detection
+from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of
+from kerasr.tasks.false_alarms import add_negatives, check_negatives, measure_false_alarms, repeat_hard
+from kerasr.tasks.registry import register_task
+from kerasr.tasks.words import WordTask, list_words
 
 
-class Detect:
+@register_task
+class Detect(WordTask):
     """Sigmoid and binary cross-entropy: the wanted word against everything else.
 
     Args:
         labels: the corpus's words.
-        wanted: the one to detect.
+        config: names the wanted one.
 
     Raises:
-        UserError: the corpus has no such word, or no other.
+        UserError: no word is wanted, the corpus has no such word, or no other.
     """
 
     name = "detect"
-    num_outputs = 1
-    threshold = 0.5
+    threshold = THRESHOLD
 
-    def __init__(self, labels: tuple[str, ...], wanted: str):
+    def __init__(self, labels: tuple[str, ...], config: TaskConfig):
+        wanted = config.wanted
+        if wanted is None:
+            raise UserError("setting-missing", "a detector is of one word: name it with --wanted")
         if wanted not in labels:
             raise UserError(
                 "word-not-found", f"--wanted {wanted}: the corpus has no such word; it has {', '.join(labels)}"
@@ -34,39 +48,184 @@ class Detect:
                 "too-few-labels",
                 f"--wanted {wanted}: the corpus has no other word to tell it from; add some recordings",
             )
+        super().__init__((f"not {wanted}", wanted), config)
         self.wanted = wanted
-        self.labels = (f"not {wanted}", wanted)
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Raise where no word is wanted, or long recordings cannot be cut."""
+        if config.task.wanted is None:
+            raise UserError(
+                "setting-missing", f"the recipe {config.recipe} trains a detector: name its word with --wanted"
+            )
+        check_negatives(config)
+
+    @property
+    def output(self) -> OutputSpec:
+        """One logit."""
+        return OutputSpec(1)
 
     def label_index(self, labels: Sequence[str]) -> np.ndarray:
         """`(clips,)` int32: 1 where a clip is the wanted word, else 0."""
         return np.array([label == self.wanted for label in labels], np.int32)
 
-    def loss(self, kind: str, label_smoothing: float) -> keras.losses.Loss:
-        """Binary cross-entropy or focal loss between 0 or 1 and the logit."""
-        if kind == "focal":
+    def encode(self, utterances: Sequence[Utterance]) -> Targets:
+        """`(clips, 1)`: 1 where a clip is the wanted word, else 0."""
+        present = self.truth(utterances)
+        return Targets(present[:, None].astype(np.float32), kinds=present)
+
+    def loss(self, config: FitConfig) -> keras.losses.Loss:
+        """Binary cross-entropy or focal loss between 0 or 1 and the logit; the focal loss smooths no label."""
+        if config.loss == "focal":
             return keras.losses.BinaryFocalCrossentropy(gamma=FOCAL_GAMMA, from_logits=True)
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
 
     def distillation_loss(self, teacher_logits, logits, temperature: float):
         """`(batch,)` binary cross-entropy with the teacher's softened sigmoid."""
         probs = keras.ops.sigmoid(teacher_logits / temperature)
         return temperature**2 * keras.losses.binary_crossentropy(probs, logits / temperature, from_logits=True)
 
-    def accuracy(self) -> keras.metrics.Metric:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Share of clips whose logit has the right sign."""
-        return keras.metrics.MeanMetricWrapper(_same_side, name="accuracy")
+        return [keras.metrics.MeanMetricWrapper(_same_side, name="accuracy")]
+
+    def add_training_clips(
+        self, config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+    ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
+        """Segments of long recordings without the word, and the hard ones among them and the clips, where asked for."""
+        corpus, segments, facts = add_negatives(config, corpus, open_run)
+        return corpus, segments, {"negatives": facts} if facts else {}
+
+    def repeat(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """Hard negatives several times."""
+        return repeat_hard(utterances)
 
     def probs(self, logits):
         """Sigmoid: `(batch, 1)` to `(batch, 2)`, the absence and the presence of the word."""
         return keras.ops.sigmoid(keras.ops.concatenate([-logits, logits], -1))
 
-    def answer(self, probs: np.ndarray, threshold: float) -> Answer:
+    def decode(self, probs: np.ndarray, threshold: float) -> Label:
         """The wanted word, unless it is less probable than the threshold."""
         probability = float(probs[1])
         rejected = probability < threshold
-        return Answer(
-            None if rejected else self.wanted, probability, ((self.wanted, probability),), rejected, threshold
+        return Label(
+            word=None if rejected else self.wanted,
+            probability=probability,
+            top=((self.wanted, probability),),
+            rejected=rejected,
+            threshold=threshold,
         )
+
+    def signature(self, probs: Any) -> dict[str, Any]:
+        """The index of absence or presence."""
+        return {"label_index": keras.ops.argmax(probs, axis=-1)}
+
+    def to_json(self, answer: Label) -> dict[str, Any]:
+        """Whether the wanted word is there."""
+        return {
+            "wanted": self.wanted,
+            "present": not answer.rejected,
+            "probability": answer.probability,
+            "threshold": answer.threshold,
+        }
+
+    def cells(self, answer: Label) -> dict[str, str | None]:
+        """Yes or no."""
+        return {
+            f"{isolate(self.wanted)}?": "no" if answer.rejected else "yes",
+            "probability": f"{answer.probability:.1%}",
+        }
+
+    def decide(self, probs: np.ndarray) -> np.ndarray:
+        """`(clips,)`, 1 where the word is there."""
+        return is_present(probs)
+
+    def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
+        """Raise where a recording has no label, or none has the wanted word."""
+        super().check_utterances(utterances, source)
+        if self.wanted not in {item.label for item in utterances}:
+            raise UserError(
+                "word-not-found", f"{source}: none of its recordings is {self.wanted!r}, which the model detects"
+            )
+
+    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
+        """What `detection_metrics` says."""
+        speakers = [item.speaker for item in utterances]
+        groups, seed = columns_of(utterances), run.config.runtime.seed
+        return detection_metrics(probs, self.truth(utterances), self.labels, speakers, groups=groups, seed=seed)
+
+    def evaluate_beside(self, run: Trained, metrics: dict[str, Any]) -> dict[str, Any]:
+        """With the false alarms on the part of the long recordings that no training has met, where there are some."""
+        if run.config.task.negatives is None:
+            return metrics
+        return metrics | {"detector": metrics["detector"] | {"negatives": measure_false_alarms(run)}}
+
+    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
+        """Does it answer more than always yes or no, and are there clips enough to tell?"""
+        return judge_detection(metrics)
+
+    def about(self) -> str:
+        """Its word."""
+        return f"detect {isolate(repr(self.wanted))}"
+
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        """Misses and false alarms: to whom a rare word matters, the accuracy says nothing."""
+        return format_score(metrics)
+
+    def summary(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Misses and false alarms, in the test's clips and in long recordings."""
+        lines = [f"{self.headline(metrics)} of the test's other clips"]
+        if negatives := metrics["detector"].get("negatives"):
+            lines.append(f"{format_alarms(negatives)}; {format_missed(metrics['detector'])}")
+        return lines
+
+    def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Misses and false alarms, and the curves' scores."""
+        detector = metrics["detector"]
+        names = {"precision": "precision", "recall": "recall", "ROC AUC": "roc_auc"}
+        names["average precision"] = "average_precision"
+        found = {name: detector[key] for name, key in names.items()}
+        return {
+            "detector": f"{self.headline(metrics)} ({metrics['measured_on']})",
+            "scores": ", ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None),
+            "misses": format_missed(detector),
+        }
+
+    def tiles(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """The curves' scores, false alarms an hour, words missed, calibration."""
+        detector = metrics["detector"]
+        people = {"of people's clips": f"{metrics['people']['accuracy']:.1%}"} if metrics["people"] else {}
+        tiles = {
+            **people,
+            **{
+                name: "-" if detector[key] is None else f"{detector[key]:.3f}"
+                for name, key in (("ROC AUC", "roc_auc"), ("average precision", "average_precision"))
+            },
+        }
+        if negatives := detector.get("negatives"):
+            low, high = negatives["false_alarms_per_hour_interval"]
+            rate = negatives["false_alarms_per_hour"]
+            tiles["false alarms an hour (95% interval)"] = f"{rate:.1f} ({low:.1f} to {high:.1f})"
+        if detector["recall"] is not None:
+            tiles["words missed"] = f"{detector['num_missed']:,} of {detector['num_words']:,}"
+        return {**tiles, "calibration error": f"{100 * metrics['calibration']['ece']:.1f} points"}
+
+    def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
+        """Where false alarms were counted, and labels of which there is no clip."""
+        notes = []
+        if negatives := metrics["detector"].get("negatives"):
+            notes.append(
+                f"False alarms were counted on {isolate(str(run.config.task.negatives))}, the last fifth of each "
+                f"recording: at the threshold {THRESHOLD}, {format_alarms(negatives)}."
+            )
+        missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
+        if missing:
+            notes.append(f"No clip of {list_words(missing, 10)}: the scores say nothing about it.")
+        return notes
+
+    def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Misses and false alarms at each threshold, beside a word model's."""
+        return ["confusion", "calibration", "detector"]
 
 
 def _same_side(targets, logits):

@@ -1,10 +1,42 @@
-"""Which task a run is for."""
+"""The tasks that there are, by name, and which of them some settings ask for."""
 
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import TypeVar
+
+from kerasr.config import TaskConfig
+from kerasr.errors import UserError
 from kerasr.tasks.base import Task
-from kerasr.tasks.classify import Classify
-from kerasr.tasks.detect import Detect
+
+T = TypeVar("T", bound=type[Task])
+
+_TASKS: dict[str, type[Task]] = {}
 
 
-def task_for(labels: tuple[str, ...], wanted: str | None) -> Task:
-    """The detector of the wanted word where there is one, else the classifier of all words."""
-    return Classify(labels) if wanted is None else Detect(labels, wanted)
+def register_task(task: T) -> T:
+    """Make a task known by its `name`, as a decorator of its class: `--task NAME` then trains it."""
+    _TASKS[task.name] = task
+    return task
+
+
+def list_tasks() -> list[str]:
+    """The names of the tasks."""
+    # Each file of this folder registers its own.
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"kerasr.tasks.{module.name}")
+    return list(_TASKS)
+
+
+def find_task(config: TaskConfig) -> type[Task]:
+    """The task that is asked for: by its name, else the detector of the wanted word where there is one, else words.
+
+    Raises:
+        UserError: there is no task of that name.
+    """
+    name = config.name
+    if name == "auto":
+        name = "classify" if config.wanted is None else "detect"
+    if name not in (names := list_tasks()):
+        raise UserError("task-not-found", f"--task {name}: there is no such task; there are {', '.join(names)}")
+    return _TASKS[name]

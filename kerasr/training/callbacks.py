@@ -31,7 +31,7 @@ class TrainingState:
         step: steps of it that are done.
         best_epoch: the epoch whose weights are kept.
         top_epoch: the epoch of the best score, for patience.
-        top_score: its validation accuracy, and its validation loss below 0.
+        top_score: what is monitored of it (below 0 where low is good), and its validation loss below 0.
         stopped: patience has ended the training.
         seconds: time spent.
         history: a row of numbers an epoch.
@@ -70,13 +70,14 @@ class TrainingState:
 class RunCheckpoint(keras.callbacks.Callback):
     """Keeps the best weights, the history and a checkpoint, and stops a training that has gone wrong or stale.
 
-    The best epoch is the one of highest validation accuracy, and of lowest validation loss among equals. Where the
+    The best epoch is the one of the best value that is monitored, and of lowest validation loss among equals. Where the
     learner averages the weights, it is the average that is kept.
 
     Args:
         folder: the run's folder.
         joined: the model to save, which shares the trained network's weights.
         num_steps: steps in an epoch.
+        monitor: what is monitored, and whether high or low is good.
         state: where to begin.
         resume: variables to begin with, restored when the first epoch begins.
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
@@ -92,6 +93,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         joined: keras.Model,
         *,
         num_steps: int,
+        monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
         state: TrainingState,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
@@ -105,6 +107,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._folder = folder
         self._joined = joined
         self._num_steps = num_steps
+        self._monitor = monitor
         self._resume = resume
         self._keep = keep
         self._patience = patience
@@ -142,7 +145,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
         state = self.state
-        score = [round(logs["val_accuracy"], 6), -logs["val_loss"]]
+        name, direction = self._monitor
+        score = [round(logs[name] if direction == "max" else -logs[name], 6), -logs["val_loss"]]
         is_top = score > state.top_score
         if is_top:
             state.top_epoch, state.top_score = epoch, score
@@ -221,24 +225,28 @@ class ProgressLine(keras.callbacks.Callback):
         epochs: epochs in all.
         num_steps: steps in an epoch.
         state: where the training stands, as `RunCheckpoint` counts it.
+        monitored: the validation's score that is shown, `val_accuracy`.
     """
 
-    def __init__(self, console: Console, epochs: int, num_steps: int, state: TrainingState):
+    def __init__(
+        self, console: Console, epochs: int, num_steps: int, state: TrainingState, monitored: str = "val_accuracy"
+    ):
         super().__init__()
         self._console = console
         self._epochs = epochs
         self._num_steps = num_steps
         self._state = state
+        self._monitored = monitored
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/" + str(epochs), markup=False),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]}  validation {task.fields[accuracy]}", markup=False),
+            TextColumn("loss {task.fields[loss]}  validation {task.fields[score]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=epochs * num_steps, epoch=1, loss="-", accuracy="-")
+        self._task = self._progress.add_task("", total=epochs * num_steps, epoch=1, loss="-", score="-")
 
     def __enter__(self) -> "ProgressLine":
         self._progress.start()
@@ -256,10 +264,10 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's validation score."""
         logs = logs or {}
-        accuracy = f"{logs['val_accuracy']:.1%}"
-        self._progress.update(self._task, accuracy=accuracy)
+        score, name = f"{logs[self._monitored]:.1%}", self._monitored.removeprefix("val_")
+        self._progress.update(self._task, score=score)
         if not self._console.is_terminal:
             self._console.print(
-                f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.3f}  accuracy {logs['accuracy']:.1%}  "
-                f"validation {accuracy}"
+                f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.3f}  {name} {logs[name]:.1%}  "
+                f"validation {score}"
             )

@@ -20,12 +20,11 @@ from kerasr.data.manifest import content_hashes, with_hashes
 from kerasr.data.pipeline import measure_front_end
 from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError
-from kerasr.evaluation.false_alarms import add_negatives, check_negatives, repeat_hard
 from kerasr.models.registry import model_facts
 from kerasr.recipes import get_recipe
 from kerasr.runs.folder import new_run
-from kerasr.runs.run import Run
-from kerasr.tasks import Task, task_for
+from kerasr.runs.run import Run, load_run
+from kerasr.tasks import Task, find_task
 from kerasr.training.transfer import (
     add_pseudo_labels,
     earlier_runs,
@@ -53,16 +52,18 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     Raises:
         UserError: the recordings or the settings have a fault that the message explains.
     """
+    kind = find_task(config.task)
+    kind.check(config)
     config = inherit(config)
     _check_voices(config.data)
-    config, corpus = _load(config, console)
+    config, corpus = _load(config, console, kind.min_labels)
+    corpus = replace(corpus, labels=kind.labels_of(corpus))
     config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )
-    task = task_for(corpus.labels, config.task.wanted)
+    task = kind(corpus.labels, config.task)
     check_model(config, task)
-    check_negatives(config)
     if config.data.balance_groups:
         find_groups([item for item in corpus.utterances if item.split == "train"], config.data.balance_groups)
     inherited = inherited_features(config, task)
@@ -70,7 +71,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus = add_pseudo_labels(corpus, config, task)
     corpus, measured = measure_front_end(corpus, config.features, config.data.max_bad)
     features = inherited or measured
-    corpus, segments, negatives = add_negatives(config, corpus)
+    corpus, segments, found = task.add_training_clips(config, corpus, load_run)
     contents = content_hashes(corpus.utterances)
     voice_contents = content_hashes(voices.utterances) if voices else []
     utterances = (
@@ -78,7 +79,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         *with_hashes(voices.utterances if voices else (), voice_contents),
         *with_hashes(segments),
     )
-    config = decide_epochs(config, len(repeat_hard(item for item in utterances if item.split == "train")))
+    config = decide_epochs(config, len(task.repeat([item for item in utterances if item.split == "train"])))
     earlier = earlier_runs(config)
     facts = {
         "split_rule": split_rule,
@@ -87,6 +88,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
         **known_test_clips(earlier, utterances),
+        **found,
     }
     if voices:
         facts["voices"] = {
@@ -94,18 +96,17 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
             "clips": len(voices.utterances),
             "language": config.data.language,
         }
-    if negatives:
-        facts["negatives"] = negatives
     return new_run(config, facts=facts, utterances=utterances, learnt_from=known_to(earlier).hashes)
 
 
-def _load(config: TrainConfig, console: Console) -> tuple[TrainConfig, Corpus]:
+def _load(config: TrainConfig, console: Console, min_labels: int) -> tuple[TrainConfig, Corpus]:
     """The recordings; spoken digits made here where FSDD cannot be had."""
     try:
         return config, load_corpus(
             _data_of(config),
             default=get_recipe(config.recipe).data.path,
             max_bad=config.data.max_bad,
+            min_labels=min_labels,
             speaker_pattern=config.data.speaker_pattern,
             seed=config.data.split_seed,
             language=config.data.language,
@@ -197,6 +198,18 @@ def check_model(config: TrainConfig, task: Task) -> None:
         )
     for name, value in config.model.options.items():
         check_option(name, value, facts.options[name])
+    if (config.augment.mixup or config.augment.cutmix) and not task.blends:
+        raise UserError(
+            "settings-conflict",
+            f"--augment.mixup and --augment.cutmix blend clips, and what the task {task.name} asks of two cannot be "
+            "blended: leave them out",
+        )
+    if task.keeps_order and config.features.clip_seconds is not None:
+        raise UserError(
+            "settings-conflict",
+            f"--features.clip-seconds {config.features.clip_seconds:g} cuts recordings to their middle, and the task "
+            f"{task.name} wants all of them: give --features.clip-seconds None",
+        )
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
             "settings-conflict",

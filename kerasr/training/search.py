@@ -40,6 +40,7 @@ from kerasr.errors import UserError
 from kerasr.models.registry import model_facts
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
+from kerasr.tasks import find_task
 from kerasr.training.trainer import resume_run, train_recipe
 
 if TYPE_CHECKING:
@@ -195,7 +196,8 @@ def run_trial(
 
 def _score(run: Run) -> dict[str, float]:
     row = run.history[run.facts["best_epoch"] - 1]
-    return {"score": row["val_accuracy"], "loss": row["val_loss"]}
+    name, direction = run.task.monitor
+    return {"score": row[name] if direction == "max" else -row[name], "loss": row["val_loss"]}
 
 
 class Search:
@@ -243,7 +245,7 @@ class Search:
         folder = trial.user_attrs.get("folder", f"trial-{trial.number:03}")
         trial.set_user_attr("folder", folder)
         try:
-            found = run_trial(self.config, values, str(self.folder / folder), callbacks=[_pruner(trial)])
+            found = run_trial(self.config, values, str(self.folder / folder), callbacks=[_pruner(trial, self.config)])
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         except KeyboardInterrupt:
@@ -326,12 +328,14 @@ def _space_json(space: Space) -> dict[str, Any]:
     return {name: [*dataclasses.astuple(item)] if isinstance(item, Span) else [*item] for name, item in space.items()}
 
 
-def _pruner(trial: "optuna.Trial") -> keras.callbacks.Callback:
-    """Reports each epoch, and gives a trial up that does worse than the others did by then."""
+def _pruner(trial: "optuna.Trial", config: TrainConfig) -> keras.callbacks.Callback:
+    """Reports each epoch, and prunes a trial that does worse than the others did by then."""
     import optuna
 
+    name, direction = find_task(config.task).monitor
+
     def report(epoch: int, logs: Mapping[str, float]) -> None:
-        trial.report(float(logs["val_accuracy"]), epoch)
+        trial.report(float(logs[name] if direction == "max" else -logs[name]), epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 

@@ -21,8 +21,8 @@ from kerasr.core.locks import hold_run
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.data.sampling import Balance, class_weights, find_groups, find_strata
+from kerasr.data.targets import Targets
 from kerasr.errors import UserError
-from kerasr.evaluation.false_alarms import repeat_hard
 from kerasr.evaluation.rejection import choose_rejection
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
@@ -138,7 +138,7 @@ def _train(
     keras.utils.set_random_seed(config.runtime.seed)
     with under_precision(runtime.precision):
         network = builder(config.model.name)(
-            config.features.shape, task.num_outputs, **_builder_options(config, runtime)
+            config.features.shape, task.output.size, **_builder_options(config, runtime)
         )
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
@@ -157,13 +157,14 @@ def _train(
         num_steps=train.num_steps,
         state=state,
         resume=checkpoint,
+        monitor=task.monitor,
         keep=config.fit.keep,
         patience=config.fit.patience,
         patience_from=phases[-1].first,
         checkpoint_seconds=config.runtime.checkpoint_seconds,
         interruption=interruption,
     )
-    with ProgressLine(console, epochs, train.num_steps, state) as line, _faults_of(train, validation):
+    with ProgressLine(console, epochs, train.num_steps, state, task.monitor[0]) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         for phase in phases:
             if (state.epoch, state.step) > (phase.end, 0):
@@ -230,8 +231,8 @@ def _begin_phase(
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(
         optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first, runtime.precision),
-        loss=task.loss(config.fit.loss, config.fit.label_smoothing),
-        metrics=[task.accuracy()],
+        loss=task.loss(config.fit),
+        metrics=task.metrics(),
         jit_compile=runtime.xla,
     )
     # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
@@ -291,39 +292,37 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     config, task = run.config, run.task
     made = []
     for split in ("train", "validation"):
-        utterances = run.utterances(split) if split == "validation" else repeat_hard(run.utterances(split))
-        label_index = task.label_index([item.label or "" for item in utterances])
+        utterances = run.utterances(split) if split == "validation" else task.repeat(run.utterances(split))
+        targets = task.encode(utterances)
         made.append(
             Pipeline(
                 utterances,
-                label_index,
-                task.num_outputs,
+                targets,
                 run.features,
                 batch_size=config.fit.batch_size,
                 passes=config.fit.passes if split == "train" else 1,
                 seed=config.runtime.seed,
                 cache_folder=run.path if config.data.cache else None,
                 waveforms=runtime.backend != "tensorflow",
-                **_training_options(run, utterances, label_index) if split == "train" else {},
+                **_training_options(run, utterances, targets) if split == "train" else {},
             )
         )
     return made[0], made[1]
 
 
-def _training_options(run: Run, utterances: list[Utterance], label_index: np.ndarray) -> dict[str, Any]:
+def _training_options(run: Run, utterances: list[Utterance], targets: Targets) -> dict[str, Any]:
     """What the training split's pipeline has beside the validation's: changes to clips, and what counts how much."""
-    config = run.config
-    balanced = config.data.sampling == "balanced"
-    groups = find_groups(utterances, config.data.balance_groups) if config.data.balance_groups else None
+    data, kinds = run.config.data, targets.kinds
+    balanced = data.sampling == "balanced" and kinds is not None
+    # Balanced sampling has done already what the weights are for.
+    weighed = run.config.fit.class_weights and not balanced and kinds is not None
+    groups = find_groups(utterances, data.balance_groups) if data.balance_groups else None
     balance = Balance(
-        # Balanced sampling has done already what the weights are for.
-        class_weights=class_weights(label_index, len(run.labels))
-        if config.fit.class_weights and not balanced
-        else None,
-        strata=find_strata(label_index if balanced else None, groups),
+        weights=class_weights(kinds) if weighed and kinds is not None else None,
+        strata=find_strata(kinds if balanced else None, groups),
         group_index=groups.index if groups else None,
     )
-    return {"augment": config.augment, "noise": run.facts["corpus"]["noise"], "balance": balance}
+    return {"augment": run.config.augment, "noise": run.facts["corpus"]["noise"], "balance": balance}
 
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
@@ -348,7 +347,7 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
         inputs,
         outputs,
         task=run.task,
-        loss=run.task.loss(config.fit.loss, config.fit.label_smoothing),
+        loss=run.task.loss(config.fit),
         teacher=teacher,
         teacher_weight=config.transfer.teacher_weight,
         temperature=config.transfer.temperature,

@@ -20,6 +20,7 @@ from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashe
 from kerasr.errors import UserError
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
+from kerasr.tasks.words import word_task
 
 # The last layer of each builder, from which on a network is about its words.
 HEAD = "logits"
@@ -169,6 +170,7 @@ def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus
             "setting-missing",
             f"--pseudo-labels {config.transfer.pseudo_labels}: name the run that labels with --teacher or --init-from",
         )
+    word_task(task, "--pseudo-labels")
     labeller = load_run(name)
     if labeller.labels != task.labels:
         raise UserError(

@@ -17,6 +17,7 @@ from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.pipeline import Pipeline, make_datasets, measure_front_end
 from kerasr.data.sampling import Balance
+from kerasr.data.targets import Targets
 
 LABELS = ("high", "low", "middle")
 
@@ -29,7 +30,7 @@ def utterances(tones):
 
 def make(utterances, **kwargs):
     label_index = [LABELS.index(item.label) for item in utterances]
-    return Pipeline(utterances, label_index, 3, Features(SPEC), batch_size=16, **kwargs)
+    return Pipeline(utterances, Targets.one_hot(label_index, 3), Features(SPEC), batch_size=16, **kwargs)
 
 
 def as_arrays(dataset):
@@ -125,9 +126,9 @@ def test_any_rate_and_any_number_of_channels(tmp_path, rng):
 
 def test_detector_targets_and_weights(utterances):
     present = [int(item.label == "low") for item in utterances]
-    pipeline = Pipeline(
-        utterances, present, 1, Features(SPEC), batch_size=60, balance=Balance(class_weights=[0.5, 2.0])
-    )
+    targets = Targets(np.array(present, np.float32)[:, None])
+    balance = Balance(weights=np.where(present, 2.0, 0.5))
+    pipeline = Pipeline(utterances, targets, Features(SPEC), batch_size=60, balance=balance)
     ((_, targets, weights),) = as_arrays(pipeline.batches())
     np.testing.assert_array_equal(targets[:, 0], present)
     np.testing.assert_array_equal(weights, np.where(targets[:, 0], 2.0, 0.5))

@@ -9,7 +9,8 @@ from _shared import quiet
 
 from kerasr import predict
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.evaluation.rejection import KEEP, choose_rejection, count_rejected, rejection_threshold
+from kerasr.evaluation.rejection import choose_rejection
+from kerasr.metrics.rejection import KEEP, count_rejected, rejection_threshold
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
 from kerasr.training.trainer import train_recipe

@@ -19,7 +19,8 @@ from kerasr.core import atomic
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, with_hashes, write_manifest
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.evaluation.metrics import compute_metrics
+from kerasr.metrics.classification import classification_metrics
+from kerasr.metrics.detection import detection_metrics
 from kerasr.report import (
     Clip,
     draw_calibration,
@@ -51,7 +52,8 @@ def made_up(labels, num_clips=400, speakers=("george", "theo", "nicolas"), detec
     probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     names = [speakers[index] for index in rng.integers(len(speakers), size=num_clips)] if speakers else None
     columns = {name: [f"{name} {value}" for value in rng.integers(4, size=num_clips)] for name in groups}
-    return compute_metrics(probs, label_index, labels, names, groups=columns, detector=detector)
+    measure = detection_metrics if detector else classification_metrics
+    return measure(probs, label_index, labels, names, groups=columns)
 
 
 def history(epochs):
@@ -90,6 +92,7 @@ def write(folder, metrics, **changes):
         "metrics": metrics,
         "tiles": {"parameters": "95,274"},
         "facts": {"recipe": "digits"},
+        "figures": ["confusion", "calibration", *(["detector"] if "detector" in metrics else [])],
         "history": history(5),
         "clips": clips(metrics["labels"], 3),
     }
@@ -239,7 +242,7 @@ def test_evidence_is_blue_for_and_orange_against():
 
 
 def test_report_without_errors_speakers_or_history(tmp_path):
-    metrics = compute_metrics(np.eye(10)[np.arange(20) % 10], np.arange(20) % 10, DIGITS)
+    metrics = classification_metrics(np.eye(10)[np.arange(20) % 10], np.arange(20) % 10, DIGITS)
     text = write(tmp_path, metrics, history=[], clips=clips(DIGITS, 3, correct=True)).read_text()
     assert "least sure of" in text
     assert "every clip was right" in text
@@ -247,7 +250,7 @@ def test_report_without_errors_speakers_or_history(tmp_path):
 
 
 def test_words_without_clips_come_last(tmp_path):
-    metrics = compute_metrics(np.eye(3)[[0, 0, 1]], [0, 0, 0], ["zero", "one", "two"])
+    metrics = classification_metrics(np.eye(3)[[0, 0, 1]], [0, 0, 0], ["zero", "one", "two"])
     text = write(tmp_path, metrics, history=[]).read_text()
     order = re.findall(r'<td class="word"><bdi>(\w+)</bdi></td><td style', text)
     assert order[0] == "zero"

@@ -399,8 +399,8 @@ def test_a_detector_has_one_output(config, tones):
 
 
 def test_class_weights_even_out_the_words():
-    weights = class_weights(np.array([0, 0, 0, 1]), 2)
-    np.testing.assert_allclose(weights, [2 / 3, 2])
+    weights = class_weights(np.array([0, 0, 0, 1]))
+    np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])

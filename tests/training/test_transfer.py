@@ -17,22 +17,29 @@ from _shared import SPEC, quiet
 
 from kerasr import audio, train
 from kerasr.audio.features import Features
-from kerasr.config import Augmentation, OptimizerConfig, TrainConfig, to_json
+from kerasr.config import Augmentation, FitConfig, OptimizerConfig, TaskConfig, TrainConfig, to_json
 from kerasr.data import Utterance, load_corpus, read_manifest, split_corpus, write_manifest
 from kerasr.data.known import KnownRecordings
 from kerasr.data.pipeline import Pipeline
 from kerasr.data.sampling import Balance, class_weights, draw_evenly, find_groups, find_strata
+from kerasr.data.targets import Targets
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run
-from kerasr.tasks import task_for
+from kerasr.tasks import find_task
 from kerasr.training.callbacks import RunCheckpoint
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import GROUP_STEP, Learner
 from kerasr.training.trainer import resume_run, train_recipe
 from kerasr.training.transfer import add_pseudo_labels, inherit, known_test_clips
 
-WORDS = task_for(("a", "b", "c"), None)
+
+def task_of(labels, wanted=None):
+    config = TaskConfig(wanted=wanted)
+    return find_task(config)(labels, config)
+
+
+WORDS = task_of(("a", "b", "c"))
 
 
 @pytest.fixture
@@ -238,13 +245,14 @@ def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path
 
 @pytest.mark.parametrize("wanted", [None, "b"])
 def test_focal_loss_forgets_what_is_easy(wanted, rng):
-    task = task_for(("a", "b", "c"), wanted)
-    logits = rng.normal(size=(6, task.num_outputs)).astype("float32")
+    task = task_of(("a", "b", "c"), wanted)
+    logits = rng.normal(size=(6, task.output.size)).astype("float32")
     index = rng.integers(0, len(task.labels), 6)
     targets = index[:, None].astype("float32") if wanted else np.eye(3, dtype="float32")[index]
     right = keras.ops.convert_to_numpy(task.probs(logits))[np.arange(6), index]
     plain, focal = (
-        keras.ops.convert_to_numpy(task.loss(kind, 0.0).call(targets, logits)) for kind in ("cross_entropy", "focal")
+        keras.ops.convert_to_numpy(task.loss(FitConfig(loss=kind)).call(targets, logits))
+        for kind in ("cross_entropy", "focal")
     )
     np.testing.assert_allclose(plain, -np.log(right), rtol=1e-4)
     np.testing.assert_allclose(focal, -((1 - right) ** 2) * np.log(right), rtol=1e-3)
@@ -252,9 +260,9 @@ def test_focal_loss_forgets_what_is_easy(wanted, rng):
 
 @pytest.mark.parametrize("wanted", [None, "b"])
 def test_agreement_is_best_with_the_teachers_own_logits(wanted, rng):
-    task = task_for(("a", "b", "c"), wanted)
-    teacher = keras.Variable(rng.normal(size=(5, task.num_outputs)))
-    other = keras.Variable(rng.normal(size=(5, task.num_outputs)))
+    task = task_of(("a", "b", "c"), wanted)
+    teacher = keras.Variable(rng.normal(size=(5, task.output.size)))
+    other = keras.Variable(rng.normal(size=(5, task.output.size)))
     agree, disagree = (keras.ops.convert_to_numpy(task.distillation_loss(teacher, x, 3.0)) for x in (teacher, other))
     assert agree.shape == (5,)
     assert (agree < disagree).all()
@@ -270,8 +278,8 @@ def linear(seed, num_outputs=3):
 
 
 def learner(network, **options):
-    made = Learner(network.input, network.output, task=WORDS, loss=WORDS.loss("cross_entropy", 0.0), **options)
-    made.compile(optimizer=keras.optimizers.Adam(0.05), loss=WORDS.loss("cross_entropy", 0.0), jit_compile=False)
+    made = Learner(network.input, network.output, task=WORDS, loss=WORDS.loss(FitConfig()), **options)
+    made.compile(optimizer=keras.optimizers.Adam(0.05), loss=WORDS.loss(FitConfig()), jit_compile=False)
     return made
 
 
@@ -281,7 +289,7 @@ def test_a_teachers_word_counts_as_much_as_it_is_given(rng):
     teacher, network = linear(1), linear(2)
     trained = learner(network, teacher=teacher, teacher_weight=0.25, temperature=2.0)
     logits = network(x)
-    labels = float(keras.ops.mean(WORDS.loss("cross_entropy", 0.0).call(y, logits)))
+    labels = float(keras.ops.mean(WORDS.loss(FitConfig()).call(y, logits)))
     apart = float(keras.ops.mean(WORDS.distillation_loss(teacher(x), logits, 2.0)))
     assert float(trained.compute_loss(x, y, logits)) == pytest.approx(0.75 * labels + 0.25 * apart, rel=1e-5)
     assert float(trained.compute_loss(x, y, logits, training=False)) == pytest.approx(labels, rel=1e-5)
@@ -309,7 +317,7 @@ def test_group_weights_follow_the_losses(rng):
     y = np.eye(3, dtype="float32")[rng.integers(0, 3, 10)]
     member = np.eye(3, dtype="float32")[[0, 0, 0, 0, 0, 1, 1, 1, 2, 2]]
     logits = trained(x)
-    losses = keras.ops.convert_to_numpy(WORDS.loss("cross_entropy", 0.0).call(y, logits))
+    losses = keras.ops.convert_to_numpy(WORDS.loss(FitConfig()).call(y, logits))
     loss = float(trained.compute_loss(x, y, logits, sample_weight=member))
     means = np.array([losses[:5].mean(), losses[5:8].mean()])
     weights = np.exp(GROUP_STEP * means) / np.exp(GROUP_STEP * means).sum()
@@ -389,7 +397,13 @@ def uneven(tones):
     def pipeline(seed=0, **balance):
         balance = Balance(**balance)
         return Pipeline(
-            utterances, index, 3, features, batch_size=7, augment=Augmentation(), seed=seed, balance=balance
+            utterances,
+            Targets.one_hot(index, 3),
+            features,
+            batch_size=7,
+            augment=Augmentation(),
+            seed=seed,
+            balance=balance,
         )
 
     return pipeline, index
@@ -422,9 +436,10 @@ def test_groups_and_class_weights_reach_the_loss_through_mixup(uneven):
     np.testing.assert_allclose(np.sum(member, 1), 1, atol=1e-6)
     assert ((member.numpy() > 0).sum(1) > 1).any()
     assert targets.shape == (7, 3)
-    weights = class_weights(index, 3)
-    _, targets, both = next(iter(pipeline(group_index=groups, class_weights=weights).batches()))
-    np.testing.assert_allclose(np.sum(both, 1), targets.numpy() @ weights, rtol=1e-6)
+    weights = class_weights(index)
+    of_word = np.array([weights[index == word][0] for word in range(3)])
+    _, targets, both = next(iter(pipeline(group_index=groups, weights=weights).batches()))
+    np.testing.assert_allclose(np.sum(both, 1), of_word[targets.numpy().argmax(1)], rtol=1e-6)
 
 
 def test_group_shares_are_those_of_the_draw(uneven):
@@ -460,7 +475,7 @@ def unlabelled(tones, tmp_path_factory):
 def test_sure_labels_join_the_training_and_no_other_split(config, unlabelled, tone_run):
     folder, corpus = unlabelled
     config = config.replace(pseudo_labels=str(folder), teacher=str(tone_run), pseudo_threshold=0.8)
-    task = task_for(corpus.labels, None)
+    task = task_of(corpus.labels)
     more = add_pseudo_labels(corpus, config, task)
     assert more.utterances[: len(corpus.utterances)] == corpus.utterances
     added = more.utterances[len(corpus.utterances) :]

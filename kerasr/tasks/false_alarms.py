@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Any
@@ -27,9 +27,9 @@ from kerasr.data.corpora import cache_folder
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
-from kerasr.evaluation.intervals import rate_interval
-from kerasr.evaluation.metrics import THRESHOLD, THRESHOLDS
-from kerasr.runs.run import Run, load_run
+from kerasr.metrics.detection import THRESHOLD, THRESHOLDS
+from kerasr.metrics.intervals import rate_interval
+from kerasr.tasks.base import Trained
 
 # Label of a segment, and the manifest's column that tells how sure an earlier run was of its mistake.
 NEGATIVE, HARD = "_negative_", "kerasr_hard"
@@ -62,12 +62,15 @@ def check_negatives(config: TrainConfig) -> None:
         raise UserError("clip-length-missing", f"{flag} needs clips of one length: give --features.clip-seconds")
 
 
-def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
+def add_negatives(
+    config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
     """The training's hard negatives marked, and what long recordings add to it.
 
     Args:
         config: its `negatives`, `hard_negatives` and `wanted` are read.
         corpus: with every split decided.
+        open_run: the run in a folder.
 
     Returns:
         The corpus; training clips cut out of long recordings; and what goes into the run's facts, empty where the
@@ -86,7 +89,7 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
     chosen: dict[Segment, float | None] = dict.fromkeys(segments[::step])
     hard: dict[str, float] = {}
     if config.task.hard_negatives is not None:
-        run = load_run(config.task.hard_negatives)
+        run = open_run(config.task.hard_negatives)
         column = _column(run, str(config.task.wanted))
         scores = run.predict_files([item.path for item in others])[:, column]
         hard = {item.path: float(score) for item, score in zip(others, scores, strict=True) if score >= THRESHOLD}
@@ -113,7 +116,7 @@ def repeat_hard(utterances: Iterable[Utterance]) -> list[Utterance]:
     return [item for item in utterances for _ in range(HARD_REPEATS if HARD in item.extra else 1)]
 
 
-def measure_false_alarms(run: Run) -> dict[str, Any]:
+def measure_false_alarms(run: Trained) -> dict[str, Any]:
     """False alarms of a detector on the part of its long negatives that no training has met.
 
     Returns:
@@ -172,7 +175,7 @@ def list_segments(folder: str, spec: FeatureSpec, *, trained: bool | None = None
     return segments
 
 
-def score_segments(run: Run, segments: Sequence[Segment], column: int = -1) -> np.ndarray:
+def score_segments(run: Trained, segments: Sequence[Segment], column: int = -1) -> np.ndarray:
     """`(segments,)` probability that a run gives to one of its labels, by default to a detector's word.
 
     Raises:
@@ -195,7 +198,7 @@ def count_alarms(segments: Sequence[Segment], scores: np.ndarray, threshold: flo
     return len(raised) - joined
 
 
-def _column(run: Run, wanted: str) -> int:
+def _column(run: Trained, wanted: str) -> int:
     """Which of the run's probabilities is the word's."""
     if wanted not in run.labels:
         raise UserError("word-not-found", f"{run.path}: does not know {wanted!r}; it knows {', '.join(run.labels)}")

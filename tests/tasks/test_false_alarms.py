@@ -13,7 +13,9 @@ from kerasr import audio, train
 from kerasr.config import TrainConfig
 from kerasr.data import Utterance, load_corpus, split_corpus
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.evaluation.false_alarms import (
+from kerasr.metrics.detection import THRESHOLDS
+from kerasr.runs.run import load_run
+from kerasr.tasks.false_alarms import (
     HARD,
     HARD_REPEATS,
     NEGATIVE,
@@ -26,8 +28,6 @@ from kerasr.evaluation.false_alarms import (
     repeat_hard,
     score_segments,
 )
-from kerasr.evaluation.metrics import THRESHOLDS
-from kerasr.runs.run import load_run
 from kerasr.training.runtime import decide_runtime
 from kerasr.training.trainer import _pipelines, train_recipe
 
@@ -95,7 +95,7 @@ def test_an_alarm_that_lasts_is_one():
 
 def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
     corpus, _ = split_corpus(load_corpus(config.data.path))
-    marked, cut, facts = add_negatives(config, corpus)
+    marked, cut, facts = add_negatives(config, corpus, load_run)
     hard = [item for item in cut if HARD in item.extra]
     # Two of the three low tones lie in the part that trains, each in a few segments that overlap.
     assert 4 <= len(hard) == facts["stretches_hard"] <= 12
@@ -109,10 +109,10 @@ def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
     # The run has learnt its clips: none of them is hard.
     assert facts["clips_hard"] == 0
     assert marked == corpus
-    assert add_negatives(config, corpus)[1] == cut
-    plain = add_negatives(config.replace(hard_negatives=None), corpus)
+    assert add_negatives(config, corpus, load_run)[1] == cut
+    plain = add_negatives(config.replace(hard_negatives=None), corpus, load_run)
     assert not any(HARD in item.extra for item in plain[1])
-    assert add_negatives(config.replace(hard_negatives=None, negatives=None), corpus) == (corpus, (), {})
+    assert add_negatives(config.replace(hard_negatives=None, negatives=None), corpus, load_run) == (corpus, (), {})
 
 
 def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
@@ -123,7 +123,7 @@ def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
         for item in corpus.utterances
     )
     wrong = replace(corpus, utterances=fooled)
-    marked, _, facts = add_negatives(config.replace(negatives=None), wrong)
+    marked, _, facts = add_negatives(config.replace(negatives=None), wrong, load_run)
     for before, after in zip(fooled, marked.utterances, strict=True):
         assert (HARD in after.extra) == (before.split == "train" and "room" in before.extra)
         assert after.extra.get("room") == before.extra.get("room")
@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_had(config, tmp_path):
     with raises("clip-length-missing", r"--features\.clip-seconds"):
         check_negatives(config.replace(features=replace(SPEC, clip_seconds=None)))
     with raises("word-not-found"):
-        add_negatives(config.replace(wanted="hum"), corpus)
+        add_negatives(config.replace(wanted="hum"), corpus, load_run)
     (tmp_path / "empty").mkdir()
     with raises("no-recordings"):
         list_segments(str(tmp_path / "empty"), SPEC, trained=True)
@@ -188,5 +188,5 @@ def test_settings_that_cannot_be_had(config, tmp_path):
     with raises("recordings-unusable"):
         list_segments(str(tmp_path / "empty"), SPEC, trained=True)
     with raises("setting-missing"):
-        train.parse_arguments(["wakeword", "--data", "mine"])
+        train_recipe(train.parse_arguments(["wakeword", "--data", str(tmp_path)]).train)
     assert train.parse_arguments(["wakeword", "--data", "mine", "--wanted", "low"]).train.recipe == "wakeword"

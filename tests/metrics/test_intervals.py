@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import binom, norm, poisson, t
 
 from kerasr.core.scores import format_alarms, format_interval, format_missed
-from kerasr.evaluation import intervals
 from kerasr.evaluation.comparison import judge, paired_test
-from kerasr.evaluation.false_alarms import alarm_rate
-from kerasr.evaluation.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
-from kerasr.evaluation.metrics import compute_metrics
+from kerasr.metrics import intervals
+from kerasr.metrics.detection import detection_metrics
+from kerasr.metrics.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
+from kerasr.tasks.false_alarms import alarm_rate
 
 
 @pytest.fixture
@@ -151,13 +151,13 @@ def test_false_alarms_and_missed_words_are_counts_with_intervals():
     present = np.repeat([1, 0], [29, 71])
     probability = np.where(np.arange(100) < 27, 0.9, 0.1)
     probs = np.stack([1 - probability, probability], -1)
-    detector = compute_metrics(probs, present, ("not stop", "stop"), detector=True)["detector"]
+    detector = detection_metrics(probs, present, ("not stop", "stop"))["detector"]
     assert (detector["num_words"], detector["num_missed"]) == (29, 2)
     assert detector["miss_interval"] == binomial_interval(2, 29)
     assert "2 of 29 words missed (95% interval 0.8% to 22.8%" in format_missed(detector)
-    by_speaker = compute_metrics(
-        probs, present, ("not stop", "stop"), [f"s{number % 7}" for number in range(100)], detector=True
-    )["detector"]
+    by_speaker = detection_metrics(probs, present, ("not stop", "stop"), [f"s{number % 7}" for number in range(100)])[
+        "detector"
+    ]
     assert "7 speakers" in by_speaker["miss_interval_method"]
-    nobody = compute_metrics(probs, 0 * present, ("not stop", "stop"), detector=True)["detector"]
+    nobody = detection_metrics(probs, 0 * present, ("not stop", "stop"))["detector"]
     assert nobody["miss_interval"] is None
