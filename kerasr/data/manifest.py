@@ -385,8 +385,6 @@ def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, str], where: str) -> Utterance:
     """The utterance of one row; labels and speakers, which repeat, are kept once in memory."""
-    if fields["label"] is None and fields["text"] is None:
-        raise UserError("label-missing", f"{where} has neither a label nor a text")
     split = split_called(fields["split"] or "")
     if fields["split"] is not None and split is None:
         raise UserError(

@@ -28,7 +28,7 @@ from kerasr.report.figures import Clip
 from kerasr.report.page import own_folder, write_report
 from kerasr.runs.facts import METRICS, MODEL
 from kerasr.runs.run import Run
-from kerasr.tasks.words import list_words
+from kerasr.tasks.base import list_words
 
 MAX_CLIPS = 12
 

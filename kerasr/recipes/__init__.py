@@ -10,12 +10,14 @@ from kerasr.errors import UserError
 from kerasr.recipes.commands import commands
 from kerasr.recipes.digits import digits
 from kerasr.recipes.digits_best import digits_best
+from kerasr.recipes.tags import tags
 from kerasr.recipes.voices import voices
 from kerasr.recipes.wakeword import wakeword
 from kerasr.recipes.words import words
 
 _RECIPES: dict[str, Callable[[str | None], TrainConfig]] = {
-    recipe.__name__.replace("_", "-"): recipe for recipe in (digits, digits_best, commands, words, voices, wakeword)
+    recipe.__name__.replace("_", "-"): recipe
+    for recipe in (digits, digits_best, commands, words, tags, voices, wakeword)
 }
 
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from kerasr.config import FitConfig, TaskConfig, TrainConfig
+from kerasr.core.console import isolate
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
@@ -306,3 +307,9 @@ def columns_of(utterances: Sequence[Utterance]) -> dict[str, list[str | None]]:
     """What the manifest's other columns say of each clip, by name."""
     names = dict.fromkeys(name for item in utterances for name in item.extra)
     return {name: [item.extra.get(name) for item in utterances] for name in names}
+
+
+def list_words(words: Sequence[str], limit: int) -> str:
+    """Words in a line, of many the first."""
+    rest = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(map(isolate, words[:limit])) + rest

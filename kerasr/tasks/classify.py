@@ -15,9 +15,9 @@ from kerasr.errors import UserError
 from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.judgement import Judgement, judge_classification
 from kerasr.metrics.rejection import count_rejected
-from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of, of_people
+from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of, list_words, of_people
 from kerasr.tasks.registry import register_task
-from kerasr.tasks.words import WordTask, list_words
+from kerasr.tasks.words import WordTask
 
 NUM_TOP = 3
 

@@ -14,10 +14,10 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.detection import THRESHOLD, detection_metrics, is_present
 from kerasr.metrics.judgement import Judgement, judge_detection
-from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of
+from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of, list_words
 from kerasr.tasks.false_alarms import add_negatives, check_negatives, measure_false_alarms, repeat_hard
 from kerasr.tasks.registry import register_task
-from kerasr.tasks.words import WordTask, list_words
+from kerasr.tasks.words import WordTask
 
 
 @register_task

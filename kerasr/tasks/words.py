@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasr.core.console import isolate
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.tasks.base import Label, Task
@@ -59,9 +58,3 @@ def word_task(task: Task, asked: str) -> WordTask:
     raise UserError(
         "task-unsupported", f"{asked}: is for models that give each clip one word, and this one is to {task.about()}"
     )
-
-
-def list_words(words: Sequence[str], limit: int) -> str:
-    """Words in a line, of many the first."""
-    rest = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return ", ".join(map(isolate, words[:limit])) + rest

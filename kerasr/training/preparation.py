@@ -57,11 +57,11 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     config = inherit(config)
     _check_voices(config.data)
     config, corpus = _load(config, console, kind.min_labels)
-    corpus = replace(corpus, labels=kind.labels_of(corpus))
     config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )
+    corpus = replace(corpus, labels=kind.labels_of(corpus))
     task = kind(corpus.labels, config.task)
     check_model(config, task)
     if config.data.balance_groups:
