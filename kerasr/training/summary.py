@@ -33,7 +33,7 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
     config, corpus, spec = run.config, run.facts["corpus"], run.config.features
     # Clips of any length cost what they are long.
     macs = f", {run.facts['macs'] / 1e6:.1f} M MACs" if run.facts["macs"] else ""
-    kernel = f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""
+    implementation = f", recurrent layers {runtime.implementation}" if runtime.implementation else ""
     return {
         "corpus": f"{isolate(corpus['name'])}: {len(corpus['labels'])} labels, "
         + ", ".join(_size(run, name) for name in SPLITS),
@@ -43,7 +43,7 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
         "training": f"{config.fit.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, "
         f"seed {config.runtime.seed}",
         "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
-        + kernel,
+        + implementation,
         "run": str(run.path),
     }
 

@@ -327,8 +327,8 @@ def _training_options(run: Run, utterances: list[Utterance], label_index: np.nda
 
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
-    """The model's options, with the recurrent kernel decided where it has one."""
-    return {**config.model.options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
+    """The model's options, with the implementation of recurrent layers decided where it has some."""
+    return {**config.model.options, **({"implementation": runtime.implementation} if runtime.implementation else {})}
 
 
 def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:

@@ -43,6 +43,14 @@ def test_every_setting_of_the_second_format_has_its_place():
     assert from_json(TrainConfig, migrate(flat(config), 2)) == config
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_computes_a_recurrent_layer_was_called_a_kernel(version):
+    config = TrainConfig().replace(**{"model": "CRNN", "model.units": 8, "model.implementation": "plain"})
+    old = flat(config)
+    old["model_options"] = {"units": 8, "kernel": "plain"}
+    assert from_json(TrainConfig, migrate(old, version)) == config
+
+
 @pytest.mark.parametrize("name", list_presets())
 def test_a_preset_loads_with_all_its_settings(name):
     config = json.loads(Path(preset_folder(name) or "", "config.json").read_text())
