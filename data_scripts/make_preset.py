@@ -23,7 +23,7 @@ import jinja2
 from _prepare import arguments
 
 import kerasr.presets
-from kerasr.config import TrainConfig, to_json
+from kerasr.config import FORMAT, TrainConfig, to_json
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, import_quietly, run_command
 from kerasr.data.corpora.speech_commands import SILENCE
@@ -102,6 +102,8 @@ def make_preset(
     content = (run.path / MODEL).read_bytes()
     facts = {
         **run.facts,
+        # The settings beside it are written as this version writes them, whichever made the run.
+        "format": FORMAT,
         "preset": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
         "train_speakers": sorted(run.known_speakers),
         "corpus": {**run.facts["corpus"], "noise": [], "bad": []},

@@ -212,7 +212,7 @@ def _write(
                 "label": run.labels[label_index[index]],
                 "predicted": run.labels[predicted[index]],
                 "label_probability": f"{own:.4f}",
-                "heard_probability": f"{best:.4f}",
+                "predicted_probability": f"{best:.4f}",
                 "margin": f"{margin[index]:.4f}",
                 "suspect": "yes" if suspect[index] else "no",
                 "speaker": clips[index].speaker or "",

@@ -251,7 +251,7 @@ def _notes(
 def _notes_of_own_test(run: Run) -> list[str]:
     """What the training found out about its test recordings."""
     notes = []
-    if before := run.facts.get("test_clips_heard"):
+    if before := run.facts.get("test_clips_known"):
         notes.append(
             f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
             "from or learnt from: this is no score on unheard recordings."

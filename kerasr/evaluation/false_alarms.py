@@ -97,7 +97,7 @@ def add_negatives(config: TrainConfig, corpus: Corpus) -> tuple[Corpus, tuple[Ut
     facts = {
         "clips_hard": len(hard),
         "segments": len(cut),
-        "stretches_hard": sum(HARD in item.extra for item in cut),
+        "segments_hard": sum(HARD in item.extra for item in cut),
         "hard_found_by": config.task.hard_negatives,
         "hard_repeats": HARD_REPEATS,
     }

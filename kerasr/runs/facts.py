@@ -69,7 +69,7 @@ class RunFacts(TypedDict):
     started: NotRequired[str]
     command: NotRequired[str]
     test_copies: NotRequired[int]
-    test_clips_heard: NotRequired[int]
+    test_clips_known: NotRequired[int]
     train_speakers: NotRequired[list[str]]
     voices: NotRequired[dict[str, Any]]
     negatives: NotRequired[dict[str, Any]]
@@ -83,6 +83,22 @@ class RunFacts(TypedDict):
     train_seconds: NotRequired[float]
     rejection: NotRequired[dict[str, float] | None]
     stream: NotRequired[StreamChoice]
+
+
+# Facts as earlier versions call them.
+_EARLIER = {
+    "kernel": "implementation",
+    "test_clips_heard": "test_clips_known",
+    "stretches_hard": "segments_hard",
+}
+
+
+def migrate_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run of any version, by today's names."""
+    renamed = {_EARLIER.get(name, name): value for name, value in facts.items()}
+    if isinstance(negatives := renamed.get("negatives"), dict):
+        renamed["negatives"] = {_EARLIER.get(name, name): value for name, value in negatives.items()}
+    return renamed
 
 
 def check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:

@@ -26,7 +26,7 @@ from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
+from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts, migrate_facts
 from kerasr.tasks import Answer, Detect, Task, task_for
 
 S = TypeVar("S", bound=Source)
@@ -374,6 +374,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
             "train anew",
         ) from error
+    facts = migrate_facts(facts)
     check_facts(path / FACTS, facts, config)
     return Run(path, config, facts)
 

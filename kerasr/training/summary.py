@@ -66,7 +66,7 @@ def _origins(run: Run) -> dict[str, str]:
     if negatives := run.facts.get("negatives"):
         rows["negatives"] = (
             f"{negatives['segments']:,} training clips are cut out of long recordings; "
-            f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
+            f"{negatives['segments_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
             f"drawn {negatives['hard_repeats']} times an epoch"
         )
     for name in ("init_from", "teacher"):
@@ -83,7 +83,7 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
     """What somebody should know before the training begins."""
     spec, rows = run.config.features, {}
     known = {*run.facts.get("train_speakers", ())}
-    if run.facts.get("test_clips_heard") or (known and any(item.speaker in known for item in run.utterances("test"))):
+    if run.facts.get("test_clips_known") or (known and any(item.speaker in known for item in run.utterances("test"))):
         rows["warning"] = (
             "the run that this one begins from or learns from was trained on speakers or recordings of the test: the "
             "score will be none on unseen speakers"

@@ -101,7 +101,7 @@ def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) ->
         utterances: the recordings of the training, with their splits and hashes.
 
     Returns:
-        `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_heard`, how many test
+        `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_known`, how many test
         recordings they learnt from or chose by; nothing where there is no earlier run. (A preset that was made by an
         earlier kerasr lists its speakers, not its clips.)
     """
@@ -110,7 +110,7 @@ def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) ->
     known = known_to(earlier)
     return {
         "train_speakers": sorted(set().union(*(run.known_speakers for run in earlier))),
-        "test_clips_heard": sum(item.split == "test" and item in known for item in utterances),
+        "test_clips_known": sum(item.split == "test" and item in known for item in utterances),
     }
 
 

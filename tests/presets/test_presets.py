@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _errors import raises
+from _shared import flat_settings
 
 import kerasr
 from kerasr import evaluate, predict
@@ -136,6 +137,15 @@ def test_silences_are_no_part_of_a_presets_score(maker, tone_run, tmp_path):
     assert len(spoken) < sum(item.split == "test" for item in renamed)
     assert json.loads((place / "metrics.json").read_text())["num_clips"] == len(spoken)
     assert {item.label for item in read_manifest(place / "manifest.csv").utterances} == {item.label for item in spoken}
+
+
+def test_a_preset_of_a_run_of_an_earlier_format_loads(maker, tone_run, tmp_path):
+    run = Path(shutil.copytree(tone_run, tmp_path / "run"))
+    facts = json.loads((run / "run.json").read_text())
+    (run / "config.json").write_text(json.dumps(flat_settings(load_run(run).config)))
+    (run / "run.json").write_text(json.dumps(facts | {"format": 2}))
+    place = maker["make_preset"]("tones", run, folder=tmp_path / "presets", limits=[])
+    assert load_run(place).config.model == load_run(run).config.model
 
 
 def test_predict_takes_a_presets_name(presets, tones, capsys):
