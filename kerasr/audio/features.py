@@ -145,7 +145,7 @@ class Features(keras.layers.Layer):
             num_samples = _count_samples(waveform)
         num_samples = ops.cast(num_samples, "int32")
         if self.speed != 1:
-            # What is heard at another speed is the part of the clip that is heard at its own.
+            # At another speed the network gets the part of the clip that it gets at the clip's own.
             waveform, num_samples = change_speed(*_crop(waveform, num_samples, self.spec), self.speed)
         waveform, num_samples = _fit(waveform, num_samples, self.spec)
         return self.from_log_mel(log_mel(waveform, self.spec, fft=self.fft), _count_frames(num_samples, self.spec))

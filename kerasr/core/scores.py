@@ -8,8 +8,8 @@ def format_score(metrics: Mapping[str, Any]) -> str:
     """The headline of any version's metrics: "93.1%", and of a detector "misses 1 of 29, false alarms 4 of 322"."""
     if "detector" not in metrics:
         return f"{metrics['accuracy']:.1%}"
-    (rejected, alarms), (missed, heard) = metrics["confusion"]
-    return f"misses {missed:,} of {missed + heard:,}, false alarms {alarms:,} of {rejected + alarms:,}"
+    (rejected, alarms), (missed, found) = metrics["confusion"]
+    return f"misses {missed:,} of {missed + found:,}, false alarms {alarms:,} of {rejected + alarms:,}"
 
 
 def format_missed(detector: Mapping[str, Any]) -> str:

@@ -154,19 +154,19 @@ def _judge_words(metrics: Mapping[str, Any]) -> list[Judgement]:
 
 
 def _judge_detector(metrics: Mapping[str, Any]) -> list[Judgement]:
-    (rejected, alarms), (missed, heard) = metrics["confusion"]
-    words, others = missed + heard, rejected + alarms
+    (rejected, alarms), (missed, found) = metrics["confusion"]
+    words, others = missed + found, rejected + alarms
     if not words or not others:
         return []
-    if (heard, alarms) in ((words, others), (0, 0)):
-        answer = "yes" if heard else "no"
+    if (found, alarms) in ((words, others), (0, 0)):
+        answer = "yes" if found else "no"
         text = (
             f"It answers {answer} to every clip. Train longer, or with --sampling balanced and more counter-examples."
         )
         return [Judgement("constant_answer", text)]
-    if binomial_interval(heard, words)[0] <= binomial_interval(alarms, others)[1]:
+    if binomial_interval(found, words)[0] <= binomial_interval(alarms, others)[1]:
         text = (
-            f"It is not shown to be better than chance: it answers yes to {heard:,} of {words:,} clips of its word, "
+            f"It is not shown to be better than chance: it answers yes to {found:,} of {words:,} clips of its word, "
             f"and to {alarms:,} of {others:,} others. Train longer, or with more recordings of the word."
         )
         return [Judgement("near_chance", text)]

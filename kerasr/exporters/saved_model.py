@@ -15,7 +15,7 @@ stream            where the run carries its state (`kerasr.streaming`): `wavefor
 
 What is no sound (`kerasr.audio.sound`), and what would be answered with NaN, is an InvalidArgument.
 
-The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
+The graph holds no code of XLA's, which would compile again for each length of clip, and no cuDNN: what was trained on a
 GPU is served on a CPU.
 """
 

@@ -133,7 +133,7 @@ class Explainer:
         for front_end in self._front_ends:
             values = at_speed(front_end)
             values = _resize(values, round(len(values) * front_end.speed)) / len(self._front_ends)
-            # A slower clip may not fit, and its middle was heard.
+            # A slower clip may not fit, and its middle was predicted.
             beyond = len(values) - int(num_frames[0])
             values = values[max(beyond // 2, 0) :][: num_frames[0]]
             start = max(-beyond // 2, 0)

@@ -104,7 +104,7 @@ def migrate_facts(facts: dict[str, Any]) -> dict[str, Any]:
 def check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
     """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
     if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
-        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
+        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train again")
 
 
 def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:

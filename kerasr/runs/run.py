@@ -72,7 +72,7 @@ class Run:
             model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
             raise UserError(
-                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train anew or restore the file"
+                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train again or restore the file"
             ) from error
         self._check_network(model)
         return model
@@ -104,7 +104,7 @@ class Run:
         if not isinstance(model, keras.Model) or len(networks) != 1:
             raise UserError(
                 "run-damaged",
-                f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it",
+                f"{path}: holds no network of a run, but {type(model).__name__}; train again or restore it",
             )
         inputs, outputs = networks[0].input_shape, networks[0].output_shape
         if outputs != (None, self.task.num_outputs) or model.output_shape != outputs:
@@ -132,7 +132,7 @@ class Run:
             return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
         except ValueError as error:
             raise UserError(
-                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train anew"
+                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train again"
             ) from error
 
     @property
@@ -336,7 +336,7 @@ class Run:
                 raise UserError("sound-invalid", f"waveform {number}, counted from 0, {why}")
         outputs = self.compiled(waveforms)
         if not np.isfinite(outputs["logits"]).all():
-            raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
+            raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train again")
         return outputs
 
 
@@ -364,7 +364,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise UserError(
             "run-of-another-version",
             f"{path}: this run has format {shorten(version)} and kerasr {__version__} reads formats 1 to "
-            f"{FORMAT}: use {shorten(maker)}, or train anew",
+            f"{FORMAT}: use {shorten(maker)}, or train again",
         )
     try:
         config = from_json(TrainConfig, migrate(read_json(path / CONFIG), version))
@@ -372,7 +372,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise UserError(
             "run-of-another-version",
             f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
-            "train anew",
+            "train again",
         ) from error
     facts = migrate_facts(facts)
     check_facts(path / FACTS, facts, config)

@@ -93,7 +93,7 @@ def resume_run(
         run = load_run(run.path)
         if run.config.fit.epochs is None:
             raise UserError(
-                "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train anew"
+                "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train again"
             )
         check_model(run.config, run.task)
         resume = (run.path / CHECKPOINT).exists()

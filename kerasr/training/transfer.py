@@ -1,4 +1,4 @@
-"""What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
+"""What a training takes from an earlier run: its encoder, its logits for distillation, pseudo-labels."""
 
 import functools
 import operator
@@ -27,7 +27,7 @@ HEAD = "logits"
 # Settings that name a folder which is looked at again after the training has begun.
 PLACES = ("transfer.init_from", "transfer.teacher", "task.negatives", "task.hard_negatives")
 
-# What an utterance's `extra` facts say where its label is a run's opinion.
+# What an utterance's `extra` facts say of a pseudo-label.
 SOURCE, PSEUDO = "label_source", "pseudo"
 
 
