@@ -78,9 +78,6 @@ def main(argv: list[str]) -> None:
     from kerasr.audio.microphone import Microphone
 
     microphone = Microphone(config.sample_rate)
-    # It takes seconds, for which nobody should wait between two words.
-    import librosa.effects  # noqa: F401
-
     record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=make_console())
 
 
@@ -218,15 +215,16 @@ def check_take(recorded: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", 
     Returns:
         The waveform without the silence around it, and "" or the reason to take it again.
     """
-    import librosa
     import numpy as np
+
+    from kerasr.audio.silence import find_sound
 
     peak = np.abs(recorded).max(initial=0.0)
     if peak < QUIET:
         return recorded, "no sound: is the microphone muted?" if peak < QUIET / 10 else "too quiet: come closer"
     if (np.abs(recorded) >= LOUD).sum() > 2:
         return recorded, "too loud: it is cut flat; go further away"
-    _, (start, end) = librosa.effects.trim(recorded, top_db=SILENCE_DB, frame_length=512, hop_length=128)
+    start, end = find_sound(recorded, SILENCE_DB, frame_length=512, hop_length=128)
     if end - start < SHORTEST_SECONDS * sample_rate:
         return recorded, "only a click was recorded"
     if end >= len(recorded):

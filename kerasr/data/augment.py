@@ -58,7 +58,7 @@ def augment_waveform(
     """Speed, shift, silence, room, gain, noise, codec: the order in which they happen to a voice until it is heard."""
     sample_rate = spec.sample_rate
     if augment.speed != (1.0, 1.0):
-        waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
+        waveform, num_samples = perturb_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
     if augment.time_shift:
         most = most_shift(spec, augment)
         window = None if spec.clip_seconds is None else spec.clip_samples
@@ -104,10 +104,10 @@ def augment_features(
     return features, targets
 
 
-def change_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
+def perturb_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
     """Play each clip at its own rate between the two given (Ko et al., Audio Augmentation, Interspeech 2015).
 
-    Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974).
+    As `kerasr.audio.features.change_speed`, which has one speed for all clips and runs on every backend.
     """
     rate = tf.random.stateless_uniform(tf.shape(num_samples), seed, *speed)
     width = tf.cast(tf.math.ceil(tf.cast(tf.shape(waveform)[1], tf.float32) / speed[0]), tf.int32)

@@ -45,7 +45,7 @@ def test_nothing_sounds_beyond_a_clips_own_samples(batch):
 
 def test_speed_moves_a_tones_pitch_and_length_by_one_factor():
     tone = tf.sin(2 * np.pi * 500 * tf.range(8000, dtype=tf.float32) / 8000)[None]
-    faster, num_samples = augment.change_speed(tone, tf.constant([8000]), (1.25, 1.25), SEED)
+    faster, num_samples = augment.perturb_speed(tone, tf.constant([8000]), (1.25, 1.25), SEED)
     assert num_samples.numpy()[0] == 6400
     peak = np.argmax(np.abs(np.fft.rfft(faster.numpy()[0, :6400])))
     assert peak * 8000 / 6400 == pytest.approx(625, abs=2)
@@ -111,7 +111,7 @@ def test_silence_surrounds_the_whole_clip():
 
 @pytest.mark.parametrize("speed", [0.8, 1.25, 1.1])
 def test_the_front_end_changes_speed_as_the_augmentation_does(batch, speed):
-    expected = augment.change_speed(*batch, (speed, speed), SEED)
+    expected = augment.perturb_speed(*batch, (speed, speed), SEED)
     waveform, num_samples = change_speed(*batch, speed)
     np.testing.assert_array_equal(num_samples, expected[1])
     np.testing.assert_allclose(waveform, expected[0], atol=1e-3)

@@ -11,15 +11,11 @@ import os
 import random
 import shutil
 import subprocess
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from kerasr.core.progress import map_threaded
-from kerasr.data.corpora.espeak import trim
-from kerasr.data.corpora.spoken import read_spoken
+from kerasr.data.corpora.spoken import read_spoken, trim_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
@@ -128,11 +124,5 @@ def _speak(job: _Job) -> None:
     if done.returncode != 0 or not os.path.isfile(job.path):
         said = done.stderr.strip() or f"it ended with code {done.returncode}"
         raise UserError("voice-failed", f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
-    with wave.open(job.path, "rb") as file:
-        kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    samples = trim(samples, kind.framerate)
-    if not len(samples):
+    if not trim_clip(job.path):
         raise UserError("voice-failed", f"flite has no sound for {job.text!r}; it reads English")
-    with wave.open(job.path, "wb") as file:
-        file.setparams(kind)
-        file.writeframes(samples.tobytes())
