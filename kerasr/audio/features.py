@@ -61,8 +61,8 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     """Play clips faster (above 1) or slower, as a tape: pitch and formants move along, as with another vocal tract.
 
     Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974); frequencies that
-    a faster clip has no room for are not filtered out. `kerasr.data.augment.perturb_speed` does this to training clips,
-    each at a speed of its own, in TensorFlow's graph.
+    a faster clip has no room for are not filtered out. `perturb_speed` of `kerasr.data.augment.waveform`
+    plays training clips so, each at a speed of its own, in TensorFlow's graph.
 
     Args:
         waveform: float32 `(batch, samples)`, padded at the end.
