@@ -61,8 +61,8 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     """Play clips faster (above 1) or slower, as a tape: pitch and formants move along, as with another vocal tract.
 
     Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974); frequencies that
-    a faster clip has no room for are not filtered out. `perturb_speed` of `kerasr.data.augment.waveform`
-    plays training clips so, each at a speed of its own, in TensorFlow's graph.
+    a faster clip has no room for are not filtered out. `perturb_speed` of `kerasr.data.augment.waveform` plays training
+    clips so, each at a speed of its own, in TensorFlow's graph.
 
     Args:
         waveform: float32 `(batch, samples)`, padded at the end.
@@ -83,6 +83,14 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     moved = cubic(a, b, c, d, x)
     num_samples = ops.maximum(num_samples * parts // steps, 1)
     return ops.where(ops.arange(ops.shape(moved)[1])[None, :] < num_samples[:, None], moved, 0.0), num_samples
+
+
+def middle_start(num_samples: Any, size: int) -> Any:
+    """Where the middle `size` samples of clips begin, of which each has its `num_samples`; 0 in those with no more.
+
+    It is the sample at which `kerasr.audio.crop.crop_middle` cuts a recording.
+    """
+    return ops.maximum(num_samples - size, 0) // 2
 
 
 def cubic(a: Any, b: Any, c: Any, d: Any, x: Any) -> Any:
@@ -340,7 +348,7 @@ def _crop(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]
     length = ops.shape(waveform)[1]
 
     def keep_middle() -> Any:
-        start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
+        start = middle_start(num_samples, spec.clip_samples)
         position = ops.arange(spec.clip_samples, dtype="int32")[None, :] + start[:, None]
         return ops.take_along_axis(waveform, ops.minimum(position, length - 1), axis=1)
 

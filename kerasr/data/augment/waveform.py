@@ -44,7 +44,7 @@ def shift_time(waveform: tf.Tensor, num_samples: tf.Tensor, most: int, window: i
     size = tf.shape(waveform)[1]
     shift = tf.random.stateless_uniform(tf.shape(num_samples), seed, -most, most + 1, dtype=tf.int32)
     shift = tf.maximum(shift, -(num_samples // 2))
-    # Where the window begins in the clip, before the shift and after it.
+    # Where the window begins in the clip, before the shift (as `middle_start` of the front-end says) and after it.
     start = 0 if window is None else tf.maximum(num_samples - window, 0) // 2
     start -= shift
     width = size + most if window is None else tf.minimum(size + most, window)
