@@ -1,4 +1,4 @@
-"""Step time on a GPU: each model in float32 and mixed precision, with and without XLA, with each recurrent kernel.
+"""Step time on a GPU: each model in float32 and mixed precision, with and without XLA, its recurrence in each way.
 
     python benchmarks/gpu.py                          TensorFlow with a GPU
     KERAS_BACKEND=jax python benchmarks/gpu.py        JAX with a GPU; of kerasr's needs, only Keras and NumPy
@@ -37,7 +37,7 @@ import keras
 import numpy as np
 
 from kerasr.errors import UserError
-from kerasr.layers.recurrent import KERNELS, choose_kernel
+from kerasr.layers.recurrent import IMPLEMENTATIONS, choose_implementation
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, model_facts
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -64,23 +64,23 @@ def main() -> None:
         arguments.batch_size, arguments.steps, arguments.epochs = 4, 2, 2
     compiled = (True,) if keras.backend.backend() == "jax" else (False, True)
     rows = []
-    print("| model | kernel | precision | XLA | ms a step | clips a second |\n|---|---|---|---|---|---|")
+    print("| model | implementation | precision | XLA | ms a step | clips a second |\n|---|---|---|---|---|---|")
     for name, precision, xla in itertools.product(arguments.models, arguments.precisions, compiled):
-        for kernel in kernels(model_facts(name), xla):
-            rows.append(measure(model_facts(name), shape, small, precision, xla, kernel, arguments))
+        for implementation in implementations(model_facts(name), xla):
+            rows.append(measure(model_facts(name), shape, small, precision, xla, implementation, arguments))
             print(f"| {' | '.join(cells(rows[-1]))} |", flush=True)
     if gpus:
         write(rows, gpus, arguments)
 
 
-def kernels(facts: ModelFacts, xla: bool) -> list[str | None]:
-    """The recurrent kernels that run here, for a model that has some."""
-    if "kernel" not in facts.options:
+def implementations(facts: ModelFacts, xla: bool) -> list[str | None]:
+    """The implementations that run here, for a model with recurrent layers."""
+    if "implementation" not in facts.options:
         return [None]
     possible = []
-    for kernel in KERNELS:
+    for implementation in IMPLEMENTATIONS:
         try:
-            possible.append(choose_kernel(kernel, xla=xla))
+            possible.append(choose_implementation(implementation, xla=xla))
         except UserError:
             continue
     return possible
@@ -92,16 +92,18 @@ def measure(
     small: dict[str, Any],
     precision: str,
     xla: bool,
-    kernel: str | None,
+    implementation: str | None,
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Seconds a step of one model in one way, or the reason why it did not run."""
     keras.utils.set_random_seed(arguments.seed)
     keras.config.set_dtype_policy(precision)
     options = {name: value for name, value in small.items() if name in facts.options}
-    row = {"model": facts.name, "kernel": kernel, "precision": precision, "xla": xla}
+    row = {"model": facts.name, "implementation": implementation, "precision": precision, "xla": xla}
     try:
-        model = builder(facts.name)(shape, REFERENCE_OUTPUTS, **options, **({"kernel": kernel} if kernel else {}))
+        model = builder(facts.name)(
+            shape, REFERENCE_OUTPUTS, **options, **({"implementation": implementation} if implementation else {})
+        )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=xla)
         times = Times()
@@ -140,7 +142,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         numbers = [f"did not run: {row['error']}", ""]
     else:
         numbers = [f"{1000 * row['seconds_a_step']:.2f}", f"{row['clips_a_second']:,.0f}"]
-    return [row["model"], row["kernel"] or "", row["precision"], "on" if row["xla"] else "off", *numbers]
+    return [row["model"], row["implementation"] or "", row["precision"], "on" if row["xla"] else "off", *numbers]
 
 
 def write(rows: list[dict[str, Any]], gpus: list[str], arguments: argparse.Namespace) -> None:

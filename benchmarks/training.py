@@ -91,7 +91,7 @@ def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, A
     """Speed of each way of training a model, in turn, so that all see the machine in the same moods."""
     ways = {"torch": torch_step(name, batch)}
     ways["kerasr"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch)
-    if "kernel" in model_facts(name).options:
+    if "implementation" in model_facts(name).options:
         ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
     if name == "StackedLSTM":
         ways["keras"] = keras_step(masked_keras_lstm(), batch)

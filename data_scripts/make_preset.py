@@ -3,8 +3,8 @@
     python data_scripts/make_preset.py digits runs/2026-11-21-digits-best-1
     python data_scripts/make_preset.py digits runs/x --recipe-score "94.1%, the mean of six speakers, each left out"
 
-The run is measured anew on its own test split, so that the score is that of the file; but for the silences of Speech
-Commands, which nobody says, and which each machine cuts anew. Made anew, a preset takes the old one's place.
+The run is measured again on its own test split, so that the score is that of the file; but for the silences of Speech
+Commands, which nobody says, and which each machine cuts itself. A preset of the same name is replaced.
 `python -m kerasr.predict NAME clip.wav` then works, in this checkout and in wheels built from it.
 """
 
@@ -23,7 +23,7 @@ import jinja2
 from _prepare import arguments
 
 import kerasr.presets
-from kerasr.config import TrainConfig, to_json
+from kerasr.config import FORMAT, TrainConfig, to_json
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, import_quietly, run_command
 from kerasr.data.corpora.speech_commands import SILENCE
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("name", help="what the preset is called: lower-case letters, digits and _")
     parser.add_argument("run", help="the run's folder")
-    parser.add_argument("--recipe-score", help="what other weights of this recipe score on voices they never heard")
+    parser.add_argument("--recipe-score", help="what other weights of this recipe score on unseen speakers")
     parser.add_argument("--limit", action="append", default=[], help="a line for the card's limits; may be repeated")
     parser.add_argument("--folder", type=Path, default=PRESETS_FOLDER, help="of the presets")
     options = parser.parse_args(argv)
@@ -93,7 +93,7 @@ def make_preset(
     _check(run)
     splits = {split: _hashed(run.utterances(split)) for split in ("train", "validation", "test")}
     splits["test"] = [item for item in splits["test"] if item.label != SILENCE]
-    _check_unheard(run, splits["test"])
+    _check_tests(run, splits["test"])
     if "rejection" not in run.facts:  # A run from before there were thresholds.
         run.facts["rejection"] = choose_rejection(run)
     with tempfile.TemporaryDirectory() as aside:
@@ -102,6 +102,8 @@ def make_preset(
     content = (run.path / MODEL).read_bytes()
     facts = {
         **run.facts,
+        # The settings beside it are written as this version writes them, whichever made the run.
+        "format": FORMAT,
         "preset": {"name": name, "sha256": hashlib.sha256(content).hexdigest()},
         "train_speakers": sorted(run.known_speakers),
         "corpus": {**run.facts["corpus"], "noise": [], "bad": []},
@@ -168,15 +170,15 @@ def _hashed(items: Sequence[Any]) -> Sequence[Any]:
     return items if all(item.content_hash for item in items) else with_hashes(items)
 
 
-def _check_unheard(run: Any, tests: Sequence[Any]) -> None:
-    """Raise where a run that this one comes from has heard its test clips, or where that cannot be told."""
-    if heard := next((item.path for item in tests if item in run.known_before), None):
-        raise UserError("test-heard", f"{run.path}: what it comes from learnt from its test clip {heard}: no score")
+def _check_tests(run: Any, tests: Sequence[Any]) -> None:
+    """Raise where a run that this one comes from has learnt from its test clips, or where that cannot be told."""
+    if known := next((item.path for item in tests if item in run.known_before), None):
+        raise UserError("test-known", f"{run.path}: what it comes from learnt from its test clip {known}: no score")
     if not run.tells_all_known:
         raise UserError(
             "run-of-another-version",
             f"{run.path}: what it comes from was trained by an earlier version of kerasr and kept no hashes of its "
-            "recordings: whether that heard the test clips cannot be told; train both anew",
+            "recordings: whether they were among the test clips cannot be told; train both again",
         )
 
 

@@ -3,7 +3,7 @@
     python data_scripts/presets.py              all of them: the better part of an hour on two cores
     python data_scripts/presets.py digits       some of them
 
-The runs stay in runs/presets/; one that was killed goes on, and a preset whose run has ended is made anew without
+The runs stay in runs/presets/; one that was killed goes on, and a preset whose run has ended is made again without
 training. Another machine's arithmetic gives other weights.
 """
 
@@ -54,8 +54,8 @@ TWICE = ("wakeword_stop",)
 
 LIMITS = {
     "digits": [
-        "Six people recorded the clips, each word alone: it has never heard a digit within a sentence.",
-        "Of voices that were never heard expect less than its score: on FSDD's, each left out in turn, the recipe "
+        "Six people recorded the clips, each word alone: it was trained on no digit within a sentence.",
+        "Of unseen speakers expect less than its score: on FSDD's, each left out in turn, the recipe "
         "digits-best as it stands, at full width, gets 94.0% (python benchmarks/unseen_speakers.py "
         "--candidate digits-best).",
         "Other words it often takes for digits: 16.8% of Speech Commands' 3,247 clips "

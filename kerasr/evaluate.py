@@ -93,7 +93,7 @@ class StreamConfig:
 
 @dataclass(frozen=True)
 class SuspectsConfig:
-    """Rank training clips by how little cross-validated models believe their labels (confident learning).
+    """Rank training clips by how little probability cross-validated models give to their labels (confident learning).
 
     Trains a few models, each for a third of the run's epochs and each on a part of its training clips, and goes on
     where it stood when it was killed. The ranking is in the run's suspects/.

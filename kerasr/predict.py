@@ -50,7 +50,7 @@ class PredictConfig:
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, or folders of them."""
     threshold: float | None = None
-    """Least probability of a word that is believed; 0 always names one. Where not given, the run's own, chosen on its
+    """Least probability of a word that is answered; 0 always names one. Where not given, the run's own, chosen on its
     validation clips, and 0.5 for a detector."""
     json: bool = False
     """One JSON object a recording, a line each, for programs; the word is null where it is none of them."""

@@ -78,9 +78,6 @@ def main(argv: list[str]) -> None:
     from kerasr.audio.microphone import Microphone
 
     microphone = Microphone(config.sample_rate)
-    # It takes seconds, for which nobody should wait between two words.
-    import librosa.effects  # noqa: F401
-
     record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=make_console())
 
 
@@ -115,8 +112,8 @@ def record_words(
     Args:
         config: what to record.
         words: the words of it.
-        record: listens for a number of seconds and returns float32 `(samples,)`.
-        play: lets such a waveform be heard.
+        record: records for a number of seconds and returns float32 `(samples,)`.
+        play: plays such a waveform.
         ask: shows a prompt and returns what is typed.
         console: where to write.
 
@@ -161,7 +158,7 @@ def record_words(
 
 
 def _take(config: RecordConfig, path: str, record: Callable[[float], "np.ndarray"], console: "Console") -> bool:
-    """Listen once, and write what was heard unless it must be taken again; whether it was written."""
+    """Record once, and write it unless it must be taken again; whether it was written."""
     from kerasr import audio
 
     recorded = record(config.seconds + CLICK_SECONDS)[round(CLICK_SECONDS * config.sample_rate) :]
@@ -209,7 +206,7 @@ def _word_and_number(path: str) -> tuple[str, int]:
 
 
 def check_take(recorded: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", str]:
-    """The word in what was heard, and what is wrong with it.
+    """The word in a recording, and what is wrong with it.
 
     Args:
         recorded: float32 `(samples,)`.
@@ -218,17 +215,18 @@ def check_take(recorded: "np.ndarray", sample_rate: int) -> tuple["np.ndarray", 
     Returns:
         The waveform without the silence around it, and "" or the reason to take it again.
     """
-    import librosa
     import numpy as np
+
+    from kerasr.audio.silence import find_sound
 
     peak = np.abs(recorded).max(initial=0.0)
     if peak < QUIET:
-        return recorded, "nothing was heard" if peak < QUIET / 10 else "too quiet: come closer"
+        return recorded, "no sound: is the microphone muted?" if peak < QUIET / 10 else "too quiet: come closer"
     if (np.abs(recorded) >= LOUD).sum() > 2:
         return recorded, "too loud: it is cut flat; go further away"
-    _, (start, end) = librosa.effects.trim(recorded, top_db=SILENCE_DB, frame_length=512, hop_length=128)
+    start, end = find_sound(recorded, SILENCE_DB, frame_length=512, hop_length=128)
     if end - start < SHORTEST_SECONDS * sample_rate:
-        return recorded, "only a click was heard"
+        return recorded, "only a click was recorded"
     if end >= len(recorded):
         return recorded, "cut off at the end, or the room is loud: speak sooner, or raise --seconds"
     margin = round(MARGIN_SECONDS * sample_rate)

@@ -74,7 +74,7 @@ def run_trials(search: "Search", number: int, console: Console) -> None:
             trial = search.run_next()
             progress.advance(1)
             values = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
-            score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "given up"}.get(trial.state.name, "went wrong")
+            score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "pruned"}.get(trial.state.name, "went wrong")
             best = f"best {search.best.value:.1%}" if search.best else "none yet"
             console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}")
 

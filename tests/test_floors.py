@@ -52,6 +52,8 @@ GUESSES = {
     "MFCCs": ("audio/features.py", "mfcc"),
     "reading a recording": ("audio/files.py", "read"),
     "the microphone": ("audio/microphone.py", "Microphone"),
+    "SpecAugment's masks": ("data/augment/features.py", "mask"),
+    "mixup": ("data/augment/mix.py", "mixup"),
     "settings of augmentation": ("config/augmentation.py", "Augmentation"),
     "settings of a training": ("config/train.py", "TrainConfig"),
     "ResNet18": ("models/keyword/resnet.py", "ResNet18"),

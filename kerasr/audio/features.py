@@ -61,7 +61,8 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     """Play clips faster (above 1) or slower, as a tape: pitch and formants move along, as with another vocal tract.
 
     Samples between samples are read off a cubic through their four neighbours (Catmull and Rom, 1974); frequencies that
-    a faster clip has no room for are not filtered out. `kerasr.data.augment.change_speed` does this to training clips.
+    a faster clip has no room for are not filtered out. `perturb_speed` of `kerasr.data.augment.waveform` plays training
+    clips so, each at a speed of its own, in TensorFlow's graph.
 
     Args:
         waveform: float32 `(batch, samples)`, padded at the end.
@@ -82,6 +83,14 @@ def change_speed(waveform: Any, num_samples: Any, speed: float) -> tuple[Any, An
     moved = cubic(a, b, c, d, x)
     num_samples = ops.maximum(num_samples * parts // steps, 1)
     return ops.where(ops.arange(ops.shape(moved)[1])[None, :] < num_samples[:, None], moved, 0.0), num_samples
+
+
+def middle_start(num_samples: Any, size: int) -> Any:
+    """Where the middle `size` samples of clips begin, of which each has its `num_samples`; 0 in those with no more.
+
+    It is the sample at which `kerasr.audio.crop.crop_middle` cuts a recording.
+    """
+    return ops.maximum(num_samples - size, 0) // 2
 
 
 def cubic(a: Any, b: Any, c: Any, d: Any, x: Any) -> Any:
@@ -145,7 +154,7 @@ class Features(keras.layers.Layer):
             num_samples = _count_samples(waveform)
         num_samples = ops.cast(num_samples, "int32")
         if self.speed != 1:
-            # What is heard at another speed is the part of the clip that is heard at its own.
+            # At another speed the network gets the part of the clip that it gets at the clip's own.
             waveform, num_samples = change_speed(*_crop(waveform, num_samples, self.spec), self.speed)
         waveform, num_samples = _fit(waveform, num_samples, self.spec)
         return self.from_log_mel(log_mel(waveform, self.spec, fft=self.fft), _count_frames(num_samples, self.spec))
@@ -339,7 +348,7 @@ def _crop(waveform: Any, num_samples: Any, spec: FeatureSpec) -> tuple[Any, Any]
     length = ops.shape(waveform)[1]
 
     def keep_middle() -> Any:
-        start = ops.maximum(num_samples - spec.clip_samples, 0) // 2
+        start = middle_start(num_samples, spec.clip_samples)
         position = ops.arange(spec.clip_samples, dtype="int32")[None, :] + start[:, None]
         return ops.take_along_axis(waveform, ops.minimum(position, length - 1), axis=1)
 

@@ -34,23 +34,23 @@ class Microphone:
         self._guarded(lambda: sounddevice.check_input_settings(samplerate=sample_rate, channels=1))
 
     def record(self, seconds: float) -> np.ndarray:
-        """What is heard from now on, float32 `(samples,)`."""
+        """The next seconds of sound, float32 `(samples,)`."""
         frames = round(seconds * self._sample_rate)
         return self._guarded(
             lambda: self._device.rec(frames, samplerate=self._sample_rate, channels=1, dtype="float32", blocking=True)
         )[:, 0]
 
     def play(self, waveform: np.ndarray) -> None:
-        """Let `waveform` `(samples,)` be heard."""
+        """Play `waveform` `(samples,)`."""
         self._guarded(lambda: self._device.play(waveform, self._sample_rate, blocking=True))
 
     def chunks(self, seconds: float) -> Iterator[np.ndarray]:
-        """What is heard, float32 `(samples,)`, in chunks of so many seconds until the process is stopped.
+        """The sound from now on, float32 `(samples,)`, in chunks of so many seconds until the process is stopped.
 
         Raises:
             UserError: the microphone does not start, or goes away.
         """
-        heard: queue.SimpleQueue[tuple[np.ndarray, Any] | None] = queue.SimpleQueue()
+        recorded: queue.SimpleQueue[tuple[np.ndarray, Any] | None] = queue.SimpleQueue()
         # PortAudio calls back from a thread of its own, which must not wait for who takes the chunks.
         stream = self._guarded(
             lambda: self._device.InputStream(
@@ -58,14 +58,14 @@ class Microphone:
                 blocksize=round(seconds * self._sample_rate),
                 channels=1,
                 dtype="float32",
-                callback=lambda data, _frames, _time, flags: heard.put((data[:, 0].copy(), flags)),
-                finished_callback=lambda: heard.put(None),
+                callback=lambda data, _frames, _time, flags: recorded.put((data[:, 0].copy(), flags)),
+                finished_callback=lambda: recorded.put(None),
             )
         )
         is_told = False
         try:
             self._guarded(stream.start)
-            while (found := heard.get()) is not None:
+            while (found := recorded.get()) is not None:
                 chunk, flags = found
                 if flags.input_overflow and not is_told:
                     warning = "warning: some sound was lost, as this machine does not keep up"

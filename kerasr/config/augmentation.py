@@ -7,7 +7,7 @@ from kerasr.config.bounds import Factors, NotNegative, Number, Range, Share, che
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Changes made to training clips, drawn anew for each clip and each epoch. The defaults change nothing."""
+    """Changes made to training clips, drawn for each clip in each epoch. The defaults change nothing."""
 
     time_shift: NotNegative = 0.0
     """Shift the clip by up to this many seconds either way."""
@@ -38,9 +38,9 @@ class Augmentation:
     noise_snr_db: Range = (5.0, 30.0)
     """Signal-to-noise ratio, in dB, drawn between these two."""
     time_masks: Number = 0
-    """SpecAugment: stretches of time blanked in each clip."""
+    """SpecAugment: segments of time blanked in each clip."""
     time_mask_seconds: NotNegative = 0.1
-    """SpecAugment: longest stretch, in seconds."""
+    """SpecAugment: longest segment, in seconds."""
     frequency_masks: Number = 0
     """SpecAugment: groups of feature columns blanked in each clip."""
     frequency_mask_width: Number = 6
@@ -48,7 +48,7 @@ class Augmentation:
     mixup: NotNegative = 0.0
     """Mix pairs of clips with a weight from Beta(mixup, mixup); 0 mixes none."""
     cutmix: Share = 0.0
-    """Share of clips in which a stretch of time comes from another clip, and as much of the target."""
+    """Share of clips in which a segment of time comes from another clip, and as much of the target."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "augment.")

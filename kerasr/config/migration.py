@@ -22,9 +22,11 @@ def _rename(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _group(values: dict[str, Any]) -> dict[str, Any]:
-    """Format 3 has its settings in groups."""
+    """Format 3 has its settings in groups, and calls what computes a recurrent layer its implementation."""
     groups: dict[str, Any] = {}
     for name, value in values.items():
+        if name == "model_options" and isinstance(value, dict):
+            value = {"implementation" if option == "kernel" else option: kept for option, kept in value.items()}
         if name in ("recipe", "features", "augment", "optimizer"):
             groups[name] = value
             continue

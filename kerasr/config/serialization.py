@@ -51,11 +51,11 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
             values = parse_json(file.read())
     except ValueError as error:
         raise UserError(
-            "file-damaged", f"{os.fspath(path)}: is damaged ({shorten(error)}); restore it, or train anew"
+            "file-damaged", f"{os.fspath(path)}: is damaged ({shorten(error)}); restore it, or train again"
         ) from error
     if not isinstance(values, dict):
         raise UserError(
-            "file-damaged", f"{os.fspath(path)}: is damaged (it holds no JSON object); restore it, or train anew"
+            "file-damaged", f"{os.fspath(path)}: is damaged (it holds no JSON object); restore it, or train again"
         )
     return values
 

@@ -10,8 +10,8 @@ def format_score(metrics: Mapping[str, Any]) -> str:
         return metrics["headline"]
     if "detector" not in metrics:
         return f"{metrics['accuracy']:.1%}"
-    (rejected, alarms), (missed, heard) = metrics["confusion"]
-    return f"misses {missed:,} of {missed + heard:,}, false alarms {alarms:,} of {rejected + alarms:,}"
+    (rejected, alarms), (missed, found) = metrics["confusion"]
+    return f"misses {missed:,} of {missed + found:,}, false alarms {alarms:,} of {rejected + alarms:,}"
 
 
 def format_missed(detector: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
         subtitle=f"{len(paths):,} recordings, by what they would teach {isolate(run.path.name)}",
         notes=(
             f"The model is mostly unsure of the first {len(drawn):,}, and they are unlike each other. Label them from "
-            "the top, as far as your patience goes; then train anew, and rank the rest again. The word is the "
+            "the top, as far as your patience goes; then train again and rank the rest. The word is the "
             "model's guess.",
         ),
         clips=[_guess(run, paths[index], probs[index]) for index in order[:MAX_SHOWN]],

@@ -144,11 +144,11 @@ def confident_suspects(probs: np.ndarray, label_index: np.ndarray) -> np.ndarray
     rows = np.arange(len(probs))
     own = probs[rows, label_index]
     count = np.bincount(label_index, minlength=probs.shape[1])
-    # A word that no clip bears is never believed.
+    # A word that no clip bears is never predicted.
     total = np.bincount(label_index, own, minlength=probs.shape[1])
     threshold = np.where(count, total / np.maximum(count, 1), np.inf)
-    believed = np.where(probs >= threshold, probs, -1.0)
-    return (believed.max(-1) >= 0) & (believed.argmax(-1) != label_index)
+    reached = np.where(probs >= threshold, probs, -1.0)
+    return (reached.max(-1) >= 0) & (reached.argmax(-1) != label_index)
 
 
 def _predict_held_out(
@@ -213,7 +213,7 @@ def _write(
                 "label": run.labels[label_index[index]],
                 "predicted": run.labels[predicted[index]],
                 "label_probability": f"{own:.4f}",
-                "heard_probability": f"{best:.4f}",
+                "predicted_probability": f"{best:.4f}",
                 "margin": f"{margin[index]:.4f}",
                 "suspect": "yes" if suspect[index] else "no",
                 "speaker": clips[index].speaker or "",

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 
 from kerasr import audio
+from kerasr.audio.crop import crop_middle
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.core.progress import map_threaded
 from kerasr.errors import UserError
@@ -46,9 +47,8 @@ def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None)
         return audio.read(path, spec.sample_rate)[0]
     most = longest_clip(spec, augment)
     waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
-    start = max(len(waveform) - most, 0) // 2
     # A copy, so that what is cut off is freed.
-    return waveform[start : start + most].copy() if len(waveform) > most else waveform
+    return crop_middle(waveform, most).copy() if len(waveform) > most else waveform
 
 
 def read_clips(

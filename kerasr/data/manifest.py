@@ -260,8 +260,8 @@ def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
 def with_hashes(utterances: Sequence[Utterance], contents: Iterable[str] | None = None) -> tuple[Utterance, ...]:
     """The recordings with their `content_hash`: 16 hexadecimal digits of the SHA-256 of what the fingerprint reads.
 
-    Of a file up to 1 MiB these are the first that `sha256sum` gives. A hash that a recording has already is not
-    believed: the file may have changed.
+    Of a file up to 1 MiB these are the first that `sha256sum` gives. A hash that a recording has already is
+    computed again: the file may have changed.
 
     Args:
         utterances: the recordings.

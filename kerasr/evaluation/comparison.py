@@ -179,7 +179,7 @@ def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance],
     if any(repeated):
         notes.append(
             f"Of these {len(shared):,} clips, so many were in a run's training or validation, or in that of a run that "
-            f"it comes from: {_counts(names, repeated)}. That is no score on unheard recordings."
+            f"it comes from: {_counts(names, repeated)}. That is no score on new recordings."
         )
     return [_at_hand(item, tests) for item in shared], notes
 

@@ -181,7 +181,7 @@ def _notes(
         notes.append(f"{isolate(corpus.speaker_source)}.")
     speakers = {item.speaker for item in utterances if item.speaker is not None}
     trainers = {item.speaker for item in run.utterances("train")}
-    # Whom earlier runs have heard; and a preset keeps its training's speakers without the recordings.
+    # Whom earlier runs have learnt from; and a preset keeps its training's speakers without the recordings.
     others = {*run.facts.get("train_speakers", ())}
     known = speakers & (trainers | others if run.is_preset else trainers)
     if known:
@@ -204,10 +204,10 @@ def _notes(
 def _notes_of_own_test(run: Run) -> list[str]:
     """What the training found out about its test recordings."""
     notes = []
-    if before := run.facts.get("test_clips_heard"):
+    if before := run.facts.get("test_clips_known"):
         notes.append(
             f"{before:,} of the test's recordings were in the training or validation of the run that this one began "
-            "from or learnt from: this is no score on unheard recordings."
+            "from or learnt from: this is no score on new recordings."
         )
     if copies := run.facts.get("test_copies"):
         notes.append(

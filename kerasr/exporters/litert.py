@@ -20,7 +20,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
-from kerasr.layers.recurrent import MaskedRNN, with_kernel
+from kerasr.layers.recurrent import MaskedRNN, with_implementation
 from kerasr.runs.run import Run
 from kerasr.streaming.step_model import StreamingStep, why_not_streaming
 
@@ -87,7 +87,7 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
 
     from kerasr.exporters.saved_model import stream_endpoint
 
-    network = with_kernel(run.network, "blocks")
+    network = with_implementation(run.network, "blocks")
     spec = run.config.features
     size = None if spec.clip_seconds is None else spec.clip_samples
     waveform = keras.Input(batch_shape=(1, size), name="waveform")

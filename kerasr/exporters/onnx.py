@@ -16,7 +16,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
-from kerasr.layers.recurrent import with_kernel
+from kerasr.layers.recurrent import with_implementation
 from kerasr.runs.run import Run
 
 OPSET = 18
@@ -49,7 +49,7 @@ def convert(run: Run) -> bytes:
     import tensorflow as tf
     import tf2onnx
 
-    network = with_kernel(run.network, "plain")
+    network = with_implementation(run.network, "plain")
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
     logits = compute_logits(front_ends, network, waveform)

@@ -15,7 +15,7 @@ stream            where the run carries its state (`kerasr.streaming`): `wavefor
 
 What is no sound (`kerasr.audio.sound`), and what would be answered with NaN, is an InvalidArgument.
 
-The graph holds no code of XLA's, which would compile anew for each length of clip, and no cuDNN: what was trained on a
+The graph holds no code of XLA's, which would compile again for each length of clip, and no cuDNN: what was trained on a
 GPU is served on a CPU.
 """
 
@@ -30,7 +30,7 @@ from kerasr.errors import UserError
 from kerasr.exporters.wav import decode_wavs
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
-from kerasr.layers.recurrent import with_kernel
+from kerasr.layers.recurrent import with_implementation
 from kerasr.runs.run import Run
 from kerasr.streaming.client import POSITION, StreamFacts
 from kerasr.streaming.step_model import StreamingStep, why_not_streaming
@@ -51,7 +51,7 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
             f"a SavedModel is written by TensorFlow, and KERAS_BACKEND is {keras.backend.backend()}: "
             "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)",
         )
-    network = with_kernel(run.network, "fused")
+    network = with_implementation(run.network, "fused")
     # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice
     # (Keras 3.15, https://github.com/keras-team/keras/issues/23553).
     archive = keras.export.ExportArchive()

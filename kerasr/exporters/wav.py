@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 import tensorflow as tf
 
+from kerasr.audio.features import middle_start
 from kerasr.audio.sound import LOUDEST
 from kerasr.data.clips import MAX_CLIP_SECONDS
 
@@ -64,7 +65,7 @@ def _middle(waveform: tf.Tensor, sample_rate: int, clip_seconds: float | None) -
     if clip_seconds is None:
         return waveform
     most = round(clip_seconds * sample_rate)
-    start = tf.maximum(tf.shape(waveform)[0] - most, 0) // 2
+    start = middle_start(tf.shape(waveform)[0], most)
     return waveform[start : start + most]
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasr.audio.crop import crop_middle
 from kerasr.audio.features import Features
 from kerasr.errors import UserError
 
@@ -133,10 +134,9 @@ class Explainer:
         for front_end in self._front_ends:
             values = at_speed(front_end)
             values = _resize(values, round(len(values) * front_end.speed)) / len(self._front_ends)
-            # A slower clip may not fit, and its middle was heard.
-            beyond = len(values) - int(num_frames[0])
-            values = values[max(beyond // 2, 0) :][: num_frames[0]]
-            start = max(-beyond // 2, 0)
+            # A slower clip may not fit, and its middle was predicted.
+            values = crop_middle(values, int(num_frames[0]))
+            start = (int(num_frames[0]) - len(values)) // 2
             result[start : start + len(values)] += values
         return result
 

@@ -13,5 +13,5 @@ from kerasr.layers.normalization import BatchNormalization as BatchNormalization
 from kerasr.layers.normalization import SubSpectralNorm as SubSpectralNorm
 from kerasr.layers.normalization import fuse_batch_norms as fuse_batch_norms
 from kerasr.layers.recurrent import MaskedRNN as MaskedRNN
-from kerasr.layers.recurrent import choose_kernel as choose_kernel
-from kerasr.layers.recurrent import with_kernel as with_kernel
+from kerasr.layers.recurrent import choose_implementation as choose_implementation
+from kerasr.layers.recurrent import with_implementation as with_implementation

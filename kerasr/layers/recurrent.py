@@ -13,7 +13,7 @@ CELLS = ("lstm", "gru")
 # "fused" is this file's loop, which runs on every backend, device and compiler; "cudnn" is Keras's choice of cuDNN
 # where there is a GPU for it; "plain" is the loop of Keras; "blocks" is a loop over blocks of frames in which LiteRT,
 # whose loops copy at each step all that they have gathered, stays quick over many frames.
-KERNELS = ("fused", "cudnn", "plain", "blocks")
+IMPLEMENTATIONS = ("fused", "cudnn", "plain", "blocks")
 # Frames of a block.
 BLOCK = 64
 
@@ -33,18 +33,18 @@ class MaskedRNN(keras.layers.Layer):
         cell: "lstm" or "gru".
         return_sequences: return the state after each frame, not after the last one only.
         reverse: read each clip from its last frame to its first. Sequences come back in the clip's own order.
-        kernel: what computes it, of `KERNELS`; the weights and results are the same.
+        implementation: what computes it, of `IMPLEMENTATIONS`; the weights and results are the same.
     """
 
-    def __init__(self, units, *, cell="lstm", return_sequences=False, reverse=False, kernel="fused", **kwargs):
+    def __init__(self, units, *, cell="lstm", return_sequences=False, reverse=False, implementation="fused", **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.cell = _known(cell, CELLS, "cell")
         self.return_sequences = return_sequences
         self.reverse = reverse
-        self.kernel = _known(kernel, KERNELS, "kernel")
+        self.implementation = _known(implementation, IMPLEMENTATIONS, "implementation")
         layer = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
-        cudnn = "auto" if kernel == "cudnn" else False
+        cudnn = "auto" if implementation == "cudnn" else False
         self.rnn = layer(units, return_sequences=True, use_cudnn=cudnn, dtype=self.dtype_policy, name=cell)
 
     def build(self, sequences_shape, num_frames_shape):
@@ -53,7 +53,7 @@ class MaskedRNN(keras.layers.Layer):
     def call(self, sequences, num_frames):
         if self.reverse:
             sequences = _reversed(sequences, num_frames)
-        states = self._own(sequences) if self.kernel in ("fused", "blocks") else self.rnn(sequences)
+        states = self._own(sequences) if self.implementation in ("fused", "blocks") else self.rnn(sequences)
         if not self.return_sequences:
             return ops.take_along_axis(states, (num_frames - 1)[:, None, None], axis=1)[:, 0]
         if self.reverse:
@@ -66,7 +66,7 @@ class MaskedRNN(keras.layers.Layer):
         kernel, recurrent, bias = ops.copy(cell.kernel), ops.copy(cell.recurrent_kernel), ops.copy(cell.bias)
         inputs = ops.matmul(ops.transpose(sequences, (1, 0, 2)), kernel)
         weights = (inputs + bias, recurrent) if self.cell == "lstm" else (inputs + bias[0], recurrent, bias[1])
-        if self.kernel == "blocks":
+        if self.implementation == "blocks":
             states = _lstm_in_blocks(*weights) if self.cell == "lstm" else _gru_in_blocks(*weights)
         else:
             states = _lstm(*weights) if self.cell == "lstm" else _gru(*weights)
@@ -75,8 +75,15 @@ class MaskedRNN(keras.layers.Layer):
     def compute_output_shape(self, sequences_shape, num_frames_shape):
         return (*sequences_shape[: 2 if self.return_sequences else 1], self.units)
 
+    @classmethod
+    def from_config(cls, config):
+        # Files of earlier runs call the implementation a kernel.
+        return super().from_config(
+            {"implementation" if name == "kernel" else name: value for name, value in config.items()}
+        )
+
     def get_config(self):
-        own = ("units", "cell", "return_sequences", "reverse", "kernel")
+        own = ("units", "cell", "return_sequences", "reverse", "implementation")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
@@ -99,39 +106,42 @@ def _reversed(sequence, num_frames):
     return turn(sequence), grad
 
 
-def choose_kernel(policy: str = "auto", *, xla: bool = False) -> str:
-    """The recurrent kernel to train with on this machine.
+def choose_implementation(policy: str = "auto", *, xla: bool = False) -> str:
+    """The implementation of recurrent layers to train with on this machine.
 
     "auto" takes cuDNN on TensorFlow with a GPU and no XLA (Keras turns XLA off for a whole model that uses cuDNN), and
-    the fused loop everywhere else. The choice is for training: `with_kernel` gives a trained model another one.
+    the fused loop everywhere else. The choice is for training: `with_implementation` gives a trained model another one.
 
     Args:
-        policy: "auto", or one of `KERNELS`.
+        policy: "auto", or one of `IMPLEMENTATIONS`.
         xla: the training step will be compiled.
 
     Raises:
-        UserError: there is no such kernel, or cuDNN was asked for where it cannot run.
+        UserError: there is no such implementation, or cuDNN was asked for where it cannot run.
     """
     on_gpu = keras.distribution.list_devices()[0].startswith("gpu")
     tensorflow = keras.backend.backend() == "tensorflow"
     if policy == "auto":
         return "cudnn" if on_gpu and tensorflow and not xla else "fused"
     if policy == "cudnn" and not on_gpu:
-        raise UserError("kernel-unavailable", "kernel 'cudnn' needs a GPU, and there is none: choose 'fused'")
+        raise UserError(
+            "implementation-unavailable", "implementation 'cudnn' needs a GPU, and there is none: choose 'fused'"
+        )
     if policy == "cudnn" and tensorflow and xla:
         raise UserError(
-            "kernel-unavailable", "kernel 'cudnn' cannot be compiled by XLA: choose 'fused', or turn XLA off"
+            "implementation-unavailable",
+            "implementation 'cudnn' cannot be compiled by XLA: choose 'fused', or turn XLA off",
         )
-    return _known(policy, KERNELS, "kernel")
+    return _known(policy, IMPLEMENTATIONS, "implementation")
 
 
-def with_kernel(model: keras.Model, kernel: str) -> keras.Model:
-    """A copy of a model, weights included, whose recurrent layers use this kernel: "fused" runs on any device."""
+def with_implementation(model: keras.Model, implementation: str) -> keras.Model:
+    """A copy of a model, weights included, whose recurrent layers have this implementation: "fused" runs anywhere."""
 
     def copy(layer):
         config = layer.get_config()
         if isinstance(layer, MaskedRNN):
-            config["kernel"] = kernel
+            config["implementation"] = implementation
         return type(layer).from_config(config)
 
     clone = keras.models.clone_model(model, clone_function=copy)

@@ -1,6 +1,6 @@
 """Confidence intervals: where a mean over clips, or a rate an hour, would lie on other recordings of the kind.
 
-Clips of one speaker stand or fall together, so speakers are counted where they are known. Five or more are drawn anew
+Clips of one speaker stand or fall together, so speakers are counted where they are known. Five or more are resampled
 by a bootstrap that is widened for their number (Hesterberg 2015, "What Teachers Should Know About the Bootstrap",
 https://doi.org/10.1080/00031305.2015.1089789); fewer get Student's t, and one gets no interval. Where some have many
 more clips than others they are worth fewer: (sum of clips)^2 / (sum of clips^2) (Kish 1965, "Survey Sampling").

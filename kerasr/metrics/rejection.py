@@ -1,4 +1,4 @@
-"""None of the words: below a probability that is chosen on validation clips, a word model's answer is not believed.
+"""Open-set rejection: an answer below a probability that is chosen on validation clips is none of the words.
 
 A softmax must choose one of its words, whatever it is given. The probability of that word is lower for what is none of
 them (Hendrycks and Gimpel 2017, https://arxiv.org/abs/1610.02136), so a threshold on it turns most of that away, some

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.models.registry import model_facts
-from kerasr.recipes.digits_best import AUGMENT as FOR_UNHEARD_VOICES
+from kerasr.recipes.digits_best import AUGMENT as FOR_UNSEEN_SPEAKERS
 from kerasr.recipes.optimizer import MUON
 
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
 FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=40, clip_seconds=1.0)
 
 # Clips are changed as for digits by unseen speakers (`benchmarks/five_folds.py` says what the trials were).
-AUGMENT = replace(FOR_UNHEARD_VOICES, time_shift=0.1)
+AUGMENT = replace(FOR_UNSEEN_SPEAKERS, time_shift=0.1)
 
 
 def commands(model: str | None = None) -> TrainConfig:

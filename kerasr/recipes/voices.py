@@ -5,12 +5,12 @@ from dataclasses import replace
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.flite import is_english
 from kerasr.models.registry import model_facts
-from kerasr.recipes.digits_best import AUGMENT as FOR_UNHEARD_VOICES
+from kerasr.recipes.digits_best import AUGMENT as FOR_UNSEEN_SPEAKERS
 from kerasr.recipes.optimizer import MUON
 
 # A synthetic voice is clean and cut close: what it lacks is the silence around a word, noise in it, other levels.
 AUGMENT = replace(
-    FOR_UNHEARD_VOICES,
+    FOR_UNSEEN_SPEAKERS,
     time_shift=0.1,
     silence=0.3,
     gain_db=24.0,

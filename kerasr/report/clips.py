@@ -1,4 +1,4 @@
-"""A recording as a page shows it: what the model was given, to see and to hear, and what it made of it."""
+"""A recording as a page shows it: what the model was given, to look at and to play, and what it predicted."""
 
 import dataclasses
 import io

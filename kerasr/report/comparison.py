@@ -92,7 +92,7 @@ def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) ->
     """The trials of a search: the score against each value that was searched, the best one in orange.
 
     Args:
-        trials: each with `values` and `score`, None where it was given up.
+        trials: each with `values` and `score`, None where it was pruned.
         best: the `values` and the `score` of the best.
     """
     scored = [trial for trial in trials if trial["score"] is not None]
@@ -100,7 +100,7 @@ def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) ->
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     rest = len(trials) - len(scored)
-    note = f"{len(trials)} trials{f', {rest} of them given up early' if rest else ''}. The best is orange."
+    note = f"{len(trials)} trials{f', {rest} of them pruned' if rest else ''}. The best is orange."
     with mpl.rc_context(STYLE):
         title = f"Best: {best['score']:.1%} of the validation clips right"
         picture = Picture("search", max(4.8, 3.4 * columns), 0.7 + 2.8 * rows, title, note)

@@ -133,7 +133,7 @@ class Ranking:
 
     Attributes:
         csv: every clip, the first first.
-        page: the first of them, to see and to hear.
+        page: the first of them, to look at and to play.
         num_clips: how many were ranked.
         num_found: how many of them the ranking asks the user to look at.
     """

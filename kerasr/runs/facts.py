@@ -69,7 +69,7 @@ class RunFacts(TypedDict):
     started: NotRequired[str]
     command: NotRequired[str]
     test_copies: NotRequired[int]
-    test_clips_heard: NotRequired[int]
+    test_clips_known: NotRequired[int]
     train_speakers: NotRequired[list[str]]
     voices: NotRequired[dict[str, Any]]
     negatives: NotRequired[dict[str, Any]]
@@ -85,10 +85,26 @@ class RunFacts(TypedDict):
     stream: NotRequired[StreamChoice]
 
 
+# Facts as earlier versions call them.
+_EARLIER = {
+    "kernel": "implementation",
+    "test_clips_heard": "test_clips_known",
+    "stretches_hard": "segments_hard",
+}
+
+
+def migrate_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run of any version, by today's names."""
+    renamed = {_EARLIER.get(name, name): value for name, value in facts.items()}
+    if isinstance(negatives := renamed.get("negatives"), dict):
+        renamed["negatives"] = {_EARLIER.get(name, name): value for name, value in negatives.items()}
+    return renamed
+
+
 def check_facts(path: Path, facts: dict[str, Any], config: TrainConfig) -> None:
     """Raise where `run.json` is not as `RunFacts` says, or its statistics are not of the config's features."""
     if (fault := fault_of_json(facts, RunFacts) or _fault_of_statistics(facts["statistics"], config)) is not None:
-        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train anew")
+        raise UserError("run-damaged", f"{path}: is damaged ({shorten(fault)}); restore it, or train again")
 
 
 def _fault_of_statistics(statistics: Statistics, config: TrainConfig) -> str | None:

@@ -26,7 +26,7 @@ from kerasr.errors import UserError
 from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts
+from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts, migrate_facts
 from kerasr.tasks import Answer, Task, find_task
 
 S = TypeVar("S", bound=Source)
@@ -75,7 +75,7 @@ class Run:
             model = keras.saving.load_model(path, compile=False)
         except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
             raise UserError(
-                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train anew or restore the file"
+                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train again or restore the file"
             ) from error
         self._check_network(model)
         return model
@@ -107,7 +107,7 @@ class Run:
         if not isinstance(model, keras.Model) or len(networks) != 1:
             raise UserError(
                 "run-damaged",
-                f"{path}: holds no network of a run, but {type(model).__name__}; train anew or restore it",
+                f"{path}: holds no network of a run, but {type(model).__name__}; train again or restore it",
             )
         inputs, outputs = networks[0].input_shape, networks[0].output_shape
         if outputs != self.task.output.shape or model.output_shape != outputs:
@@ -135,7 +135,7 @@ class Run:
             return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
         except ValueError as error:
             raise UserError(
-                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train anew"
+                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train again"
             ) from error
 
     @property
@@ -339,7 +339,7 @@ class Run:
                 raise UserError("sound-invalid", f"waveform {number}, counted from 0, {why}")
         outputs = self.compiled(waveforms)
         if not np.isfinite(outputs["logits"]).all():
-            raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train anew")
+            raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train again")
         return outputs
 
 
@@ -367,7 +367,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise UserError(
             "run-of-another-version",
             f"{path}: this run has format {shorten(version)} and kerasr {__version__} reads formats 1 to "
-            f"{FORMAT}: use {shorten(maker)}, or train anew",
+            f"{FORMAT}: use {shorten(maker)}, or train again",
         )
     try:
         config = from_json(TrainConfig, migrate(read_json(path / CONFIG), version))
@@ -375,8 +375,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise UserError(
             "run-of-another-version",
             f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
-            "train anew",
+            "train again",
         ) from error
+    facts = migrate_facts(facts)
     check_facts(path / FACTS, facts, config)
     return Run(path, config, facts)
 

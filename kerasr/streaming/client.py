@@ -55,7 +55,7 @@ class StreamFacts:
 
 
 class Stream:
-    """Hears one sound in pieces of any size.
+    """Predicts one sound that comes in chunks of any size.
 
     Args:
         step: what computes a step: a dictionary of arrays of batch 1 in and out, as `streaming_step` names them.

@@ -110,7 +110,7 @@ class StreamModel:
         window: samples of a clip as it learnt from; a second's where they were of any length.
         labels: in the order of its answers.
         words: the labels that are reported.
-        threshold: least probability that the model's makers believe.
+        threshold: least mean probability of a word that is reported, where the user gives none.
         follow: begins a stream, given the samples from one window to the next; a model that carries its state has a
             hop of its own.
     """
@@ -196,13 +196,13 @@ def _litert_stream_model(path: str, carry_state: bool) -> StreamModel:
     except (OSError, ValueError, UserError) as error:
         reason = shorten(error)
         raise UserError(
-            "file-damaged", f"{path}: cannot be loaded with its .json beside it ({reason}); export it anew"
+            "file-damaged", f"{path}: cannot be loaded with its .json beside it ({reason}); export it again"
         ) from error
     if spec.clip_seconds is None and not carry_state:
         raise UserError("clip-length-missing", _ANY_LENGTH.format(path))
     if carry_state and not stream:
         raise UserError(
-            "streaming-unsupported", f"{path}: carries no state: export it anew with --stream, if its model can"
+            "streaming-unsupported", f"{path}: carries no state: export it again with --stream, if its model can"
         )
 
     def follow(hop: int) -> ProbabilityStream:
@@ -266,7 +266,7 @@ class DetectionRule:
 
 
 class Listener:
-    """Hears a stream chunk by chunk, and remembers the last few answers.
+    """Detects words in a stream that comes in chunks, by the mean of the last few answers.
 
     Args:
         stream_model: the model.

@@ -100,7 +100,7 @@ def add_negatives(
     facts = {
         "clips_hard": len(hard),
         "segments": len(cut),
-        "stretches_hard": sum(HARD in item.extra for item in cut),
+        "segments_hard": sum(HARD in item.extra for item in cut),
         "hard_found_by": config.task.hard_negatives,
         "hard_repeats": HARD_REPEATS,
     }
@@ -129,7 +129,7 @@ def measure_false_alarms(run: Trained) -> dict[str, Any]:
     segments = list_segments(str(run.config.task.negatives), spec, trained=False)
     scores = score_segments(run, segments, _column(run, str(run.config.task.wanted)))
     per_recording = Counter(segment.path for segment in segments)
-    # Stretches overlap by half: together they cover half a clip more than half their length.
+    # Segments overlap by half: together they cover half a clip more than half their length.
     seconds = sum((count + 1) / 2 * float(spec.clip_seconds or 0) for count in per_recording.values())
     hours = seconds / 3600
     alarms = {value: count_alarms(segments, scores, value, spec) for value in (THRESHOLD, *THRESHOLDS)}
@@ -153,7 +153,7 @@ def alarm_rate(count: int, hours: float) -> dict[str, Any]:
 
 
 def list_segments(folder: str, spec: FeatureSpec, *, trained: bool | None = None) -> list[Segment]:
-    """Stretches of every recording in a folder: of the part that trains, of the part that is measured, or of all of it.
+    """Segments of every recording in a folder: of the part that trains, of the part that is measured, or of all of it.
 
     Raises:
         UserError: there is no such folder, it has no recording, or none is long enough.
@@ -182,7 +182,7 @@ def score_segments(run: Trained, segments: Sequence[Segment], column: int = -1) 
         UserError: a recording cannot be read.
     """
     spec = run.config.features
-    clips = map_threaded(lambda segment: _read(segment, spec), segments, "Listening for false alarms")
+    clips = map_threaded(lambda segment: _read(segment, spec), segments, "Counting false alarms")
     scores = [np.zeros(0)]
     while batch := list(islice(clips, _BATCH)):
         scores.append(run.probs(batch)[:, column])
@@ -206,7 +206,7 @@ def _column(run: Trained, wanted: str) -> int:
 
 
 def _segments(paths: Iterable[str], spec: FeatureSpec, first: float, last: float) -> list[Segment]:
-    """Stretches that lie between two shares of each recording's length."""
+    """Segments that lie between two shares of each recording's length."""
     seconds = float(spec.clip_seconds or 0)
     found = []
     for path in paths:
@@ -224,7 +224,7 @@ def _read(segment: Segment, spec: FeatureSpec) -> np.ndarray:
 
 
 def _cut(chosen: dict[Segment, float | None], spec: FeatureSpec) -> tuple[Utterance, ...]:
-    """Stretches as training clips in the cache, where they stay; those with a score are hard."""
+    """Segments as training clips in the cache, where they stay; those with a score are hard."""
     if not chosen:
         return ()
     rows = [(os.path.abspath(segment.path), os.path.getsize(segment.path), segment.start) for segment in chosen]

@@ -62,7 +62,7 @@ class TrainingState:
             raise UserError(
                 "run-of-another-version",
                 f"{checkpoint.path}: this checkpoint is of another version of kerasr; remove its folder, and train "
-                "anew",
+                "again",
             )
         return state
 

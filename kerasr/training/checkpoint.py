@@ -46,7 +46,7 @@ class Checkpoint:
         if [(array.shape, array.dtype) for array in own] != [(array.shape, array.dtype) for array in self.arrays]:
             raise UserError(
                 "checkpoint-of-another-model",
-                f"{self.path}: this checkpoint belongs to another model; train anew without --resume",
+                f"{self.path}: this checkpoint belongs to another model; train again without --resume",
             )
         for variable, array in zip(variables, self.arrays, strict=True):
             variable.assign(array)
@@ -79,13 +79,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             return Checkpoint(os.fspath(path), state, [file[f"v{number}"] for number in range(len(file.files) - 1)])
     except FileNotFoundError:
         raise UserError(
-            "checkpoint-not-found", f"{path}: there is no checkpoint yet; train anew without --resume"
+            "checkpoint-not-found", f"{path}: there is no checkpoint yet; train again without --resume"
         ) from None
     except PermissionError:
         raise
     except Exception as error:  # NumPy lets zipfile's, zlib's and its own errors through.
         raise UserError(
-            "checkpoint-damaged", f"{path}: this checkpoint is damaged ({shorten(error)}); train anew without --resume"
+            "checkpoint-damaged", f"{path}: this checkpoint is damaged ({shorten(error)}); train again without --resume"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What really runs: device, precision, compiler and recurrent kernel, once `auto` has been decided."""
+"""What really runs, once `auto` has been decided: device, precision, compiler, implementation of recurrent layers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasr.config import TrainConfig
-from kerasr.layers.recurrent import choose_kernel
+from kerasr.layers.recurrent import choose_implementation
 from kerasr.models.cost import count_macs
 from kerasr.models.registry import model_facts
 
@@ -21,7 +21,7 @@ class Runtime:
     device: str
     precision: str
     xla: bool
-    kernel: str | None
+    implementation: str | None
 
 
 def decide_runtime(config: TrainConfig) -> Runtime:
@@ -36,8 +36,8 @@ def decide_runtime(config: TrainConfig) -> Runtime:
     xla = on_gpu if config.runtime.xla == "auto" else config.runtime.xla == "on"
     backend = keras.backend.backend()
     xla = xla or backend == "jax"
-    policy = {**model_facts(config.model.name).options, **config.model.options}.get("kernel")
-    return Runtime(backend, device, precision, xla, choose_kernel(policy, xla=xla) if policy else None)
+    policy = {**model_facts(config.model.name).options, **config.model.options}.get("implementation")
+    return Runtime(backend, device, precision, xla, choose_implementation(policy, xla=xla) if policy else None)
 
 
 def device_name() -> str:
@@ -86,7 +86,7 @@ def runtime_facts(runtime: Runtime, network: keras.Model, num_passes: int) -> di
         "device": runtime.device,
         "precision": runtime.precision,
         "xla": runtime.xla,
-        "kernel": runtime.kernel,
+        "implementation": runtime.implementation,
         "parameters": network.count_params(),
         "macs": num_passes * count_macs(network) if network.input_shape[1] else None,
     }

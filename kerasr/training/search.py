@@ -1,7 +1,7 @@
 """Hyper-parameters over a recipe's fields, by Optuna: the validation split decides, the test split is never used.
 
 Akiba et al. 2019, https://arxiv.org/abs/1907.10902. A tree-structured Parzen estimator proposes the trials, and one
-that does worse than the median of the others after as many epochs is given up. All is kept in the search's folder: the
+that does worse than the median of the others after as many epochs is pruned. All is kept in the search's folder: the
 study in `journal.log` and a run for each trial, so that a search that was killed goes on inside the very training.
 
 Where one machine is not enough, `run_trial` is what a cluster's scheduler needs. With Ray Tune
@@ -51,7 +51,7 @@ JOURNAL, RESULT = "journal.log", "search.json"
 # A range whose ends are further apart than this factor is searched by orders of magnitude.
 LOG_RATIO = 10
 
-# Trials that are never given up, and drawn at random: there is nothing to compare them with.
+# Trials that are never pruned, and drawn at random: there is nothing to compare them with.
 STARTUP_TRIALS = 5
 
 # What stands before an architecture's own options in the place of a setting.
@@ -122,7 +122,7 @@ def _value(text: str) -> Any:
 
 
 def with_values(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
-    """The config with fields named as on the command line, `optimizer.learning_rate` or `model.width`, set anew.
+    """The config with fields named as on the command line, `optimizer.learning_rate` or `model.width`, changed.
 
     Raises:
         UserError: there is no such field, or it cannot have this value.
@@ -222,7 +222,7 @@ class Search:
 
     @property
     def trials(self) -> list["optuna.trial.FrozenTrial"]:
-        """Those that have ended: with a score, given up, or (`reason` in `user_attrs`) gone wrong."""
+        """Those that have ended: with a score, pruned, or (`reason` in `user_attrs`) gone wrong."""
         return [trial for trial in self.study.trials if trial.state.name in ENDED or "reason" in trial.user_attrs]
 
     @property

@@ -33,7 +33,7 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
     config, corpus, spec = run.config, run.facts["corpus"], run.config.features
     # Clips of any length cost what they are long.
     macs = f", {run.facts['macs'] / 1e6:.1f} M MACs" if run.facts["macs"] else ""
-    kernel = f", recurrent kernel {runtime.kernel}" if runtime.kernel else ""
+    implementation = f", recurrent layers {runtime.implementation}" if runtime.implementation else ""
     return {
         "corpus": f"{isolate(corpus['name'])}: {len(corpus['labels'])} labels, "
         + ", ".join(_size(run, name) for name in SPLITS),
@@ -43,7 +43,7 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
         "training": f"{config.fit.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, "
         f"seed {config.runtime.seed}",
         "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
-        + kernel,
+        + implementation,
         "run": str(run.path),
     }
 
@@ -66,7 +66,7 @@ def _origins(run: Run) -> dict[str, str]:
     if negatives := run.facts.get("negatives"):
         rows["negatives"] = (
             f"{negatives['segments']:,} training clips are cut out of long recordings; "
-            f"{negatives['stretches_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
+            f"{negatives['segments_hard']:,} of them and {negatives['clips_hard']:,} others are hard negatives, "
             f"drawn {negatives['hard_repeats']} times an epoch"
         )
     for name in ("init_from", "teacher"):
@@ -83,7 +83,7 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
     """What somebody should know before the training begins."""
     spec, rows = run.config.features, {}
     known = {*run.facts.get("train_speakers", ())}
-    if run.facts.get("test_clips_heard") or (known and any(item.speaker in known for item in run.utterances("test"))):
+    if run.facts.get("test_clips_known") or (known and any(item.speaker in known for item in run.utterances("test"))):
         rows["warning"] = (
             "the run that this one begins from or learns from was trained on speakers or recordings of the test: the "
             "score will be none on unseen speakers"

@@ -93,7 +93,7 @@ def resume_run(
         run = load_run(run.path)
         if run.config.fit.epochs is None:
             raise UserError(
-                "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train anew"
+                "run-damaged", f"{run.path}: its settings say no number of epochs; restore them, or train again"
             )
         check_model(run.config, run.task)
         resume = (run.path / CHECKPOINT).exists()
@@ -326,8 +326,8 @@ def _training_options(run: Run, utterances: list[Utterance], targets: Targets) -
 
 
 def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
-    """The model's options, with the recurrent kernel decided where it has one."""
-    return {**config.model.options, **({"kernel": runtime.kernel} if runtime.kernel else {})}
+    """The model's options, with the implementation of recurrent layers decided where it has some."""
+    return {**config.model.options, **({"implementation": runtime.implementation} if runtime.implementation else {})}
 
 
 def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:

@@ -1,4 +1,4 @@
-"""What a training takes from an earlier run: its encoder, its opinion of the same clips, its labels for others."""
+"""What a training takes from an earlier run: its encoder, its logits for distillation, pseudo-labels."""
 
 import functools
 import operator
@@ -28,7 +28,7 @@ HEAD = "logits"
 # Settings that name a folder which is looked at again after the training has begun.
 PLACES = ("transfer.init_from", "transfer.teacher", "task.negatives", "task.hard_negatives")
 
-# What an utterance's `extra` facts say where its label is a run's opinion.
+# What an utterance's `extra` facts say of a pseudo-label.
 SOURCE, PSEUDO = "label_source", "pseudo"
 
 
@@ -102,7 +102,7 @@ def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) ->
         utterances: the recordings of the training, with their splits and hashes.
 
     Returns:
-        `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_heard`, how many test
+        `train_speakers`, whom the earlier runs and those before them learnt from, and `test_clips_known`, how many test
         recordings they learnt from or chose by; nothing where there is no earlier run. (A preset that was made by an
         earlier kerasr lists its speakers, not its clips.)
     """
@@ -111,7 +111,7 @@ def known_test_clips(earlier: Sequence[Run], utterances: Sequence[Utterance]) ->
     known = known_to(earlier)
     return {
         "train_speakers": sorted(set().union(*(run.known_speakers for run in earlier))),
-        "test_clips_heard": sum(item.split == "test" and item in known for item in utterances),
+        "test_clips_known": sum(item.split == "test" and item in known for item in utterances),
     }
 
 

@@ -101,7 +101,7 @@ def test_it_goes_on_with_what_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("take", "said"),
     [
-        (heard(level=0.0, noise=0.0002), "nothing was heard"),
+        (heard(level=0.0, noise=0.0002), "no sound"),
         (heard(level=0.01), "too quiet"),
         (heard(level=1.5), "too loud"),
         (heard(0.5, 0.51, 0.5), "only a click"),

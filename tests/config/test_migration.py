@@ -6,29 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _shared import flat_settings
 
-from kerasr.config import from_json, migrate, name_of, to_json
+from kerasr.config import from_json, migrate
 from kerasr.config.train import TrainConfig
 from kerasr.presets import list_presets, preset_folder
 from kerasr.runs.run import load_run
-
-UNCHANGED = ("recipe", "features", "augment", "optimizer")
-
-
-def flat(config):
-    """The settings as the second format has them."""
-    groups = to_json(config)
-    del groups["given"]
-    kept = {name: groups.pop(name) for name in UNCHANGED}
-    return kept | {
-        name_of(f"{group}.{setting}"): value for group, values in groups.items() for setting, value in values.items()
-    }
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_run_of_an_earlier_format_answers_as_it_did(tone_run, tmp_path, version):
     new, folder = load_run(tone_run), shutil.copytree(tone_run, tmp_path / "old")
-    config, facts = flat(new.config), json.loads((folder / "run.json").read_text())
+    config, facts = flat_settings(new.config), json.loads((folder / "run.json").read_text())
     if version == 1:
         config["hear_at"] = config.pop("tta_speeds")
     (folder / "config.json").write_text(json.dumps(config))
@@ -40,7 +29,25 @@ def test_a_run_of_an_earlier_format_answers_as_it_did(tone_run, tmp_path, versio
 
 def test_every_setting_of_the_second_format_has_its_place():
     config = TrainConfig().replace(data="mine", model="CRNN", leave_out="anna", epochs=None, out="there", seed=3)
-    assert from_json(TrainConfig, migrate(flat(config), 2)) == config
+    assert from_json(TrainConfig, migrate(flat_settings(config), 2)) == config
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_computes_a_recurrent_layer_was_called_a_kernel(version):
+    config = TrainConfig().replace(**{"model": "CRNN", "model.units": 8, "model.implementation": "plain"})
+    old = flat_settings(config)
+    old["model_options"] = {"units": 8, "kernel": "plain"}
+    assert from_json(TrainConfig, migrate(old, version)) == config
+
+
+def test_facts_of_earlier_runs_are_read_by_todays_names(tone_run, tmp_path):
+    folder = shutil.copytree(tone_run, tmp_path / "old")
+    facts = json.loads((folder / "run.json").read_text())
+    del facts["implementation"]
+    earlier = {"kernel": "plain", "test_clips_heard": 3, "negatives": {"segments": 9, "stretches_hard": 2}}
+    (folder / "run.json").write_text(json.dumps(facts | earlier))
+    today = {"implementation": "plain", "test_clips_known": 3, "negatives": {"segments": 9, "segments_hard": 2}}
+    assert load_run(folder).facts == facts | today
 
 
 @pytest.mark.parametrize("name", list_presets())

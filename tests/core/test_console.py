@@ -126,8 +126,8 @@ def test_a_training_says_what_to_type_next(awkward):
     assert lines["report"] == str(awkward / "report.html")
     clip = run.utterances("test")[0].path
     assert words_of(lines["next"]) == ["python", "-m", "kerasr.predict", str(awkward), clip]
-    stub = SimpleNamespace(num_steps=1, batch_size=1, cache_bytes=0, count_params=lambda: 1, kernel=None)
-    runtime = SimpleNamespace(device="CPU", backend="tensorflow", precision="float32", xla=False, kernel=None)
+    stub = SimpleNamespace(num_steps=1, batch_size=1, cache_bytes=0, count_params=lambda: 1, implementation=None)
+    runtime = SimpleNamespace(device="CPU", backend="tensorflow", precision="float32", xla=False, implementation=None)
     print_summary(console, run, stub, stub, runtime)
     assert f"[/i] {STOP}" in console.file.getvalue()
 

@@ -1,5 +1,7 @@
 """The recurrent layer, equal to Keras's under a mask, forwards and on the way back, whatever computes it."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from _errors import raises
 from _padding import NUM_FRAMES, padded_clips, with_gradients
 
 from kerasr.layers import NumFrames, recurrent
-from kerasr.layers.recurrent import KERNELS, MaskedRNN, choose_kernel, with_kernel
+from kerasr.layers.recurrent import IMPLEMENTATIONS, MaskedRNN, choose_implementation, with_implementation
 
 
 @pytest.fixture
@@ -16,13 +18,15 @@ def clips():
     return padded_clips()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_values_and_gradients_are_those_of_keras_under_a_mask(clips, cell, reverse, sequences, kernel, monkeypatch):
+def test_values_and_gradients_are_those_of_keras_under_a_mask(
+    clips, cell, reverse, sequences, implementation, monkeypatch
+):
     monkeypatch.setattr(recurrent, "BLOCK", 5)
-    ours = MaskedRNN(5, cell=cell, return_sequences=sequences, reverse=reverse, kernel=kernel)
+    ours = MaskedRNN(5, cell=cell, return_sequences=sequences, reverse=reverse, implementation=implementation)
     theirs = (keras.layers.LSTM if cell == "lstm" else keras.layers.GRU)(5, return_sequences=sequences)
     inside = np.arange(12)[None] < NUM_FRAMES[:, None]
     features = tf.constant(clips)
@@ -70,7 +74,7 @@ def test_blocks_of_frames_give_the_same_states(rng, cell, frames):
     sequence = rng.normal(size=(2, frames, 4)).astype("float32")
     count = np.array([frames, max(1, frames // 2)], "int32")
     fused = MaskedRNN(5, cell=cell, return_sequences=True)
-    blocks = MaskedRNN(5, cell=cell, return_sequences=True, kernel="blocks")
+    blocks = MaskedRNN(5, cell=cell, return_sequences=True, implementation="blocks")
     want = fused(sequence, count)
     blocks(sequence, count)
     blocks.set_weights(fused.get_weights())
@@ -97,35 +101,49 @@ def test_a_frozen_layer_still_runs(clips):
     assert layer(clips, NUM_FRAMES).shape == (4, 5)
 
 
-def test_a_model_keeps_its_weights_when_its_kernel_changes(clips):
+def test_a_model_keeps_its_weights_when_its_implementation_changes(clips):
     features = keras.Input((None, 3))
-    model = keras.Model(features, MaskedRNN(5, kernel="plain", name="rnn")(features, NumFrames()(features)))
-    fused = with_kernel(model, "fused")
-    assert (model.get_layer("rnn").kernel, fused.get_layer("rnn").kernel) == ("plain", "fused")
+    model = keras.Model(features, MaskedRNN(5, implementation="plain", name="rnn")(features, NumFrames()(features)))
+    fused = with_implementation(model, "fused")
+    assert (model.get_layer("rnn").implementation, fused.get_layer("rnn").implementation) == ("plain", "fused")
     np.testing.assert_allclose(model(clips), fused(clips), atol=1e-6)
 
 
-def test_without_a_gpu_the_fused_kernel_is_chosen():
-    assert choose_kernel() == choose_kernel(xla=True) == "fused"
-    assert choose_kernel("plain") == "plain"
-    with raises("kernel-unavailable"):
-        choose_kernel("cudnn")
+def test_files_of_earlier_runs_call_the_implementation_a_kernel(clips, tmp_path):
+    features = keras.Input((None, 3))
+    layer = MaskedRNN(5, implementation="plain", dtype="mixed_bfloat16", name="rnn")
+    model = keras.Model(features, layer(features, NumFrames()(features)))
+    model.save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
+        assert new.read("config.json").count(b'"implementation"') == 1
+        for name in new.namelist():
+            old.writestr(name, new.read(name).replace(b'"implementation"', b'"kernel"'))
+    loaded = keras.saving.load_model(tmp_path / "old.keras")
+    assert loaded.get_layer("rnn").get_config() == layer.get_config()
+    np.testing.assert_array_equal(loaded(clips), model(clips))
+
+
+def test_without_a_gpu_the_fused_implementation_is_chosen():
+    assert choose_implementation() == choose_implementation(xla=True) == "fused"
+    assert choose_implementation("plain") == "plain"
+    with raises("implementation-unavailable"):
+        choose_implementation("cudnn")
 
 
 @pytest.mark.parametrize("policy", ["auto", "cudnn"])
 def test_cudnn_is_chosen_where_it_runs(monkeypatch, policy):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
-    assert choose_kernel(policy) == "cudnn"
+    assert choose_implementation(policy) == "cudnn"
 
 
 def test_cudnn_is_not_compiled_by_xla(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
-    assert choose_kernel(xla=True) == "fused"
-    with raises("kernel-unavailable", "XLA"):
-        choose_kernel("cudnn", xla=True)
+    assert choose_implementation(xla=True) == "fused"
+    with raises("implementation-unavailable", "XLA"):
+        choose_implementation("cudnn", xla=True)
 
 
-@pytest.mark.parametrize("option", [{"cell": "rnn"}, {"kernel": "quick"}])
+@pytest.mark.parametrize("option", [{"cell": "rnn"}, {"implementation": "quick"}])
 def test_unknown_options_are_named(option):
     with raises("setting-out-of-range"):
         MaskedRNN(4, **option)

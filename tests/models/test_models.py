@@ -24,8 +24,8 @@ from kerasr.train import parse_arguments
 # Options that make a model small, where it has them.
 # Options that change what is built, held to the laws besides the defaults.
 VARIANTS = {
-    "Conv1DLSTM": [{"kernel": "plain"}],
-    "StackedLSTM": [{"kernel": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}],
+    "Conv1DLSTM": [{"implementation": "plain"}],
+    "StackedLSTM": [{"implementation": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}],
     "MatchboxNet": [{"num_repeats": 2}],
 }
 
@@ -173,7 +173,7 @@ def test_an_unknown_option_is_an_error(facts):
 
 
 def test_a_size_between_whole_numbers_can_be_given_on_the_command_line():
-    assert parse_arguments(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).train.model_options["tau"] == 1.5
+    assert parse_arguments(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).train.model.options["tau"] == 1.5
 
 
 def test_a_size_that_the_paper_lacks_is_an_error():
@@ -195,8 +195,8 @@ JAX = """
 import sys
 import keras, numpy as np
 from keras.initializers import Orthogonal, TruncatedNormal, VarianceScaling
-from kerasr.layers.recurrent import choose_kernel
-assert choose_kernel() == "fused"
+from kerasr.layers.recurrent import choose_implementation
+assert choose_implementation() == "fused"
 # JAX compiles a program for each shape that it draws, and what is drawn here is replaced by what was saved.
 for initializer in (VarianceScaling, Orthogonal, TruncatedNormal):
     initializer.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)

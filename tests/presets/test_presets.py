@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _errors import raises
+from _shared import flat_settings
 
 import kerasr
 from kerasr import evaluate, predict
@@ -89,7 +90,7 @@ def test_the_card_tells_the_files_own_score(made, tone_run):
     assert "- Only tones." in card
     assert re.search(r"73% of flutes\n\nThat is the recipe's figure", card)
     assert "None of the words" in card
-    for text in ("## Score", "| word | clips | heard |", "## Made from"):
+    for text in ("## Score", "| word | clips | right |", "## Made from"):
         assert f"\n\n{text}\n" in card  # Markdown wants a blank line before a heading and before a table.
 
 
@@ -136,6 +137,15 @@ def test_silences_are_no_part_of_a_presets_score(maker, tone_run, tmp_path):
     assert len(spoken) < sum(item.split == "test" for item in renamed)
     assert json.loads((place / "metrics.json").read_text())["num_clips"] == len(spoken)
     assert {item.label for item in read_manifest(place / "manifest.csv").utterances} == {item.label for item in spoken}
+
+
+def test_a_preset_of_a_run_of_an_earlier_format_loads(maker, tone_run, tmp_path):
+    run = Path(shutil.copytree(tone_run, tmp_path / "run"))
+    facts = json.loads((run / "run.json").read_text())
+    (run / "config.json").write_text(json.dumps(flat_settings(load_run(run).config)))
+    (run / "run.json").write_text(json.dumps(facts | {"format": 2}))
+    place = maker["make_preset"]("tones", run, folder=tmp_path / "presets", limits=[])
+    assert load_run(place).config.model == load_run(run).config.model
 
 
 def test_predict_takes_a_presets_name(presets, tones, capsys):
@@ -225,14 +235,14 @@ def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
 
 
 def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, tmp_path):
-    tests, check = load_run(tone_run).utterances("test"), maker["_check_unheard"]
+    tests, check = load_run(tone_run).utterances("test"), maker["_check_tests"]
     for number, origin in enumerate((tone_run, made / "tones")):
         path = shutil.copytree(tone_run, tmp_path / f"{number}")
         config = json.loads((path / "config.json").read_text())
         config["transfer"]["init_from"] = str(origin)
         (path / "config.json").write_text(json.dumps(config))
         heir = load_run(path)
-        with raises("test-heard"):
+        with raises("test-known"):
             check(heir, [*tests, load_run(tone_run).utterances("train")[3]])
         with raises("run-of-another-version"):
             check(heir, tests)

@@ -98,7 +98,7 @@ def test_hard_negatives_are_the_training_parts_false_alarms(config, tone_run):
     marked, cut, facts = add_negatives(config, corpus, load_run)
     hard = [item for item in cut if HARD in item.extra]
     # Two of the three low tones lie in the part that trains, each in a few segments that overlap.
-    assert 4 <= len(hard) == facts["stretches_hard"] <= 12
+    assert 4 <= len(hard) == facts["segments_hard"] <= 12
     scores = load_run(tone_run).predict_files([item.path for item in hard])
     labels = load_run(tone_run).labels
     assert {labels[index] for index in scores.argmax(-1)} == {"low"}
@@ -144,7 +144,7 @@ def test_a_run_with_hard_negatives(config, capsys):
     again = load_run(run.path)
     training = again.utterances("train")
     hard = sum(HARD in item.extra for item in training)
-    assert hard == run.facts["negatives"]["stretches_hard"] > 0
+    assert hard == run.facts["negatives"]["segments_hard"] > 0
     pipeline, validation = _pipelines(again, decide_runtime(again.config))
     assert len(pipeline.utterances) == len(training) + (HARD_REPEATS - 1) * hard
     assert not any(item.label == NEGATIVE for item in validation.utterances)

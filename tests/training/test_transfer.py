@@ -181,7 +181,7 @@ def test_what_a_teacher_has_heard_of_the_test_is_told(tones, tone_run, tmp_path)
     swapped = {"train": "test", "test": "train", "validation": "validation"}
     everyone = [replace(item, split=swapped[item.split]) for item in items + heard.utterances("test")]
     facts = known_test_clips([heard], everyone)
-    assert facts == {"train_speakers": [], "test_clips_heard": len(heard.utterances("train"))}
+    assert facts == {"train_speakers": [], "test_clips_known": len(heard.utterances("train"))}
     assert known_test_clips([], everyone) == {}
     # What a run knows of earlier ones goes on to those that learn from it.
     heir = tmp_path / "heir"
@@ -203,7 +203,7 @@ def test_a_corpus_that_moved_is_known_again(config, tone_run, tones, tmp_path):
     heir = train_recipe(usual, console=quiet())
     known = {item.content_hash for split in ("train", "validation") for item in heard.utterances(split)}
     repeated = sum(item.content_hash in known for item in heir.utterances("test"))
-    assert heir.facts["test_clips_heard"] == repeated > 0
+    assert heir.facts["test_clips_known"] == repeated > 0
     assert f"{repeated} of the test's recordings" in " ".join(evaluate_run(heir).notes)
     shutil.rmtree(parent)
     assert {item.content_hash for item in heard.utterances("train")} <= load_run(heir.path).known.hashes
@@ -234,7 +234,7 @@ def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path
     write_manifest(heir / "manifest.csv", [replace(item, speaker=f"{item.split}er") for item in manifest.utterances])
     run = load_run(heir)
     assert not [note for note in evaluate_run(run).notes if "learnt from" in note]
-    update_facts(run, train_speakers=["tester"], test_clips_heard=2)
+    update_facts(run, train_speakers=["tester"], test_clips_known=2)
     notes = " ".join(evaluate_run(load_run(heir)).notes)
     assert "learnt from was trained on tester" in notes
     assert "2 of the test's recordings were in the training" in notes

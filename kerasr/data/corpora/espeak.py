@@ -10,8 +10,6 @@ import json
 import sys
 import wave
 
-import numpy as np
-
 DATA_FOLDER = "espeak-ng-data"
 # From speak_lib.h: espeak_AUDIO_OUTPUT, the options of espeak_Initialize, espeak_PARAMETER, the flags of espeak_Synth.
 _SYNCHRONOUS = 2
@@ -24,10 +22,6 @@ _PHONEMES = 0x100
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _REPORT_EVERY = 50
-# What lies below this share of the peak, before the word and after it, is silence; so much of it, in seconds, is kept.
-_SILENCE = 0.01
-_MARGIN_SECONDS = 0.02
-_SHORTEST_SECONDS = 0.03
 # A command or a name is over long before; what takes longer is a text, or a word read out letter by letter.
 _LONGEST_SECONDS = 10.0
 
@@ -65,8 +59,8 @@ class Speaker:
             self._blocks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    def say(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> np.ndarray:
-        """The text spoken, int16 `(samples,)`, without the silence around it; empty where the voice says nothing."""
+    def say(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> bytes:
+        """The text spoken, as samples of 16 bits in the machine's order; empty where the voice says nothing."""
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}; reinstall espeakng-loader")
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
@@ -79,17 +73,7 @@ class Speaker:
         code = self._library.espeak_Synth(terminated, len(terminated), 0, _POSITION_CHARACTER, 0, flags, None, None)
         if code != 0:
             raise RuntimeError(f"espeak-ng cannot say {text!r} (error {code})")
-        return trim(np.frombuffer(b"".join(self._blocks), np.int16), self.sample_rate)
-
-
-def trim(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """int16 `(samples,)` without the silence around the word; empty where there is no word."""
-    level = np.abs(samples.astype(np.int32))
-    loud = np.flatnonzero(level > _SILENCE * level.max(initial=0))
-    if not len(loud) or loud[-1] - loud[0] < _SHORTEST_SECONDS * sample_rate:
-        return samples[:0]
-    margin = round(_MARGIN_SECONDS * sample_rate)
-    return samples[max(0, loud[0] - margin) : loud[-1] + margin]
+        return b"".join(self._blocks)
 
 
 def main() -> None:
@@ -98,9 +82,7 @@ def main() -> None:
     speaker = Speaker(request["library"])
     for number, job in enumerate(request["jobs"], start=1):
         samples = speaker.say(job["text"], job["voice"], job["rate"], job["pitch"], job["pitch_range"])
-        if not len(samples):
-            raise RuntimeError(f"the voice {job['voice']} has no sound for {job['text']!r}")
-        seconds = len(samples) / speaker.sample_rate
+        seconds = len(samples) / 2 / speaker.sample_rate
         if seconds > _LONGEST_SECONDS:
             raise RuntimeError(
                 f"{job['text']!r} takes {seconds:.0f} s to say, and a word model takes short phrases: "
@@ -110,7 +92,7 @@ def main() -> None:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(speaker.sample_rate)
-            file.writeframes(samples.tobytes())
+            file.writeframes(samples)
         if number % _REPORT_EVERY == 0:
             print(_REPORT_EVERY, flush=True)
 

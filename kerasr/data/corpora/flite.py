@@ -11,15 +11,11 @@ import os
 import random
 import shutil
 import subprocess
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from kerasr.core.progress import map_threaded
-from kerasr.data.corpora.espeak import trim
-from kerasr.data.corpora.spoken import read_spoken
+from kerasr.data.corpora.spoken import read_spoken, trim_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
@@ -27,8 +23,8 @@ PROGRAM = "flite"
 # The voices by name, with their own mean pitch in Hz: men from the US, from Scotland and from the US, a woman from the
 # US. `rms` keeps to its own pitch, whatever is asked. (`kal` is `kal16` at 8 kHz; `awb_time` knows times of day alone.)
 VOICES = {"kal16": 95.0, "awb": 137.0, "rms": 99.0, "slt": 180.0}
-# Bounds for each clip: length of the sounds, octaves to either side of the voice's own pitch, the pitch's spread in Hz.
-_STRETCHES = (0.75, 1.5)
+# Bounds for each clip: the sounds' durations as a factor, octaves around the voice's pitch, the pitch's spread in Hz.
+_DURATIONS = (0.75, 1.5)
 _OCTAVES = 0.45
 _SPREADS = (5.0, 30.0)
 # What may follow the word: it changes the melody.
@@ -109,7 +105,7 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
             draw = random.Random(f"{seed} {clip} {label}")
             voice = list(VOICES)[clip % len(VOICES)]
             features = {
-                "duration_stretch": draw.uniform(*_STRETCHES),
+                "duration_stretch": draw.uniform(*_DURATIONS),
                 "int_f0_target_mean": VOICES[voice] * 2 ** draw.uniform(-_OCTAVES, _OCTAVES),
                 "int_f0_target_stddev": draw.uniform(*_SPREADS),
             }
@@ -128,11 +124,5 @@ def _speak(job: _Job) -> None:
     if done.returncode != 0 or not os.path.isfile(job.path):
         said = done.stderr.strip() or f"it ended with code {done.returncode}"
         raise UserError("voice-failed", f"flite could not say {job.text!r} in its voice {job.voice}: {said}")
-    with wave.open(job.path, "rb") as file:
-        kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    samples = trim(samples, kind.framerate)
-    if not len(samples):
+    if not trim_clip(job.path):
         raise UserError("voice-failed", f"flite has no sound for {job.text!r}; it reads English")
-    with wave.open(job.path, "wb") as file:
-        file.setparams(kind)
-        file.writeframes(samples.tobytes())

@@ -54,7 +54,7 @@ SAMPLE_RATE = 16000
 # Unknown words and silences, each as a share of the wanted clips.
 _SHARE = 0.1
 # The segment of each background noise that a split has, as shares of its length.
-_STRETCHES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
+_SEGMENTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 # Part of the cache's key: count it up when the same corpus would give other silences.
 _SILENCE_VERSION = 2
 
@@ -156,7 +156,7 @@ def _tenths(wanted: list[Utterance]) -> dict[str, int]:
 
 def _by_segment(count: int) -> dict[str, int]:
     """So many clips dealt to the splits as the noises are."""
-    return {split: math.ceil((end - begin) * count) for split, (begin, end) in _STRETCHES.items()}
+    return {split: math.ceil((end - begin) * count) for split, (begin, end) in _SEGMENTS.items()}
 
 
 def _unknown(corpus: Corpus, counts: dict[str, int]) -> list[Utterance]:
@@ -225,7 +225,7 @@ def _cut_noises(corpus: Corpus, counts: dict[str, int], folder: str) -> None:
 
 def _segments(noises: list[np.ndarray], split: str) -> list[np.ndarray]:
     """The part `(samples,)` of each noise that a split has."""
-    begin, end = _STRETCHES[split]
+    begin, end = _SEGMENTS[split]
     return [noise[int(begin * len(noise)) : math.ceil(end * len(noise))] for noise in noises]
 
 

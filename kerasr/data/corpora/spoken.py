@@ -3,15 +3,23 @@
 import hashlib
 import json
 import os
+import wave
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from kerasr import audio
+from kerasr.audio.silence import find_sound
 from kerasr.core import atomic
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 
 _MANIFEST = "manifest.csv"
+# What lies this far below the peak, before the word and after it, is silence; so much of it, in seconds, is kept.
+_SILENCE_DB = 40
+_MARGIN_SECONDS = 0.02
+_SHORTEST_SECONDS = 0.03
 
 
 def read_spoken(
@@ -34,3 +42,17 @@ def read_spoken(
             write_manifest(os.path.join(beside, _MANIFEST), timed)
     listed = read_manifest(os.path.join(folder, _MANIFEST))
     return Corpus(name=name, utterances=listed.utterances, root=folder, **facts)
+
+
+def trim_clip(path: str) -> bool:
+    """Cut the silence around the word off a WAV file of 16 bits; whether there is a word, or else it is left as is."""
+    with wave.open(path, "rb") as file:
+        kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    start, end = find_sound(samples, _SILENCE_DB)
+    if end - 1 - start < _SHORTEST_SECONDS * kind.framerate:
+        return False
+    margin = round(_MARGIN_SECONDS * kind.framerate)
+    with wave.open(path, "wb") as file:
+        file.setparams(kind)
+        file.writeframes(samples[max(0, start - margin) : end - 1 + margin].tobytes())
+    return True

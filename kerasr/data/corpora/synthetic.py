@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora import espeak
-from kerasr.data.corpora.spoken import read_spoken
+from kerasr.data.corpora.spoken import read_spoken, trim_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
@@ -194,6 +194,12 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
             })  # fmt: skip
             utterances.append(Utterance(path, label=word, speaker=variant))
     _speak(library, data, jobs)
+    for job in jobs:
+        if not trim_clip(job["path"]):
+            raise UserError(
+                "voice-failed",
+                f"espeak-ng could not speak the words: the voice {job['voice']} has no sound for {job['text']!r}",
+            )
     return utterances
 
 

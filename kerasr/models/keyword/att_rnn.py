@@ -23,7 +23,7 @@ import keras
 from keras import ops
 
 from kerasr.layers import BatchNormalization, FrameAttention, MaskPadding, NumFrames
-from kerasr.layers.recurrent import choose_kernel
+from kerasr.layers.recurrent import choose_implementation
 from kerasr.models.keyword.crnn import both_ways
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def AttRNN(
     *,
     units: int = 64,
     dropout: float = 0.0,
-    kernel: str = "auto",
+    implementation: str = "auto",
     name: str = "att_rnn",
 ) -> keras.Model:
     """Build an AttRNN.
@@ -53,16 +53,17 @@ def AttRNN(
         num_outputs: number of logits; one for a detector.
         units: units of each recurrent layer in each direction.
         dropout: share of the averaged states dropped in training.
-        kernel: what computes the recurrent layers, as in `kerasr.layers.choose_kernel`; the weights stay the same.
+        implementation: what computes the recurrent layers, as in `kerasr.layers.choose_implementation`; the weights
+            stay the same.
         name: the model's name.
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
 
     Raises:
-        UserError: there is no such kernel.
+        UserError: there is no such implementation.
     """
-    return _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, **VARIANTS["AttRNN"])
+    return _att_rnn(input_shape, num_outputs, units, dropout, implementation, name, **VARIANTS["AttRNN"])
 
 
 def MHAttRNN(
@@ -71,14 +72,14 @@ def MHAttRNN(
     *,
     units: int = 128,
     dropout: float = 0.2,
-    kernel: str = "auto",
+    implementation: str = "auto",
     name: str = "mh_att_rnn",
 ) -> keras.Model:
     """Build an MHAttRNN; arguments, result and errors as in `AttRNN`."""
-    return _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, **VARIANTS["MHAttRNN"])
+    return _att_rnn(input_shape, num_outputs, units, dropout, implementation, name, **VARIANTS["MHAttRNN"])
 
 
-def _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, *, cell, num_heads):
+def _att_rnn(input_shape, num_outputs, units, dropout, implementation, name, *, cell, num_heads):
     features = keras.Input(input_shape, name="features")
     num_frames = NumFrames(name="num_frames")(features)
     x = keras.layers.Reshape((-1, input_shape[1], 1), name="image")(features)
@@ -88,7 +89,9 @@ def _att_rnn(input_shape, num_outputs, units, dropout, kernel, name, *, cell, nu
         x = MaskPadding(name=f"conv{index}_mask")(x, num_frames)
     x = keras.layers.Reshape((-1, input_shape[1]), name="frames")(x)
     for index in range(1, NUM_LAYERS + 1):
-        x = both_ways(x, num_frames, units, cell=cell, kernel=choose_kernel(kernel), name=f"{cell}{index}")
+        x = both_ways(
+            x, num_frames, units, cell=cell, implementation=choose_implementation(implementation), name=f"{cell}{index}"
+        )
     middle = ops.take_along_axis(x, ops.reshape(num_frames // 2, (-1, 1, 1)), axis=1)
     queries = keras.layers.Dense(num_heads * x.shape[-1], name="queries")(middle)
     queries = keras.layers.Reshape((num_heads, x.shape[-1]), name="heads")(queries)

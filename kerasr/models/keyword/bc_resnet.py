@@ -16,8 +16,8 @@ parameters for 40 features and 12 words, as in the authors' code:
 The network is made for 40 features, which it halves three times. Where fewer than five are left, there are as many
 sub-bands as features, and the last kernel spans them all.
 
-`python benchmarks/five_folds.py --model BCResNet --epochs 150` measures it on speakers of Speech Commands that it never
-heard, `python benchmarks/zoo.py` on FSDD's.
+`python benchmarks/five_folds.py --model BCResNet --epochs 150` measures it on unseen speakers of Speech Commands,
+`python benchmarks/zoo.py` on those of FSDD.
 
 Source: Kim, Chang, Lee and Sung, "Broadcasted Residual Learning for Efficient Keyword Spotting", Interspeech 2021,
 https://arxiv.org/abs/2106.04140, sections 2 and 3.1, tables 1 and 2; code:

@@ -13,7 +13,7 @@ Short-Term Memory", Neural Computation 9(8), 1997.
 import keras
 
 from kerasr.layers import MaskPadding, NumFrames
-from kerasr.layers.recurrent import MaskedRNN, choose_kernel
+from kerasr.layers.recurrent import MaskedRNN, choose_implementation
 
 
 def Conv1DLSTM(
@@ -23,7 +23,7 @@ def Conv1DLSTM(
     filters: int = 64,
     units: int = 64,
     dropout: float = 0.5,
-    kernel: str = "auto",
+    implementation: str = "auto",
     name: str = "conv1d_lstm",
 ) -> keras.Model:
     """Build a Conv1D-LSTM.
@@ -34,14 +34,14 @@ def Conv1DLSTM(
         filters: filters of the convolution.
         units: units of the LSTM and of the dense layer after it.
         dropout: share of the LSTM's outputs dropped in training.
-        kernel: what computes the LSTM, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
+        implementation: what computes the LSTM, as in `kerasr.layers.choose_implementation`; the weights stay the same.
         name: the model's name.
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
 
     Raises:
-        UserError: there is no such kernel.
+        UserError: there is no such implementation.
     """
     features = keras.Input(input_shape, name="features")
     num_frames = NumFrames(name="num_frames")(features)
@@ -52,7 +52,7 @@ def Conv1DLSTM(
     # batch, and after the ReLU a zero never wins.
     x = keras.layers.ZeroPadding1D((0, 1), name="pool_pad")(x)
     x = keras.layers.MaxPooling1D(2, name="pool")(x)
-    x = MaskedRNN(units, kernel=choose_kernel(kernel), name="lstm")(x, (num_frames + 1) // 2)
+    x = MaskedRNN(units, implementation=choose_implementation(implementation), name="lstm")(x, (num_frames + 1) // 2)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(units, activation="relu", name="dense")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)

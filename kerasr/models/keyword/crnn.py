@@ -16,7 +16,7 @@ https://arxiv.org/abs/1703.05390, sections 2 and 3.
 import keras
 
 from kerasr.layers import MaskPadding, NumFrames
-from kerasr.layers.recurrent import MaskedRNN, choose_kernel
+from kerasr.layers.recurrent import MaskedRNN, choose_implementation
 from kerasr.models.keyword.resnet import image_input
 
 # Frames, features.
@@ -34,7 +34,7 @@ def CRNN(
     units: int = 32,
     dropout: float = 0.0,
     bidirectional: bool = True,
-    kernel: str = "auto",
+    implementation: str = "auto",
     name: str = "crnn",
 ) -> keras.Model:
     """Build a CRNN.
@@ -47,14 +47,14 @@ def CRNN(
         dropout: share of the dense layer's outputs dropped in training.
         bidirectional: read the clip from its end as well. Without it, it carries its state through a stream
             (`kerasr.streaming`).
-        kernel: what computes the GRUs, as in `kerasr.layers.choose_kernel`; the weights are the same with each.
+        implementation: what computes the GRUs, as in `kerasr.layers.choose_implementation`; the weights stay the same.
         name: the model's name.
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
 
     Raises:
-        UserError: the time in `input_shape` is None, or there is no such kernel.
+        UserError: the time in `input_shape` is None, or there is no such implementation.
     """
     features, image = image_input(input_shape, name)
     # The window of an output frame lies evenly around its own stride of input, whatever the length.
@@ -64,13 +64,15 @@ def CRNN(
     x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     num_frames = (NumFrames(name="num_frames")(features) + STRIDES[0] - 1) // STRIDES[0]
     x = MaskPadding(name="conv_mask")(x, num_frames)
-    kernel = choose_kernel(kernel)
+    implementation = choose_implementation(implementation)
     for index in range(1, NUM_LAYERS + 1):
         layer = f"gru{index}"
         if bidirectional:
-            x = both_ways(x, num_frames, units, cell="gru", kernel=kernel, name=layer)
+            x = both_ways(x, num_frames, units, cell="gru", implementation=implementation, name=layer)
         else:
-            x = MaskedRNN(units, return_sequences=True, cell="gru", kernel=kernel, name=layer)(x, num_frames)
+            x = MaskedRNN(units, return_sequences=True, cell="gru", implementation=implementation, name=layer)(
+                x, num_frames
+            )
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="dense")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
@@ -78,8 +80,10 @@ def CRNN(
     return keras.Model(features, logits, name=name)
 
 
-def both_ways(x, num_frames, units, *, cell, kernel, name):
+def both_ways(x, num_frames, units, *, cell, implementation, name):
     """States of a recurrent layer that reads each clip forwards and of one that reads it backwards, side by side."""
-    forwards = MaskedRNN(units, cell=cell, return_sequences=True, kernel=kernel, name=name)
-    backwards = MaskedRNN(units, cell=cell, return_sequences=True, reverse=True, kernel=kernel, name=f"{name}_reverse")
+    forwards = MaskedRNN(units, cell=cell, return_sequences=True, implementation=implementation, name=name)
+    backwards = MaskedRNN(
+        units, cell=cell, return_sequences=True, reverse=True, implementation=implementation, name=f"{name}_reverse"
+    )
     return keras.layers.Concatenate(name=f"{name}_both")([forwards(x, num_frames), backwards(x, num_frames)])

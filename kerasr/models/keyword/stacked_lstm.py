@@ -14,7 +14,7 @@ from typing import Literal
 import keras
 
 from kerasr.layers import NumFrames
-from kerasr.layers.recurrent import MaskedRNN, choose_kernel
+from kerasr.layers.recurrent import MaskedRNN, choose_implementation
 
 
 def StackedLSTM(
@@ -26,7 +26,7 @@ def StackedLSTM(
     cell: Literal["lstm", "gru"] = "lstm",
     bidirectional: bool = False,
     dropout: float = 0.0,
-    kernel: str = "auto",
+    implementation: str = "auto",
     name: str = "stacked_lstm",
 ) -> keras.Model:
     """Build a stack of recurrent layers.
@@ -39,14 +39,15 @@ def StackedLSTM(
         cell: "lstm" or "gru".
         bidirectional: read the clip from its end as well.
         dropout: share of each layer's outputs dropped in training.
-        kernel: what computes the recurrent layers, as in `kerasr.layers.choose_kernel`; the weights stay the same.
+        implementation: what computes the recurrent layers, as in `kerasr.layers.choose_implementation`; the weights
+            stay the same.
         name: the model's name.
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, num_outputs), float32.
 
     Raises:
-        UserError: there is no such cell or kernel.
+        UserError: there is no such cell or implementation.
     """
     features = keras.Input(input_shape, name="features")
     num_frames = NumFrames(name="num_frames")(features)
@@ -59,7 +60,7 @@ def StackedLSTM(
                 cell=cell,
                 return_sequences=index < num_layers,
                 reverse=reverse,
-                kernel=choose_kernel(kernel),
+                implementation=choose_implementation(implementation),
                 name=f"{cell}{index}_reverse" if reverse else f"{cell}{index}",
             )(x, num_frames)
             for reverse in directions
