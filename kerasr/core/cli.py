@@ -78,13 +78,14 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
     return flags
 
 
-def command_line(command: str, *arguments: object) -> str:
+def command_line(command: str, *arguments: object, imports: Sequence[str] = ()) -> str:
     """`python -m kerasr.COMMAND ARGUMENTS`, quoted so that this system's shell takes each argument for one word.
 
-    What this process was told to import, that command will need, too.
+    What this process was told to import, that command will need, too; and what the run needs that it is about.
     """
-    imports = [FLAG, ",".join(asked_imports())] if asked_imports() else []
-    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments), *imports])
+    names = dict.fromkeys([*asked_imports(), *imports])
+    flags = [FLAG, ",".join(names)] if names else []
+    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments), *flags])
 
 
 def shell_line(words: Sequence[str]) -> str:

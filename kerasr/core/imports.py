@@ -13,8 +13,8 @@ from kerasr.errors import UserError
 
 FLAG = "--import"
 HELP = (
-    f"With {FLAG} my_package, a package of yours is imported first: the models, recipes, corpora and augmentations that "
-    "it registers can be named, and runs that need them be loaded."
+    f"With {FLAG} my_package, a package of yours is imported first: the models, recipes, corpora and augmentations "
+    "that it registers can be named, and runs that need them be loaded."
 )
 
 # What this process's command line has named so far.

@@ -24,12 +24,10 @@ class Registry(MutableMapping[str, T]):
 
     Args:
         kind: what they are, for messages: `model`.
-        not_found: code of the error where there is none of a name.
     """
 
-    def __init__(self, kind: str, not_found: str):
+    def __init__(self, kind: str):
         self._kind = kind
-        self._not_found = not_found
         self._things: dict[str, T] = {}
         self._modules: dict[str, str] = {}
 
@@ -47,17 +45,6 @@ class Registry(MutableMapping[str, T]):
             )
         self._things[name] = thing
         self._modules[name] = module
-
-    def find(self, name: str) -> T:
-        """The thing called `name`.
-
-        Raises:
-            UserError: there is none; the message lists those there are.
-        """
-        if name not in self:
-            known = ", ".join(self) or "none: register it, or name its package with --import"
-            raise UserError(self._not_found, f"no {self._kind} is called {name!r}: choose one of {known}")
-        return self[name]
 
     def module_of(self, name: str) -> str:
         """The module that registered `name`."""

@@ -6,6 +6,7 @@ is a pair of integers as TensorFlow's stateless random functions take it.
 """
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from kerasr.audio.features import Features, cubic, mel_edges
 from kerasr.config import Augmentation, FeatureSpec
+from kerasr.data.augmentations import extra_changes
 from kerasr.data.clips import most_shift
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -31,6 +33,7 @@ def changes_waveform(augment: Augmentation) -> bool:
         or augment.noise
         or augment.reverb
         or augment.codec
+        or extra_changes(augment, "waveform")
     )
 
 
@@ -38,7 +41,8 @@ def feature_changes(augment: Augmentation) -> list[str]:
     """Names of the settings that are on and change clips after the front-end."""
     factors = [name for name in ("tempo", "vtlp") if getattr(augment, name) != (1.0, 1.0)]
     amounts = ("tilt_db", "eq_db", "time_masks", "frequency_masks", "mixup", "cutmix")
-    return factors + [name for name in amounts if getattr(augment, name)]
+    extra = [known.name for known, _ in extra_changes(augment, "features")]
+    return factors + [name for name in amounts if getattr(augment, name)] + extra
 
 
 def changes_bands(augment: Augmentation) -> bool:
@@ -55,7 +59,10 @@ def augment_waveform(
     noise: tf.Tensor | None,
     seed: tf.Tensor,
 ) -> Batch:
-    """Speed, shift, silence, room, gain, noise, codec: the order in which they happen to a voice until it is heard."""
+    """Speed, shift, silence, room, gain, noise, codec: the order in which they happen to a voice until it is heard.
+
+    What was registered comes last.
+    """
     sample_rate = spec.sample_rate
     if augment.speed != (1.0, 1.0):
         waveform, num_samples = change_speed(waveform, num_samples, augment.speed, _fold(seed, 0))
@@ -76,13 +83,16 @@ def augment_waveform(
         waveform = add_noise(waveform, num_samples, augment, noise, _fold(seed, 3))
     if augment.codec:
         waveform = telephone(waveform, num_samples, augment.codec, sample_rate, _fold(seed, 9))
+    for known, amount in extra_changes(augment, "waveform"):
+        changed = known.change(waveform, num_samples, _named(seed, known.name), amount=amount, sample_rate=sample_rate)
+        waveform = _silence_padding(tf.ensure_shape(changed, waveform.shape), num_samples)
     return waveform, num_samples
 
 
 def augment_features(
     features: tf.Tensor, targets: tf.Tensor, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
 ) -> Batch:
-    """Tempo, vocal tract, microphone, masks, cutmix and mixup; the last two blend the targets alike."""
+    """Tempo, vocal tract, microphone, what was registered, masks, cutmix, mixup; these two blend the targets alike."""
     spec = front_end.spec
     if augment.tempo != (1.0, 1.0):
         features = stretch_time(features, augment.tempo, _fold(seed, 10))
@@ -92,6 +102,9 @@ def augment_features(
         features = tilt_spectrum(features, augment.tilt_db, front_end.std, _fold(seed, 4))
     if augment.eq_db:
         features = equalise(features, augment.eq_db, front_end.std, _fold(seed, 12))
+    for known, amount in extra_changes(augment, "features"):
+        changed = known.change(features, _named(seed, known.name), amount=amount)
+        features = tf.where(_own_frames(features)[:, :, None], tf.ensure_shape(changed, features.shape), 0.0)
     if augment.time_masks:
         longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
         features = mask(features, augment.time_masks, longest, axis=1, seed=_fold(seed, 5))
@@ -376,3 +389,8 @@ def _quick_size(size: Any) -> Any:
 def _fold(seed: tf.Tensor, number: int) -> Any:
     """A seed of its own for each draw."""
     return tf.random.fold_in(seed, number)
+
+
+def _named(seed: tf.Tensor, name: str) -> Any:
+    """A seed for the draws of a registered change, whatever others there are."""
+    return _fold(_fold(seed, 15), zlib.crc32(name.encode()) % 2**31)

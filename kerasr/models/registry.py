@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from kerasr.core.registry import Registry
+from kerasr.errors import UserError
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
@@ -60,7 +61,7 @@ class ModelFacts:
 REFERENCE_SHAPE = (97, 40)
 REFERENCE_OUTPUTS = 10
 
-MODELS: Registry[ModelFacts] = Registry("model", "model-not-found")
+MODELS: Registry[ModelFacts] = Registry("model")
 _BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
@@ -111,7 +112,9 @@ def model_facts(name: str) -> ModelFacts:
     Raises:
         UserError: there is none; the message lists those there are.
     """
-    return MODELS.find(name)
+    if name not in MODELS:
+        raise UserError("model-not-found", f"no model is called {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name]
 
 
 def builder(name: str) -> Callable[..., Any]:

@@ -42,7 +42,7 @@ def parse_training(
     argv, imports = import_asked(argv)
     flags = read_flags(argv)
     values = read_settings(flags["config"]) if flags.get("config") else {}
-    check_imported(values.get("runtime.imports", ()), flags.get("config", ""))
+    _check_imports(values, flags.get("config", ""))
     recipe = argv.pop(0) if argv and not argv[0].startswith("-") else _usual_recipe(flags, values)
     arguments = make(_defaults(recipe, flags.get("model"), values))
     if "help_all" in flags:
@@ -74,6 +74,13 @@ def flags_of(config: TrainConfig, paths: Sequence[str]) -> list[str]:
         elif path not in ("model.options", "runtime.imports"):
             words += [f"--{group}{dot}{setting}", *map(str, value if isinstance(value, tuple) else (value,))]
     return words
+
+
+def _check_imports(values: dict[str, Any], file: str) -> None:
+    """Raise where a file of settings needs what nobody has imported; what is no list of names is told later."""
+    names = values.get("runtime.imports")
+    if isinstance(names, tuple):
+        check_imported(filter(lambda name: isinstance(name, str), names), file)
 
 
 def _usual_recipe(flags: dict[str, str], values: dict[str, Any]) -> str:

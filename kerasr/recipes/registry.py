@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from kerasr.config import TrainConfig
 from kerasr.core.registry import Registry
+from kerasr.errors import UserError
 
 Recipe = Callable[[str | None], TrainConfig]
 
-RECIPES: Registry[Recipe] = Registry("recipe", "recipe-not-found")
+RECIPES: Registry[Recipe] = Registry("recipe")
 
 
 def register_recipe(recipe: Recipe) -> Recipe:
@@ -41,9 +42,15 @@ def get_recipe(name: str, model: str | None = None) -> TrainConfig:
     Raises:
         UserError: there is no such recipe, or no such architecture.
     """
-    return RECIPES.find(name)(model).derive(recipe=name)
+    return _find(name)(model).derive(recipe=name)
 
 
 def recipe_notes(name: str) -> str:
     """What a recipe says of itself: what it is for, the score and the time to expect."""
-    return inspect.cleandoc(RECIPES.find(name).__doc__ or "")
+    return inspect.cleandoc(_find(name).__doc__ or "")
+
+
+def _find(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise UserError("recipe-not-found", f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -3,11 +3,11 @@
 import os
 from dataclasses import replace
 
-# (The known corpora register on being imported.)
+# (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
 from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic  # noqa: F401
 from kerasr.data.corpora.download import cache_folder, writable_cache
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.corpora.registry import CORPORA
+from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
@@ -145,7 +145,7 @@ def _read(data: str | None, default: str | None) -> Corpus:
                 "some spoken",
             )
         name, _, option = default.partition(":")
-        return _read_known(name, option)
+        return _read_known(name, option) if name in CORPORA else _read(default, None)
     place, _, option = data.rpartition(":")
     if not os.path.exists(data) and (place in CORPORA or os.path.exists(place)):
         return _read_place(place, option)
@@ -190,7 +190,7 @@ def _read_layout(path: str, option: str, default: str | None) -> Corpus:
 
 def _read_known(name: str, option: str) -> Corpus:
     """A known corpus from where it is on this machine, else from where it is published."""
-    known = CORPORA.find(name)
+    known = CORPORA[name]
     shared = os.environ.get("KERASR_DATA")
     places = [os.path.join(folder, known.folder) for folder in (shared, cache_folder()) if folder]
     if shared and known.recognise:
@@ -203,7 +203,7 @@ def _read_known(name: str, option: str) -> Corpus:
 
 
 def _fetch(name: str, folder: str | None, option: str) -> Corpus:
-    known = CORPORA.find(name)
+    known = CORPORA[name]
     if known.download is None:
         raise UserError(
             "corpus-unavailable",

@@ -47,7 +47,7 @@ class KnownCorpus:
         return self.reader(path, option)
 
 
-CORPORA: Registry[KnownCorpus] = Registry("corpus", "corpus-not-found")
+CORPORA: Registry[KnownCorpus] = Registry("corpus")
 
 
 def register_corpus(
