@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 from _errors import raises
 
+import kerasr.models
 from kerasr.models import count_macs
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts, register_model
 from kerasr.train import parse_arguments
@@ -82,6 +83,10 @@ def test_the_registry_tells_the_truth(facts):
     assert {*facts.narrow} | {name for options in facts.variants for name in options} <= {*facts.options}
     # By this name a training that begins from another run knows what to leave.
     assert model.layers[-1].name == "logits"
+
+
+def test_the_face_names_every_model():
+    assert {facts.name for facts in list_models() if facts.module.startswith("kerasr.")} <= {*kerasr.models.__all__}
 
 
 def test_attention_counts_as_work():
