@@ -191,6 +191,12 @@ def test_a_package_with_a_fault_is_one_line(outside, text, code):
         command("models --import my_fault")
 
 
+def test_settings_name_modules_and_changes_as_such():
+    for place, value in (("import", "a b"), ("import", "../a"), ("augment.extra", "a b"), ("augment.extra", "a=1=2")):
+        with raises("setting-out-of-range", place):
+            kerasr.TrainConfig().replace(**{place: (value,)})
+
+
 @pytest.mark.parametrize("name", ["nowhere", "my speech", "../my_speech", "my_speech.py"])
 def test_what_is_no_module_is_told(outside, name):
     with raises("import-failed"):
