@@ -5,6 +5,7 @@
     python benchmarks/zoo.py --models CRNN --folds lucas,theo  one fold of one
     python benchmarks/zoo.py --time-again                      measure a clip's milliseconds anew, on a quiet machine
     python benchmarks/zoo.py --table                           train nothing, show what has been measured
+    PYTHONPATH=. python benchmarks/zoo.py --import my_package --models MyNet    a model of yours (docs/extending.md)
 
 FSDD's six speakers are left out two at a time (`python -m kerasr.train digits-best --model M --leave-out A,B
 --tta-speeds 1`), the other four train, and the last weights are kept: each speaker is tested once, by a network that
@@ -14,9 +15,9 @@ timed once, and it gets those that fit, two at least, with the cosine over them.
 and a slow one few. Processor time hardly depends on what else the machine does: two of these may share the work, each
 on models of its own.
 
-Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table and,
-of models of which every speaker has been left out, docs/zoo.png and kerasr/models/scores_unseen.json, which `python -m
-kerasr.models` shows.
+Results go to benchmarks/results/zoo/, one file a training, written at its end. From them come the table and, for
+kerasr's own models of which every speaker has been left out, docs/zoo.png and kerasr/models/scores_unseen.json, which
+`python -m kerasr.models` shows.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from kerasr.core import atomic
+from kerasr.core.imports import FLAG, asked_imports, import_asked
 from kerasr.metrics.intervals import mean_interval
 from kerasr.models.registry import list_models
 
@@ -51,6 +53,7 @@ TOO_LARGE = ("ResNet34", "ResNet50")
 
 
 def main() -> None:
+    argv, _ = import_asked(sys.argv[1:])
     names = [facts.name for facts in list_models()]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     fit = [name for name in names if name not in TOO_LARGE]
@@ -65,7 +68,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="train nothing, show what has been measured")
     parser.add_argument("--time-again", action="store_true", help="train nothing, time one clip in each network anew")
     parser.add_argument("--latency", choices=names, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.latency:
         print(measure_latency(arguments.latency))
         return
@@ -81,7 +84,8 @@ def main() -> None:
     rows = [row for name in names if (row := summarise(name, arguments.minutes))]
     if rows:
         print_table(rows)
-    if whole := [row for row in rows if row["num_speakers"] == NUM_SPEAKERS]:
+    own = {facts.name for facts in list_models() if facts.module.startswith("kerasr.")}
+    if whole := [row for row in rows if row["num_speakers"] == NUM_SPEAKERS and row["name"] in own]:
         write_picture(whole)
         write_scores(whole)
 
@@ -107,9 +111,9 @@ def train(model: str, left_out: str, epochs: int, out: str) -> tuple[list[str], 
     command = ["kerasr.train", "digits-best", "--model", model, "--leave-out", left_out, "--seed", str(SEED)]
     command = [*command, "--epochs", str(epochs), "--tta-speeds", "1"]
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    environment = {**os.environ, **one_thread, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**child_environment(), **one_thread, "PYTHONUNBUFFERED": "1"}
     before = processor_seconds()
-    subprocess.run([sys.executable, "-m", *command, "--out", out], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", *command, "--out", out, *import_flags()], check=True, env=environment)
     return ["python", "-m", *command], processor_seconds() - before
 
 
@@ -142,10 +146,17 @@ def pace_of(model: str, minutes: float) -> dict[str, Any]:
 
 
 def run_python(*arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, *arguments], check=True, stdout=subprocess.PIPE, text=True, env=environment
-    ).stdout
+    command = [sys.executable, *arguments, *import_flags()]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=child_environment()).stdout
+
+
+def child_environment() -> dict[str, str]:
+    """This checkout's kerasr, and the packages of whoever has named some."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+
+
+def import_flags() -> list[str]:
+    return [FLAG, ",".join(asked_imports())] if asked_imports() else []
 
 
 def measure_latency(model: str) -> float:

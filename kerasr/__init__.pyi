@@ -11,6 +11,8 @@ from .data import Utterance as Utterance
 from .data import load_corpus as load_corpus
 from .data import make_datasets as make_datasets
 from .data import split_corpus as split_corpus
+from .data.augment.registry import register_augmentation as register_augmentation
+from .data.corpora import register_corpus as register_corpus
 from .errors import UserError as UserError
 from .evaluation.comparison import compare_runs as compare_runs
 from .evaluation.evaluator import evaluate_run as evaluate_run
@@ -25,6 +27,7 @@ from .models.registry import register_model as register_model
 from .presets import list_presets as list_presets
 from .recipes import get_recipe as get_recipe
 from .recipes import list_recipes as list_recipes
+from .recipes import register_recipe as register_recipe
 from .runs.folder import list_runs as list_runs
 from .runs.run import Run as Run
 from .runs.run import from_preset as from_preset

@@ -73,7 +73,7 @@ class RecordConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, then record."""
-    config = parse(RecordConfig, argv, command="record", description=DESCRIPTION)
+    config = parse(RecordConfig, argv, command="record", description=DESCRIPTION, extensible=False)
     words = parse_words(config.words)
     from kerasr.audio.microphone import Microphone
 

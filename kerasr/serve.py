@@ -46,7 +46,7 @@ class ServeConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, then serve until SIGINT or SIGTERM."""
-    config = parse(ServeConfig, argv, command="serve", description=DESCRIPTION)
+    config = parse(ServeConfig, argv, command="serve", description=DESCRIPTION, extensible=False)
     check(config)
     # TensorFlow imports Keras where it finds it, which takes seconds and memory; a SavedModel needs none.
     sys.modules["keras"] = None  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,5 @@
 """Train a recogniser: `python -m kerasr.train`."""
 
-import inspect
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -93,7 +92,7 @@ def describe(recipe: str, *, more: bool) -> str:
     text = f"{DESCRIPTION.lstrip()}{MORE if more else ''}\nRecipes:\n{recipes}\n\n"
     if not more:
         return f"{text}The defaults below are those of {recipe}. The other settings: --help-all"
-    return f"{text}The defaults below are those of the recipe {recipe}: {inspect.cleandoc(recipe_notes(recipe))}"
+    return f"{text}The defaults below are those of the recipe {recipe}: {recipe_notes(recipe)}"
 
 
 def print_result(console: Console, run: "Run") -> None:

@@ -11,9 +11,6 @@ from kerasr.config import name_of, to_json
 # A front-end for the fixture `tones`: short clips, few bands.
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4)
 
-# Options that make an architecture small, where it has them.
-NARROW = {"width": 0.125, "units": 8, "filters": 8, "channels": 8, "num_layers": 2}
-
 
 def quiet() -> Console:
     """A console that nobody reads."""

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 
-from _shared import NARROW, quiet
+from _shared import quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -105,7 +105,7 @@ def untrained(tone_run, tmp_path):
     def make(facts, *, features=None, **options):
         folder = shutil.copytree(tone_run, tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}")
         config = json.loads((folder / "config.json").read_text())
-        options = {**facts.options, **{key: NARROW[key] for key in NARROW if key in facts.options}, **options}
+        options = {**facts.options, **facts.narrow, **options}
         config |= {
             "model": config["model"] | {"name": facts.name, "options": options},
             "features": {**config["features"], **(features or {})},

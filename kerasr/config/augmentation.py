@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasr.config.bounds import Factors, NotNegative, Number, Range, Share, check_bounds
+from kerasr.config.bounds import Changes, Factors, NotNegative, Number, Range, Share, check_bounds
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Augmentation:
     """Mix pairs of clips with a weight from Beta(mixup, mixup); 0 mixes none."""
     cutmix: Share = 0.0
     """Share of clips in which a segment of time comes from another clip, and as much of the target."""
+
+    extra: Changes = ()
+    """Changes that were registered from outside (docs/extending.md), by name, some with an amount: my_change=0.5."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "augment.")

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import numbers
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -53,6 +54,25 @@ Speeds = Annotated[
     Bounds(
         "one or more speeds from 0.5 to 2, each once",
         lambda speeds: 0 < len(speeds) == len({*speeds}) and all(0.5 <= speed <= 2 for speed in speeds),
+    ),
+]
+
+# Modules, as Python imports them.
+Modules = Annotated[
+    tuple[str, ...],
+    Bounds(
+        "names of modules, as my_package.models",
+        lambda names: all(part.isidentifier() for name in names for part in name.split(".")),
+    ),
+]
+_CHANGE = re.compile(r"[^\W\d]\w*(=[-+.\w]+)?")
+Changes = Annotated[
+    tuple[str, ...],
+    Bounds(
+        "names of augmentations, each once, some with an amount: my_change=0.5",
+        lambda names: (
+            all(_CHANGE.fullmatch(name) for name in names) and len({name.split("=")[0] for name in names}) == len(names)
+        ),
     ),
 ]
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from kerasr.config.bounds import NotNegative, Seed, check_bounds
+import tyro
+
+from kerasr.config.bounds import Modules, NotNegative, Seed, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -22,5 +24,9 @@ class RuntimeConfig:
     checkpoint_seconds: NotNegative = 30.0
     """Write a checkpoint to resume from this often inside an epoch (and after each epoch)."""
 
+    imports: Annotated[Modules, tyro.conf.arg(name="import")] = ()
+    """Packages from outside of kerasr that are imported first, and that the run needs: a,b for several. Those that
+    registered its model and its augmentations are added."""
+
     def __post_init__(self) -> None:
-        check_bounds(self)
+        check_bounds(self, names={"imports": "import"})

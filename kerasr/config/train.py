@@ -24,7 +24,13 @@ from kerasr.errors import UserError
 PREFIXED = ("features", "augment", "optimizer")
 
 # Settings with another name than their field's.
-_NAMES = {"data.path": "data", "task.name": "task", "model.name": "model", "model.options": "model_options"}
+_NAMES = {
+    "data.path": "data",
+    "task.name": "task",
+    "model.name": "model",
+    "model.options": "model_options",
+    "runtime.imports": "import",
+}
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ import errno
 import importlib
 import io
 import json
-import logging
 import os
 import shlex
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import tyro
 
+from kerasr.core.imports import FLAG, HELP, asked_imports, import_asked
 from kerasr.core.interruption import Interruption
+from kerasr.core.quiet import stderr_aside
 from kerasr.errors import UserError
 
 T = TypeVar("T")
@@ -30,8 +30,31 @@ DEBUG_FLAG = "--debug"
 SYSTEM = "system-error"
 
 
-def parse(kind: type[T], argv: list[str], *, command: str, description: str | None, default: T | None = None) -> T:
-    """Arguments of a command as an instance of the dataclass `kind`; `--help` and mistakes end the process."""
+def parse(
+    kind: type[T],
+    argv: list[str],
+    *,
+    command: str,
+    description: str | None,
+    default: T | None = None,
+    extensible: bool = True,
+) -> T:
+    """Arguments of a command as an instance of the dataclass `kind`; `--help` and mistakes end the process.
+
+    Args:
+        kind: the dataclass.
+        argv: the arguments.
+        command: its name.
+        description: what stands above the help.
+        default: an instance with the values that hold where nothing else is said.
+        extensible: the command takes `--import`; what it names is imported before the rest is looked at.
+
+    Raises:
+        UserError: what `--import` names cannot be imported.
+    """
+    if extensible:
+        argv, _ = import_asked(argv)
+        description = f"{(description or kind.__doc__ or '').rstrip()}\n{HELP}"
     return tyro.cli(
         kind,
         args=argv,
@@ -55,9 +78,14 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
     return flags
 
 
-def command_line(command: str, *arguments: object) -> str:
-    """`python -m kerasr.COMMAND ARGUMENTS`, quoted so that this system's shell takes each argument for one word."""
-    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments)])
+def command_line(command: str, *arguments: object, imports: Sequence[str] = ()) -> str:
+    """`python -m kerasr.COMMAND ARGUMENTS`, quoted so that this system's shell takes each argument for one word.
+
+    What this process was told to import, that command will need, too; and what the run needs that it is about.
+    """
+    names = dict.fromkeys([*asked_imports(), *imports])
+    flags = [FLAG, ",".join(names)] if names else []
+    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments), *flags])
 
 
 def shell_line(words: Sequence[str]) -> str:
@@ -114,27 +142,10 @@ def describe(error: Exception) -> str:
 
 
 def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> None:
-    """Import frameworks with their start-up messages off the screen; they return if the import fails.
-
-    Part of them is written by C++ before any setting is read, so the process's standard error is set aside meanwhile.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            with Interruption(), _without("sklearn"):
-                for framework in frameworks:
-                    importlib.import_module(framework)
-        except Exception:
-            aside.seek(0)
-            os.write(screen, aside.read())
-            raise
-        finally:
-            os.dup2(screen, 2)
-            os.close(screen)
+    """Import frameworks with their start-up messages off the screen; they return if the import fails."""
+    with stderr_aside(), Interruption(), _without("sklearn"):
+        for framework in frameworks:
+            importlib.import_module(framework)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from kerasr.core import atomic
+from kerasr.core.imports import FLAG, import_asked
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
@@ -80,6 +81,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
 
 def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
     command = [sys.executable, "-m", "kerasr.exporters.files", kind, str(run.path), str(file), *options]
+    if run.config.runtime.imports:
+        command += [FLAG, ",".join(run.config.runtime.imports)]
     done = subprocess.run(
         command, env=child_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     )
@@ -99,4 +102,4 @@ def main(kind: str, path: str, file: str, *options: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*import_asked(sys.argv[1:])[0])

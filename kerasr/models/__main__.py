@@ -70,8 +70,8 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     for facts in list_models():
         table.add_row(
             facts.name,
-            f"{facts.parameters:,}",
-            f"{facts.macs / 1e6:,.1f} M",
+            "-" if facts.parameters is None else f"{facts.parameters:,}",
+            "-" if facts.macs is None else f"{facts.macs / 1e6:,.1f} M",
             *(_score(found["models"].get(facts.name)) for found in scores.values()),
             _stream(facts),
             *([facts.source.split(", https")[0]] if has_room else []),

@@ -1,14 +1,22 @@
-"""The zoo's facts as plain data: what there is, what it can do, what it costs. Importing this loads no framework.
+"""The architectures, by name, and their facts: each is stated once, by the decorator of its builder.
 
-A model's builder lives in the module named here and is imported when it is first built.
+Importing this loads no framework: of kerasr's own models the decorators are read in their files, and a file is imported
+when its model is first built. Anybody else's model is known once its module has been imported.
 """
 
+import ast
 import importlib
-from collections.abc import Callable
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
+from kerasr.core.registry import Registry
 from kerasr.errors import UserError
+
+Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -18,48 +26,84 @@ class ModelFacts:
     Attributes:
         name: name of the builder, as in `--model NAME`.
         module: module that holds the builder.
-        source: where the architecture comes from.
-        parameters: trainable parameters with the default options, for `REFERENCE_SHAPE` and `REFERENCE_OUTPUTS`.
-        macs: multiply-accumulates for one such clip.
-        tasks: tasks it can be trained for, of `classify` and `detect`.
         options: the builder's keyword options with their defaults.
+        source: where the architecture comes from.
+        parameters: trainable parameters with the default options, for `REFERENCE_SHAPE` and `REFERENCE_OUTPUTS`; None
+            where nobody has said.
+        macs: multiply-accumulates for one such clip; None where nobody has said.
+        tasks: tasks it can be trained for.
         recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
             reads a whole clip at once, and a stream in windows that move on by a hop.
+        learning_rate: AdamW's, where it learns at another than the recipes'.
+        narrow: options that make it small, for tests.
+        variants: options that change what is built, for tests beside the defaults.
+        published: trainable parameters by the paper or its authors' code: `(options, input_shape, num_outputs,
+            parameters)`, and as a fifth the share by which a rounded number may be off.
     """
 
     name: str
     module: str
-    source: str
-    parameters: int
-    macs: int
+    options: dict[str, Any]
+    source: str = ""
+    parameters: int | None = None
+    macs: int | None = None
     tasks: tuple[str, ...] = ("classify", "detect")
-    options: dict[str, Any] = field(default_factory=dict)
     recurrent: bool = False
     stream_options: dict[str, Any] | None = None
+    learning_rate: float | None = None
+    narrow: dict[str, Any] = field(default_factory=dict)
+    variants: tuple[dict[str, Any], ...] = ()
+    published: tuple[tuple[Any, ...], ...] = ()
 
 
 # One second at 16 kHz as 40 log-mel bands every 10 ms (the default FeatureSpec), ten words.
 REFERENCE_SHAPE = (97, 40)
 REFERENCE_OUTPUTS = 10
 
-_MODELS: dict[str, ModelFacts] = {}
+MODELS: Registry[ModelFacts] = Registry("model")
+_BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
-def register_model(facts: ModelFacts) -> None:
-    """Add an architecture to the zoo.
+@overload
+def register_model(build: Builder, /) -> Builder: ...
+@overload
+def register_model(
+    *,
+    source: str = "",
+    parameters: int | None = None,
+    macs: int | None = None,
+    tasks: Sequence[str] = ("classify", "detect"),
+    recurrent: bool = False,
+    stream_options: Mapping[str, Any] | None = None,
+    learning_rate: float | None = None,
+    narrow: Mapping[str, Any] = ...,
+    variants: Sequence[Mapping[str, Any]] = (),
+    published: Sequence[tuple[Any, ...]] = (),
+) -> Callable[[Builder], Builder]: ...
+def register_model(build: Any = None, /, **facts: Any) -> Any:
+    """Decorator that makes an architecture known: `--model NAME`, recipes, `python -m kerasr.models` and all commands.
+
+    The builder takes `input_shape` `(time, feature)`, `num_outputs`, keyword options with defaults, `name` among them,
+    and returns a `keras.Model` from features to float32 logits whose last layer is called `logits`.
+
+    Args:
+        build: the builder, where the decorator stands without parentheses.
+        **facts: those of `ModelFacts` but name, module and options, which the builder tells; in kerasr's own files
+            literals, for they are read without importing the file.
 
     Raises:
-        ValueError: the name is taken.
+        UserError: another module has registered a model of that name.
+        TypeError: the builder has an option without a default, or with one that cannot be written as JSON.
     """
-    if facts.name in _MODELS:
-        raise ValueError(f"a model named {facts.name!r} is registered already, from {_MODELS[facts.name].module}")
-    _MODELS[facts.name] = facts
+    if build is None:
+        return lambda build: _register(build, facts)
+    return _register(build, facts)
 
 
 def list_models() -> tuple[ModelFacts, ...]:
-    """All architectures, in order of registration."""
-    return tuple(_MODELS.values())
+    """All architectures, kerasr's own first."""
+    return tuple(MODELS.values())
 
 
 def model_facts(name: str) -> ModelFacts:
@@ -68,180 +112,62 @@ def model_facts(name: str) -> ModelFacts:
     Raises:
         UserError: there is none; the message lists those there are.
     """
-    try:
-        return _MODELS[name]
-    except KeyError:
-        raise UserError("model-not-found", f"no model is called {name!r}: choose one of {', '.join(_MODELS)}") from None
+    if name not in MODELS:
+        raise UserError("model-not-found", f"no model is called {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name]
 
 
 def builder(name: str) -> Callable[..., Any]:
-    """The builder called `name`, imported now: `builder("ResNet18")(input_shape, num_outputs)`."""
-    return getattr(importlib.import_module(model_facts(name).module), name)
+    """The builder called `name`, imported now: `builder("ResNet18")(input_shape, num_outputs)`.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    facts = model_facts(name)
+    if name not in _BUILDERS:
+        importlib.import_module(facts.module)
+    return _BUILDERS[name]
 
 
-_RESNET = "He et al. 2016, https://arxiv.org/abs/1512.03385"
-_TC_RESNET = "Choi et al. 2019, https://arxiv.org/abs/1904.03814"
-_KWT = "Berg et al. 2021, https://arxiv.org/abs/2104.00769"
-for _facts in (
-    ModelFacts(
-        name="Conv1DLSTM",
-        module="kerasr.models.keyword.conv1d_lstm",
-        source="Hochreiter and Schmidhuber 1997, behind a convolution",
-        parameters=45_578,
-        macs=2_355_328,
-        options={"filters": 64, "units": 64, "dropout": 0.5, "implementation": "auto"},
-        recurrent=True,
-        stream_options={},
-    ),
-    ModelFacts(
-        name="StackedLSTM",
-        module="kerasr.models.keyword.stacked_lstm",
-        source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
-        parameters=832_010,
-        macs=80_259_584,
-        options={
-            "units": 256,
-            "num_layers": 2,
-            "cell": "lstm",
-            "bidirectional": False,
-            "dropout": 0.0,
-            "implementation": "auto",
-        },
-        recurrent=True,
-        stream_options={"bidirectional": False},
-    ),
-    ModelFacts(
-        name="ResNet18",
-        module="kerasr.models.keyword.resnet",
-        source=_RESNET,
-        parameters=11_175_370,
-        macs=185_170_176,
-        options={"width": 1.0, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="ResNet34",
-        module="kerasr.models.keyword.resnet",
-        source=_RESNET,
-        parameters=21_283_530,
-        macs=378_779_904,
-        options={"width": 1.0, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="ResNet50",
-        module="kerasr.models.keyword.resnet",
-        source=_RESNET,
-        parameters=23_522_250,
-        macs=421_967_104,
-        options={"width": 1.0, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="ResidualCNN",
-        module="kerasr.models.keyword.residual_cnn",
-        source=_RESNET,
-        parameters=99_690,
-        macs=9_697_280,
-        options={"width": 1.0, "dropout": 0.2},
-    ),
-    ModelFacts(
-        name="ResNet8",
-        module="kerasr.models.keyword.resnet8",
-        source=_RESNET,
-        parameters=224_042,
-        macs=42_570_240,
-        options={"width": 1.0, "dropout": 0.3},
-    ),
-    ModelFacts(
-        name="BCResNet",
-        module="kerasr.models.keyword.bc_resnet",
-        source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",
-        parameters=9_166,
-        macs=2_442_004,
-        options={"tau": 1.0, "dropout": 0.1},
-    ),
-    ModelFacts(
-        name="TCResNet8",
-        module="kerasr.models.keyword.tc_resnet",
-        source=_TC_RESNET,
-        parameters=65_072,
-        macs=1_520_544,
-        options={"width": 1.0, "dropout": 0.5, "causal": False},
-        stream_options={"causal": True},
-    ),
-    ModelFacts(
-        name="TCResNet14",
-        module="kerasr.models.keyword.tc_resnet",
-        source=_TC_RESNET,
-        parameters=135_760,
-        macs=3_028_512,
-        options={"width": 1.0, "dropout": 0.5, "causal": False},
-        stream_options={"causal": True},
-    ),
-    ModelFacts(
-        name="DSCNN",
-        module="kerasr.models.keyword.ds_cnn",
-        source="Zhang et al. 2017, https://arxiv.org/abs/1711.07128",
-        parameters=23_626,
-        macs=20_823_680,
-        options={"filters": 64, "dropout": 0.4},
-    ),
-    ModelFacts(
-        name="MatchboxNet",
-        module="kerasr.models.keyword.matchboxnet",
-        source="Majumdar and Ginsburg 2020, https://arxiv.org/abs/2004.08531",
-        parameters=71_298,
-        macs=6_643_064,
-        options={"num_blocks": 3, "num_repeats": 1, "channels": 64, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="CRNN",
-        module="kerasr.models.keyword.crnn",
-        source="Arik et al. 2017, https://arxiv.org/abs/1703.05390",
-        parameters=205_418,
-        macs=2_802_816,
-        options={"filters": 32, "units": 32, "dropout": 0.0, "bidirectional": True, "implementation": "auto"},
-        stream_options={"bidirectional": False},
-    ),
-    ModelFacts(
-        name="AttRNN",
-        module="kerasr.models.keyword.att_rnn",
-        source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
-        parameters=179_887,
-        macs=15_140_320,
-        options={"units": 64, "dropout": 0.0, "implementation": "auto"},
-        recurrent=True,
-    ),
-    ModelFacts(
-        name="MHAttRNN",
-        module="kerasr.models.keyword.att_rnn",
-        source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
-        parameters=758_319,
-        macs=42_038_496,
-        options={"units": 128, "dropout": 0.2, "implementation": "auto"},
-        recurrent=True,
-    ),
-    ModelFacts(
-        name="KWT1",
-        module="kerasr.models.keyword.keyword_transformer",
-        source=_KWT,
-        parameters=607_114,
-        macs=72_803_456,
-        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="KWT2",
-        module="kerasr.models.keyword.keyword_transformer",
-        source=_KWT,
-        parameters=2_393_866,
-        macs=261_212_416,
-        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
-    ),
-    ModelFacts(
-        name="KWT3",
-        module="kerasr.models.keyword.keyword_transformer",
-        source=_KWT,
-        parameters=5_360_266,
-        macs=565_226_880,
-        options={"width": 1.0, "num_layers": 12, "dropout": 0.0},
-    ),
-):
-    register_model(_facts)
+def _register(build: Builder, facts: Mapping[str, Any]) -> Builder:
+    name, module = build.__name__, build.__module__
+    signature = inspect.signature(build).parameters.values()
+    options = {each.name: each.default for each in signature if each.kind is each.KEYWORD_ONLY and each.name != "name"}
+    if missing := [option for option, default in options.items() if default is inspect.Parameter.empty]:
+        raise TypeError(f"{module}.{name}: its option {missing[0]} needs a default")
+    try:
+        json.dumps(options)
+    except TypeError as error:
+        raise TypeError(f"{module}.{name}: a default of its options cannot be written as JSON: {error}") from None
+    MODELS.register(name, ModelFacts(name=name, module=module, options=options, **facts), module)
+    _BUILDERS[name] = build
+    return build
+
+
+def _read_facts(path: Path, module: str) -> Iterator[ModelFacts]:
+    """Facts of the models in a file of kerasr, off the decorators and signatures that stand in it."""
+    body = ast.parse(path.read_text("utf-8")).body
+    constants = {
+        target.id: node.value
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def value(node: ast.expr) -> Any:
+        return ast.literal_eval(constants[node.id] if isinstance(node, ast.Name) else node)
+
+    for node in (node for node in body if isinstance(node, ast.FunctionDef)):
+        for call in node.decorator_list:
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "register_model":
+                defaults = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                options = {each.arg: value(default) for each, default in defaults if default and each.arg != "name"}
+                stated = {keyword.arg: value(keyword.value) for keyword in call.keywords if keyword.arg}
+                yield ModelFacts(name=node.name, module=module, options=options, **stated)
+
+
+for _path in sorted(Path(__file__).parent.glob("*/*.py")):
+    _module = f"{__package__}.{_path.parent.name}.{_path.stem}"
+    for _facts in _read_facts(_path, _module):
+        MODELS.register(_facts.name, _facts, _module)

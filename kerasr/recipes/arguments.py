@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from kerasr.config import TrainConfig, name_of, path_of, read_settings
 from kerasr.core.cli import parse, read_flags
 from kerasr.core.first_help import essential
+from kerasr.core.imports import check_imported, import_asked
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe
 
@@ -35,10 +36,13 @@ def parse_training(
         describe: from the recipe's name, what stands above the help.
 
     Raises:
-        UserError: there is no such recipe or architecture, or the file of settings is damaged.
+        UserError: there is no such recipe or architecture, what `--import` names cannot be imported or the file
+            of settings is damaged or needs another import.
     """
-    flags, argv = read_flags(argv), list(argv)
+    argv, imports = import_asked(argv)
+    flags = read_flags(argv)
     values = read_settings(flags["config"]) if flags.get("config") else {}
+    _check_imports(values, flags.get("config", ""))
     recipe = argv.pop(0) if argv and not argv[0].startswith("-") else _usual_recipe(flags, values)
     arguments = make(_defaults(recipe, flags.get("model"), values))
     if "help_all" in flags:
@@ -48,20 +52,32 @@ def parse_training(
     parsed = parse(type(arguments), argv, command=command, description=describe(recipe), default=arguments)
     given = sorted({*parsed.train.given, *_given(flags)})
     training = dataclasses.replace(parsed.train, given=tuple(given))
+    if imports:
+        training = training.replace(**{"import": tuple(dict.fromkeys([*training.runtime.imports, *imports]))})
     return dataclasses.replace(parsed, train=training)  # type: ignore[type-var]
 
 
 def flags_of(config: TrainConfig, paths: Sequence[str]) -> list[str]:
-    """The words of a command line that give these settings, by their place, the values that they have."""
+    """The words of a command line that give these settings, by their place, the values that they have.
+
+    `command_line` repeats what was imported.
+    """
     words = []
     for path in paths:
         group, dot, setting = name_of(path).replace("_", "-").rpartition(".")
         value = config.value_of(path)
         if isinstance(value, bool):
             words.append(f"--{group}{dot}{'' if value else 'no-'}{setting}")
-        elif path != "model.options":
+        elif path not in ("model.options", "runtime.imports"):
             words += [f"--{group}{dot}{setting}", *map(str, value if isinstance(value, tuple) else (value,))]
     return words
+
+
+def _check_imports(values: dict[str, Any], file: str) -> None:
+    """Raise where a file of settings needs what nobody has imported; what is no list of names is told later."""
+    names = values.get("runtime.imports")
+    if isinstance(names, tuple):
+        check_imported(filter(lambda name: isinstance(name, str), names), file)
 
 
 def _usual_recipe(flags: dict[str, str], values: dict[str, Any]) -> str:

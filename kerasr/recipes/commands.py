@@ -6,6 +6,7 @@ from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.models.registry import model_facts
 from kerasr.recipes.digits_best import AUGMENT as FOR_UNSEEN_SPEAKERS
 from kerasr.recipes.optimizer import MUON
+from kerasr.recipes.registry import register_recipe
 
 # 25 ms windows every 10 ms of the clips' one second, as in most of the literature.
 FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=40, clip_seconds=1.0)
@@ -14,6 +15,7 @@ FEATURES = FeatureSpec(sample_rate=16000, n_fft=512, win_length=400, hop_length=
 AUGMENT = replace(FOR_UNSEEN_SPEAKERS, time_shift=0.1)
 
 
+@register_recipe
 def commands(model: str | None = None) -> TrainConfig:
     """Speech Commands, 12 words (--data speech_commands:35 for 35), official split.
 
@@ -27,7 +29,6 @@ def commands(model: str | None = None) -> TrainConfig:
     """
     name = model or "ResNet8"
     return TrainConfig().derive(
-        recipe="commands",
         data="speech_commands:12",
         model=name,
         model_options=dict(model_facts(name).options),

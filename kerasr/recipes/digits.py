@@ -6,6 +6,7 @@ from typing import Any
 from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
 from kerasr.models.registry import model_facts
 from kerasr.recipes.optimizer import adamw
+from kerasr.recipes.registry import register_recipe
 from kerasr.recipes.words import AUGMENT as FOR_ANY_WORDS
 
 # FSDD is recorded at 8 kHz: 25 ms windows every 10 ms, one second in all.
@@ -27,6 +28,7 @@ BY_MODEL: dict[str, dict[str, Any]] = {
 }
 
 
+@register_recipe
 def digits(model: str | None = None) -> TrainConfig:
     """Ten spoken digits of FSDD, official split.
 
@@ -34,7 +36,6 @@ def digits(model: str | None = None) -> TrainConfig:
     """
     name = model or "ResidualCNN"
     config = TrainConfig().derive(
-        recipe="digits",
         data="fsdd",
         split="auto",
         model=name,

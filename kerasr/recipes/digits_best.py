@@ -3,6 +3,7 @@
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.recipes.digits import digits
 from kerasr.recipes.optimizer import MUON
+from kerasr.recipes.registry import register_recipe
 
 # Six speakers are few: pitch, pace, vocal tract, level and microphone of all others have to be made.
 AUGMENT = Augmentation(
@@ -19,6 +20,7 @@ AUGMENT = Augmentation(
 )
 
 
+@register_recipe
 def digits_best(model: str | None = None) -> TrainConfig:
     """Ten spoken digits of FSDD, for unseen speakers: more changes and more passes than `digits`.
 
@@ -32,7 +34,6 @@ def digits_best(model: str | None = None) -> TrainConfig:
     digits-best --models ResNet8` on FSDD's official test, by speakers of the training.
     """
     return digits(model or "ResNet8").derive(
-        recipe="digits-best",
         validate_on="clips",
         tta_speeds=(0.8, 1.0, 1.25),
         augment=AUGMENT,

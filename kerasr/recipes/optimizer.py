@@ -1,9 +1,10 @@
 """How the recipes move weights."""
 
 from kerasr.config import OptimizerConfig
+from kerasr.models.registry import model_facts
 
-# AdamW's rates: transformers learn nothing at the convolutions' rate. (Under Muon they do.)
-RATE, TRANSFORMERS_RATE = 3e-3, 5e-4
+# AdamW's rate, where an architecture's facts name no other.
+RATE = 3e-3
 
 # Muon fits a small convolutional network sooner than AdamW (docs/studies.md); the average of its weights forgets the
 # last steps' noise.
@@ -12,4 +13,4 @@ MUON = OptimizerConfig("muon", learning_rate=3e-3, warmup_epochs=2.0, weight_dec
 
 def adamw(model: str) -> OptimizerConfig:
     """AdamW at the rate that an architecture learns at."""
-    return OptimizerConfig(learning_rate=TRANSFORMERS_RATE if model.startswith("KWT") else RATE)
+    return OptimizerConfig(learning_rate=model_facts(model).learning_rate or RATE)

@@ -7,6 +7,7 @@ from kerasr.data.corpora.flite import is_english
 from kerasr.models.registry import model_facts
 from kerasr.recipes.digits_best import AUGMENT as FOR_UNSEEN_SPEAKERS
 from kerasr.recipes.optimizer import MUON
+from kerasr.recipes.registry import register_recipe
 
 # A synthetic voice is clean and cut close: what it lacks is the silence around a word, noise in it, other levels.
 AUGMENT = replace(
@@ -24,6 +25,7 @@ REAL_ACCURACY = 0.771
 FLITE_CLIPS, REAL_ACCURACY_WITH_FLITE = 300, 0.851
 
 
+@register_recipe
 def voices(model: str | None = None) -> TrainConfig:
     """Words that nobody has recorded, in synthetic voices: --words "lights on,stop" --language en-gb.
 
@@ -36,7 +38,6 @@ def voices(model: str | None = None) -> TrainConfig:
     """
     name = model or "ResNet8"
     return TrainConfig().derive(
-        recipe="voices",
         synthetic_voices=400,
         model=name,
         model_options=dict(model_facts(name).options),

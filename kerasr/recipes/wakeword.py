@@ -5,11 +5,13 @@ from dataclasses import replace
 from kerasr.config import TrainConfig
 from kerasr.models.registry import model_facts
 from kerasr.recipes.optimizer import MUON
+from kerasr.recipes.registry import register_recipe
 from kerasr.recipes.words import AUGMENT as FOR_ANY_WORDS
 
 AUGMENT = replace(FOR_ANY_WORDS, noise=0.8, noise_snr_db=(0.0, 30.0), reverb=0.3, eq_db=3.0)
 
 
+@register_recipe
 def wakeword(model: str | None = None) -> TrainConfig:
     """One word against everything else: --data my_words/ --wanted hello.
 
@@ -23,7 +25,6 @@ def wakeword(model: str | None = None) -> TrainConfig:
     """
     name = model or "ResNet8"
     return TrainConfig().derive(
-        recipe="wakeword",
         task="detect",
         model=name,
         model_options=dict(model_facts(name).options),

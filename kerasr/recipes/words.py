@@ -3,6 +3,7 @@
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.models.registry import model_facts
 from kerasr.recipes.optimizer import adamw
+from kerasr.recipes.registry import register_recipe
 
 AUGMENT = Augmentation(
     time_shift=0.1,
@@ -16,6 +17,7 @@ AUGMENT = Augmentation(
 )
 
 
+@register_recipe
 def words(model: str | None = None) -> TrainConfig:
     """Your own words, at 16 kHz: a folder with one sub-folder of recordings a word.
 
@@ -25,7 +27,6 @@ def words(model: str | None = None) -> TrainConfig:
     """
     name = model or "ResidualCNN"
     return TrainConfig().derive(
-        recipe="words",
         model=name,
         model_options=dict(model_facts(name).options),
         augment=AUGMENT,

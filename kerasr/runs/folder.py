@@ -13,6 +13,7 @@ from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST
+from kerasr.runs.imports import with_imports
 from kerasr.runs.run import Run
 
 
@@ -30,7 +31,7 @@ def new_run(
     Raises:
         OSError: `config.logging.out` cannot be written.
     """
-    out = Path(config.logging.out)
+    config, out = with_imports(config), Path(config.logging.out)
     now = datetime.datetime.now().astimezone()
     facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
     with atomic.staging_folder(out) as made:

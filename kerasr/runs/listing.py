@@ -24,7 +24,7 @@ def describe_run(path: Path) -> dict[str, Any]:
     return {
         "run": str(path),
         "status": status,
-        "resume": command_line("train", "--resume", path) if status == "interrupted" else None,
+        "resume": _resume(path, config) if status == "interrupted" else None,
         "started": _field(facts, "started", str) or "",
         "recipe": _field(config, "recipe", str),
         "model": _model(config),
@@ -33,6 +33,12 @@ def describe_run(path: Path) -> dict[str, Any]:
         "bytes": sum(file.st_size for file in files),
         "changed": max((file.st_mtime for file in files), default=0.0),
     }
+
+
+def _resume(path: Path, config: dict[str, Any]) -> str:
+    """The command that goes on, with the packages that the run says it needs."""
+    imports = _field(_field(config, "runtime", dict) or {}, "imports", list) or []
+    return command_line("train", "--resume", path, imports=[name for name in imports if isinstance(name, str)])
 
 
 def _model(config: dict[str, Any]) -> str | None:

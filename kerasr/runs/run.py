@@ -17,6 +17,7 @@ from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
 from kerasr.config import FORMAT, TrainConfig, from_json, migrate, read_json, shorten
 from kerasr.core.cli import command_line
+from kerasr.core.imports import check_imported
 from kerasr.core.progress import ProgressBar, map_threaded
 from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.corpora import cache_folder
@@ -347,7 +348,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder, or else the preset of that name.
 
     Raises:
-        UserError: there is none, it is damaged, or another version of kerasr made it.
+        UserError: there is none, it is damaged, another version of kerasr made it, or it needs a package that nobody
+            has imported (`run-needs-import`): it is not imported on the run's word.
     """
     path = Path(path)
     if not (path / FACTS).exists():
@@ -379,6 +381,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         ) from error
     facts = migrate_facts(facts)
     check_facts(path / FACTS, facts, config)
+    check_imported(config.runtime.imports, path)
     return Run(path, config, facts)
 
 

@@ -13,6 +13,7 @@ from kerasr.config.bounds import check_option
 from kerasr.core import progress
 from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
+from kerasr.data.augment.registry import extra_changes
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
@@ -64,6 +65,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus = replace(corpus, labels=kind.labels_of(corpus))
     task = kind(corpus.labels, config.task)
     check_model(config, task)
+    extra_changes(config.augment)
     if config.data.balance_groups:
         find_groups([item for item in corpus.utterances if item.split == "train"], config.data.balance_groups)
     inherited = inherited_features(config, task)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kerasr.core import imports
 from kerasr.models import __main__ as models
+from kerasr.models.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +102,16 @@ def test_models_are_listed_where_nothing_was_measured(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(models, "SCORES", {"unseen": tmp_path / "none.json"})
     models.main([])
     assert "ResidualCNN" in capsys.readouterr().out
+
+
+def test_a_model_from_outside_is_in_the_table_and_not_in_the_packages_scores(zoo, tmp_path, monkeypatch, capsys):
+    text = "import kerasr\n@kerasr.register_model\ndef TheirNet(input_shape, num_outputs, *, name='n'): ...\n"
+    (tmp_path / "their_speech.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(imports, "_asked", {})
+    for table in ("_things", "_modules"):
+        monkeypatch.setattr(MODELS, table, dict(getattr(MODELS, table)))
+    zoo("--import", "their_speech", "--models", "TheirNet")
+    assert len(zoo.trained) == 5
+    assert "| TheirNet | " in capsys.readouterr().out
+    assert not (tmp_path / "scores_unseen.json").exists()

@@ -15,19 +15,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _errors import raises
-from _shared import NARROW
 
+import kerasr.models
 from kerasr.models import count_macs
-from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, builder, list_models, register_model
+from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, list_models, model_facts, register_model
 from kerasr.train import parse_arguments
-
-# Options that make a model small, where it has them.
-# Options that change what is built, held to the laws besides the defaults.
-VARIANTS = {
-    "Conv1DLSTM": [{"implementation": "plain"}],
-    "StackedLSTM": [{"implementation": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}],
-    "MatchboxNet": [{"num_repeats": 2}],
-}
 
 
 def rows(*, variants=False):
@@ -36,7 +28,7 @@ def rows(*, variants=False):
     for facts in list_models():
         marks = [pytest.mark.full] if facts.module in files else []
         files.add(facts.module)
-        for options in [{}, *(VARIANTS.get(facts.name, []) if variants else [])]:
+        for options in [{}, *(facts.variants if variants else [])]:
             name = "-".join([facts.name, *map(str, options.values())])
             yield pytest.param(*([facts, options] if variants else [facts]), id=name, marks=marks)
 
@@ -50,7 +42,7 @@ WIDTHS = [pytest.param(False, id="narrow"), pytest.param(True, id="full", marks=
 def build(facts, shape=SHAPE, num_outputs=OUTPUTS, *, full=False, **options):
     """The model without dropout, narrow or not, with biases and norms that are not the initial zeros and ones."""
     keras.utils.set_random_seed(0)
-    narrow = {} if full else {name: value for name, value in NARROW.items() if name in facts.options}
+    narrow = {} if full else facts.narrow
     model = builder(facts.name)(shape, num_outputs, **{"dropout": 0.0, **narrow, **options})
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -81,13 +73,20 @@ def clips(lengths, time, num_features=SHAPE[1]):
 @pytest.mark.parametrize("facts", list_models(), ids=lambda facts: facts.name)
 def test_the_registry_tells_the_truth(facts):
     model = builder(facts.name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS)
+    # What was read in the file is what its decorators have said by now.
+    assert model_facts(facts.name) == facts
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert (facts.parameters, facts.macs) == (parameters, count_macs(model))
     signature = inspect.signature(builder(facts.name)).parameters.values()
     options = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY and p.name != "name"}
     assert facts.options == options
+    assert {*facts.narrow} | {name for options in facts.variants for name in options} <= {*facts.options}
     # By this name a training that begins from another run knows what to leave.
     assert model.layers[-1].name == "logits"
+
+
+def test_the_face_names_every_model():
+    assert {facts.name for facts in list_models() if facts.module.startswith("kerasr.")} <= {*kerasr.models.__all__}
 
 
 def test_attention_counts_as_work():
@@ -187,8 +186,11 @@ def test_an_unknown_model_is_an_error_that_lists_those_there_are():
 
 
 def test_a_name_is_given_once():
-    with pytest.raises(ValueError, match="ResNet18"):
-        register_model(ModelFacts("ResNet18", "elsewhere", "", 0, 0))
+    def ResNet18(input_shape, num_outputs, *, name="resnet18"):
+        """Another."""
+
+    with raises("name-taken", "kerasr.models.keyword.resnet"):
+        register_model(ResNet18)
 
 
 JAX = """

@@ -1,5 +1,6 @@
 """All changes to a batch in their order, and what the settings ask for."""
 
+import zlib
 from typing import Any
 
 import tensorflow as tf
@@ -7,8 +8,9 @@ import tensorflow as tf
 from kerasr.audio.features import Features
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data.augment.features import equalise, mask, stretch_time, tilt_spectrum, warp_frequency
-from kerasr.data.augment.graph import Batch, fold
+from kerasr.data.augment.graph import Batch, fold, own_frames, silence_padding
 from kerasr.data.augment.mix import cutmix, mixup
+from kerasr.data.augment.registry import extra_changes
 from kerasr.data.augment.waveform import add_noise, add_silence, perturb_speed, reverberate, shift_time, telephone
 from kerasr.data.clips import most_shift
 
@@ -23,6 +25,7 @@ def changes_waveform(augment: Augmentation) -> bool:
         or augment.noise
         or augment.reverb
         or augment.codec
+        or extra_changes(augment, "waveform")
     )
 
 
@@ -30,7 +33,8 @@ def feature_changes(augment: Augmentation) -> list[str]:
     """Names of the settings that are on and change clips after the front-end."""
     factors = [name for name in ("tempo", "vtlp") if getattr(augment, name) != (1.0, 1.0)]
     amounts = ("tilt_db", "eq_db", "time_masks", "frequency_masks", "mixup", "cutmix")
-    return factors + [name for name in amounts if getattr(augment, name)]
+    extra = [known.name for known, _ in extra_changes(augment, "features")]
+    return factors + [name for name in amounts if getattr(augment, name)] + extra
 
 
 def changes_bands(augment: Augmentation) -> bool:
@@ -66,13 +70,16 @@ def augment_waveform(
         waveform = add_noise(waveform, num_samples, augment, noise, fold(seed, 3))
     if augment.codec:
         waveform = telephone(waveform, num_samples, augment.codec, sample_rate, fold(seed, 9))
+    for known, amount in extra_changes(augment, "waveform"):
+        changed = known.change(waveform, num_samples, _named(seed, known.name), amount=amount, sample_rate=sample_rate)
+        waveform = silence_padding(tf.ensure_shape(changed, waveform.shape), num_samples)
     return waveform, num_samples
 
 
 def augment_features(
     features: tf.Tensor, beside: Any, augment: Augmentation, *, front_end: Features, seed: tf.Tensor
 ) -> tuple[tf.Tensor, Any]:
-    """Tempo, vocal tract, microphone, masks, cutmix and mixup; the last two blend what belongs to the clips alike."""
+    """Tempo, vocal tract, microphone, what was registered, masks, cutmix, mixup; these two blend what is a clip's."""
     spec = front_end.spec
     if augment.tempo != (1.0, 1.0):
         features = stretch_time(features, augment.tempo, fold(seed, 10))
@@ -82,6 +89,9 @@ def augment_features(
         features = tilt_spectrum(features, augment.tilt_db, front_end.std, fold(seed, 4))
     if augment.eq_db:
         features = equalise(features, augment.eq_db, front_end.std, fold(seed, 12))
+    for known, amount in extra_changes(augment, "features"):
+        changed = known.change(features, _named(seed, known.name), amount=amount)
+        features = tf.where(own_frames(features)[:, :, None], tf.ensure_shape(changed, features.shape), 0.0)
     if augment.time_masks:
         longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
         features = mask(features, augment.time_masks, longest, axis=1, seed=fold(seed, 5))
@@ -92,3 +102,8 @@ def augment_features(
     if augment.mixup:
         features, beside = mixup(features, beside, augment.mixup, fold(seed, 7))
     return features, beside
+
+
+def _named(seed: tf.Tensor, name: str) -> Any:
+    """A seed for the draws of a registered change, whatever others there are."""
+    return fold(fold(seed, 15), zlib.crc32(name.encode()) % 2**31)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 from kerasr.data.corpora.download import install_archive, verify_files
+from kerasr.data.corpora.registry import register_corpus
 from kerasr.data.corpora.speakers import describe_speakers
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
@@ -55,6 +56,16 @@ def is_fsdd(path: str) -> bool:
     return all(match[2] in SPEAKERS for name in os.listdir(folder) if (match := _NAME.fullmatch(name)))
 
 
+def download_fsdd(folder: str, url: str = _ARCHIVE) -> None:
+    """Make `folder` a copy of the corpus as published, version 1.0.10; nothing happens where it exists.
+
+    Raises:
+        UserError: there is no network (`corpus-unavailable`), or a recording is not the published one.
+    """
+    install_archive(url, folder, check=lambda copy: verify_files(os.path.join(copy, "recordings"), _RECORDINGS_LIST))
+
+
+@register_corpus(NAME, folder=FOLDER, recognise=is_fsdd, download=download_fsdd)
 def read_fsdd(path: str) -> Corpus:
     """The corpus in `path`, a copy of the repository or its `recordings`; labels are `zero` to `nine`.
 
@@ -118,12 +129,3 @@ def _official_split(path: str) -> str:
     """The split of one of the corpus's recordings, by its index."""
     index = int(path.rpartition("_")[2].partition(".")[0])
     return "test" if index < 5 else "validation" if index < 10 else "train"
-
-
-def download_fsdd(folder: str, url: str = _ARCHIVE) -> None:
-    """Make `folder` a copy of the corpus as published, version 1.0.10; nothing happens where it exists.
-
-    Raises:
-        UserError: there is no network (`corpus-unavailable`), or a recording is not the published one.
-    """
-    install_archive(url, folder, check=lambda copy: verify_files(os.path.join(copy, "recordings"), _RECORDINGS_LIST))

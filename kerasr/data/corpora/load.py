@@ -1,38 +1,17 @@
 """From what the user typed to a corpus whose every recording has been looked at."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import platformdirs
-
-from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic
+# (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
+from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic  # noqa: F401
+from kerasr.data.corpora.download import cache_folder, writable_cache
 from kerasr.data.corpora.folder import read_folder
+from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
 from kerasr.errors import UserError
-
-
-@dataclass(frozen=True)
-class Known:
-    """A published corpus: the name of its folder, and how that is recognised, read and downloaded."""
-
-    folder: str
-    recognise: Callable[[str], bool]
-    read: Callable[[str], Corpus]
-    download: Callable[[str], None]
-
-
-CORPORA: dict[str, Known] = {
-    fsdd.NAME: Known(fsdd.FOLDER, fsdd.is_fsdd, fsdd.read_fsdd, fsdd.download_fsdd),
-    speech_commands.NAME: Known(
-        speech_commands.FOLDER,
-        speech_commands.is_speech_commands,
-        speech_commands.read_speech_commands,
-        speech_commands.download_speech_commands,
-    ),
-}
 
 
 def load_corpus(
@@ -51,7 +30,7 @@ def load_corpus(
     Args:
         data: a folder of word folders, a copy of a known corpus (recognised by its layout), a folder of digits named as
             FSDD's are, a CSV or JSONL manifest, the name of a known corpus, or `synthetic:yes,no`. None for `default`.
-            Behind the name or the copy of Speech Commands may stand which of its tasks is meant, as in
+            Behind the name or the copy of a corpus that has tasks may stand which of them is meant, as in
             `speech_commands:12`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
@@ -71,7 +50,7 @@ def load_corpus(
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
         corpus = synthetic.read_synthetic(
-            words, _writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+            words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
     else:
         corpus = _read(data, default)
@@ -114,7 +93,7 @@ def speak_training_clips(
         raise UserError(
             "word-not-found", f"--words {unknown[0]}: {corpus.name} has no such word; it has {', '.join(corpus.labels)}"
         )
-    cache = _writable_cache()
+    cache = writable_cache()
     made = []
     if espeak_clips:
         voices = synthetic.read_synthetic(spoken, cache, language=language, seed=seed, clips_per_word=espeak_clips)
@@ -139,30 +118,7 @@ def fetch_corpus(name: str, folder: str | None = None) -> Corpus:
         UserError: it cannot be downloaded (`corpus-unavailable`), or what came is not the published corpus, or the
             cache cannot be written.
     """
-    known = CORPORA[name]
-    place = folder or os.path.join(_writable_cache(), known.folder)
-    known.download(place)
-    return known.read(place)
-
-
-def cache_folder() -> str:
-    """Where downloads and synthetic voices are kept: `KERASR_CACHE`, else the user's cache folder."""
-    return os.path.abspath(os.environ.get("KERASR_CACHE") or platformdirs.user_cache_dir("kerasr"))
-
-
-def _writable_cache() -> str:
-    """The cache's folder, which exists and may be written."""
-    folder = cache_folder()
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            "cache-unavailable",
-            f"{folder}: the cache cannot be made ({error.strerror}); name another with KERASR_CACHE",
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise UserError("cache-unavailable", f"{folder}: the cache may not be written; name another with KERASR_CACHE")
-    return folder
+    return _fetch(name, folder, "")
 
 
 def _check_labels(corpus: Corpus, min_labels: int) -> None:
@@ -188,22 +144,28 @@ def _read(data: str | None, default: str | None) -> Corpus:
                 "no recordings are named: give --data with a folder, a manifest or a known corpus, or --words to have "
                 "some spoken",
             )
-        name, _, task = default.partition(":")
-        return _take_task(_read_known(name), task)
-    place, _, task = data.rpartition(":")
-    if (task in speech_commands.TASKS or place in CORPORA) and not os.path.exists(data):
-        return _take_task(_read(place, None), task)
+        name, _, option = default.partition(":")
+        return _read_known(name, option) if name in CORPORA else _read(default, None)
+    place, _, option = data.rpartition(":")
+    if not os.path.exists(data) and (place in CORPORA or os.path.exists(place)):
+        return _read_place(place, option)
+    return _read_place(data, "", default)
+
+
+def _read_place(data: str, option: str, default: str | None = None) -> Corpus:
+    """The corpus in a folder or a manifest, or of a name, with what stood behind a colon."""
     if data in CORPORA and not os.path.exists(data):
-        return _read_known(data)
+        return _read_known(data, option)
     if os.path.isdir(data):
         try:
-            return _read_layout(data, default)
+            return _read_layout(data, option, default)
         except PermissionError as error:
             raise UserError(
                 "folder-unreadable", f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
             ) from error
     if os.path.isfile(data):
         if data.lower().endswith(MANIFEST_SUFFIXES):
+            _refuse(option, data)
             return read_manifest(data)
         raise UserError("corpus-not-found", f"{data}: is neither a folder nor a manifest (.csv, .jsonl)")
     known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no"])
@@ -212,38 +174,50 @@ def _read(data: str | None, default: str | None) -> Corpus:
     )
 
 
-def _take_task(corpus: Corpus, task: str) -> Corpus:
-    """The corpus, or the one of its tasks that is named."""
-    if not task:
-        return corpus
-    if corpus.name != speech_commands.NAME:
-        raise UserError(
-            "corpus-task-not-found",
-            f"{corpus.source}: `:{task}` names a task, and only {speech_commands.NAME} has some",
-        )
-    return speech_commands.select_task(corpus, task, _writable_cache())
-
-
-def _read_layout(path: str, default: str | None) -> Corpus:
+def _read_layout(path: str, option: str, default: str | None) -> Corpus:
     """The corpus in a folder, recognised by its layout."""
     for known in CORPORA.values():
-        if known.recognise(path):
-            return known.read(path)
-    default = default and default.partition(":")[0]
-    if default is not None:
-        inside = os.path.join(path, CORPORA[default].folder)
-        if os.path.isdir(inside) and CORPORA[default].recognise(inside):
-            return CORPORA[default].read(inside)
+        if known.recognise and known.recognise(path):
+            return known.read(path, option)
+    wanted = CORPORA.get((default or "").partition(":")[0])
+    if wanted is not None and wanted.recognise:
+        inside = os.path.join(path, wanted.folder)
+        if os.path.isdir(inside) and wanted.recognise(inside):
+            return wanted.read(inside)
+    _refuse(option, path)
     return read_folder(path) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
 
 
-def _read_known(name: str) -> Corpus:
+def _read_known(name: str, option: str) -> Corpus:
     """A known corpus from where it is on this machine, else from where it is published."""
     known = CORPORA[name]
     shared = os.environ.get("KERASR_DATA")
-    cached = os.path.join(cache_folder(), known.folder)
-    places = [os.path.join(shared, known.folder), shared, cached] if shared else [cached]
+    places = [os.path.join(folder, known.folder) for folder in (shared, cache_folder()) if folder]
+    if shared and known.recognise:
+        places.insert(1, shared)
     for place in places:
-        if os.path.isdir(place) and known.recognise(place):
-            return known.read(place)
-    return fetch_corpus(name)
+        # Where no layout tells, the folder's name does.
+        if os.path.isdir(place) and (known.recognise is None or known.recognise(place)):
+            return known.read(place, option)
+    return _fetch(name, None, option)
+
+
+def _fetch(name: str, folder: str | None, option: str) -> Corpus:
+    known = CORPORA[name]
+    if known.download is None:
+        raise UserError(
+            "corpus-unavailable",
+            f"{name}: there is no folder {known.folder} in KERASR_DATA ({os.environ.get('KERASR_DATA', 'not set')}) or "
+            f"in {cache_folder()}, and it cannot be downloaded: put a copy there",
+        )
+    place = folder or os.path.join(writable_cache(), known.folder)
+    known.download(place)
+    return known.read(place, option)
+
+
+def _refuse(option: str, place: str) -> None:
+    """Raise where something behind a colon is to choose a part of what has none."""
+    if option:
+        raise UserError(
+            "corpus-task-not-found", f"{place}: `:{option}` names a task, and no known corpus that has some is there"
+        )

@@ -27,8 +27,9 @@ import soundfile
 from kerasr import audio
 from kerasr.core import atomic
 from kerasr.core.progress import ProgressBar
-from kerasr.data.corpora.download import install_archive
+from kerasr.data.corpora.download import install_archive, writable_cache
 from kerasr.data.corpora.folder import NOISE_FOLDER, read_words
+from kerasr.data.corpora.registry import register_corpus
 from kerasr.data.corpora.speakers import name_takes
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
 from kerasr.errors import UserError
@@ -75,11 +76,26 @@ def is_speech_commands(path: str) -> bool:
     return any(_speaker(name) for folder in folders for name in os.listdir(folder))
 
 
-def read_speech_commands(path: str) -> Corpus:
-    """The corpus in `path`: every word folder is a label, `_silence_` and `_unknown_` too, if they are there.
+def download_speech_commands(folder: str, url: str = _ARCHIVE, sha256: str | None = _ARCHIVE_SHA256) -> None:
+    """Make `folder` a copy of the corpus as published, version 0.02 (2.4 GB); nothing happens where it exists.
 
     Raises:
-        UserError: the folder has no recordings in word folders, or has only one of the two lists.
+        UserError: there is no network (`corpus-unavailable`), or the archive is not the published one.
+    """
+    install_archive(url, folder, sha256=sha256)
+
+
+@register_corpus(NAME, folder=FOLDER, recognise=is_speech_commands, download=download_speech_commands)
+def read_speech_commands(path: str, task: str = "") -> Corpus:
+    """The corpus in `path`: every word folder is a label, `_silence_` and `_unknown_` too, if they are there.
+
+    Args:
+        path: a copy.
+        task: `12` or `35`, as `select_task` takes it, with the user's cache; "" for all there is.
+
+    Raises:
+        UserError: the folder has no recordings in word folders, or has only one of the two lists, or the task cannot be
+            made of it.
     """
     corpus = name_takes(read_words(path))
     lists = _read_lists(corpus.root)
@@ -96,7 +112,7 @@ def read_speech_commands(path: str) -> Corpus:
         split = _hash_split(speaker or name) if lists is None else listed or of_speakers.get(speaker or "", "train")
         utterances.append(replace(item, speaker=sys.intern(speaker) if speaker else None, split=split))
     rule = "a hash of the speaker" if lists is None else f"{VALIDATION_LIST} and {TEST_LIST}"
-    return replace(
+    corpus = replace(
         corpus,
         name=NAME,
         utterances=tuple(utterances),
@@ -104,15 +120,7 @@ def read_speech_commands(path: str) -> Corpus:
         source=SOURCE,
         official_split=rule,
     )
-
-
-def download_speech_commands(folder: str, url: str = _ARCHIVE, sha256: str | None = _ARCHIVE_SHA256) -> None:
-    """Make `folder` a copy of the corpus as published, version 0.02 (2.4 GB); nothing happens where it exists.
-
-    Raises:
-        UserError: there is no network (`corpus-unavailable`), or the archive is not the published one.
-    """
-    install_archive(url, folder, sha256=sha256)
+    return select_task(corpus, task, writable_cache()) if task else corpus
 
 
 def select_task(corpus: Corpus, task: str, cache: str) -> Corpus:

@@ -25,6 +25,7 @@ from keras import ops
 from kerasr.layers import BatchNormalization, FrameAttention, MaskPadding, NumFrames
 from kerasr.layers.recurrent import choose_implementation
 from kerasr.models.keyword.crnn import both_ways
+from kerasr.models.registry import register_model
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "AttRNN": {"cell": "lstm", "num_heads": 1},
@@ -37,6 +38,14 @@ NUM_LAYERS = 2
 DENSE_UNITS = {64: "relu", 32: "linear"}
 
 
+@register_model(
+    source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
+    parameters=179_887,
+    macs=15_140_320,
+    recurrent=True,
+    narrow={"units": 8},
+    published=(({}, (None, 80), 36, 201_225),),
+)
 def AttRNN(
     input_shape: tuple[int | None, int],
     num_outputs: int,
@@ -66,6 +75,14 @@ def AttRNN(
     return _att_rnn(input_shape, num_outputs, units, dropout, implementation, name, **VARIANTS["AttRNN"])
 
 
+@register_model(
+    source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
+    parameters=758_319,
+    macs=42_038_496,
+    recurrent=True,
+    narrow={"units": 8},
+    published=(({}, (None, 20), 12, 743_025),),
+)
 def MHAttRNN(
     input_shape: tuple[int | None, int],
     num_outputs: int,

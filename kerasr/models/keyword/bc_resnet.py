@@ -29,6 +29,7 @@ import keras
 from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization, SubSpectralNorm
 from kerasr.models.keyword.resnet import image_input, norm_relu
+from kerasr.models.registry import register_model
 
 TAUS = (1, 1.5, 2, 3, 6, 8)
 # Blocks, channels in units of 8 tau, stride over the features. The frames are 2 ** index apart in stage `index`.
@@ -36,6 +37,19 @@ STAGES = ((2, 1.0, 1), (2, 1.5, 2), (4, 2.0, 2), (4, 2.5, 1))
 STEM, HEAD = 2.0, 4.0  # channels before and after the stages, in the same units
 
 
+@register_model(
+    source="Kim et al. 2021, https://arxiv.org/abs/2106.04140",
+    parameters=9_166,
+    macs=2_442_004,
+    published=(
+        ({"tau": 1}, (101, 40), 12, 9_232),
+        ({"tau": 1.5}, (101, 40), 12, 17_154),
+        ({"tau": 2}, (101, 40), 12, 27_284),
+        ({"tau": 3}, (101, 40), 12, 54_168),
+        ({"tau": 6}, (101, 40), 12, 187_812),
+        ({"tau": 8}, (101, 40), 12, 321_068),
+    ),
+)
 def BCResNet(
     input_shape: tuple[int, int],
     num_outputs: int,

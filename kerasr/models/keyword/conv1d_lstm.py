@@ -14,8 +14,18 @@ import keras
 
 from kerasr.layers import MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_implementation
+from kerasr.models.registry import register_model
 
 
+@register_model(
+    source="Hochreiter and Schmidhuber 1997, behind a convolution",
+    parameters=45_578,
+    macs=2_355_328,
+    recurrent=True,
+    stream_options={},
+    narrow={"units": 8, "filters": 8},
+    variants=({"implementation": "plain"},),
+)
 def Conv1DLSTM(
     input_shape: tuple[int | None, int],
     num_outputs: int,

@@ -18,6 +18,7 @@ import keras
 from kerasr.layers import MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_implementation
 from kerasr.models.keyword.resnet import image_input
+from kerasr.models.registry import register_model
 
 # Frames, features.
 SIZE = (20, 5)
@@ -26,6 +27,14 @@ NUM_LAYERS = 2
 DENSE_UNITS = 64
 
 
+@register_model(
+    source="Arik et al. 2017, https://arxiv.org/abs/1703.05390",
+    parameters=205_418,
+    macs=2_802_816,
+    stream_options={"bidirectional": False},
+    narrow={"units": 8, "filters": 8},
+    published=(({}, (151, 40), 2, 229_000, 0.02),),
+)
 def CRNN(
     input_shape: tuple[int, int],
     num_outputs: int,

@@ -15,10 +15,18 @@ https://github.com/mlcommons/tiny/tree/master/benchmark/training/keyword_spottin
 import keras
 
 from kerasr.models.keyword.resnet import image_input, norm_relu
+from kerasr.models.registry import register_model
 
 BLOCKS = 4
 
 
+@register_model(
+    source="Zhang et al. 2017, https://arxiv.org/abs/1711.07128",
+    parameters=23_626,
+    macs=20_823_680,
+    narrow={"filters": 8},
+    published=(({}, (49, 10), 12, 23_756),),
+)
 def DSCNN(
     input_shape: tuple[int, int],
     num_outputs: int,

@@ -18,13 +18,26 @@ import keras
 
 from kerasr.layers import ClassToken, SelfAttention
 from kerasr.models.keyword.resnet import clip_input, scaled
+from kerasr.models.registry import register_model
+
+SOURCE = "Berg et al. 2021, https://arxiv.org/abs/2104.00769"
 
 HEADS = {"KWT1": 1, "KWT2": 2, "KWT3": 3}
 HEAD_WIDTH = 64
 # Width of the dense layer inside a block, as a multiple of the vectors' width.
 EXPANSION = 4
+# AdamW's: transformers learn nothing at the convolutions' rate. (Under Muon they do.)
+LEARNING_RATE = 5e-4
 
 
+@register_model(
+    source=SOURCE,
+    parameters=607_114,
+    macs=72_803_456,
+    learning_rate=LEARNING_RATE,
+    narrow={"width": 0.125, "num_layers": 2},
+    published=(({}, (98, 40), 12, 607_308),),
+)
 def KWT1(
     input_shape: tuple[int, int],
     num_outputs: int,
@@ -53,6 +66,14 @@ def KWT1(
     return _transformer(input_shape, num_outputs, HEADS["KWT1"], width, num_layers, dropout, name)
 
 
+@register_model(
+    source=SOURCE,
+    parameters=2_393_866,
+    macs=261_212_416,
+    learning_rate=LEARNING_RATE,
+    narrow={"width": 0.125, "num_layers": 2},
+    published=(({}, (98, 40), 12, 2_394_252),),
+)
 def KWT2(
     input_shape: tuple[int, int],
     num_outputs: int,
@@ -66,6 +87,14 @@ def KWT2(
     return _transformer(input_shape, num_outputs, HEADS["KWT2"], width, num_layers, dropout, name)
 
 
+@register_model(
+    source=SOURCE,
+    parameters=5_360_266,
+    macs=565_226_880,
+    learning_rate=LEARNING_RATE,
+    narrow={"width": 0.125, "num_layers": 2},
+    published=(({}, (98, 40), 12, 5_360_844),),
+)
 def KWT3(
     input_shape: tuple[int, int],
     num_outputs: int,

@@ -23,12 +23,21 @@ import keras
 
 from kerasr.layers import BatchNormalization
 from kerasr.models.keyword.resnet import clip_input
+from kerasr.models.registry import register_model
 
 # Frames that a kernel spans: the first convolution, then each block two more than the one before, then the last
 # convolution over time, which takes every second frame.
 FIRST_SIZE, BLOCK_SIZE, LAST_SIZE, LAST_DILATION = 11, 13, 29, 2
 
 
+@register_model(
+    source="Majumdar and Ginsburg 2020, https://arxiv.org/abs/2004.08531",
+    parameters=71_298,
+    macs=6_643_064,
+    narrow={"channels": 8},
+    variants=({"num_repeats": 2},),
+    published=(({}, (128, 64), 30, 77_214), ({"num_repeats": 2}, (128, 64), 30, 92_766)),
+)
 def MatchboxNet(
     input_shape: tuple[int, int],
     num_outputs: int,

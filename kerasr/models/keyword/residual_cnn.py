@@ -16,10 +16,17 @@ Image Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385.
 import keras
 
 from kerasr.models.keyword.resnet import conv_norm, image_input, scaled
+from kerasr.models.registry import register_model
 
 FILTERS = (32, 64, 128)
 
 
+@register_model(
+    source="He et al. 2016, https://arxiv.org/abs/1512.03385",
+    parameters=99_690,
+    macs=9_697_280,
+    narrow={"width": 0.125},
+)
 def ResidualCNN(
     input_shape: tuple[int, int],
     num_outputs: int,

@@ -16,11 +16,20 @@ import keras
 
 from kerasr.errors import UserError
 from kerasr.layers import BatchNormalization
+from kerasr.models.registry import register_model
+
+SOURCE = "He et al. 2016, https://arxiv.org/abs/1512.03385"
 
 FILTERS = (64, 128, 256, 512)
 BLOCKS = {"ResNet18": (2, 2, 2, 2), "ResNet34": (3, 4, 6, 3), "ResNet50": (3, 4, 6, 3)}
 
 
+@register_model(
+    source=SOURCE,
+    parameters=11_175_370,
+    macs=185_170_176,
+    narrow={"width": 0.125},
+)
 def ResNet18(
     input_shape: tuple[int, int],
     num_outputs: int,
@@ -47,6 +56,12 @@ def ResNet18(
     return _resnet(input_shape, num_outputs, BLOCKS["ResNet18"], _basic_block, width, dropout, name)
 
 
+@register_model(
+    source=SOURCE,
+    parameters=21_283_530,
+    macs=378_779_904,
+    narrow={"width": 0.125},
+)
 def ResNet34(
     input_shape: tuple[int, int],
     num_outputs: int,
@@ -59,6 +74,12 @@ def ResNet34(
     return _resnet(input_shape, num_outputs, BLOCKS["ResNet34"], _basic_block, width, dropout, name)
 
 
+@register_model(
+    source=SOURCE,
+    parameters=23_522_250,
+    macs=421_967_104,
+    narrow={"width": 0.125},
+)
 def ResNet50(
     input_shape: tuple[int, int],
     num_outputs: int,

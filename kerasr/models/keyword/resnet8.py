@@ -16,10 +16,17 @@ Neural Networks", CVPR 2019, https://arxiv.org/abs/1812.01187, section 4.2.
 import keras
 
 from kerasr.models.keyword.resnet import conv_norm, image_input, scaled
+from kerasr.models.registry import register_model
 
 FILTERS = (32, 64, 96)
 
 
+@register_model(
+    source="He et al. 2016, https://arxiv.org/abs/1512.03385",
+    parameters=224_042,
+    macs=42_570_240,
+    narrow={"width": 0.125},
+)
 def ResNet8(
     input_shape: tuple[int, int],
     num_outputs: int,

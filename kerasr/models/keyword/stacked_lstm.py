@@ -15,8 +15,18 @@ import keras
 
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_implementation
+from kerasr.models.registry import register_model
 
 
+@register_model(
+    source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
+    parameters=832_010,
+    macs=80_259_584,
+    recurrent=True,
+    stream_options={"bidirectional": False},
+    narrow={"units": 8, "num_layers": 2},
+    variants=({"implementation": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}),
+)
 def StackedLSTM(
     input_shape: tuple[int | None, int],
     num_outputs: int,

@@ -23,11 +23,22 @@ import keras
 
 from kerasr.layers import BatchNormalization
 from kerasr.models.keyword.resnet import clip_input
+from kerasr.models.registry import register_model
+
+SOURCE = "Choi et al. 2019, https://arxiv.org/abs/1904.03814"
 
 # Filters of the first convolution, then of each block.
 FILTERS = {"TCResNet8": (16, 24, 32, 48), "TCResNet14": (16, 24, 24, 32, 32, 48, 48)}
 
 
+@register_model(
+    source=SOURCE,
+    parameters=65_072,
+    macs=1_520_544,
+    stream_options={"causal": True},
+    narrow={"width": 0.125},
+    published=(({}, (98, 40), 12, 65_168), ({"width": 1.5}, (98, 40), 12, 144_264)),
+)
 def TCResNet8(
     input_shape: tuple[int, int],
     num_outputs: int,
@@ -57,6 +68,14 @@ def TCResNet8(
     return _tc_resnet(input_shape, num_outputs, FILTERS["TCResNet8"], width, dropout, causal, name)
 
 
+@register_model(
+    source=SOURCE,
+    parameters=135_760,
+    macs=3_028_512,
+    stream_options={"causal": True},
+    narrow={"width": 0.125},
+    published=(({}, (98, 40), 12, 135_856), ({"width": 1.5}, (98, 40), 12, 303_000)),
+)
 def TCResNet14(
     input_shape: tuple[int, int],
     num_outputs: int,
