@@ -32,6 +32,8 @@ from .runs.folder import list_runs as list_runs
 from .runs.run import Run as Run
 from .runs.run import from_preset as from_preset
 from .runs.run import load_run as load_run
+from .tasks import Task as Task
+from .tasks import register_task as register_task
 from .training.trainer import resume_run as resume_run
 from .training.trainer import train_recipe as train_recipe
 

@@ -22,6 +22,7 @@ from kerasr.data.augment.registry import AUGMENTATIONS
 from kerasr.data.corpora import CORPORA
 from kerasr.models.registry import MODELS, builder
 from kerasr.recipes.registry import RECIPES
+from kerasr.tasks.registry import TASKS, list_tasks
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8")
@@ -36,7 +37,8 @@ def outside(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("KERASR_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(imports, "_asked", {})
-    for known in (MODELS, RECIPES, CORPORA, AUGMENTATIONS):
+    list_tasks()
+    for known in (MODELS, RECIPES, CORPORA, AUGMENTATIONS, TASKS):
         for table in ("_things", "_modules"):
             monkeypatch.setattr(known, table, dict(getattr(known, table)))
     (tmp_path / "my_speech.py").write_text(EXAMPLES)
@@ -85,7 +87,7 @@ def test_every_command_of_the_page_does_what_it_says(pitches, capsys):
         capsys.readouterr()
         command(line)
         out[line] = capsys.readouterr().out
-    shown, first, second, _, compared, predicted = out.values()
+    shown, first, second, *_, compared, predicted = out.values()
     assert re.search(r"TinyNet +│ +- │ +- │ +- │ +- │ +window", shown)
     assert "right" in first
     assert "--import my_speech" in second
@@ -96,8 +98,11 @@ def test_every_command_of_the_page_does_what_it_says(pitches, capsys):
     assert (two.config.model.options["filters"], two.config.augment.extra) == (8, ("hum", "blur=0.2"))
     assert {one.config.runtime.imports, two.config.runtime.imports} == {("my_speech",)}
     assert one.labels == ("high", "low", "middle")
-    (other,) = map(kerasr.load_run, kerasr.list_runs("others"))
+    other, deep = map(kerasr.load_run, kerasr.list_runs("others"))
     assert (other.labels, other.config.recipe) == (("high", "low"), "words")
+    assert (deep.labels, deep.task.name) == (("deep", "other"), "deep")
+    assert deep.metrics is not None
+    assert sum(word["num_clips"] for word in deep.metrics["words"]) == deep.metrics["num_clips"]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class ModelFacts:
         parameters: trainable parameters with the default options, for `REFERENCE_SHAPE` and `REFERENCE_OUTPUTS`; None
             where nobody has said.
         macs: multiply-accumulates for one such clip; None where nobody has said.
-        tasks: tasks it can be trained for.
+        per_frame: whether it gives an output for each frame, as a transcript needs, or one a clip.
         recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
             reads a whole clip at once, and a stream in windows that move on by a hop.
@@ -48,7 +48,7 @@ class ModelFacts:
     source: str = ""
     parameters: int | None = None
     macs: int | None = None
-    tasks: tuple[str, ...] = ("classify", "detect")
+    per_frame: bool = False
     recurrent: bool = False
     stream_options: dict[str, Any] | None = None
     learning_rate: float | None = None
@@ -73,7 +73,7 @@ def register_model(
     source: str = "",
     parameters: int | None = None,
     macs: int | None = None,
-    tasks: Sequence[str] = ("classify", "detect"),
+    per_frame: bool = False,
     recurrent: bool = False,
     stream_options: Mapping[str, Any] | None = None,
     learning_rate: float | None = None,

@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from kerasr.config import TaskConfig
+from kerasr.core.registry import Registry
 from kerasr.errors import UserError
 from kerasr.tasks.base import Task
 
 T = TypeVar("T", bound=type[Task])
 
-_TASKS: dict[str, type[Task]] = {}
+TASKS: Registry[type[Task]] = Registry("task")
 
 
 def register_task(task: T) -> T:
-    """Make a task known by its `name`, as a decorator of its class: `--task NAME` then trains it."""
-    _TASKS[task.name] = task
+    """Decorator that makes a task known by its `name`: `--task NAME` then trains it.
+
+    Raises:
+        UserError: another module has registered a task of that name.
+    """
+    TASKS.register(task.name, task, task.__module__)
     return task
 
 
@@ -25,7 +30,7 @@ def list_tasks() -> list[str]:
     # Each file of this folder registers its own.
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"kerasr.tasks.{module.name}")
-    return list(_TASKS)
+    return list(TASKS)
 
 
 def find_task(config: TaskConfig) -> type[Task]:
@@ -39,4 +44,4 @@ def find_task(config: TaskConfig) -> type[Task]:
         name = "classify" if config.wanted is None else "detect"
     if name not in (names := list_tasks()):
         raise UserError("task-not-found", f"--task {name}: there is no such task; there are {', '.join(names)}")
-    return _TASKS[name]
+    return TASKS[name]

@@ -187,9 +187,11 @@ def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
 def check_model(config: TrainConfig, task: Task) -> None:
     """Raise where an architecture is not for a task, has no such options, or cannot take such features."""
     facts = model_facts(config.model.name)
-    if task.name not in facts.tasks:
+    if task.output.per_frame != facts.per_frame:
         raise UserError(
-            "task-unsupported", f"--model {config.model.name} cannot {task.name}; it is for: {', '.join(facts.tasks)}"
+            "task-unsupported",
+            f"--model {config.model.name} gives an output for each {'clip' if task.output.per_frame else 'frame'}, and "
+            f"the task {task.name} wants the other",
         )
     unknown = sorted(set(config.model.options) - set(facts.options))
     if unknown:

@@ -137,7 +137,7 @@ def test_what_wants_one_word_a_clip_is_refused(chord_run, chords, tmp_path):
         stream_model_of(chord_run)
     with raises("task-unsupported"):
         find_suspects(chord_run, console=quiet())
-    write_manifest(tmp_path / "none.csv", [Utterance(str(chords.parent / f"{number}.wav")) for number in range(9)])
+    write_manifest(tmp_path / "none.csv", [Utterance(str(chords.parent / f"{number}.wav")) for number in range(96)])
     with raises("label-missing"):
         train_recipe(chord_run.config.replace(data=str(tmp_path / "none.csv"), out=str(tmp_path)), console=quiet())
     with raises("task-not-found"):
