@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from kerasr.config.bounds import Count, ShareBelowOne, check_bounds
+from kerasr.config.bounds import Count, Positive, ShareBelowOne, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 
 
@@ -17,6 +17,9 @@ class FitConfig:
     """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
     batch_size: Annotated[Count, ESSENTIAL] = 64
     """Clips a step."""
+    batch_seconds: Positive | None = None
+    """With clips of any length: a step has clips of like lengths, and no more seconds than this, padding included (at
+    most batch_size clips). None takes clips as they come."""
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     """What is minimised; the focal loss weighs a clip by how unsure the network is of it; it smooths no label."""
     label_smoothing: ShareBelowOne = 0.0

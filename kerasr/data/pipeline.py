@@ -20,6 +20,7 @@ from kerasr import audio
 from kerasr.audio.features import Features, measure_statistics
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.data import augment as augmentation
+from kerasr.data.bucketing import Buckets
 from kerasr.data.cache import ClipCache
 from kerasr.data.clips import batch_clips, longest_clip, pad_clips, read_clip, read_clips
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
@@ -40,6 +41,7 @@ class Pipeline:
         targets: what is to be said of each.
         features: the front-end.
         batch_size: clips in a batch; fewer where there are fewer recordings.
+        batch_seconds: most seconds in a batch, padding included, of clips of like lengths; as they come where None.
         passes: times that an epoch goes over the recordings.
         augment: draw changes to each clip and shuffle in each pass; None leaves clips and order as they are.
         noise: recordings of background noise, for augmentation.
@@ -57,6 +59,7 @@ class Pipeline:
         features: Features,
         *,
         batch_size: int = 64,
+        batch_seconds: float | None = None,
         passes: int = 1,
         augment: Augmentation | None = None,
         noise: Sequence[str] = (),
@@ -75,6 +78,7 @@ class Pipeline:
         self._augment = augment
         self._seed = seed
         self._weights, self._strata, self._group_index = (balance or Balance()).arrays()
+        self._buckets = None if batch_seconds is None else Buckets(self._seconds(), self.batch_size, batch_seconds)
         self._waveforms = waveforms
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
@@ -85,7 +89,12 @@ class Pipeline:
 
     @property
     def num_steps(self) -> int:
-        """Batches in an epoch. In training a pass leaves an incomplete last batch out; the next has others in it."""
+        """Batches in an epoch. In training a pass leaves an incomplete last batch out; the next has others in it.
+
+        (Not of clips of like lengths: what is left over would always be of the longest.)
+        """
+        if self._buckets is not None:
+            return self._passes * self._buckets.num_batches
         whole, rest = divmod(len(self.utterances), self.batch_size)
         return self._passes * (whole if self._augment else whole + bool(rest))
 
@@ -105,14 +114,18 @@ class Pipeline:
         spec = self.features.spec
         if self._keeps_features and spec.shape[0] is not None:
             return 4 * len(self.utterances) * spec.shape[0] * spec.num_features
-        seconds = (1.0 if item.duration is None else item.duration for item in self.utterances)
+        seconds = self._seconds()
         if spec.clip_seconds is not None:
             most = longest_clip(spec, self._augment) / spec.sample_rate
-            seconds = (min(value, most) for value in seconds)
+            seconds = [min(value, most) for value in seconds]
         per_second = (
             spec.sample_rate / spec.hop_length * spec.num_features if self._keeps_features else spec.sample_rate
         )
         return int(4 * per_second * sum(seconds))
+
+    def _seconds(self) -> list[float]:
+        """The recordings' lengths, by the manifest; one second where it has none."""
+        return [1.0 if item.duration is None else item.duration for item in self.utterances]
 
     def batches(self, epochs: int = 1, *, first_step: int = 0) -> tf.data.Dataset:
         """Batches of `epochs` epochs, from step `first_step` of the first on.
@@ -135,6 +148,13 @@ class Pipeline:
     def _pass_order(self, number: tf.Tensor) -> tf.data.Dataset:
         """`(seed, indices)` of each batch of one pass."""
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
+        if self._buckets is not None:
+            flat, sizes = tf.numpy_function(self._bucketed, [number], [tf.int32, tf.int64])
+            rows = tf.RaggedTensor.from_row_lengths(  # pyright: ignore[reportAttributeAccessIssue]
+                tf.ensure_shape(flat, [None]), tf.ensure_shape(sizes, [None])
+            )
+            batches = tf.data.Dataset.from_tensor_slices(rows)
+            return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), batch))
         indices = tf.range(len(self.utterances))
         if self._strata is not None:
             indices = draw_evenly(self._strata, tf.random.fold_in(seed, len(self.utterances)))
@@ -143,6 +163,12 @@ class Pipeline:
             indices = shuffle(indices, seed)
         batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size, drop_remainder=bool(self._augment))
         return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), batch))
+
+    def _bucketed(self, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The clips of a pass, and how many of them are in each batch."""
+        assert self._buckets is not None
+        batches = self._buckets.batches((self._seed, int(number)) if self._augment else None)
+        return np.concatenate(batches), np.array([len(batch) for batch in batches], np.int64)
 
     def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Decoded waveforms of a batch, or its features where they are cached already."""

@@ -214,6 +214,17 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--features.clip-seconds {config.features.clip_seconds:g} cuts recordings to their middle, and the task "
             f"{task.name} wants all of them: give --features.clip-seconds None",
         )
+    if task.keeps_order and (config.augment.time_shift or config.augment.tempo != (1.0, 1.0)):
+        raise UserError(
+            "settings-conflict",
+            f"--augment.time-shift and --augment.tempo cut off a clip's ends, and {task.name} wants all of it: "
+            "leave them out, or take --augment.silence and --augment.speed",
+        )
+    if config.fit.batch_seconds is not None and (config.data.sampling == "balanced" or config.data.balance_groups):
+        raise UserError(
+            "settings-conflict",
+            "--batch-seconds takes each clip once, by its length: leave out --sampling balanced and --balance-groups",
+        )
     if changes_bands(config.augment) and config.features != replace(config.features, kind="log_mel", num_deltas=0):
         raise UserError(
             "settings-conflict",

@@ -300,6 +300,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 targets,
                 run.features,
                 batch_size=config.fit.batch_size,
+                batch_seconds=config.fit.batch_seconds,
                 passes=config.fit.passes if split == "train" else 1,
                 seed=config.runtime.seed,
                 cache_folder=run.path if config.data.cache else None,
