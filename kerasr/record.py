@@ -78,6 +78,9 @@ def main(argv: list[str]) -> None:
     from kerasr.audio.microphone import Microphone
 
     microphone = Microphone(config.sample_rate)
+    # It takes seconds, for which nobody should wait between two words.
+    import librosa.effects  # noqa: F401
+
     record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=make_console())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from kerasr import __version__
 from kerasr.core.cli import shell_line
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "soundfile", "soxr")
+PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
 
 
 def provenance() -> dict[str, Any]:

@@ -1,4 +1,5 @@
 from .cost import count_macs as count_macs
+from .head import encoder as encoder
 from .keyword.att_rnn import AttRNN as AttRNN
 from .keyword.att_rnn import MHAttRNN as MHAttRNN
 from .keyword.bc_resnet import BCResNet as BCResNet

@@ -26,6 +26,7 @@ from kerasr.errors import UserError
 from kerasr.evaluation.rejection import choose_rejection
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
+from kerasr.models.head import encoder_layers
 from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
@@ -37,7 +38,7 @@ from kerasr.training.optimizers import make_optimizer
 from kerasr.training.preparation import check_model, prepare_run
 from kerasr.training.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.training.summary import print_summary
-from kerasr.training.transfer import copy_encoder, encoder_layers
+from kerasr.training.transfer import copy_encoder
 
 
 def train_recipe(

@@ -18,12 +18,10 @@ from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
 from kerasr.errors import UserError
+from kerasr.models.head import encoder_layers
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
 from kerasr.tasks.words import word_task
-
-# The last layer of each builder, from which on a network is about its words.
-HEAD = "logits"
 
 # Settings that name a folder which is looked at again after the training has begun.
 PLACES = ("transfer.init_from", "transfer.teacher", "task.negatives", "task.hard_negatives")
@@ -141,11 +139,6 @@ def copy_encoder(network: keras.Model, source: Run) -> None:
     theirs = {layer.name: layer for layer in source.network.layers}
     for layer in encoder_layers(network):
         layer.set_weights(theirs[layer.name].get_weights())
-
-
-def encoder_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """All layers but the head."""
-    return [layer for layer in network.layers if layer is not network.get_layer(HEAD)]
 
 
 def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus:
