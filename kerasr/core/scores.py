@@ -6,8 +6,8 @@ from typing import Any
 
 def format_score(metrics: Mapping[str, Any]) -> str:
     """The headline of any version's metrics: "93.1%", and of a detector "misses 1 of 29, false alarms 4 of 322"."""
-    if "headline" in metrics:
-        return metrics["headline"]
+    if isinstance(headline := metrics.get("headline"), str):
+        return headline
     if "detector" not in metrics:
         return f"{metrics['accuracy']:.1%}"
     (rejected, alarms), (missed, found) = metrics["confusion"]

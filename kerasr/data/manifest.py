@@ -1,10 +1,10 @@
 """A corpus is a list of utterances and the facts they share; a manifest is that list in a CSV or JSONL file.
 
-Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` and one of `label` and `text`
-must be there; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
+Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` must be there, a task says what
+else it reads; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
 path starts at the manifest's own folder. `split` is train, validation or test, or another of `SPLIT_NAMES`; `noise`
-marks a background recording, which needs no label. A run's manifest has the column `content_hash` too, so that its
-recordings are known again where they have moved.
+marks a background recording. A run's manifest has the column `content_hash` too, so that its recordings are known again
+where they have moved.
 """
 
 import csv

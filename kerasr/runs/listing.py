@@ -48,15 +48,13 @@ def _model(config: dict[str, Any]) -> str | None:
 
 
 def _score(metrics: dict[str, Any]) -> str | None:
-    """The headline: the accuracy, or a detector's misses and false alarms."""
-    if "detector" in metrics:
-        from kerasr.core.scores import format_score
+    """The headline, as the task says it."""
+    from kerasr.core.scores import format_score
 
-        # (Whatever stands in the file: a run that says nothing readable of itself is listed, too.)
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            return format_score(metrics)
-    accuracy = _field(metrics, "accuracy", float)
-    return None if accuracy is None else f"{accuracy:.1%}"
+    # (Whatever stands in the file: a run that says nothing readable of itself is listed, too.)
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return format_score(metrics)
+    return None
 
 
 def _files(path: Path) -> list[os.stat_result]:
