@@ -78,6 +78,7 @@ def forget(name):
     imports._asked.clear()
 
 
+@pytest.mark.full
 def test_every_command_of_the_page_does_what_it_says(pitches, capsys):
     out = {}
     for line in COMMANDS:

@@ -37,6 +37,9 @@ def _group(values: dict[str, Any]) -> dict[str, Any]:
             groups[name] = value
         else:
             groups.setdefault(group, {})[setting] = value
+    if values.get("recipe") == "wakeword":
+        # Before there were names of tasks, the recipe's was known by the word that is wanted.
+        groups.setdefault("task", {}).setdefault("name", "detect")
     return groups
 
 

@@ -130,7 +130,7 @@ def test_a_layer_without_a_step_is_named(untrained):
     """A model that is said to stream and cannot is found out when it is built."""
     run = untrained(STREAMING[0])
     inputs = keras.Input(run.config.features.shape)
-    outputs = keras.layers.Dense(run.task.num_outputs)(keras.layers.GlobalMaxPooling1D(name="loudest")(inputs))
+    outputs = keras.layers.Dense(run.task.output.size)(keras.layers.GlobalMaxPooling1D(name="loudest")(inputs))
     run.__dict__["model"] = keras.Sequential([keras.Model(inputs, outputs)])
     with pytest.raises(NotImplementedError, match=r"loudest \(GlobalMaxPooling1D\) has no step"):
         streaming_step(run)
