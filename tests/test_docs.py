@@ -39,6 +39,7 @@ def check_methods(thing: type):
             assert function.__doc__, f"{thing.__module__}.{thing.__name__}.{method} has no docstring"
 
 
+@pytest.mark.full
 def test_reference_builds_and_names_the_whole_api(tmp_path):
     subprocess.run([sys.executable, ROOT / "docs" / "api.py", tmp_path], cwd=ROOT, check=True)
     for package in ("kerasr", "kerasr.models", "kerasr.data"):

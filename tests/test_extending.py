@@ -145,6 +145,7 @@ def test_the_list_of_runs_says_how_to_go_on_with_one(own_run, capsys):
     assert f"--resume {own_run} --import my_speech" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_killed_and_resumed_it_ends_with_the_same_weights(pitches):
     import keras
     import my_speech  # noqa: F401  # pyright: ignore[reportMissingImports]

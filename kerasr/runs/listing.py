@@ -54,7 +54,8 @@ def _score(metrics: dict[str, Any]) -> str | None:
     # (Whatever stands in the file: a run that says nothing readable of itself is listed, too.)
     with contextlib.suppress(KeyError, TypeError, ValueError):
         return format_score(metrics)
-    return None
+    accuracy = _field(metrics, "accuracy", float)
+    return None if accuracy is None else f"{accuracy:.1%}"
 
 
 def _files(path: Path) -> list[os.stat_result]:

@@ -403,6 +403,7 @@ def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_pa
     np.testing.assert_allclose(answer["logits"], run.logits([clip]), atol=1e-4)
 
 
+@pytest.mark.full
 def test_the_programs_in_the_documentation_hear_what_the_run_hears(tone_run, tmp_path, monkeypatch, capsys):
     run = load_run(tone_run)
     export_litert(run, tmp_path / "phone" / "digits.tflite")
@@ -532,6 +533,7 @@ def test_a_file_name_wants_a_files_format(tone_run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_two_formats_share_a_folder(tone_run, tmp_path):
     run = load_run(tone_run)
     export_litert(run, tmp_path / "tones.tflite")

@@ -119,6 +119,7 @@ def test_two_runs_are_compared_by_the_clips_that_are_right_in_every_label(chord_
     assert found["pairs"][0]["difference"] == 0
 
 
+@pytest.mark.full
 def test_what_is_exported_answers_as_the_run(chord_run, tmp_path):
     export.main([str(chord_run.path), "--to", str(tmp_path / "chords")])
     facts = json.loads(next((tmp_path / "chords").glob("*/assets.extra/kerasr.json")).read_text())

@@ -137,7 +137,7 @@ def everything(tones, rooms, tone_run, tmp_path_factory):
     [
         pytest.param(1, 2, id="the head's epochs", marks=pytest.mark.full),
         pytest.param(2, 0, id="between the two"),
-        pytest.param(2, 1, id="everything's epochs"),
+        pytest.param(2, 1, id="everything's epochs", marks=pytest.mark.full),
     ],
 )
 def test_a_killed_run_ends_as_if_it_had_not_been(everything, tmp_path, monkeypatch, epoch, step):
