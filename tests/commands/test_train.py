@@ -160,6 +160,7 @@ def test_a_full_disk_is_one_line(run_train, tones, tmp_path, monkeypatch):
     assert not list((tmp_path / "runs").glob("*"))
 
 
+@pytest.mark.full
 def test_digits_without_fsdd_are_spoken_here(run_train, tmp_path, monkeypatch):
     pytest.importorskip("espeakng_loader", reason='the voices are not installed: pip install -e ".[voices]"')
     monkeypatch.delenv("KERASR_DATA", raising=False)

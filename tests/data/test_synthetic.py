@@ -204,6 +204,7 @@ def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
         train_recipe(config.replace(words="low,stop"), console=quiet())
 
 
+@pytest.mark.full
 @needs_voices
 def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))

@@ -497,6 +497,7 @@ def test_a_file_of_any_common_rate_is_heard_as_the_run_hears_it(signatures, tone
     np.testing.assert_allclose(answer["probs"], run.predict_files(paths), atol=1e-3)
 
 
+@pytest.mark.full
 def test_every_signature_is_warmed_up_and_answers_with_no_nan(untrained, tmp_path):
     version, _ = export_serving(untrained(model_facts("Conv1DLSTM")), tmp_path / "tones")
     signatures = tf.saved_model.load(version).signatures
