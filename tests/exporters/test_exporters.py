@@ -332,6 +332,7 @@ def test_every_state_in_a_file(facts, quantize, untrained, tmp_path):
     assert check.difference < (1e-4 if quantize == "none" else 1.0)
 
 
+@pytest.mark.full
 def test_a_file_carries_a_state(untrained, tmp_path, rng):
     run = untrained(model_facts("Conv1DLSTM"))
     path, check = export_litert(run, tmp_path / "a.tflite", stream=True)

@@ -379,6 +379,7 @@ def test_a_gradient_too_small_for_float16_still_moves_weights(precision, moves):
     assert bool(network.layers[0].get_weights()[0]) is moves
 
 
+@pytest.mark.full
 def test_xla_trains_to_the_same_place(config):
     # Dropout draws other numbers under XLA, and Adam turns the rounding of a tiny gradient into a step of full size.
     plain_sgd = OptimizerConfig(name="sgd", learning_rate=1e-2)
