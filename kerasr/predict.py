@@ -35,7 +35,7 @@ cannot be read, or is no sound, is named, the others are answered all the same, 
 """
 
 # What the table says of a clip that is rejected.
-NONE = "[yellow]none of the words[/yellow]"
+NONE = "none of the words"
 
 # Where the output is no terminal, a table is this wide, so that names are not folded.
 WIDTH = 160
@@ -147,7 +147,7 @@ def print_table(run: "Run", answers: list["Answer"]) -> None:
         table.add_column("part", style="yellow")
     for answer, row, part in zip(answers, rows, parts, strict=True):
         said, *rest = row.values()
-        shown = NONE if said is None else Text(isolate(said), "bold")
+        shown = Text(NONE, "yellow") if said is None else Text(isolate(said), "bold")
         table.add_row(answer.path, shown, *(Text(text or "") for text in rest), *([part] if any(parts) else []))
     console.print(table)
 

@@ -179,6 +179,9 @@ def test_frameworks_come_in_where_they_may(module):
             assert inside or package not in (*PLAIN, *PURE_KERAS), f"{where}: {package} knows no TensorFlow"
         if starts_with(name, "keras"):
             assert package not in PLAIN, f"{where}: {package} is plain data and knows no framework"
+        if package in ("metrics", "tasks", "runs"):
+            waits = at_once and name.split(".")[0] in ("sklearn", "scipy")
+            assert not waits, f"{where} on being imported, for which everybody would wait who loads a run"
         if is_command(module) and name.split(".")[0] in FRAMEWORKS:
             assert not at_once, f"{where} on being imported: a command does so only after its arguments are parsed"
 

@@ -1,7 +1,7 @@
 """Settings of a training, in groups, and their names on a command line."""
 
 import dataclasses
-from collections.abc import Iterator
+import functools
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_type_hints
 
@@ -127,9 +127,8 @@ def path_of(name: str) -> str:
         UserError: there is no such setting.
     """
     name = name.replace("-", "_")
-    by_name = {name_of(path): path for path in _paths()}
-    path = by_name.get(name, name)
-    if path in by_name.values() or path.startswith("model.options."):
+    path = _by_name().get(name, name)
+    if path in _paths() or path.startswith("model.options."):
         return path
     if path.startswith("model."):
         return f"model.options.{path.partition('.')[2]}"
@@ -150,10 +149,16 @@ def _is_group(name: str, value: Any) -> bool:
     return name == "recipe" or dataclasses.is_dataclass(value)
 
 
-def _paths() -> Iterator[str]:
-    for group, kind in get_type_hints(TrainConfig).items():
-        if dataclasses.is_dataclass(kind):
-            yield from (f"{group}.{setting.name}" for setting in dataclasses.fields(kind))
+@functools.cache
+def _paths() -> tuple[str, ...]:
+    """The places of all settings."""
+    groups = {name: kind for name, kind in get_type_hints(TrainConfig).items() if dataclasses.is_dataclass(kind)}
+    return tuple(f"{name}.{setting.name}" for name, kind in groups.items() for setting in dataclasses.fields(kind))
+
+
+@functools.cache
+def _by_name() -> dict[str, str]:
+    return {name_of(path): path for path in _paths()}
 
 
 def _replace_in(group: Any, settings: dict[str, Any]) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from kerasr.metrics.accuracy import accuracy_metrics
 
@@ -52,6 +51,8 @@ def classification_metrics(
     Raises:
         ValueError: there is no clip, shapes disagree, or a probability is not a number from 0 to 1.
     """
+    from sklearn.metrics import confusion_matrix
+
     probs = np.asarray(probs, np.float64)
     label_index = np.asarray(label_index, np.int64)
     speakers = [None] * len(probs) if speakers is None else list(speakers)
@@ -83,6 +84,8 @@ def _check(probs: np.ndarray, label_index: np.ndarray, labels: Sequence[str], sp
 
 
 def _words(label_index: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    from sklearn.metrics import precision_recall_fscore_support
+
     precision, recall, f1, clips = precision_recall_fscore_support(
         label_index, predicted, labels=range(len(labels)), zero_division=np.nan
     )

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kerasr.metrics.classification import NUM_BINS, classification_metrics
 from kerasr.metrics.intervals import mean_interval
@@ -61,6 +60,8 @@ def detector_scores(
     probability: np.ndarray, present: np.ndarray, speakers: Sequence[str | None], seed: int
 ) -> dict[str, Any]:
     """`detector` of `detection_metrics`, from the probability of the word `(clips,)` and whether it is said."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     said = np.flatnonzero(present)
     missed = probability[said] < THRESHOLD
     interval, method = None, "no clip says the word"

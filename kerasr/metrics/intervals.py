@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, chi2, norm, t
 
 # The share of other measurements whose mean lies in the interval, and how often units are drawn for it.
 CONFIDENCE = 0.95
@@ -115,6 +114,8 @@ def mean_interval(
 
 def binomial_interval(successes: int, trials: int) -> list[float]:
     """The exact 95% interval of a probability (Clopper and Pearson 1934), of trials that tell nothing of each other."""
+    from scipy.stats import binomtest
+
     found = binomtest(successes, trials).proportion_ci(CONFIDENCE)
     return [float(found.low), float(found.high)]
 
@@ -126,6 +127,8 @@ def rate_interval(count: float, exposure: float) -> list[float]:
         count: what was counted; the mean of several counts in the same hours need not be whole.
         exposure: in how much, as hours.
     """
+    from scipy.stats import chi2
+
     low = chi2.ppf(_TAIL, 2 * count) / 2 if count else 0.0
     return [float(low / exposure), float(chi2.ppf(1 - _TAIL, 2 * count + 2) / 2 / exposure)]
 
@@ -154,6 +157,8 @@ def _over_clips(values: np.ndarray, lowest: float, seed: int) -> tuple[list[floa
 
 def _over(units: Units, lowest: float, seed: int) -> tuple[list[float], str]:
     """By Student's t of few units, by the bootstrap of more."""
+    from scipy.stats import norm, t
+
     if units.effective < LEAST_SPEAKERS:
         side = float(t.ppf(1 - _TAIL, units.degrees)) * units.standard_error
         return np.clip([units.mean - side, units.mean + side], lowest, 1.0).tolist(), f"t over {units.name}"

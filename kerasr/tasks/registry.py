@@ -1,5 +1,6 @@
 """The tasks that there are, by name, and which of them some settings ask for."""
 
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -27,10 +28,15 @@ def register_task(task: T) -> T:
 
 def list_tasks() -> list[str]:
     """The names of the tasks."""
-    # Each file of this folder registers its own.
+    _import_own()
+    return list(TASKS)
+
+
+@functools.cache
+def _import_own() -> None:
+    """Import this folder's files, each of which registers its own task."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"kerasr.tasks.{module.name}")
-    return list(TASKS)
 
 
 def find_task(config: TaskConfig) -> type[Task]:

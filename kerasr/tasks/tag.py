@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from kerasr.config import FitConfig
 from kerasr.core.console import isolate
@@ -143,6 +142,8 @@ class Tag(Task):
             `macro_f1` and `mean_average_precision` over the labels that some clip has; `labels`; and `words`, a list
             with each label under `word` and its `num_clips`, `precision`, `recall`, `f1` and `average_precision`.
         """
+        from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
         truth, decided = self.truth(utterances), self.decide(probs)
         speakers = [item.speaker for item in utterances]
         found = precision_recall_fscore_support(truth, decided, zero_division=np.nan)

@@ -91,6 +91,7 @@ def test_predict_rejects_and_says_what_it_might_have_been(strict, tones, capsys)
     predict.main([str(strict.path), clip])
     out = capsys.readouterr().out
     assert "none of the words" in out
+    assert "[yellow]" not in out
     assert row["top"][0]["word"] in out
 
 
