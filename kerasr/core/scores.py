@@ -5,7 +5,7 @@ from typing import Any
 
 
 def format_score(metrics: Mapping[str, Any]) -> str:
-    """The headline of any version's metrics: "93.1%", and of a detector "misses 1 of 29, false alarms 4 of 322"."""
+    """The headline of any version's metrics: a share in percent, and of a detector its misses and false alarms."""
     if isinstance(headline := metrics.get("headline"), str):
         return headline
     if "detector" not in metrics:
@@ -15,13 +15,13 @@ def format_score(metrics: Mapping[str, Any]) -> str:
 
 
 def format_missed(detector: Mapping[str, Any]) -> str:
-    """A detector's misses: "2 of 29 words missed (95% interval 0.8% to 22.8%, t over 3 speakers)"."""
+    """A detector's misses, of how many words, and their interval."""
     interval = format_interval(detector["miss_interval"], detector["miss_interval_method"])
     return f"{detector['num_missed']:,} of {detector['num_words']:,} words missed ({interval})"
 
 
 def format_alarms(rate: Mapping[str, Any]) -> str:
-    """What `alarm_rate` says: "1 false alarm in 13.9 minutes, 4.3 an hour (95% interval 0.1 to 24.0)"."""
+    """What `alarm_rate` says: how many false alarms in how many minutes, how many an hour, and their interval."""
     count, (low, high) = rate["false_alarms"], rate["false_alarms_per_hour_interval"]
     return (
         f"{count:,} false alarm{'s' * (count != 1)} in {60 * rate['hours']:.1f} minutes, "
@@ -30,7 +30,7 @@ def format_alarms(rate: Mapping[str, Any]) -> str:
 
 
 def format_interval(interval: list[float] | None, method: str | None = None) -> str:
-    """An interval of a share in words: "95% interval 59.1% to 100.0%, t over 3 speakers"; or why there is none."""
+    """An interval of a share in words, with the method that found it; or why there is none."""
     if interval is None:
         return f"no interval{f': {method}' if method else ''}"
     low, high = interval

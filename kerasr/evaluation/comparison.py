@@ -50,7 +50,7 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         probs = [run.predict_files([item.path for item in shared], progress) for run in runs]
     rows, correct = [], []
     for run, name, found in zip(runs, names, probs, strict=True):
-        metrics = run.task.evaluate(run, shared, found)
+        metrics = run.task.evaluate(run, shared, found, seed=seed)
         correct.append(run.task.is_correct(shared, found))
         kept = ("accuracy", "accuracy_interval", "interval_method")
         scores = {"score": run.task.headline(metrics), **{key: metrics[key] for key in kept}}

@@ -161,7 +161,9 @@ def _predict(
 
 def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
     """The scores on recordings, and what the model costs."""
-    metrics = run.task.evaluate(run, utterances, probs)
+    columns = dict.fromkeys(name for item in utterances for name in item.extra)
+    groups = {name: [item.extra.get(name) for item in utterances] for name in columns}
+    metrics = run.task.evaluate(run, utterances, probs, groups=groups, seed=run.config.runtime.seed)
     return metrics | {
         "headline": run.task.headline(metrics),
         "run": str(run.path),

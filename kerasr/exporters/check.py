@@ -19,6 +19,7 @@ from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.runs.run import Run
 from kerasr.streaming.client import StreamFacts
+from kerasr.tasks.base import same_decisions
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16
@@ -110,8 +111,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
 
 def _agreement(run: Run, before: np.ndarray, after: np.ndarray) -> float:
     """Share of the clips of which two sets of probabilities decide the same."""
-    same = run.task.decide(before) == run.task.decide(after)
-    return float(same.reshape(len(same), -1).all(-1).mean())
+    return float(same_decisions(run.task.decide(before), run.task.decide(after)).mean())
 
 
 def child_environment() -> dict[str, str]:

@@ -24,6 +24,10 @@ from kerasr.metrics.judgement import Judgement
 FOCAL_GAMMA = 2.0
 
 
+# Facts of some clips by their names, each a value a clip; None where that is not known.
+Columns = Mapping[str, Sequence[str | None]]
+
+
 @dataclass(frozen=True)
 class OutputSpec:
     """What a network must give for a clip.
@@ -235,16 +239,31 @@ class Task(abc.ABC):
 
     def is_correct(self, utterances: Sequence[Utterance], probs: np.ndarray) -> np.ndarray:
         """`(clips,)`, whether each clip is right in all."""
-        same = self.decide(probs) == self.truth(utterances)
-        return same.reshape(len(same), -1).all(-1)
+        return same_decisions(self.decide(probs), self.truth(utterances))
 
     @abc.abstractmethod
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where other recordings than the training's cannot be measured on."""
 
     @abc.abstractmethod
-    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
-        """The scores, as plain JSON types: what `kerasr.metrics.accuracy.accuracy_metrics` says, and the task's own."""
+    def evaluate(
+        self,
+        run: Trained,
+        utterances: Sequence[Utterance],
+        probs: np.ndarray,
+        *,
+        groups: Columns | None = None,
+        seed: int,
+    ) -> dict[str, Any]:
+        """The scores, as plain JSON types: what `kerasr.metrics.accuracy.accuracy_metrics` says, and the task's own.
+
+        Args:
+            run: the model's.
+            utterances: the clips.
+            probs: `(clips, labels)` what it says of them.
+            groups: what else is known of each clip, by the name of the manifest's column.
+            seed: of the intervals' resampling.
+        """
 
     def evaluate_beside(self, run: Trained, metrics: dict[str, Any]) -> dict[str, Any]:
         """The scores, with what is measured on other recordings than the test's."""
@@ -262,7 +281,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def headline(self, metrics: Mapping[str, Any]) -> str:
-        """The score in a few words: "93.1%"."""
+        """The score in a few words, as a share in percent."""
 
     @abc.abstractmethod
     def summary(self, metrics: Mapping[str, Any]) -> list[str]:
@@ -293,20 +312,10 @@ class Task(abc.ABC):
         """The figures of the report, by the names of `kerasr.report.page.FIGURES`, in order."""
 
 
-def of_people(metrics: Mapping[str, Any]) -> str:
-    """The accuracy of the clips that have a speaker, as "95.0% of 259 clips (95% interval ...)"; "" where all have."""
-    from kerasr.core.scores import format_interval
-
-    if not (people := metrics["people"]):
-        return ""
-    interval = format_interval(people["accuracy_interval"], people["interval_method"])
-    return f"{people['accuracy']:.1%} of {people['num_clips']:,} clips ({interval})"
-
-
-def columns_of(utterances: Sequence[Utterance]) -> dict[str, list[str | None]]:
-    """What the manifest's other columns say of each clip, by name."""
-    names = dict.fromkeys(name for item in utterances for name in item.extra)
-    return {name: [item.extra.get(name) for item in utterances] for name in names}
+def same_decisions(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`(clips,)`, whether two sets of decisions `(clips, ...)` agree in all of a clip's."""
+    same = one == other
+    return same.reshape(len(same), -1).all(-1)
 
 
 def list_words(words: Sequence[str], limit: int) -> str:

@@ -15,7 +15,7 @@ from kerasr.errors import UserError
 from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.judgement import Judgement, judge_classification
 from kerasr.metrics.rejection import count_rejected
-from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of, list_words, of_people
+from kerasr.tasks.base import FOCAL_GAMMA, Columns, Label, OutputSpec, Trained, list_words
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.words import WordTask
 
@@ -76,10 +76,6 @@ class Classify(WordTask):
             word=None if rejected else word, probability=probability, top=top, rejected=rejected, threshold=threshold
         )
 
-    def signature(self, probs: Any) -> dict[str, Any]:
-        """The index of the likeliest word."""
-        return {"label_index": keras.ops.argmax(probs, axis=-1)}
-
     def to_json(self, answer: Label) -> dict[str, Any]:
         """The word, null where it is none of them, and what else it may be."""
         return {
@@ -115,13 +111,19 @@ class Classify(WordTask):
                 "unknown words out, or train on them",
             )
 
-    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
+    def evaluate(
+        self,
+        run: Trained,
+        utterances: Sequence[Utterance],
+        probs: np.ndarray,
+        *,
+        groups: Columns | None = None,
+        seed: int,
+    ) -> dict[str, Any]:
         """What `classification_metrics` says, and what the run's threshold rejects."""
         label_index = self.truth(utterances)
         speakers = [item.speaker for item in utterances]
-        metrics = classification_metrics(
-            probs, label_index, self.labels, speakers, groups=columns_of(utterances), seed=run.config.runtime.seed
-        )
+        metrics = classification_metrics(probs, label_index, self.labels, speakers, groups=groups, seed=seed)
         if run.threshold:
             metrics["rejection"] = count_rejected(probs, label_index, run.threshold)
         return metrics
@@ -158,7 +160,7 @@ class Classify(WordTask):
             "accuracy": f"{self.headline(metrics)}, {clips} ({metrics['measured_on']})",
             "95% interval": interval.removeprefix("95% interval "),
         }
-        if people := of_people(metrics):
+        if people := _of_people(metrics):
             rows["of people"] = people
         rows["macro recall"] = f"{metrics['macro_recall']:.1%}"
         worst = min((word for word in metrics["words"] if word["recall"] is not None), key=lambda word: word["recall"])
@@ -174,11 +176,14 @@ class Classify(WordTask):
             "calibration error": f"{100 * metrics['calibration']['ece']:.1f} points",
         }
 
-    def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
-        """Words of which there is no clip."""
-        missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
-        return [f"No clip of {list_words(missing, 10)}: the scores say nothing about it."] if missing else []
-
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
         """Which words are taken for which, and whether its confidence can be trusted."""
         return ["confusion", "calibration"]
+
+
+def _of_people(metrics: Mapping[str, Any]) -> str:
+    """The accuracy of the clips that have a speaker, of how many, and its interval; "" where all have one."""
+    if not (people := metrics["people"]):
+        return ""
+    interval = format_interval(people["accuracy_interval"], people["interval_method"])
+    return f"{people['accuracy']:.1%} of {people['num_clips']:,} clips ({interval})"

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.config import FitConfig, TaskConfig, TrainConfig
+from kerasr.config import TaskConfig, TrainConfig
 from kerasr.core.console import isolate
 from kerasr.core.scores import format_alarms, format_missed, format_score
 from kerasr.data.manifest import Corpus, Utterance
@@ -14,14 +14,15 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.detection import THRESHOLD, detection_metrics, is_present
 from kerasr.metrics.judgement import Judgement, judge_detection
-from kerasr.tasks.base import FOCAL_GAMMA, Label, OutputSpec, Trained, columns_of, list_words
+from kerasr.tasks.base import Columns, Label, OutputSpec, Trained
+from kerasr.tasks.binary import BinaryTask
 from kerasr.tasks.false_alarms import add_negatives, check_negatives, measure_false_alarms, repeat_hard
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.words import WordTask
 
 
 @register_task
-class Detect(WordTask):
+class Detect(BinaryTask, WordTask):
     """Sigmoid and binary cross-entropy: the wanted word against everything else.
 
     Args:
@@ -74,17 +75,6 @@ class Detect(WordTask):
         present = self.truth(utterances)
         return Targets(present[:, None].astype(np.float32), kinds=present)
 
-    def loss(self, config: FitConfig) -> keras.losses.Loss:
-        """Binary cross-entropy or focal loss between 0 or 1 and the logit; the focal loss smooths no label."""
-        if config.loss == "focal":
-            return keras.losses.BinaryFocalCrossentropy(gamma=FOCAL_GAMMA, from_logits=True)
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
-
-    def distillation_loss(self, teacher_logits, logits, temperature: float):
-        """`(batch,)` binary cross-entropy with the teacher's softened sigmoid."""
-        probs = keras.ops.sigmoid(teacher_logits / temperature)
-        return temperature**2 * keras.losses.binary_crossentropy(probs, logits / temperature, from_logits=True)
-
     def metrics(self) -> list[keras.metrics.Metric]:
         """Share of clips whose logit has the right sign."""
         return [keras.metrics.MeanMetricWrapper(_same_side, name="accuracy")]
@@ -116,10 +106,6 @@ class Detect(WordTask):
             threshold=threshold,
         )
 
-    def signature(self, probs: Any) -> dict[str, Any]:
-        """The index of absence or presence."""
-        return {"label_index": keras.ops.argmax(probs, axis=-1)}
-
     def to_json(self, answer: Label) -> dict[str, Any]:
         """Whether the wanted word is there."""
         return {
@@ -148,10 +134,17 @@ class Detect(WordTask):
                 "word-not-found", f"{source}: none of its recordings is {self.wanted!r}, which the model detects"
             )
 
-    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
+    def evaluate(
+        self,
+        run: Trained,
+        utterances: Sequence[Utterance],
+        probs: np.ndarray,
+        *,
+        groups: Columns | None = None,
+        seed: int,
+    ) -> dict[str, Any]:
         """What `detection_metrics` says."""
         speakers = [item.speaker for item in utterances]
-        groups, seed = columns_of(utterances), run.config.runtime.seed
         return detection_metrics(probs, self.truth(utterances), self.labels, speakers, groups=groups, seed=seed)
 
     def evaluate_beside(self, run: Trained, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -218,10 +211,7 @@ class Detect(WordTask):
                 f"False alarms were counted on {isolate(str(run.config.task.negatives))}, the last fifth of each "
                 f"recording: at the threshold {THRESHOLD}, {format_alarms(negatives)}."
             )
-        missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
-        if missing:
-            notes.append(f"No clip of {list_words(missing, 10)}: the scores say nothing about it.")
-        return notes
+        return notes + super().notes(run, metrics)
 
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
         """Misses and false alarms at each threshold, beside a word model's."""

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.config import FitConfig
 from kerasr.core.console import isolate
 from kerasr.core.scores import format_interval
 from kerasr.data.manifest import Corpus, Utterance
@@ -15,7 +14,8 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.accuracy import accuracy_metrics
 from kerasr.metrics.judgement import Judgement
-from kerasr.tasks.base import FOCAL_GAMMA, Answer, OutputSpec, Task, Trained, columns_of, list_words
+from kerasr.tasks.base import Answer, Columns, OutputSpec, Trained, list_words, same_decisions
+from kerasr.tasks.binary import BinaryTask
 from kerasr.tasks.registry import register_task
 
 # The manifest's column, and what stands between a clip's labels in it.
@@ -40,7 +40,7 @@ class Tags(Answer):
 
 
 @register_task
-class Tag(Task):
+class Tag(BinaryTask):
     """Sigmoids and binary cross-entropy: each label is there or not, whatever the others are."""
 
     name = "tag"
@@ -81,17 +81,6 @@ class Tag(Task):
         there = self.truth(utterances)
         kinds = np.unique(there, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int32)
         return Targets(there.astype(np.float32), kinds=kinds)
-
-    def loss(self, config: FitConfig) -> keras.losses.Loss:
-        """Binary cross-entropy or focal loss of each label, averaged."""
-        if config.loss == "focal":
-            return keras.losses.BinaryFocalCrossentropy(gamma=FOCAL_GAMMA, from_logits=True)
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
-
-    def distillation_loss(self, teacher_logits, logits, temperature: float):
-        """`(batch,)` binary cross-entropy with the teacher's softened sigmoids."""
-        probs = keras.ops.sigmoid(teacher_logits / temperature)
-        return temperature**2 * keras.losses.binary_crossentropy(probs, logits / temperature, from_logits=True)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """F1 of all decisions together."""
@@ -134,7 +123,15 @@ class Tag(Task):
                 f"{list_words(self.labels, 40)}",
             )
 
-    def evaluate(self, run: Trained, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
+    def evaluate(
+        self,
+        run: Trained,
+        utterances: Sequence[Utterance],
+        probs: np.ndarray,
+        *,
+        groups: Columns | None = None,
+        seed: int,
+    ) -> dict[str, Any]:
         """The accuracy of whole answers, and precision, recall, F1 and average precision of the labels.
 
         Returns:
@@ -146,6 +143,7 @@ class Tag(Task):
 
         truth, decided = self.truth(utterances), self.decide(probs)
         speakers = [item.speaker for item in utterances]
+        others = {name: values for name, values in (groups or {}).items() if name != COLUMN}
         found = precision_recall_fscore_support(truth, decided, zero_division=np.nan)
         columns = zip(truth.T, probs.T, strict=True)
         areas = [average_precision_score(there, own) if there.any() else None for there, own in columns]
@@ -162,9 +160,7 @@ class Tag(Task):
         ]
         known = [word for word in words if word["num_clips"]]
         return {
-            **accuracy_metrics(
-                (truth == decided).all(-1), speakers, groups=_groups(utterances), seed=run.config.runtime.seed
-            ),
+            **accuracy_metrics(same_decisions(truth, decided), speakers, groups=others, seed=seed),
             "unit": "label",
             "labels": list(self.labels),
             "words": words,
@@ -244,11 +240,6 @@ def labels_of(item: Utterance) -> tuple[str, ...]:
     if COLUMN not in item.extra:
         return () if item.label is None else (item.label,)
     return tuple(label for part in item.extra[COLUMN].split(BETWEEN) if (label := part.strip()))
-
-
-def _groups(utterances: Sequence[Utterance]) -> dict[str, list[str | None]]:
-    """The manifest's other columns."""
-    return {name: values for name, values in columns_of(utterances).items() if name != COLUMN}
 
 
 def _f1(truth: np.ndarray, decided: np.ndarray) -> float:

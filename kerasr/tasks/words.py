@@ -1,13 +1,15 @@
 """What the tasks with one word a clip share: a label each, an answer of one word."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.tasks.base import Label, Task
+from kerasr.tasks.base import Label, Task, Trained, list_words
 
 
 class WordTask(Task):
@@ -24,6 +26,15 @@ class WordTask(Task):
     def truth(self, utterances: Sequence[Utterance]) -> np.ndarray:
         """`(clips,)` index of each clip's label."""
         return self.label_index([item.label or "" for item in utterances])
+
+    def signature(self, probs: Any) -> dict[str, Any]:
+        """The index of the likeliest label."""
+        return {"label_index": keras.ops.argmax(probs, axis=-1)}
+
+    def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
+        """Labels of which there is no clip."""
+        missing = [word["word"] for word in metrics["words"] if not word["num_clips"]]
+        return [f"No clip of {list_words(missing, 10)}: the scores say nothing about it."] if missing else []
 
     def said(self, utterance: Utterance) -> str:
         """The word."""
