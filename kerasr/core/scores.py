@@ -1,7 +1,32 @@
 """How scores are written, so that the terminal, reports, cards and lists say them alike."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+
+class Monitor(NamedTuple):
+    """The column of a run's history that tells which epoch is the best.
+
+    Attributes:
+        column: a validation score, whose training score is called the same without `val_`.
+        direction: whether high or low is good.
+    """
+
+    column: str
+    direction: Literal["max", "min"] = "max"
+
+    @property
+    def name(self) -> str:
+        """The score, of whichever split."""
+        return self.column.removeprefix("val_")
+
+    def score(self, row: Mapping[str, Any]) -> float:
+        """An epoch's value, below 0 where low is good: the highest is the best."""
+        return float(row[self.column] if self.direction == "max" else -row[self.column])
+
+
+# What most tasks monitor.
+ACCURACY = Monitor("val_accuracy")
 
 
 def format_score(metrics: Mapping[str, Any]) -> str:

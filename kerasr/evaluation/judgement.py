@@ -4,11 +4,12 @@ A judgement is no score. It says that a score is none to rely on, or that the mo
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from kerasr import audio
+from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.metrics.intervals import LEAST_SPEAKERS, binomial_interval
@@ -43,7 +44,7 @@ def judge_validation(
     history: Sequence[Mapping[str, float]],
     keep: str,
     num_clips: int,
-    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+    monitor: Monitor = ACCURACY,
 ) -> list[Judgement]:
     """Did the validation fall at the end, while the last weights are kept?
 
@@ -56,9 +57,9 @@ def judge_validation(
         num_clips: of the validation.
         monitor: the history's column, and whether high or low is good.
     """
-    accuracy = np.array([row.get(monitor[0], np.nan) for row in history])
+    accuracy = np.array([row.get(monitor.column, np.nan) for row in history])
     if (
-        monitor[1] == "min"
+        monitor.direction == "min"
         or keep != "last"
         or len(accuracy) <= TREND_EPOCHS
         or not num_clips

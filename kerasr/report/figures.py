@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.report.clips import Clip
 from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, file_name, shorten
 
@@ -151,7 +152,7 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
 def draw_training(
     history: Sequence[Mapping[str, float]],
     kept: int | None = None,
-    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+    monitor: Monitor = ACCURACY,
 ) -> Picture:
     """What is monitored, as the accuracy, and the loss after each epoch, on the training and the validation split.
 
@@ -161,8 +162,8 @@ def draw_training(
         monitor: the history's column, and whether high or low is good.
     """
     epochs = [row["epoch"] for row in history]
-    column, score, sign = monitor[0], monitor[0].removeprefix("val_"), 1 if monitor[1] == "max" else -1
-    best = max(history, key=lambda row: (round(sign * row[column], 6), -row["val_loss"]))
+    column, score = monitor.column, monitor.name
+    best = max(history, key=lambda row: (round(monitor.score(row), 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
     note = (
         f"Validation {score.replace('_', ' ')} {best[column]:.1%}. The weights of epoch {kept or best['epoch']:.0f} "

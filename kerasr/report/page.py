@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib import image
 
 from kerasr.core import atomic
 from kerasr.core.console import isolate
-from kerasr.core.scores import format_interval, format_missed, format_score
+from kerasr.core.scores import ACCURACY, Monitor, format_interval, format_missed, format_score
 from kerasr.report.clips import Clip
 from kerasr.report.figures import (
     draw_calibration,
@@ -59,7 +59,7 @@ def write_report(
     figures: Sequence[str] = (),
     history: Sequence[Mapping[str, float]] = (),
     kept: int | None = None,
-    monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+    monitor: Monitor = ACCURACY,
     clips: Sequence[Clip] = (),
 ) -> Path:
     """Write `metrics.json`, `pictures/*.png` and `report.html`, each whole or not at all, the page last.

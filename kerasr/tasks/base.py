@@ -7,13 +7,14 @@ report and commands ask it, and know none by name.
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import keras
 import numpy as np
 
 from kerasr.config import FitConfig, TaskConfig, TrainConfig
 from kerasr.core.console import isolate
+from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
@@ -135,7 +136,7 @@ class Task(abc.ABC):
 
     name: ClassVar[str]
     threshold: float = 0.0
-    monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("val_accuracy", "max")
+    monitor: ClassVar[Monitor] = ACCURACY
     min_labels: ClassVar[int] = 2
     blends: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = False

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerasr.core.console import isolate
-from kerasr.core.scores import format_interval
+from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
@@ -45,7 +45,7 @@ class Tag(BinaryTask):
 
     name = "tag"
     threshold = 0.5
-    monitor = ("val_f1", "max")
+    monitor = Monitor("val_f1")
     min_labels = 0
 
     @classmethod

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from kerasr.config import fault_of_type
 from kerasr.core import atomic
 from kerasr.core.interruption import Interruption
+from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.errors import UserError
 from kerasr.runs.facts import CHECKPOINT, HISTORY, MODEL
 from kerasr.training.checkpoint import Checkpoint, save_checkpoint
@@ -93,7 +94,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         joined: keras.Model,
         *,
         num_steps: int,
-        monitor: tuple[str, Literal["max", "min"]] = ("val_accuracy", "max"),
+        monitor: Monitor = ACCURACY,
         state: TrainingState,
         resume: Checkpoint | None = None,
         keep: Literal["best", "last"] = "best",
@@ -145,8 +146,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
         state = self.state
-        name, direction = self._monitor
-        score = [round(logs[name] if direction == "max" else -logs[name], 6), -logs["val_loss"]]
+        score = [round(self._monitor.score(logs), 6), -logs["val_loss"]]
         is_top = score > state.top_score
         if is_top:
             state.top_epoch, state.top_score = epoch, score
@@ -225,18 +225,18 @@ class ProgressLine(keras.callbacks.Callback):
         epochs: epochs in all.
         num_steps: steps in an epoch.
         state: where the training stands, as `RunCheckpoint` counts it.
-        monitored: the validation's score that is shown, `val_accuracy`.
+        monitor: what is monitored, which is shown.
     """
 
     def __init__(
-        self, console: Console, epochs: int, num_steps: int, state: TrainingState, monitored: str = "val_accuracy"
+        self, console: Console, epochs: int, num_steps: int, state: TrainingState, monitor: Monitor = ACCURACY
     ):
         super().__init__()
         self._console = console
         self._epochs = epochs
         self._num_steps = num_steps
         self._state = state
-        self._monitored = monitored
+        self._monitor = monitor
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/" + str(epochs), markup=False),
             BarColumn(),
@@ -264,7 +264,7 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's validation score."""
         logs = logs or {}
-        score, name = f"{logs[self._monitored]:.1%}", self._monitored.removeprefix("val_")
+        score, name = f"{logs[self._monitor.column]:.1%}", self._monitor.name
         self._progress.update(self._task, score=score)
         if not self._console.is_terminal:
             self._console.print(

@@ -196,8 +196,7 @@ def run_trial(
 
 def _score(run: Run) -> dict[str, float]:
     row = run.history[run.facts["best_epoch"] - 1]
-    name, direction = run.task.monitor
-    return {"score": row[name] if direction == "max" else -row[name], "loss": row["val_loss"]}
+    return {"score": run.task.monitor.score(row), "loss": row["val_loss"]}
 
 
 class Search:
@@ -332,10 +331,10 @@ def _pruner(trial: "optuna.Trial", config: TrainConfig) -> keras.callbacks.Callb
     """Reports each epoch, and prunes a trial that does worse than the others did by then."""
     import optuna
 
-    name, direction = find_task(config.task).monitor
+    monitor = find_task(config.task).monitor
 
     def report(epoch: int, logs: Mapping[str, float]) -> None:
-        trial.report(float(logs[name] if direction == "max" else -logs[name]), epoch)
+        trial.report(monitor.score(logs), epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 

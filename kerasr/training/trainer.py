@@ -165,7 +165,7 @@ def _train(
         checkpoint_seconds=config.runtime.checkpoint_seconds,
         interruption=interruption,
     )
-    with ProgressLine(console, epochs, train.num_steps, state, task.monitor[0]) as line, _faults_of(train, validation):
+    with ProgressLine(console, epochs, train.num_steps, state, task.monitor) as line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run), *callbacks]
         for phase in phases:
             if (state.epoch, state.step) > (phase.end, 0):
@@ -315,12 +315,11 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
 def _training_options(run: Run, utterances: list[Utterance], targets: Targets) -> dict[str, Any]:
     """What the training split's pipeline has beside the validation's: changes to clips, and what counts how much."""
     data, kinds = run.config.data, targets.kinds
-    balanced = data.sampling == "balanced" and kinds is not None
-    # Balanced sampling has done already what the weights are for.
-    weighed = run.config.fit.class_weights and not balanced and kinds is not None
+    balanced = data.sampling == "balanced"
     groups = find_groups(utterances, data.balance_groups) if data.balance_groups else None
     balance = Balance(
-        weights=class_weights(kinds) if weighed and kinds is not None else None,
+        # Balanced sampling has done already what the weights are for.
+        weights=None if kinds is None or balanced or not run.config.fit.class_weights else class_weights(kinds),
         strata=find_strata(kinds if balanced else None, groups),
         group_index=groups.index if groups else None,
     )
