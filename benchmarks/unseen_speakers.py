@@ -86,9 +86,7 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
     path = result_path(name, left_out, seed, inner)
     if path.exists():
         return
-    config = replace(candidates()[name], leave_out=",".join(left_out), seed=seed)
-    if inner:
-        config = config.replace(epochs=INNER_EPOCHS, tta_speeds=(1.0,))
+    config = settings(name, left_out, seed, inner)
     started, busy = time.perf_counter(), processor_seconds()
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(config.replace(out=out))
@@ -111,6 +109,12 @@ def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> 
         }
     write_result(path, result)
     print(path.name, scores, flush=True)
+
+
+def settings(name: str, left_out: tuple[str, ...], seed: int, inner: bool) -> TrainConfig:
+    """A candidate's settings for one training; shorter, and each clip run once, for those that choose."""
+    config = candidates()[name].replace(leave_out=",".join(left_out), seed=seed)
+    return config.replace(epochs=INNER_EPOCHS, tta_speeds=(1.0,)) if inner else config
 
 
 def result_path(name: str, left_out: tuple[str, ...], seed: int, inner: bool) -> Path:

@@ -50,3 +50,11 @@ def test_without_trials_it_is_told(study, tmp_path):
         path.unlink()
     with pytest.raises(SystemExit, match="run with --choose"):
         script["chosen"]("theo")
+
+
+def test_a_training_leaves_out_whom_it_says(study):
+    script, _ = study
+    chooses = script["settings"]("rooms", ("george", "theo"), seed=1, inner=True)
+    assert (chooses.data.leave_out, chooses.runtime.seed) == ("george,theo", 1)
+    counts = script["settings"]("digits-best", ("lucas",), seed=0, inner=False)
+    assert (counts.data.leave_out, counts.fit.epochs > chooses.fit.epochs) == ("lucas", True)
