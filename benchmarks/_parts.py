@@ -55,8 +55,8 @@ def measure_ways(
     seeds: int,
     measure: Callable[[str, int, int], dict[str, Any]],
     once: Collection[str] = (),
-) -> list[dict[str, Any]]:
-    """The results of a study whose parts are ways to train, each with so many seeds or once, as the command asks."""
+) -> Path:
+    """Where the results are of a study whose parts are ways to train, each with so many seeds or once."""
     arguments = parse_arguments(description, name, epochs)
     if not arguments.table:
         parts = {
@@ -66,12 +66,30 @@ def measure_ways(
             if seed == 0 or way not in once
         }
         measure_parts(arguments, parts)
-    return read_parts(arguments)
+    return arguments.results
 
 
-def read_parts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def read_parts(folder: Path, pattern: str = "*.json") -> list[dict[str, Any]]:
     """Every result that is there."""
-    return [json.loads(path.read_text()) for path in sorted(arguments.results.glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(pattern))]
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A row a line, as Markdown has it."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def by_way(folder: Path, ways: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The results of each way that has been measured, a seed each."""
+    results = read_parts(folder)
+    found = {way: [result for result in results if result["way"] == way] for way in ways}
+    return {way: mine for way, mine in found.items() if mine}
+
+
+def print_tables(tables: dict[str, str]) -> None:
+    """What a study has measured, as it stands in the documentation."""
+    print("\n\n".join(tables.values()))
 
 
 def split_as_preset(preset: Run) -> tuple[Corpus, str]:

@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _parts import markdown_table, print_tables
+
 from kerasr.core import atomic
 from kerasr.models.registry import list_models
 
@@ -47,9 +49,8 @@ def main() -> None:
             for seed in range(SEEDS.get(model, 1)):
                 if not result_path(arguments.recipe, model, seed).exists():
                     train_one(arguments.recipe, model, seed)
-    measured = {recipe: read_results(recipe) for recipe in RECIPES}
-    print_table(measured)
-    write_scores(measured["digits"])
+    print_tables(tables())
+    write_scores(read_results("digits"))
 
 
 def result_path(recipe: str, model: str, seed: int | str) -> Path:
@@ -102,20 +103,40 @@ def read_results(recipe: str) -> dict[str, list[dict[str, Any]]]:
     return {name: [json.loads(path.read_text()) for path in found] for name, found in paths.items() if found}
 
 
-def print_table(measured: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
+def tables() -> dict[str, str]:
     """Mean and range over the seeds that have been measured, by recipe and model."""
-    print("| model | accuracy | seeds | parameters | M MACs | seconds from a cold start | processor seconds |")
-    print("|---|---|---|---|---|---|---|")
-    rows = [(recipe, *row) for recipe, by_model in measured.items() for row in by_model.items()]
-    for recipe, model, results in rows:
-        by = "" if recipe == "digits" else f" (recipe `{recipe}`)"
-        scores = [result["accuracy"] for result in results]
-        spread = f" ({min(scores):.1%} to {max(scores):.1%})" if len(scores) > 1 else ""
-        seconds, busy = (statistics.mean(result[name] for result in results) for name in ("seconds", "cpu_seconds"))
-        print(
-            f"| {model}{by} | {statistics.mean(scores):.1%}{spread} | {len(scores)} | {results[0]['parameters']:,} "
-            f"| {results[0]['macs'] / 1e6:.1f} | {seconds:.0f} | {busy:.0f} |"
-        )
+    headings = ("model", "accuracy", "seeds", "parameters", "M MACs", "seconds from a cold start", "processor seconds")
+    measured = [(recipe, *row) for recipe in RECIPES for row in read_results(recipe).items()]
+    return {"all": markdown_table(headings, [table_row(*row) for row in measured])}
+
+
+def table_row(recipe: str, model: str, results: list[dict[str, Any]]) -> list[str]:
+    seconds, busy = (statistics.mean(result[name] for result in results) for name in ("seconds", "cpu_seconds"))
+    return [
+        model if recipe == "digits" else f"{model} (recipe `{recipe}`)",
+        score(results) + (f" ({spread(results)})" if len(results) > 1 else ""),
+        str(len(results)),
+        f"{results[0]['parameters']:,}",
+        f"{results[0]['macs'] / 1e6:.1f}",
+        f"{seconds:.0f}",
+        f"{busy:.0f}",
+    ]
+
+
+def figures() -> dict[str, str]:
+    """Each model's mean score, and its range over the seeds."""
+    measured = read_results("digits")
+    ranges = {f"{model} range": spread(results) for model, results in measured.items()}
+    return {model: score(results) for model, results in measured.items()} | ranges
+
+
+def score(results: list[dict[str, Any]]) -> str:
+    return f"{statistics.mean(result['accuracy'] for result in results):.1%}"
+
+
+def spread(results: list[dict[str, Any]]) -> str:
+    scores = [result["accuracy"] for result in results]
+    return f"{min(scores):.1%} to {max(scores):.1%}"
 
 
 def write_scores(measured: dict[str, list[dict[str, Any]]]) -> None:

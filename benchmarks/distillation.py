@@ -13,21 +13,34 @@ and not trained again while that file is there.
 
 import statistics
 import tempfile
+from pathlib import Path
 from typing import Any
 
-from _parts import is_right, measure_ways, processor_seconds, split_as_preset, train_on
+from _parts import (
+    RESULTS,
+    by_way,
+    is_right,
+    markdown_table,
+    measure_ways,
+    print_tables,
+    processor_seconds,
+    read_parts,
+    split_as_preset,
+    train_on,
+)
 
 import kerasr
 
 TEACHER = "commands"
 STUDENT = "TCResNet8"
 WAYS: dict[str, dict[str, Any]] = {"alone": {}, "taught": {"teacher": TEACHER}}
+NAMES = {"alone": "from the labels", "taught": f"`--teacher {TEACHER}`, half of the loss"}
 SEEDS = 3
 EPOCHS = 60
 
 
 def main() -> None:
-    print_table(measure_ways(__doc__, "distillation", EPOCHS, WAYS, SEEDS, measure))
+    print_tables(tables(measure_ways(__doc__, "distillation", EPOCHS, WAYS, SEEDS, measure)))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -53,17 +66,23 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     }
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
+def tables(folder: Path = RESULTS / "distillation") -> dict[str, str]:
     """Means over the seeds that have been measured."""
-    print("| way | accuracy | of each seed | the teacher | clips | processor seconds |\n|---|---|---|---|---|---|")
-    for way in WAYS:
-        if found := [result for result in results if result["way"] == way]:
-            scores = [result["accuracy"] for result in found]
-            print(
-                f"| {way} | {statistics.mean(scores):.1%} | {', '.join(f'{score:.1%}' for score in scores)} "
-                f"| {found[0]['teacher_accuracy']:.1%} | {found[0]['num_clips']} "
-                f"| {statistics.mean(result['processor_seconds'] for result in found):.0f} |"
-            )
+    headings = ("way", "accuracy", "of each seed", "minutes of one core each")
+    return {"all": markdown_table(headings, [table_row(way, mine) for way, mine in by_way(folder, WAYS).items()])}
+
+
+def table_row(way: str, results: list[dict[str, Any]]) -> list[str]:
+    scores = [result["accuracy"] for result in results]
+    minutes = statistics.mean(result["processor_seconds"] for result in results) / 60
+    mean, each = f"{statistics.mean(scores):.1%}", ", ".join(f"{score:.1%}" for score in scores)
+    return [NAMES[way], mean, each, f"{minutes:.1f}"]
+
+
+def figures(folder: Path = RESULTS / "distillation") -> dict[str, str]:
+    """The teacher's score on the same clips."""
+    result = read_parts(folder)[0]
+    return {"teacher": f"{result['teacher_accuracy']:.1%}", "clips": str(result["num_clips"])}
 
 
 if __name__ == "__main__":

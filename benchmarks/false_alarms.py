@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import measure_ways, split_as_preset, train_on
+from _parts import RESULTS, by_way, markdown_table, measure_ways, print_tables, split_as_preset, train_on
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data_scripts"))
 
@@ -35,7 +35,7 @@ import kerasr
 from kerasr import audio
 from kerasr.data import Utterance
 from kerasr.data.corpora import cache_folder
-from kerasr.metrics.intervals import binomial_interval, rate_interval
+from kerasr.metrics.intervals import rate_interval
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run
 from kerasr.tasks.false_alarms import count_alarms, list_segments, measure_false_alarms, score_segments
@@ -49,6 +49,13 @@ WAYS: dict[str, dict[str, Any]] = {
     "talk-balanced": {"class_weights": False, "sampling": "balanced"},
     "hard": {},
 }
+NAMES = {
+    "preset": "the preset: talk, then what was hard in it",
+    "clips": "Speech Commands' words and noises alone",
+    "talk-weights": "talk (`--negatives`), the word weighed up",
+    "talk-balanced": "talk, the word drawn more often (the recipe)",
+    "hard": "talk, then what was hard in it (`--hard-negatives`)",
+}
 SEEDS = 3
 EPOCHS = 30
 THRESHOLDS = (0.5, 0.9)
@@ -56,7 +63,7 @@ THRESHOLDS = (0.5, 0.9)
 
 def main() -> None:
     # Nothing here trains the preset.
-    print_table(measure_ways(__doc__, "false_alarms", EPOCHS, WAYS, SEEDS, measure, once=("preset",)))
+    print_tables(tables(measure_ways(__doc__, "false_alarms", EPOCHS, WAYS, SEEDS, measure, once=("preset",))))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -122,23 +129,45 @@ def false_alarms(run: Run) -> dict[str, Any]:
     return {"hours": hours, "false_alarms": alarms}
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
-    """Each way at each threshold: its seeds' counts, and their means with exact 95% intervals of one detector's."""
-    print("| trained against | threshold | words found | false alarms | an hour | other clips heard as it |")
-    print("|---|---|---|---|---|---|")
-    for way in WAYS:
-        if found := [result for result in results if result["way"] == way]:
-            hours = sum(found[0]["hours"].values())
-            for value in map(str, THRESHOLDS):
-                alarms = [sum(counts[value] for counts in result["false_alarms"].values()) for result in found]
-                words, num_words = [result["words_found"][value] for result in found], found[0]["num_words"]
-                least, most = binomial_interval(round(statistics.mean(words)), num_words)
-                print(
-                    f"| {way} | {value} | {listed(words)} of {num_words} ({least:.0%} to {most:.0%}) "
-                    f"| {listed(alarms)} in {hours:.2f} hours | {an_hour(alarms, hours)} "
-                    f"| {listed(result['other_clips_heard'][value] for result in found)} "
-                    f"of {found[0]['num_other_clips']} |"
-                )
+def tables(folder: Path = RESULTS / "false_alarms") -> dict[str, str]:
+    """Each way at each threshold: its seeds' counts, and their mean rate with the exact 95% interval of one."""
+    headings = ("trained against", "threshold", "words found", "false alarms", "an hour", "other clips taken for it")
+    found = by_way(folder, WAYS)
+    rows = [table_row(way, value, mine) for way, mine in found.items() for value in map(str, THRESHOLDS)]
+    return {"all": markdown_table(headings, rows)} if rows else {}
+
+
+def table_row(way: str, threshold: str, results: list[dict[str, Any]]) -> list[str]:
+    alarms = [sum(counts[threshold] for counts in result["false_alarms"].values()) for result in results]
+    first = threshold == str(THRESHOLDS[0])
+    return [
+        NAMES[way] if first else "",
+        threshold,
+        f"{listed(result['words_found'][threshold] for result in results)} of {results[0]['num_words']}",
+        listed(alarms),
+        an_hour(alarms, sum(results[0]["hours"].values())),
+        f"{listed(result['other_clips_heard'][threshold] for result in results)} of {results[0]['num_other_clips']}",
+    ]
+
+
+def figures(folder: Path = RESULTS / "false_alarms") -> dict[str, str]:
+    """How much talk there is, and what the preset does in it at the lower threshold."""
+    (preset,) = by_way(folder, WAYS)["preset"]
+    hours = sum(preset["hours"].values())
+    low, high = (str(value) for value in THRESHOLDS)
+    counts = {value: sum(counts[value] for counts in preset["false_alarms"].values()) for value in (low, high)}
+    least, most = rate_interval(counts[low], hours)
+    return {
+        "hours": f"{hours:.2f}",
+        "preset": str(counts[low]),
+        "preset an hour": f"{counts[low] / hours:.1f}",
+        "preset interval": f"{least:.1f} to {most:.1f}",
+        f"preset at {high}": str(counts[high]),
+        "words": str(preset["num_words"]),
+        "preset words": str(preset["words_found"][low]),
+        f"preset words at {high}": str(preset["words_found"][high]),
+        "seeds": str(min(len(mine) for way, mine in by_way(folder, WAYS).items() if way != "preset")),
+    }
 
 
 def an_hour(alarms: list[int], hours: float) -> str:

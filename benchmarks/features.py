@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import librosa
 import numpy as np
 import tensorflow as tf
+from _parts import markdown_table, print_tables
 
 from kerasr import audio
 from kerasr.audio.features import Features, mel_matrix
@@ -38,6 +39,8 @@ SPECS = {
     "speech_commands": FeatureSpec(kind="mfcc"),
 }
 
+NAMES = {"fsdd": "FSDD", "speech_commands": "Speech Commands"}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,12 +50,26 @@ def main() -> None:
     rows = [measure(name, spec, arguments.clips, arguments.rounds) for name, spec in SPECS.items()]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({**provenance(), "rows": rows}, indent=2) + "\n")
-    print("seconds of audio a second")
-    print("| corpus | kerasr | librosa | torch | against librosa | against torch |\n|---|---|---|---|---|---|")
-    for row in rows:
-        against = [f"{row[name]:.2f}" if row[name] else "-" for name in ("times_librosa", "times_torch")]
-        speeds = [f"{row[name]:,.0f}" if row[name] else "not installed" for name in ("kerasr", "librosa", "torch")]
-        print(f"| {row['corpus']} | {' | '.join([*speeds, *against])} |")
+    print_tables(tables())
+
+
+def tables() -> dict[str, str]:
+    """Seconds of audio a second on each corpus."""
+    headings = (
+        "seconds of audio a second",
+        "kerasr",
+        "librosa, file by file",
+        "`torch.stft`",
+        "times librosa",
+        "times torch",
+    )
+    return {"all": markdown_table(headings, map(table_row, json.loads(RESULTS.read_text())["rows"]))}
+
+
+def table_row(row: dict) -> list[str]:
+    speeds = [f"{row[name]:,.0f}" if row[name] else "not installed" for name in ("kerasr", "librosa", "torch")]
+    times = [f"{row[name]:.2f}" if row[name] else "-" for name in ("times_librosa", "times_torch")]
+    return [f"{NAMES[row['corpus']]}, {SPECS[row['corpus']].sample_rate // 1000} kHz", *speeds, *times]
 
 
 def measure(name: str, spec: FeatureSpec, clips: int, rounds: int) -> dict:

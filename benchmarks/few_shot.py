@@ -21,7 +21,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _parts import is_right, measure_parts, parse_arguments, processor_seconds, read_parts, train_on
+from _parts import (
+    RESULTS,
+    is_right,
+    markdown_table,
+    measure_parts,
+    parse_arguments,
+    print_tables,
+    processor_seconds,
+    read_parts,
+    train_on,
+)
 
 import kerasr
 from kerasr.data import Utterance, load_corpus
@@ -47,7 +57,7 @@ def main() -> None:
             for way in WAYS
         }
         measure_parts(arguments, parts)
-    print_table(read_parts(arguments))
+    print_tables(tables(arguments.results))
 
 
 def encoder() -> Run:
@@ -109,20 +119,21 @@ def place(item: Utterance) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
+def tables(folder: Path = RESULTS / "few_shot") -> dict[str, str]:
     """Means over the seeds that have been measured."""
-    print("| recordings a word | with a trained encoder | from nothing |")
-    print("|---|---|---|")
-    for number in RECORDINGS:
-        row = []
-        for way in WAYS:
-            scores = [
-                result["accuracy"]
-                for result in results
-                if (result.get("way"), result.get("recordings")) == (way, number)
-            ]
-            row.append(f"{statistics.mean(scores):.1%} ({len(scores)} seeds)" if scores else "")
-        print(f"| {number} | {' | '.join(row)} |")
+    headings = ("recordings a word", "with a trained encoder (`--init-from`)", "from nothing")
+    means = figures(folder)
+    rows = [[number, *(means.get(f"{way} {number}", "") for way in WAYS)] for number in RECORDINGS]
+    return {"all": markdown_table(headings, rows)}
+
+
+def figures(folder: Path = RESULTS / "few_shot") -> dict[str, str]:
+    """The mean over the seeds, by the way and the recordings a word: `init 5`."""
+    scores: dict[str, list[float]] = {}
+    for result in read_parts(folder):
+        if "way" in result:
+            scores.setdefault(f"{result['way']} {result['recordings']}", []).append(result["accuracy"])
+    return {name: f"{statistics.mean(found):.1%}" for name, found in scores.items()}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ trains some of them, so that two processes can share the work (TF_NUM_INTRAOP_TH
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import processor_seconds, train_on, write_result
+from _parts import markdown_table, print_tables, processor_seconds, read_parts, train_on, write_result
 from sklearn.model_selection import StratifiedGroupKFold
 
 from kerasr.config import to_json
@@ -53,7 +52,7 @@ def main() -> None:
     if not arguments.table:
         for fold in arguments.folds:
             measure(arguments.model, fold, arguments.epochs, arguments.voices)
-    print_table()
+    print_tables(tables())
 
 
 def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
@@ -79,6 +78,7 @@ def measure(model: str | None, fold: int, epochs: int, voices: int) -> None:
             "accuracy": metrics["accuracy"],
             "num_correct": metrics["num_correct"],
             "num_clips": metrics["num_clips"],
+            "num_silences": next(row["num_clips"] for row in metrics["words"] if row["word"] == SILENCE),
             "words": {row["word"]: row["recall"] for row in metrics["words"]},
             "seconds": round(seconds, 1),
             "processor_seconds": round(processor, 1),
@@ -107,33 +107,59 @@ def divide(fold: int) -> list[Utterance]:
     return [replace(item, split=str(name)) for item, name in zip(utterances, split, strict=True)]
 
 
-def print_table() -> None:
-    """Accuracy over all folds, of people's clips and of all, and fold by fold of people's.
+def tables() -> dict[str, str]:
+    """Accuracy of people's clips, fold by fold and over all, and of all clips.
 
     Nobody says the silences. They were cut from anywhere in a few noises, so those of a fold share samples with others.
     """
-    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    silences = [
-        sum(item.label == SILENCE and item.split == "test" for item in divide(fold)) for fold in range(NUM_FOLDS)
+    results = read_parts(RESULTS)
+    kinds = dict.fromkeys((result["model"], result["epochs"], result["voices"]) for result in results)
+    headings = ("left out", *range(NUM_FOLDS), "all", "with silences", "minutes of one core each")
+    return {"all": markdown_table(headings, [table_row(*kind, of_kind(results, *kind)) for kind in kinds])}
+
+
+def of_kind(results: list[dict[str, Any]], model: str, epochs: int, voices: int) -> list[dict[str, Any]]:
+    return [
+        result for result in results if (result["model"], result["epochs"], result["voices"]) == (model, epochs, voices)
     ]
-    headings = ("model", "epochs", "voices a word", "parameters", "folds", "of people's clips", "of each fold")
-    print(f"| {' | '.join((*headings, 'with silences', 'processor minutes'))} |")
-    print("|---" * (len(headings) + 2) + "|")
-    for kind in dict.fromkeys((result["model"], result["epochs"], result["voices"]) for result in results):
-        mine = [result for result in results if (result["model"], result["epochs"], result["voices"]) == kind]
-        everything = sum(result["num_correct"] for result in mine) / sum(result["num_clips"] for result in mine)
-        people = [of_people(result, silences[result["fold"]]) for result in mine]
-        accuracy = sum(right for right, _ in people) / sum(clips for _, clips in people)
-        each = ", ".join(f"{right / clips:.1%}" for right, clips in people)
-        minutes = statistics.mean(result["processor_seconds"] for result in mine) / 60
-        facts = " | ".join(map(str, (*kind, f"{mine[0]['parameters']:,}", len(mine))))
-        print(f"| {facts} | {accuracy:.1%} | {each} | {everything:.1%} | {minutes:.1f} |")
 
 
-def of_people(result: dict[str, Any], num_silences: int) -> tuple[int, int]:
+def table_row(model: str, epochs: int, voices: int, results: list[dict[str, Any]]) -> list[str]:
+    people = {result["fold"]: of_people(result) for result in results}
+    minutes = statistics.mean(result["processor_seconds"] for result in results) / 60
+    with_silences = sum(result["num_correct"] for result in results) / sum(result["num_clips"] for result in results)
+    beside = f", {voices} synthetic voices a word" if voices else ""
+    return [
+        f"{model}, {results[0]['parameters']:,} parameters, {epochs} epochs{beside}",
+        *(f"{people[fold][0] / people[fold][1]:.1%}" if fold in people else "" for fold in range(NUM_FOLDS)),
+        f"**{accuracy_of_people(results):.1%}**",
+        f"{with_silences:.1%}",
+        f"{minutes:.0f}",
+    ]
+
+
+def figures() -> dict[str, str]:
+    """Over all folds, of people's clips, by model; and how many clips those are."""
+    results = [result for result in read_parts(RESULTS) if not result["voices"]]
+    by_model = {name: [result for result in results if result["model"] == name] for name in ("ResNet8", "BCResNet")}
+    minutes = {
+        f"{name} minutes": f"{statistics.mean(result['processor_seconds'] for result in mine) / 60:.0f}"
+        for name, mine in by_model.items()
+    }
+    clips = sum(of_people(result)[1] for result in by_model["ResNet8"])
+    scores = {name: f"{accuracy_of_people(mine):.1%}" for name, mine in by_model.items()}
+    return {**scores, **minutes, "clips": f"{clips:,}"}
+
+
+def accuracy_of_people(results: list[dict[str, Any]]) -> float:
+    right, clips = np.sum([of_people(result) for result in results], 0)
+    return float(right / clips)
+
+
+def of_people(result: dict[str, Any]) -> tuple[int, int]:
     """Of a fold's clips without its silences: those that were right, and all."""
-    right = result["num_correct"] - round(result["words"][SILENCE] * num_silences)
-    return right, result["num_clips"] - num_silences
+    silences = result["num_silences"]
+    return result["num_correct"] - round(result["words"][SILENCE] * silences), result["num_clips"] - silences
 
 
 if __name__ == "__main__":

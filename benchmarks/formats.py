@@ -11,8 +11,8 @@ Each model is trained with the recipe `digits` on FSDD's official split, with it
 enough to ask what a format loses, not to ask which model is best. The 300 test clips then go through each export
 (`kerasr.exporters.check`), whatever it answers. Runs and exports stay in --keep.
 
-Results go to benchmarks/results/formats/, one file a model, written at its end; from them come the tables that this
-prints and writes into docs/formats.md.
+Results go to benchmarks/results/formats/, one file a model, written at its end; from them come the tables of
+docs/formats.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ if __name__ == "__main__":
     # Before TensorFlow is imported, which asks once: one thread, as the exports are timed.
     os.environ.update(ONE_THREAD)
 
-from _parts import write_result
+from _parts import markdown_table, print_tables, write_result
 
 from kerasr.core.provenance import provenance
 from kerasr.errors import UserError
@@ -40,8 +40,6 @@ from kerasr.runs.run import Run, load_run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "formats"
-PAGE = ROOT / "docs" / "formats.md"
-BEGIN, END = "<!-- python benchmarks/formats.py writes from here -->", "<!-- to here -->"
 
 # Passes of the training: ten, and fewer where one takes long.
 EPOCHS = {"ResNet18": 4, "ResNet34": 3, "ResNet50": 3, "AttRNN": 8, "MHAttRNN": 6, "KWT2": 8, "KWT3": 6}
@@ -78,9 +76,7 @@ def main() -> None:
         elif arguments.again or not result_path(model).exists():
             print(model, flush=True)
             write_result(result_path(model), measure(model, folder, arguments.formats or FORMATS))
-    tables = make_tables([json.loads(result_path(name).read_text()) for name in names if result_path(name).exists()])
-    print(tables)
-    write_tables(tables)
+    print_tables(tables())
 
 
 def result_path(model: str) -> Path:
@@ -165,32 +161,25 @@ def points_lost(check: dict[str, Any]) -> float:
     return 100 * (check["accuracy_before"] - check["accuracy_after"])
 
 
-def make_tables(results: list[dict[str, Any]]) -> str:
-    """Size, time and loss, model by format, as Markdown."""
-    parts = [
-        ("Size in kB", lambda check: f"{check['size'] / 1e3:,.0f}"),
-        ("Milliseconds of one clip of one second on one thread", lambda check: f"{check['milliseconds']:.1f}"),
-        (
-            "Points of accuracy lost on 300 test clips (in brackets, clips in which another word is heard)",
-            lambda check: f"{points_lost(check):.1f} ({round((1 - check['agreement']) * check['num_clips'])})",
-        ),
-    ]
-    return "\n\n".join(f"{title}:\n\n" + "\n".join(table_lines(results, cell)) for title, cell in parts)
+def tables() -> dict[str, str]:
+    """Size, time and loss, model by format."""
+    paths = [result_path(facts.name) for facts in list_models()]
+    results = [json.loads(path.read_text()) for path in paths if path.exists()]
+    cells = {
+        "size": lambda check: f"{check['size'] / 1e3:,.0f}",
+        "time": lambda check: f"{check['milliseconds']:.1f}",
+        "loss": lambda check: f"{points_lost(check):.1f} ({round((1 - check['agreement']) * check['num_clips'])})",
+    }
+    headings = ("model", "epochs", "accuracy", *FORMATS)
+    return {
+        name: markdown_table(headings, [table_row(result, cell) for result in results]) for name, cell in cells.items()
+    }
 
 
-def table_lines(results: list[dict[str, Any]], cell: Callable[[dict[str, Any]], str]) -> Iterator[str]:
-    """A row a model, with its accuracy and epochs; a dash where it has no such format."""
-    yield f"| model | epochs | accuracy | {' | '.join(FORMATS)} |"
-    yield f"|{'---|' * (3 + len(FORMATS))}"
-    for result in results:
-        cells = ["-" if "refused" in check else cell(check) for check in result["formats"].values()]
-        yield f"| {result['model']} | {result['epochs']} | {result['accuracy']:.1%} | {' | '.join(cells)} |"
-
-
-def write_tables(tables: str) -> None:
-    """Into the page, between the two marks."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+def table_row(result: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> list[str]:
+    """A model's accuracy and epochs, and what there is of each format; a dash where it has none."""
+    cells = ["-" if "refused" in check else cell(check) for check in result["formats"].values()]
+    return [result["model"], str(result["epochs"]), f"{result['accuracy']:.1%}", *cells]
 
 
 if __name__ == "__main__":

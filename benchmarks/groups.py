@@ -14,9 +14,10 @@ import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from _parts import is_right, measure_ways, train_on
+from _parts import RESULTS, by_way, is_right, markdown_table, measure_ways, print_tables, train_on
 
 import kerasr
 from kerasr.data import Utterance, load_corpus, split_corpus
@@ -29,7 +30,7 @@ EPOCHS = 20
 
 
 def main() -> None:
-    print_table(measure_ways(__doc__, "groups", EPOCHS, WAYS, SEEDS, measure))
+    print_tables(tables(measure_ways(__doc__, "groups", EPOCHS, WAYS, SEEDS, measure)))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -69,20 +70,19 @@ def thin(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
     return [item for item in utterances if item.path not in left_out]
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
+def tables(folder: Path = RESULTS / "groups") -> dict[str, str]:
     """Means over the seeds that have been measured."""
-    if not results:
-        return
-    accents = sorted(results[0]["by_accent"])
-    print(f"| --balance-groups | worst accent | mean accuracy | {' | '.join(accents)} | seeds |")
-    print("|---" * (len(accents) + 4) + "|")
-    for way in WAYS:
-        if found := [result for result in results if result["way"] == way]:
-            worst = statistics.mean(min(result["by_accent"].values()) for result in found)
-            mean = statistics.mean(result["accuracy"] for result in found)
-            each = [statistics.mean(result["by_accent"][accent] for result in found) for accent in accents]
-            shown = " | ".join(f"{value:.1%}" for value in (worst, mean, *each))
-            print(f"| {way} | {shown} | {len(found)} |")
+    found = by_way(folder, WAYS)
+    accents = sorted({accent for results in found.values() for accent in results[0]["by_accent"]})
+    headings = ("`--balance-groups`", "worst accent", "mean accuracy", *accents)
+    return {"all": markdown_table(headings, [table_row(way, mine, accents) for way, mine in found.items()])}
+
+
+def table_row(way: str, results: list[dict[str, Any]], accents: list[str]) -> list[str]:
+    worst = [min(result["by_accent"].values()) for result in results]
+    each = [[result["by_accent"][accent] for result in results] for accent in accents]
+    means = map(statistics.mean, (worst, [result["accuracy"] for result in results], *each))
+    return [way, *(f"{mean:.1%}" for mean in means)]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import RESULTS, write_result
+from _parts import RESULTS, markdown_table, print_tables, write_result
 
 import kerasr
 from kerasr import audio
@@ -37,7 +37,7 @@ def main() -> None:
     if not parser.parse_args().table:
         clips = {preset: time_clip(preset) for preset in kerasr.list_presets()}
         write_result(PATH, {"one_clip_ms": clips, "process_seconds": time_processes(), **provenance()})
-    print_table(json.loads(PATH.read_text()))
+    print_tables(tables())
 
 
 def time_clip(preset: str) -> dict[str, float]:
@@ -91,14 +91,18 @@ def medians(ways: dict[str, Callable[[], Any]], rounds: int, unit: float) -> dic
     return {name: round(statistics.median(found[1:]), 3) for name, found in times.items()}
 
 
-def print_table(result: dict[str, Any]) -> None:
-    print("| preset | compiled model, ms a clip | Run.predict, ms a clip | ratio |\n|---|---|---|---|")
-    for preset, found in result["one_clip_ms"].items():
-        ratio = found["predict"] / found["compiled"]
-        print(f"| {preset} | {found['compiled']:.2f} | {found['predict']:.2f} | {ratio:.2f} |")
-    print("\n| process | seconds |\n|---|---|")
-    for name, seconds in result["process_seconds"].items():
-        print(f"| {name} | {seconds:.2f} |")
+def tables() -> dict[str, str]:
+    """A clip by each preset, and a process by what it does."""
+    result = json.loads(PATH.read_text())
+    clips = [
+        (preset, f"{found['compiled']:.2f}", f"{found['predict']:.2f}", f"{found['predict'] / found['compiled']:.2f}")
+        for preset, found in result["one_clip_ms"].items()
+    ]
+    processes = [(name, f"{seconds:.2f}") for name, seconds in result["process_seconds"].items()]
+    return {
+        "clip": markdown_table(("preset", "compiled model, ms a clip", "Run.predict, ms a clip", "ratio"), clips),
+        "process": markdown_table(("process", "seconds"), processes),
+    }
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any
 import keras
 import librosa
 import numpy as np
+from _parts import markdown_table, print_tables
 
 import kerasr
 from kerasr.data import Utterance
@@ -57,8 +58,19 @@ def main() -> None:
             row = measure(*ROWS[number - 1])
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(measured() | {str(number): row}, indent=2) + "\n", encoding="utf-8")
-    for _, row in sorted(measured().items()):
-        print(f"| {row['name']} | {row['split']} | {row['accuracy']:.1%} | {row['seconds']} |")
+    print_tables(tables())
+
+
+def tables() -> dict[str, str]:
+    """Every row that has been measured."""
+    rows = [row for _, row in sorted(measured().items())]
+    cells = [(row["name"], row["split"], f"{row['accuracy']:.1%}", row["seconds"]) for row in rows]
+    return {"all": markdown_table(("", "split", "test accuracy", "seconds"), cells)}
+
+
+def figures() -> dict[str, str]:
+    """The accuracy of each row, by its number."""
+    return {number: f"{row['accuracy']:.1%}" for number, row in measured().items()}
 
 
 def measured() -> dict[str, dict[str, Any]]:

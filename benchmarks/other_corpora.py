@@ -10,6 +10,7 @@ test of few clips, and of those that are spoken clearly. Writes benchmarks/resul
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from kerasr.core.provenance import provenance
 from kerasr.data.corpora.fsdd import DIGITS
 from kerasr.runs.run import load_run
 
+PATH = RESULTS / "other_corpora.json"
 FRAME = 160
 # Speech is what lies no more than this below the utterance's loudest frame.
 TOP_DB = 25
@@ -48,9 +50,18 @@ def main() -> None:
             speakers.add(utterance.speaker)
     heard = [run.labels[index] for index in run.probs(clips).argmax(1)]
     right = sum(word == other for word, other in zip(said, heard, strict=True))
-    print(f"{right} of {len(said)} digits of AN4 right ({right / len(said):.1%}), {len(speakers)} speakers")
     counts = {"num_correct": right, "num_clips": len(said), "num_speakers": len(speakers)}
-    write_result(RESULTS / "other_corpora.json", {**provenance(), **counts})
+    write_result(PATH, {**provenance(), **counts})
+    print(
+        f"{figures()['right']} of {len(said)} digits of AN4 right ({figures()['accuracy']}), {len(speakers)} speakers"
+    )
+
+
+def figures() -> dict[str, str]:
+    """The digits that were right, of how many, and their share."""
+    result = json.loads(PATH.read_text())
+    right, clips = result["num_correct"], result["num_clips"]
+    return {"right": str(right), "clips": str(clips), "accuracy": f"{right / clips:.1%}"}
 
 
 def cut(waveform: np.ndarray) -> list[np.ndarray]:

@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import librosa
 import numpy as np
+from _parts import markdown_table, print_tables
 from rich.console import Console
 
 from kerasr import audio
@@ -41,6 +42,11 @@ from kerasr.training.trainer import train_recipe
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 SPEC = FeatureSpec(kind="mfcc", sample_rate=8000, n_fft=256, win_length=200, hop_length=80)
 SIZES = (1_000, 100_000)
+WAYS = {
+    "librosa": "`librosa.load` and `librosa.feature.mfcc` in a loop",
+    "first": "kerasr, from WAV files",
+    "cached": "kerasr, once cached",
+}
 
 
 def main() -> None:
@@ -56,7 +62,23 @@ def main() -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps({**before, **provenance(), **found}, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    print_tables(tables())
+
+
+def tables() -> dict[str, str]:
+    """An epoch of FSDD in each way."""
+    speed = json.loads(RESULTS.read_text())["speed"]
+    rows = [
+        (name, f"{speed[f'{way}_seconds']:.2f}", f"{speed['librosa_seconds'] / speed[f'{way}_seconds']:.1f}")
+        for way, name in WAYS.items()
+    ]
+    return {"speed": markdown_table((f"an epoch of FSDD, {speed['files']:,} files", "seconds", "times librosa"), rows)}
+
+
+def figures() -> dict[str, str]:
+    """What a hundred times as many files take in memory."""
+    memory = json.loads(RESULTS.read_text())["memory"]
+    return {"more memory": f"{memory['difference_mb']:.0f}"}
 
 
 def measure_speed(rounds: int) -> dict[str, float]:

@@ -29,6 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import grpc
 import numpy as np
 import tensorflow as tf
+from _parts import markdown_table, print_tables
 from tensorflow_serving.apis import predict_pb2
 
 from kerasr import audio
@@ -64,7 +65,7 @@ def main() -> None:
     found = {"in_process": direct, **found}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({**provenance(), **found}, indent=2) + "\n")
-    print_tables(found)
+    print_tables(tables())
 
 
 def make_payloads(folder: Path) -> dict[str, dict[str, Any]]:
@@ -272,36 +273,64 @@ class RestAsker:
         return None
 
 
-def print_tables(found: dict[str, Any]) -> None:
-    """What was measured, as Markdown."""
-    print("\n| asked | requests a second | answered a second | p50 | p99 | refused |\n|---|---|---|---|---|---|")
-    for name, rows in found["rates"].items():
-        for row in rows:
-            print(
-                f"| {name} | {row['rate']} | {row['answered_per_second']:.0f} | {row['p50_ms']:.1f} ms "
-                f"| {row['p99_ms']:.1f} ms | {row['shed']:.1%} |"
-            )
-    print("\n| asked | alone in process | p50 at the lowest rate | times | highest rate held | times a lone caller |")
-    print("|---|---|---|---|---|---|")
-    for name, rows in found["rates"].items():
-        direct = found["in_process"]["serve_wav" if "WAV" in name else "serving_default"]
-        held = max((row["rate"] for row in rows if is_held(row)), default=0)
-        print(
-            f"| {name} | {direct:.1f} ms | {rows[0]['p50_ms']:.1f} ms | {rows[0]['p50_ms'] / direct:.2f} "
-            f"| {held} | {held * direct / 1000:.2f} |"
-        )
-    print(
-        "\n| asked | overload | refused | with | p99 of the answered | p50 before, after | memory before, peak, after |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name, row in found["overload"].items():
-        during, memory = row["during"], row["memory_mb"]
-        refusals = ", ".join(status for status in during["statuses"] if status != "OK")
-        print(
-            f"| {name} | {row['rate']} a second | {during['shed']:.0%} | {refusals} | {during['p99_ms']:.0f} ms "
-            f"| {row['before']['p50_ms']:.1f}, {row['after']['p50_ms']:.1f} ms "
-            f"| {memory['before']:.0f}, {memory['peak']:.0f}, {memory['after']:.0f} MB |"
-        )
+def tables() -> dict[str, str]:
+    """Rates held, what a request costs beside a lone caller's, and what an overload does."""
+    found = json.loads(RESULTS.read_text())
+    rates = [(name, row) for name, rows in found["rates"].items() for row in rows]
+    return {
+        "rates": markdown_table(
+            ("asked", "requests a second", "answered a second", "p50", "p99", "refused"),
+            [rate_row(*rate) for rate in rates],
+        ),
+        "alone": markdown_table(
+            (
+                "asked",
+                "alone in process",
+                "p50 at the lowest rate",
+                "times",
+                "highest rate held",
+                "times a lone caller",
+            ),
+            [alone_row(name, rows, found["in_process"]) for name, rows in found["rates"].items()],
+        ),
+        "overload": markdown_table(
+            (
+                "asked",
+                "overload",
+                "refused",
+                "with",
+                "p99 of the answered",
+                "p50 before, after",
+                "memory before, peak, after",
+            ),
+            [overload_row(name, row) for name, row in found["overload"].items()],
+        ),
+    }
+
+
+def rate_row(name: str, row: dict[str, Any]) -> list[str]:
+    times = (f"{row['p50_ms']:.1f} ms", f"{row['p99_ms']:.1f} ms")
+    return [name, str(row["rate"]), f"{row['answered_per_second']:.0f}", *times, f"{row['shed']:.1%}"]
+
+
+def alone_row(name: str, rows: list[dict[str, Any]], in_process: dict[str, float]) -> list[str]:
+    direct = in_process["serve_wav" if "WAV" in name else "serving_default"]
+    held = max((row["rate"] for row in rows if is_held(row)), default=0)
+    times = (f"{direct:.1f} ms", f"{rows[0]['p50_ms']:.1f} ms", f"{rows[0]['p50_ms'] / direct:.2f}")
+    return [name, *times, str(held), f"{held * direct / 1000:.2f}"]
+
+
+def overload_row(name: str, row: dict[str, Any]) -> list[str]:
+    during, memory = row["during"], row["memory_mb"]
+    return [
+        name,
+        f"{row['rate']} a second",
+        f"{during['shed']:.0%}",
+        ", ".join(status for status in during["statuses"] if status != "OK"),
+        f"{during['p99_ms']:.0f} ms",
+        f"{row['before']['p50_ms']:.1f}, {row['after']['p50_ms']:.1f} ms",
+        f"{memory['before']:.0f}, {memory['peak']:.0f}, {memory['after']:.0f} MB",
+    ]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ one thread and in TensorFlow alone, whose profiler watches. Writes benchmarks/re
 """
 
 import argparse
+import json
 import os
 import tempfile
 from collections import Counter
@@ -20,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from _parts import write_result
+from _parts import markdown_table, print_tables, write_result
 
 # TensorFlow documents no other way to read a trace without a browser.
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -54,14 +55,14 @@ def main() -> None:
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    print(f"| model | ms a clip | {' | '.join(KINDS)} |\n|{'---|' * (2 + len(KINDS))}")
     rows = []
     for name in arguments.models:
         with tempfile.TemporaryDirectory() as aside:
             trace = arguments.traces / name if arguments.traces else Path(aside)
             rows.append(watch(name, arguments.batch_size, trace))
-        print_row(rows[-1])
+        print(name, flush=True)
     write_result(RESULTS, {**provenance(), "rows": rows})
+    print_tables(tables())
 
 
 def watch(name: str, batch_size: int, trace: Path) -> dict[str, Any]:
@@ -107,10 +108,19 @@ def kind_of(operation: str) -> str:
     return next(kind for kind, marks in KINDS.items() if any(mark in operation for mark in marks))
 
 
-def print_row(row: dict[str, Any]) -> None:
+def tables() -> dict[str, str]:
+    """The share of each kind of work in a step of each model."""
+    rows = json.loads(RESULTS.read_text())["rows"]
+    return {"all": markdown_table(("model", "ms a clip", *KINDS), map(table_row, rows))}
+
+
+def table_row(row: dict[str, Any]) -> list[str]:
     total = sum(row["ms_a_clip"].values())
-    shares = " | ".join(f"{milliseconds / total:.0%}" for milliseconds in row["ms_a_clip"].values())
-    print(f"| {row['model']} | {total:.2f} | {shares} |", flush=True)
+    return [
+        row["model"],
+        f"{total:.2f}",
+        *(f"{milliseconds / total:.0%}" for milliseconds in row["ms_a_clip"].values()),
+    ]
 
 
 if __name__ == "__main__":

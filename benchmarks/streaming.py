@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from _parts import markdown_table, print_tables
 
 from kerasr.core.provenance import provenance
 from kerasr.exporters import export_litert
@@ -51,7 +52,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(load_run(PRESET) if name == PRESET else untrained(name, Path(folder)), name, Path(folder))
     RESULTS.write_text(json.dumps({"rows": rows, **provenance()}, indent=2) + "\n")
-    print_table(rows)
+    print_tables(tables())
 
 
 def untrained(name: str, folder: Path) -> Run:
@@ -110,17 +111,19 @@ def listen(stream_model: StreamModel) -> dict[str, float]:
     }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """As Markdown: a line a model, the real-time factor and the median time of 100 ms in each way of hearing."""
+def tables() -> dict[str, str]:
+    """A line a model, the real-time factor and the median time of 100 ms in each way of running it."""
+    rows = json.loads(RESULTS.read_text())["rows"]
     ways = list(dict.fromkeys((row["runtime"], row["heard"]) for row in rows))
     cells = {
         (row["model"], row["runtime"], row["heard"]): f"{row['real_time_factor']:.4f} ({row['median_ms']:.2f} ms)"
         for row in rows
     }
-    print(f"| model | {' | '.join(f'{runtime}, {heard}' for runtime, heard in ways)} |")
-    print("|---" * (1 + len(ways)) + "|")
-    for model in dict.fromkeys(row["model"] for row in rows):
-        print(f"| {model} | {' | '.join(cells.get((model, *way), '-') for way in ways)} |")
+    models = dict.fromkeys(row["model"] for row in rows)
+    headings = ("model", *(f"{runtime}, {heard}" for runtime, heard in ways))
+    return {
+        "all": markdown_table(headings, [(model, *(cells.get((model, *way), "-") for way in ways)) for model in models])
+    }
 
 
 if __name__ == "__main__":

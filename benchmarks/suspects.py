@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _parts import measure_parts, parse_arguments, read_parts
+from _parts import RESULTS, markdown_table, measure_parts, parse_arguments, print_tables, read_parts
 from rich.console import Console
 
 import kerasr
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parse_arguments(__doc__, "suspects", EPOCHS)
     if not arguments.table:
         measure_parts(arguments, {name: partial(measure, name, arguments.epochs) for name in PARTS})
-    print_table(read_parts(arguments))
+    print_tables(tables(arguments.results))
 
 
 def measure(part: str, epochs: int) -> dict[str, Any]:
@@ -75,14 +75,26 @@ def mislabel(utterances: tuple[Utterance, ...], labels: tuple[str, ...]) -> tupl
     return [other(item) if item.path in wrong else item for item in utterances], wrong
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
-    print("| weights | wrong labels | among as many first | suspects | wrong labels among them |")
-    print("|---|---|---|---|---|")
-    for result in results:
-        print(
-            f"| {result['part']} | {result['num_wrong']} of {result['num_clips']:,} | {result['wrong_among_first']} "
-            f"| {result['num_suspects']} | {result['wrong_among_suspects']} |"
-        )
+def tables(folder: Path = RESULTS / "suspects") -> dict[str, str]:
+    """How many of the wrong labels are found, by the part."""
+    headings = ("weights", "wrong labels", "among as many first", "suspects", "wrong labels among them")
+    rows = [
+        [
+            result["part"],
+            f"{result['num_wrong']} of {result['num_clips']:,}",
+            result["wrong_among_first"],
+            result["num_suspects"],
+            result["wrong_among_suspects"],
+        ]
+        for result in read_parts(folder)
+    ]
+    return {"all": markdown_table(headings, rows)}
+
+
+def figures(folder: Path = RESULTS / "suspects") -> dict[str, str]:
+    """Each count, by the part: `recipe wrong_among_first`."""
+    counts = ("num_clips", "num_wrong", "wrong_among_first", "num_suspects", "wrong_among_suspects")
+    return {f"{result['part']} {name}": f"{result[name]:,}" for result in read_parts(folder) for name in counts}
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import is_right, measure_ways, train_on
+from _parts import RESULTS, by_way, is_right, markdown_table, measure_ways, print_tables, train_on
 
 import kerasr
 from kerasr.data import Utterance, load_corpus, split_corpus
@@ -35,6 +36,16 @@ CHANGES: dict[str, dict[str, Any]] = {
 # Of `words`, only what decides between the two ways of making rare words count.
 OF_WORDS = "words-"
 WAYS = (*CHANGES, *(f"{OF_WORDS}{name}" for name in ("none", "weights", "balanced")))
+NAMES = {
+    "none": "the recipe `digits`",
+    "weights": "`--class-weights`",
+    "balanced": "`--sampling balanced`",
+    "focal": "`--loss focal`",
+    "balanced-focal": "`--sampling balanced --loss focal`",
+    "words-none": "neither",
+    "words-weights": "`--class-weights`",
+    "words-balanced": "`--sampling balanced`, the recipe's",
+}
 SEEDS = 3
 RATIO = 50
 EPOCHS = 60
@@ -42,7 +53,7 @@ NUM_RARE = 3
 
 
 def main() -> None:
-    print_table(measure_ways(__doc__, "uneven", EPOCHS, WAYS, SEEDS, measure))
+    print_tables(tables(measure_ways(__doc__, "uneven", EPOCHS, WAYS, SEEDS, measure)))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -73,17 +84,29 @@ def thin(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
     return kept
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
-    """Means over the seeds that have been measured."""
-    print("| way | mean recall | recall of the three rarest | accuracy where words are as uneven | seeds |")
-    print("|---|---|---|---|---|")
-    for way in WAYS:
-        if found := [result for result in results if result["way"] == way]:
-            rows = [(list(result["recall"].values()), list(result["training_clips"].values())) for result in found]
-            mean = statistics.mean(statistics.mean(recall) for recall, _ in rows)
-            rare = statistics.mean(statistics.mean(recall[:NUM_RARE]) for recall, _ in rows)
-            uneven = statistics.mean(float(np.average(recall, weights=clips)) for recall, clips in rows)
-            print(f"| {way} | {mean:.1%} | {rare:.1%} | {uneven:.1%} | {len(rows)} |")
+def tables(folder: Path = RESULTS / "uneven") -> dict[str, str]:
+    """Means over the seeds that have been measured, of the recipe `digits` and of `words`."""
+    headings = ("settings", "mean recall", "recall of the three rarest", "accuracy where words are as uneven")
+    rows = {way: table_row(way, results) for way, results in by_way(folder, WAYS).items()}
+    of_words = {way: row for way, row in rows.items() if way.startswith(OF_WORDS)}
+    of_digits = [row for way, row in rows.items() if way not in of_words]
+    return {"digits": markdown_table(headings, of_digits), "words": markdown_table(headings, of_words.values())}
+
+
+def table_row(way: str, results: list[dict[str, Any]]) -> list[str]:
+    rows = [(list(result["recall"].values()), list(result["training_clips"].values())) for result in results]
+    means = (
+        statistics.mean(statistics.mean(recall) for recall, _ in rows),
+        statistics.mean(statistics.mean(recall[:NUM_RARE]) for recall, _ in rows),
+        statistics.mean(float(np.average(recall, weights=clips)) for recall, clips in rows),
+    )
+    return [NAMES[way], *(f"{mean:.1%}" for mean in means)]
+
+
+def figures(folder: Path = RESULTS / "uneven") -> dict[str, str]:
+    """Mean recall and that of the rarest, by the way."""
+    rows = {way: table_row(way, results) for way, results in by_way(folder, WAYS).items()}
+    return {f"{way} {name}": row[at] for way, row in rows.items() for at, name in ((1, "mean"), (2, "rarest"))}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _parts import accuracy_by_speaker, is_right, processor_seconds, write_result
+from _parts import (
+    accuracy_by_speaker,
+    is_right,
+    markdown_table,
+    print_tables,
+    processor_seconds,
+    read_parts,
+    write_result,
+)
 
 from kerasr.config import TrainConfig, to_json
 from kerasr.recipes import get_recipe
@@ -31,6 +39,17 @@ from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results" / "unseen_speakers"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+
+RECIPE = "digits-best"
+NAMES = {
+    RECIPE: "`digits-best`: 10 ms frames, Muon, learning rate 0.003",
+    "rooms": "`rooms`",
+    "coarse-adamw": "`coarse-adamw`: 20 ms frames and AdamW",
+    "quicker": "`quicker`: learning rate 0.008",
+    "adamw": "`adamw` in place of Muon",
+    "coarse": "`coarse`: 20 ms frames",
+    "voices": "`voices`: a thousand clips each by espeak-ng and flite beside them, 55 epochs",
+}
 
 # Trained on more than FSDD: measured beside the others, and no choice for a figure on FSDD alone.
 NOT_ALONE = ("voices",)
@@ -78,7 +97,7 @@ def main() -> None:
         for seed in arguments.seeds:
             for speaker in arguments.speakers:
                 measure(arguments.candidate or chosen(speaker), (speaker,), seed=seed, inner=False)
-    print_tables()
+    print_tables(tables())
 
 
 def measure(name: str, left_out: tuple[str, ...], *, seed: int, inner: bool) -> None:
@@ -147,54 +166,95 @@ def scores_beside(speaker: str, name: str) -> dict[str, float]:
     return scores
 
 
-def print_tables() -> None:
-    """Scores of the trainings that choose, and of those that count."""
-    results = [json.loads(path.read_text()) | {"file": path.name} for path in sorted(RESULTS.glob("*.json"))]
-    if inner := [result for result in results if result["file"].startswith("inner")]:
-        print_inner(inner)
-    if outer := [result for result in results if result["file"].startswith("outer")]:
-        print_outer(outer)
+def tables() -> dict[str, str]:
+    """Scores of the trainings that choose, what chooses for each speaker, and scores of the trainings that count."""
+    inner, outer = read_parts(RESULTS, "inner-*.json"), read_parts(RESULTS, "outer-*.json")
+    names = dict.fromkeys(result["candidate"] for result in inner)
+    # Those that only some pairs have tried stand beside the recipe in the same trainings.
+    few = [name for name in names if name not in choices()]
+    pairs = {tuple(result["left_out"]) for result in inner if result["candidate"] in few}
+    same = [result for result in inner if tuple(result["left_out"]) in pairs and result["seed"] == 0]
+    recipe = [result for result in same if result["candidate"] == RECIPE]
+    return {
+        "candidates": inner_table({name: of_candidate(inner, name) for name in choices()}),
+        "choices": choices_table(),
+        "others": inner_table({RECIPE: recipe, **{name: of_candidate(same, name) for name in few}}),
+        "unseen": outer_table({"accuracy": of_candidate(outer, RECIPE)}),
+        "outer": outer_table(
+            {NAMES[name]: of_candidate(outer, name) for name in (RECIPE, "rooms", "voices")} | as_chosen(outer)
+        ),
+    }
 
 
-def print_inner(results: list[dict[str, Any]]) -> None:
-    """Each candidate on each speaker in the short trainings that left him out, and what chooses for him."""
-    print(f"| candidate | trainings | {' | '.join(SPEAKERS)} |\n|{'---|' * (2 + len(SPEAKERS))}")
-    for name in dict.fromkeys(result["candidate"] for result in results):
-        mine = [result["accuracy"] for result in results if result["candidate"] == name]
-        scores = {who: [accuracy[who] for accuracy in mine if who in accuracy] for who in SPEAKERS}
-        print(f"| {name} | {len(mine)} | {' | '.join(_mean(scores[who]) for who in SPEAKERS)} |")
-    if not choices():
-        return
-    print(f"\n| chooses for | {' | '.join(SPEAKERS)} |\n|{'---|' * (1 + len(SPEAKERS))}")
-    for name in choices():
-        scores = {who: list(scores_beside(who, name).values()) for who in SPEAKERS}
-        print(f"| {name} | {' | '.join(_mean(scores[who]) for who in SPEAKERS)} |")
+def of_candidate(results: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [result for result in results if result["candidate"] == name]
+
+
+def inner_table(rows: dict[str, list[dict[str, Any]]]) -> str:
+    """Each candidate on each speaker, the mean over the short trainings that left him out."""
+    scores = {name: [result["accuracy"] for result in results] for name, results in rows.items()}
+    cells = {
+        name: [_mean([accuracy[who] for accuracy in mine if who in accuracy]) for who in SPEAKERS]
+        for name, mine in scores.items()
+    }
+    return markdown_table(("candidate", *SPEAKERS), [(NAMES[name], *row) for name, row in cells.items()])
+
+
+def choices_table() -> str:
+    """How the five others did in the trainings that left out a speaker beside one of them; the best is his choice."""
+    scores = {(who, name): statistics.mean(scores_beside(who, name).values()) for who in SPEAKERS for name in choices()}
+    best = {who: max(choices(), key=lambda name: scores[who, name]) for who in SPEAKERS if choices()}
+    rows = [
+        (
+            f"`{name}`",
+            *(f"**{scores[who, name]:.1%}**" if best[who] == name else f"{scores[who, name]:.1%}" for who in SPEAKERS),
+        )
+        for name in choices()
+    ]
+    return markdown_table(("chooses for", *SPEAKERS), rows)
 
 
 def _mean(scores: list[float]) -> str:
     return f"{statistics.mean(scores):.1%}" if scores else ""
 
 
-def print_outer(results: list[dict[str, Any]]) -> None:
-    """Each candidate and seed on the speaker that each training left out, and what the choice for each gives."""
-    print(f"\n| candidate | seed | {' | '.join(SPEAKERS)} | mean | worst | processor minutes |\n|{'---|' * 11}")
-    for name, seed in dict.fromkeys((result["candidate"], result["seed"]) for result in results):
-        print_row(name, [result for result in results if (result["candidate"], result["seed"]) == (name, seed)])
-    choice = [(chosen(speaker), [speaker], 0) for speaker in SPEAKERS] if choices() else []
-    mine = [result for result in results if (result["candidate"], result["left_out"], result["seed"]) in choice]
-    if len(mine) == len(SPEAKERS):
-        print_row("as chosen", mine)
+def as_chosen(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The trainings of what the others choose for each speaker, where all six have been made."""
+    if not choices():
+        return {}
+    mine = [
+        result for result in results if result["candidate"] == chosen(result["left_out"][0]) and result["seed"] == 0
+    ]
+    return {"what the five others choose for each": mine} if len(mine) == len(SPEAKERS) else {}
 
 
-def print_row(name: str, results: list[dict[str, Any]]) -> None:
-    """One row of the table of full trainings."""
-    scores = {speaker: score for result in results for speaker, score in result["accuracy"].items()}
-    row = " | ".join(f"{scores[speaker]:.1%}" if speaker in scores else "" for speaker in SPEAKERS)
-    minutes = statistics.mean(result["processor_seconds"] for result in results) / 60
+def outer_table(rows: dict[str, list[dict[str, Any]]]) -> str:
+    """The speaker whom each full training left out, and the mean where each has been."""
+    cells = [(name, *speaker_scores(results)) for name, results in rows.items()]
+    return markdown_table(("left out", *SPEAKERS, "mean"), cells)
+
+
+def speaker_scores(results: list[dict[str, Any]]) -> list[str]:
+    scores = left_out_scores(results)
     # A mean of some speakers is not one to compare.
-    whole = len(scores) == len(SPEAKERS)
-    mean, worst = (f"{of(scores.values()):.1%}" if whole else "" for of in (statistics.mean, min))
-    print(f"| {name} | {results[0]['seed']} | {row} | {mean} | {worst} | {minutes:.1f} |")
+    mean = f"**{statistics.mean(scores.values()):.1%}**" if len(scores) == len(SPEAKERS) else ""
+    return [*(f"{scores[who]:.1%}" if who in scores else "" for who in SPEAKERS), mean]
+
+
+def left_out_scores(results: list[dict[str, Any]]) -> dict[str, float]:
+    return {speaker: score for result in results for speaker, score in result["accuracy"].items()}
+
+
+def figures() -> dict[str, str]:
+    """Mean and worst of the recipe and of the one with voices beside it, and the minutes of a training."""
+    outer = [result for result in read_parts(RESULTS, "outer-*.json") if result["seed"] == 0]
+    found = {}
+    for name in (RECIPE, "voices"):
+        scores = left_out_scores(of_candidate(outer, name)).values()
+        found |= {f"{name} mean": f"{statistics.mean(scores):.1%}", f"{name} worst": f"{min(scores):.1%}"}
+        found[f"{name} best"] = f"{max(scores):.1%}"
+    minutes = statistics.mean(result["processor_seconds"] for result in of_candidate(outer, RECIPE)) / 60
+    return {**found, "minutes": f"{minutes:.0f}"}
 
 
 if __name__ == "__main__":

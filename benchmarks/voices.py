@@ -15,10 +15,20 @@ that file is there.
 import tempfile
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import accuracy_by_speaker, is_right, measure_parts, parse_arguments, read_parts
+from _parts import (
+    RESULTS,
+    accuracy_by_speaker,
+    is_right,
+    markdown_table,
+    measure_parts,
+    parse_arguments,
+    print_tables,
+    read_parts,
+)
 
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
@@ -51,6 +61,11 @@ PARTS: dict[str, dict[str, Any]] = {
     "and cutmix": {"augment": {"cutmix": 0.25}},
     "and flite": {"flite_clips": FLITE_CLIPS},
 }
+# Parts that are measured with all of the recipe's epochs.
+WHOLE = {
+    "all": "400 clips a word in the 104 voices of espeak-ng",
+    "and-flite": f"and {FLITE_CLIPS} in the four voices of flite (`--flite-clips {FLITE_CLIPS}`)",
+}
 # Parts that are measured on the people of Speech Commands.
 CHOICES = ("all", "no mixup", "and flite")
 ON_COMMANDS = "commands "
@@ -62,10 +77,7 @@ def main() -> None:
         names = [*PARTS, *(ON_COMMANDS + name for name in CHOICES)]
         parts = {name.replace(" ", "-"): partial(measure, name, arguments.epochs) for name in names}
         measure_parts(arguments, parts)
-    results = sorted(read_parts(arguments), key=lambda result: -result["epochs"])
-    prefix = ON_COMMANDS.replace(" ", "-")
-    print_digits([result for result in results if not result["part"].startswith(prefix)])
-    print_commands([result for result in results if result["part"].startswith(prefix)])
+    print_tables(tables(arguments.results))
 
 
 def settings(name: str, epochs: int) -> TrainConfig:
@@ -100,26 +112,45 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
     }
 
 
-def print_digits(results: list[dict[str, Any]]) -> None:
-    """Each part's score on the speakers of FSDD."""
-    if not results:
-        return
-    speakers = sorted({speaker for result in results for speaker in result["by_speaker"]})
-    print(f"| changes | epochs | FSDD | {' | '.join(speakers)} |\n|{'---|' * (len(speakers) + 3)}")
-    for result in results:
-        each = " | ".join(f"{result['by_speaker'][speaker]:.1%}" for speaker in speakers)
-        print(f"| {result['part'].replace('-', ' ')} | {result['epochs']} | {result['accuracy']:.1%} | {each} |")
+def tables(folder: Path = RESULTS / "voices") -> dict[str, str]:
+    """The recipe on FSDD, what each change to it is worth there, and what was chosen by: the ten commands."""
+    digits, commands = {}, {}
+    for result in read_parts(folder):
+        table = commands if result["part"].startswith(ON_COMMANDS.replace(" ", "-")) else digits
+        table[result["part"], result["epochs"]] = result
+    whole = {part: result for (part, epochs), result in digits.items() if epochs != EPOCHS}
+    short = [result for (_, epochs), result in digits.items() if epochs == EPOCHS]
+    short.sort(key=lambda result: (result["part"] != "all", result["accuracy"]))
+    return {
+        "recipe": markdown_table(
+            ("`--words zero,one,...,nine`", "FSDD's 3,000 recordings"),
+            [(name, by_speaker(whole[part])) for part, name in WHOLE.items() if part in whole],
+        ),
+        "changes": markdown_table(("part", "FSDD", "worst speaker"), map(change_row, short)),
+        "commands": markdown_table(("part", *COMMANDS.split(","), "all"), map(command_row, commands.values())),
+    }
 
 
-def print_commands(results: list[dict[str, Any]]) -> None:
-    """Each part's score on Speech Commands, word by word."""
-    if not results:
-        return
-    words = COMMANDS.split(",")
-    print(f"\n| changes | epochs | commands | {' | '.join(words)} |\n|{'---|' * (len(words) + 3)}")
-    for result in results:
-        each = " | ".join(f"{result['by_word'][word]:.0%}" for word in words)
-        print(f"| {result['part'].replace('-', ' ')} | {result['epochs']} | {result['accuracy']:.1%} | {each} |")
+def by_speaker(result: dict[str, Any]) -> str:
+    each = ", ".join(f"{name} {score:.1%}" for name, score in result["by_speaker"].items())
+    return f"**{result['accuracy']:.1%}** ({each})"
+
+
+def change_row(result: dict[str, Any]) -> tuple[str, str, str]:
+    worst, score = min(result["by_speaker"].items(), key=lambda item: item[1])
+    part = "the recipe" if result["part"] == "all" else result["part"].replace("-", " ")
+    return part, f"{result['accuracy']:.1%}", f"{worst} {score:.1%}"
+
+
+def command_row(result: dict[str, Any]) -> list[str]:
+    part = result["part"].removeprefix(ON_COMMANDS.replace(" ", "-")).replace("-", " ")
+    each = [f"{result['by_word'][word]:.0%}" for word in COMMANDS.split(",")]
+    return ["the recipe" if part == "all" else part, *each, f"{result['accuracy']:.1%}"]
+
+
+def figures(folder: Path = RESULTS / "voices") -> dict[str, str]:
+    """Each part's score, by its name and its epochs: `all 30`."""
+    return {f"{result['part']} {result['epochs']}": f"{result['accuracy']:.1%}" for result in read_parts(folder)}
 
 
 if __name__ == "__main__":

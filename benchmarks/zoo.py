@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _parts import markdown_table, print_tables
 
 from kerasr.core import atomic
 from kerasr.core.imports import FLAG, asked_imports, import_asked
@@ -47,6 +48,7 @@ FOLDS = ("george,nicolas", "lucas,theo", "jackson,yweweler")
 NUM_SPEAKERS, NUM_LABELS = 6, 10
 LATENCY_ROUNDS = 100
 SEED = 0
+MINUTES = 2.0
 
 # ResNet18, half the size of the next, cannot make two passes in the time.
 TOO_LARGE = ("ResNet34", "ResNet50")
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes",
         type=float,
-        default=2.0,
+        default=MINUTES,
         help="most of one processor's time that a training gets (default: %(default)s)",
     )
     parser.add_argument("--table", action="store_true", help="train nothing, show what has been measured")
@@ -81,9 +83,9 @@ def main() -> None:
         for number, (model, left_out) in enumerate(todo, start=1):
             print(f"[{number}/{len(todo)}] {model} without {left_out}", flush=True)
             train_fold(model, left_out, pace_of(model, arguments.minutes))
-    rows = [row for name in names if (row := summarise(name, arguments.minutes))]
+    rows = read_rows(arguments.minutes)
     if rows:
-        print_table(rows)
+        print_tables(tables(rows))
     own = {facts.name for facts in list_models() if facts.module.startswith("kerasr.")}
     if whole := [row for row in rows if row["num_speakers"] == NUM_SPEAKERS and row["name"] in own]:
         write_picture(whole)
@@ -235,19 +237,33 @@ def summarise(model: str, minutes: float) -> dict[str, Any] | None:
     }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
+def tables(rows: list[dict[str, Any]] | None = None) -> dict[str, str]:
+    """A model a row, the best first; of all that have been measured in the usual time, where none are given."""
     headings = ("model", "unseen speakers", "95% interval", "worst", "parameters", "M MACs", "s an epoch", "epochs")
-    print(f"| {' | '.join((*headings, 'ms a clip, one thread', 'kB'))} |")
-    print(f"|{'---|' * (len(headings) + 2)}")
-    for row in sorted(rows, key=lambda row: -row["accuracy"]):
-        low, high = row["accuracy_interval"]
-        some = "" if row["num_speakers"] == NUM_SPEAKERS else f" ({row['num_speakers']} of {NUM_SPEAKERS} speakers)"
-        print(
-            f"| {row['name']} | {row['accuracy']:.1%}{some} | {f'{low:.1%} to {high:.1%}' if low < high else '-'} "
-            f"| {row['worst']:.1%} ({row['worst_speaker']}) | {row['parameters']:,} | {row['macs'] / 1e6:.1f} "
-            f"| {row['seconds_per_epoch']:.1f} | {row['epochs']} | {row['latency_ms']:.1f} "
-            f"| {row['model_bytes'] / 1e3:,.0f} |"
-        )
+    best_first = sorted(rows or read_rows(), key=lambda row: -row["accuracy"])
+    return {"all": markdown_table((*headings, "ms a clip, one thread", "kB"), map(table_row, best_first))}
+
+
+def read_rows(minutes: float = MINUTES) -> list[dict[str, Any]]:
+    """What has been measured of each model of the zoo."""
+    return [row for facts in list_models() if (row := summarise(facts.name, minutes))]
+
+
+def table_row(row: dict[str, Any]) -> list[str]:
+    low, high = row["accuracy_interval"]
+    some = "" if row["num_speakers"] == NUM_SPEAKERS else f" ({row['num_speakers']} of {NUM_SPEAKERS} speakers)"
+    return [
+        row["name"],
+        f"{row['accuracy']:.1%}{some}",
+        f"{low:.1%} to {high:.1%}" if low < high else "-",
+        f"{row['worst']:.1%} ({row['worst_speaker']})",
+        f"{row['parameters']:,}",
+        f"{row['macs'] / 1e6:.1f}",
+        f"{row['seconds_per_epoch']:.1f}",
+        str(row["epochs"]),
+        f"{row['latency_ms']:.1f}",
+        f"{row['model_bytes'] / 1e3:,.0f}",
+    ]
 
 
 def write_picture(rows: list[dict[str, Any]]) -> None:

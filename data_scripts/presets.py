@@ -52,26 +52,31 @@ TRAININGS = {
 # Those that train once more, against what the first training takes for their word.
 TWICE = ("wakeword_stop",)
 
+# Where a figure belongs stands the comment that names its source: `python docs/figures.py` writes it into the cards.
 LIMITS = {
     "digits": [
         "Six people recorded the clips, each word alone: it was trained on no digit within a sentence.",
-        "Of unseen speakers expect less than its score: on FSDD's, each left out in turn, the recipe "
-        "digits-best as it stands, at full width, gets 94.0% (python benchmarks/unseen_speakers.py "
-        "--candidate digits-best).",
-        "Other words it often takes for digits: 16.8% of Speech Commands' 3,247 clips "
+        "Of unseen speakers expect less than its score: on FSDD's, each left out in turn, the recipe digits-best "
+        "as it stands, at full width, gets <!-- unseen_speakers: digits-best mean --> (python "
+        "benchmarks/unseen_speakers.py --candidate digits-best).",
+        "Other words it often takes for digits: <!-- foreign_words: digits --> of Speech Commands' 3,247 clips "
         "(python benchmarks/foreign_words.py).",
     ],
     "commands": [
         "What is none of its ten words should come out as `_unknown_`, and often does not: see the table.",
-        "Words that it never met it often takes for its own: 12.5% of FSDD's 3,000 digits "
-        "(python benchmarks/foreign_words.py).",
+        "Words that it never met it often takes for its own: <!-- foreign_words: commands --> of FSDD's 3,000 "
+        "digits (python benchmarks/foreign_words.py).",
     ],
     "wakeword_stop": [
-        "It trained against half an hour of AN4's sentences. In 1.03 hours of read sentences by others (AN4, GRID, "
-        "LJSpeech) it raised 6 false alarms at a threshold of 0.5, 5.8 an hour (95% interval 2.1 to 12.6), and none at "
-        "0.9, where it finds 26 of 29 words instead of 27 (python benchmarks/false_alarms.py). Other talk, music and "
-        "noise are not measured: give your own --negatives.",
-        "Of FSDD's 3,000 digits it takes 0.3% for its word (python benchmarks/foreign_words.py).",
+        "It trained against half an hour of AN4's sentences. In <!-- false_alarms: hours --> hours of read "
+        "sentences by others (AN4, GRID, LJSpeech) it raised <!-- false_alarms: preset --> false alarms at a "
+        "threshold of 0.5, <!-- false_alarms: preset an hour --> an hour (95% interval <!-- false_alarms: preset "
+        "interval -->), and <!-- false_alarms: preset at 0.9 --> at 0.9, where it finds <!-- false_alarms: preset "
+        "words at 0.9 --> of <!-- false_alarms: words --> words instead of <!-- false_alarms: preset words --> "
+        "(python benchmarks/false_alarms.py). Other talk, music and noise are not measured: give your own "
+        "--negatives.",
+        "Of FSDD's 3,000 digits it takes <!-- foreign_words: wakeword_stop --> for its word (python "
+        "benchmarks/foreign_words.py).",
     ],
 }
 

@@ -1,17 +1,16 @@
-"""Every public name says what it is, and the reference made of that builds."""
+"""Every public name says what it is, the site made of that builds, and its figures are those of the results."""
 
 import importlib
 import inspect
+import re
 import runpy
 import subprocess
-import sys
-import types
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = runpy.run_path(str(ROOT / "docs" / "api.py"))["public_modules"]()
+MODULES = runpy.run_path(str(ROOT / "docs" / "reference.py"), run_name="reference")["public_modules"]()
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -39,13 +38,57 @@ def check_methods(thing: type):
             assert function.__doc__, f"{thing.__module__}.{thing.__name__}.{method} has no docstring"
 
 
+@pytest.fixture(scope="module")
+def figures():
+    """The script that writes them."""
+    return runpy.run_path(str(ROOT / "docs" / "figures.py"))
+
+
+def test_figures_are_those_of_the_results(figures):
+    old = [path.name for path in figures["pages"]() if figures["up_to_date"](path) != path.read_text(encoding="utf-8")]
+    assert not old, f"python docs/figures.py would change {', '.join(old)}"
+
+
+def test_a_changed_figure_is_noticed(figures, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Right: **12.3%<!-- few_shot: init 5 -->**\n\n<!-- table: few_shot all -->\nold\n<!-- end -->\n")
+    text = figures["up_to_date"](page)
+    assert f"**{figures['made_by']('few_shot', 'figures')['init 5']}<!-- few_shot: init 5 -->**" in text
+    assert "old" not in text
+    assert "| 20 |" in text
+    page.write_text("1<!-- few_shot: nobody 5 -->")
+    with pytest.raises(SystemExit):
+        figures["up_to_date"](page)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
+)
+def test_no_figure_is_typed(figures, page):
+    """A share with a decimal is measured: it stands in a table that is generated, or before the name of its source."""
+    text = page.read_text(encoding="utf-8")
+    generated = [*figures["TABLE"].finditer(text), *figures["FIGURE"].finditer(text)]
+    spans = [found.span() for found in generated]
+    typed = [
+        found[0]
+        for found in re.finditer(r"\d+\.\d+%", text)
+        if not any(start <= found.start() < end for start, end in spans)
+    ]
+    assert not typed
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "kerasr").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_measured_share_stands_in_the_code(path):
+    assert not re.findall(r"\d+\.\d+ ?%", path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.full
-def test_reference_builds_and_names_the_whole_api(tmp_path):
-    subprocess.run([sys.executable, ROOT / "docs" / "api.py", tmp_path], cwd=ROOT, check=True)
+def test_the_site_builds_without_a_broken_link_and_names_the_whole_api(tmp_path):
+    subprocess.run(["mkdocs", "build", "--strict", "--site-dir", tmp_path], cwd=ROOT, check=True)
+    names = set()
     for package in ("kerasr", "kerasr.models", "kerasr.data"):
-        page = (tmp_path / f"{package.replace('.', '/')}.html").read_text(encoding="utf-8")
-        api = importlib.import_module(package)
-        for public in api.__all__:
-            assert isinstance(getattr(api, public), types.ModuleType) or f'id="{public}"' in page, (
-                f"the page of {package} does not show {public}"
-            )
+        page = (tmp_path / "reference" / package / "index.html").read_text(encoding="utf-8")
+        for public in importlib.import_module(package).__all__:
+            assert f"{package}.{public}<" in page, f"the page of {package} does not name {public}"
+            names.add(public)
+    assert len(names) > 40

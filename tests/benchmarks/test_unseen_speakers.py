@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def study(monkeypatch, tmp_path):
     """The script, with made-up trainings that left out two speakers."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     script = runpy.run_path(str(ROOT / "benchmarks" / "unseen_speakers.py"))
     monkeypatch.setitem(script["main"].__globals__, "RESULTS", tmp_path)
 

@@ -5,7 +5,7 @@ bidirectional GRUs of 32 units, a dense layer of 64. The states of all frames ar
 fixed length; the GRUs read a clip's own frames only.
 
 The paper gives 229k parameters for 151 frames of 40 features and 2 outputs, which is 229,090 with one bias a gate.
-Keras's GRU, like cuDNN's, has a second one for the recurrent product: 229,474 (0.2% more).
+Keras's GRU, like cuDNN's, has a second one for the recurrent product: 229,474.
 
 `python benchmarks/zoo.py` measures it on unseen speakers.
 
