@@ -1,6 +1,8 @@
 """Words that nobody has recorded, spoken by espeak-ng: the default wherever `--words` is given without `--data`."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from kerasr.config import TrainConfig
 from kerasr.data.corpora.flite import is_english
@@ -19,10 +21,11 @@ AUGMENT = replace(
     noise_snr_db=(0.0, 30.0),
 )
 
-# Share of FSDD's recordings that this recipe's model of the ten English digits gets right, at 8 kHz, and the same with
-# flite's voices beside (`python benchmarks/voices.py --epochs 30 --parts all and-flite`).
-REAL_ACCURACY = 0.771
-FLITE_CLIPS, REAL_ACCURACY_WITH_FLITE = 300, 0.851
+# Of each word in flite's voices, where they speak beside espeak-ng's.
+FLITE_CLIPS = 300
+# The share of people's recordings that models of synthetic voices get right, without flite's and with them:
+# `python benchmarks/voices.py` writes it.
+SCORES = Path(__file__).with_name("scores_people.json")
 
 
 @register_recipe
@@ -54,8 +57,9 @@ def voices(model: str | None = None) -> TrainConfig:
 
 def expect_of_people(config: TrainConfig) -> str:
     """What a model trained on synthetic voices only does with real ones, and what helps, in a few sentences."""
-    accuracy = REAL_ACCURACY_WITH_FLITE if config.data.flite_clips else REAL_ACCURACY
-    advice = f"--flite-clips {FLITE_CLIPS} made it {REAL_ACCURACY_WITH_FLITE:.0%} (the program flite, English); "
+    scores = json.loads(SCORES.read_text(encoding="utf-8"))
+    accuracy = scores["with_flite" if config.data.flite_clips else "without"]
+    advice = f"--flite-clips {FLITE_CLIPS} made it {scores['with_flite']:.0%} (the program flite, English); "
     if config.data.flite_clips or not is_english(config.data.language):
         advice = ""
     return (
