@@ -5,10 +5,11 @@
     python benchmarks/found_words.py --table                print what has been measured
 
 A part is one training of the recipe `digits` with silence and noise around the words (`--augment.silence 0.3
---augment.noise 0.8`, seed 0), then what `python -m kerasr.evaluate stream` measures, for at most 60 false alarms an hour:
-a stream of 14 minutes with FSDD's 300 test clips, whose speakers are all known to the model, at each ratio of speech over
-noise, without and, of a model that can, with `--carry-state`. The threshold is chosen on validation clips. Each part is
-written to benchmarks/results/found_words/ at once, and not measured again while that file is there.
+--augment.noise 0.8`, seed 0), then what `python -m kerasr.evaluate stream` measures, for at most 60 false alarms an
+hour: a stream of 14 minutes with FSDD's 300 test clips, whose speakers are all known to the model, at each ratio of
+speech over noise, without and, of a model that can, with `--carry-state`. The threshold is chosen on validation
+clips. Each part is written to benchmarks/results/found_words/ at once, and not measured again while that file is
+there.
 """
 
 import tempfile

@@ -155,13 +155,11 @@ def command_row(result: dict[str, Any]) -> list[str]:
 
 def write_scores() -> None:
     """What a training with synthetic voices alone says of people."""
-    parts = {
-        name: json.loads((RESULTS / "voices" / f"{part}-30-epochs.json").read_text()) for name, part in SAID.items()
-    }
+    paths = {name: RESULTS / "voices" / f"{part}-30-epochs.json" for name, part in SAID.items()}
     values = {
-        "what": "share of FSDD's recordings that a model of the ten English digits in synthetic voices gets right, 8 kHz",
+        "what": "share of FSDD's recordings, at 8 kHz, that a model of the ten digits in synthetic voices gets right",
         "command": "python benchmarks/voices.py --parts all and-flite --epochs 30",
-        **{name: result["accuracy"] for name, result in parts.items()},
+        **{name: json.loads(path.read_text())["accuracy"] for name, path in paths.items()},
     }
     write_result(SCORES, values)
 
