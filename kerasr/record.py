@@ -96,7 +96,9 @@ def say_what_next(config: RecordConfig, words: list[str], console: "Console") ->
     if not speakers:
         return
     if len(speakers) < len(SPLITS):
-        console.print(f"so far by {', '.join(sorted(speakers))}; of {len(SPLITS)} speakers, the test is of an unseen one")
+        console.print(
+            f"so far by {', '.join(sorted(speakers))}; of {len(SPLITS)} speakers, the test is of an unseen one"
+        )
         console.print(f"next    {command_line('record', config.folder, '--words', config.words)}")
     if len(words) > 1:
         console.print(f"next    {command_line('train', '--data', config.folder)}")

@@ -79,9 +79,11 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
         if not kept.exists():
             console.print(f"fold {number + 1} of {count}: {held_out.sum():,} clips held out, {rule}")
             others = [item for item, out in zip(clips, held_out, strict=True) if not out]
-            found = _predict_held_out(
-                run, others, list(np.array(clips, object)[held_out]), kept.with_suffix(""), console
-            )
+            part = list(np.array(clips, object)[held_out])
+            try:
+                found = _predict_held_out(run, others, part, kept.with_suffix(""), console)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"{folder} is saved; go on with the same command") from None
             memory = io.BytesIO()
             np.save(memory, found)
             atomic.write_bytes(kept, memory.getvalue())
