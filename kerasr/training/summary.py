@@ -15,7 +15,6 @@ from kerasr.tasks.base import list_words
 from kerasr.training.runtime import Runtime
 from kerasr.training.transfer import PSEUDO, SOURCE
 
-
 # Labels that are listed; the others are counted.
 MAX_LABELS = 40
 

@@ -31,6 +31,7 @@ from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
+from kerasr.training import tensorboard
 from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import Learner
@@ -186,6 +187,8 @@ def _train(
         **_group_facts(run, trained),
         rejection=choose_rejection(run),
     )
+    if config.logging.tensorboard:
+        tensorboard.write_end(run)
     return run
 
 
@@ -371,7 +374,8 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
     loggers: list[keras.callbacks.Callback] = []
     if run.config.logging.tensorboard:
         _require("tensorboard", "--tensorboard")
-        loggers.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
+        tensorboard.write_beginning(run)
+        loggers.append(keras.callbacks.TensorBoard(run.path / tensorboard.FOLDER))
     if run.config.logging.wandb:
         _require("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]
