@@ -8,6 +8,7 @@ import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
+from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -101,7 +102,7 @@ def main(argv: list[str]) -> None:
     else:
         print_check(run, check)
         print(path)
-        print(f"next    {next_command(config, run)}")
+        notices().print(f"next    {next_command(config, run)}")
 
 
 def next_command(config: ExportConfig, run: "Run") -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
-from kerasr.core.console import isolate, make_console
+from kerasr.core.console import is_watched, isolate, make_console
+from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -93,7 +94,8 @@ def main(argv: list[str]) -> None:
         print_table(run, answers)
         for picture in explained:
             print(f"explained in {picture}")
-        print(f"next    {next_command(config, run, answers[0])}")
+        if is_watched(notices()):
+            notices().print(f"next    {next_command(config, run, answers[0])}")
     if failed:
         sys.exit(2)
 
