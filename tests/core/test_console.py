@@ -118,9 +118,9 @@ def test_where_there_is_no_terminal_progress_is_lines_with_the_time(monkeypatch)
     with progress.ProgressBar("Reading", 3000) as notice:
         notice.advance(1000)
         notice.advance(2000)
-    assert re.fullmatch(
-        rf"{STAMP}Reading: 1,000 of 3,000, about 1 s left\n{STAMP}Reading: 3,000 of 3,000\n", screen.getvalue()
-    )
+    first, last = screen.getvalue().splitlines()
+    assert re.fullmatch(f"{STAMP}Reading: 1,000 of 3,000, about 1 s left", first)
+    assert re.fullmatch(f"{STAMP}Reading: 3,000 of 3,000", last)
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -18,7 +18,7 @@ def test_tensorboard_has_settings_clips_and_the_confusion_matrix(tone_run, tmp_p
     clips = {f"log-mel/{label}" for label in run.labels}
     assert {*found} == {"settings", "validation/confusion", "validation/calibration", *clips}
     assert f"batch_size: {run.config.fit.batch_size}" in tf.make_ndarray(found["settings"].tensor_proto)[()].decode()
-    width, height, png = tf.make_ndarray(found["log-mel/low"].tensor_proto)
+    _, height, png = tf.make_ndarray(found["log-mel/low"].tensor_proto)
     assert int(height) == run.config.features.n_mels
     # A low tone sounds in the lower half.
     loud = tf.reduce_mean(tf.cast(tf.io.decode_png(png, channels=3), tf.float32), axis=(1, 2)).numpy().argmax()
