@@ -186,7 +186,7 @@ def _say_how_long(run: Run, to_train: Sequence[bool], console: Console) -> None:
     seconds, trained = run.facts.get("train_seconds"), run.facts.get("epochs_run")
     if not number:
         return
-    line = f"{number} training{'s' * (number > 1)} of {epochs} epochs"
+    line = f"{number} training{'s' * (number > 1)} of {epochs} epoch{'s' * (epochs > 1)}"
     if seconds and trained:
         # Each leaves one part of the clips out.
         took = seconds / trained * epochs * number * (count - 1) / count
