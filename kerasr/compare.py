@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.presets import presets_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from kerasr.runs.run import Run
 
 DESCRIPTION = """
 Set runs side by side on the test clips that they share: score, cost, and whether they differ at all.
@@ -63,6 +65,14 @@ def main(argv: list[str]) -> None:
     else:
         print_comparison(make_console(), comparison)
         print(folder / "cost.png", folder / "differences.png", sep="\n")
+        print(f"next    {next_command(config.runs, runs, comparison)}")
+
+
+def next_command(names: tuple[str, ...], runs: "list[Run]", comparison: dict[str, Any]) -> str:
+    """What to type next: the export of the run with the most clips right, the first one among equals."""
+    accuracy = [row["accuracy"] for row in comparison["runs"]]
+    best = accuracy.index(max(accuracy))
+    return command_line("export", names[best], "--to", f"serving/{runs[best].config.recipe}")
 
 
 def default_folder(rows: list[dict[str, Any]]) -> Path:
@@ -99,8 +109,6 @@ def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    if not console.is_terminal:
-        console.width = 160
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("run", overflow="fold")
     table.add_column("model")

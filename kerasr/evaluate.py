@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from kerasr.config.bounds import Bounds, Count, NotNegative, Number, check_bounds
-from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
@@ -176,6 +176,8 @@ def _stream(config: StreamConfig) -> None:
     for judgement in result["judgements"]:
         console.print(Text(f"note: {judgement['text']}", "yellow"), soft_wrap=True)
     console.print(str(folder / "detection.png"), soft_wrap=True)
+    carried = ["--carry-state"] if config.carry_state else []
+    console.print(f"next    {command_line('listen', config.run, *carried)}", soft_wrap=True)
 
 
 def _suspects(config: SuspectsConfig) -> None:
@@ -183,8 +185,10 @@ def _suspects(config: SuspectsConfig) -> None:
     from kerasr.curation.label_errors import find_suspects
     from kerasr.runs.run import load_run
 
-    ranking = find_suspects(load_run(config.run), folds=config.folds)
-    _print_ranking(ranking, "training clips have a label to look at", as_json=config.json)
+    run = load_run(config.run)
+    ranking = find_suspects(run, folds=config.folds)
+    what = "training clips have a label to look at: listen, mend what is wrong, and train again"
+    _print_ranking(ranking, what, _same_training(run), as_json=config.json)
 
 
 def _unlabelled(config: UnlabelledConfig) -> None:
@@ -193,12 +197,23 @@ def _unlabelled(config: UnlabelledConfig) -> None:
     from kerasr.runs.run import load_run
 
     out = Path(config.out) if config.out else None
-    ranking = rank_unlabelled(load_run(config.run), config.recordings, out=out, max_bad=config.max_bad)
-    _print_ranking(ranking, "recordings should be labelled first", as_json=config.json)
+    run = load_run(config.run)
+    ranking = rank_unlabelled(run, config.recordings, out=out, max_bad=config.max_bad)
+    is_preset = run.is_preset
+    command = command_line("train", "--data", "FOLDER", "--init-from", config.run) if is_preset else _same_training(run)
+    what = "recordings should be labelled first: put them into the folders of their words, and train on all"
+    _print_ranking(ranking, what, command, as_json=config.json)
 
 
-def _print_ranking(ranking: "Ranking", what: str, *, as_json: bool) -> None:
-    """Say how much of it is to be looked at, and where it is."""
+def _same_training(run: "Run") -> str:
+    """The command that trains with a run's settings again."""
+    from kerasr.recipes.arguments import flags_of
+
+    return command_line("train", run.config.recipe, *flags_of(run.config, run.config.given))
+
+
+def _print_ranking(ranking: "Ranking", what: str, command: str, *, as_json: bool) -> None:
+    """Say how much of it is to be looked at, where it is, and what to type then."""
     import json
 
     from rich.text import Text
@@ -211,7 +226,8 @@ def _print_ranking(ranking: "Ranking", what: str, *, as_json: bool) -> None:
     console.print()
     console.print(Text.assemble((f"{ranking.num_found:,}", "bold"), f" of {ranking.num_clips:,} {what}"))
     for name in ("page", "csv"):
-        console.print(f"{name:6}{facts[name]}")
+        console.print(f"{name:8}{facts[name]}")
+    console.print(f"next    {command}")
 
 
 def _measure(config: ScoresConfig) -> None:
@@ -239,11 +255,12 @@ def _measure(config: ScoresConfig) -> None:
     if config.json:
         print(json.dumps(evaluation.metrics, ensure_ascii=False))
     else:
-        print_summary(make_console(), run, evaluation)
+        export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
+        print_summary(make_console(), run, evaluation, export)
 
 
-def print_summary(console: "Console", run: "Run", evaluation: "Evaluation") -> None:
-    """The scores, what must be known to judge them, and where the report is."""
+def print_summary(console: "Console", run: "Run", evaluation: "Evaluation", command: str) -> None:
+    """The scores, what must be known to judge them, where the report is, and what to type next."""
     from rich.text import Text
 
     metrics = evaluation.metrics
@@ -258,7 +275,8 @@ def print_summary(console: "Console", run: "Run", evaluation: "Evaluation") -> N
         console.print(line, soft_wrap=True)
     for note in evaluation.notes:
         console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
-    console.print(Text(f"{'report':{width}}{evaluation.report}"), soft_wrap=True)
+    for name, text in (("report", evaluation.report), ("next", command)):
+        console.print(Text(f"{name:{width}}{text}"), soft_wrap=True)
 
 
 def _rejected(counts: dict[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """Make a run into something that others can call: `python -m kerasr.export`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from kerasr.core.cli import import_quietly, parse, run_command
+from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
+from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -100,6 +102,20 @@ def main(argv: list[str]) -> None:
     else:
         print_check(run, check)
         print(path)
+        notices().print(f"next    {next_command(config, run)}")
+
+
+def next_command(config: ExportConfig, run: "Run") -> str:
+    """What to type next: a server for the folder; the microphone for a file, or in Python what runs it."""
+    from kerasr.tasks.words import WordTask
+
+    if config.format == "serving":
+        return command_line("serve", Path(config.to).parent)
+    if config.format == "onnx":
+        return f'onnxruntime.InferenceSession({config.to!r}).run(["probs"], {{"waveform": waveform}})'
+    if isinstance(run.task, WordTask):
+        return command_line("listen", config.to)
+    return f"ai_edge_litert.interpreter.Interpreter({config.to!r}).get_signature_runner()(waveform=waveform)"
 
 
 def print_check(run: "Run", check: "Check") -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from kerasr.core.cli import import_quietly, parse, print_error, run_command
-from kerasr.core.console import isolate, make_console
+from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
+from kerasr.core.console import is_watched, isolate, make_console
+from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 
@@ -36,9 +37,6 @@ cannot be read, or is no sound, is named, the others are answered all the same, 
 
 # What the table says of a clip that is rejected.
 NONE = "none of the words"
-
-# Where the output is no terminal, a table is this wide, so that names are not folded.
-WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,17 @@ def main(argv: list[str]) -> None:
         print_table(run, answers)
         for picture in explained:
             print(f"explained in {picture}")
+        if is_watched(notices()):
+            notices().print(f"next    {next_command(config, run, answers[0])}")
     if failed:
         sys.exit(2)
+
+
+def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
+    """What to type next: what asks why it is that word, and after that what makes a service of the run."""
+    if config.explain:
+        return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
+    return command_line("predict", config.run, answer.path, "--explain")
 
 
 def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
@@ -133,8 +140,6 @@ def print_table(run: "Run", answers: list["Answer"]) -> None:
     from rich.text import Text
 
     console = make_console()
-    if not console.is_terminal:
-        console.width = WIDTH
     rows = [run.task.cells(answer) for answer in answers]
     first, *others = rows[0]
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.config.bounds import Count, Positive, check_bounds
-from kerasr.core.cli import parse, run_command
+from kerasr.core.cli import command_line, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 
@@ -81,7 +81,31 @@ def main(argv: list[str]) -> None:
     # It takes seconds, for which nobody should wait between two words.
     import librosa.effects  # noqa: F401
 
-    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=make_console())
+    console = make_console(soft_wrap=True)
+    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=console)
+    say_what_next(config, words, console)
+
+
+def say_what_next(config: RecordConfig, words: list[str], console: "Console") -> None:
+    """Say what to type next: what records the next speaker, as long as a split needs more, and what trains."""
+    from kerasr.data.corpora.speakers import parse_take
+    from kerasr.data.manifest import SPLITS
+
+    names = [name for word in words for name in _names_in(os.path.join(config.folder, word))]
+    speakers = {take[0] for name in names if (take := parse_take(name))}
+    if not speakers:
+        return
+    if len(speakers) < len(SPLITS):
+        console.print(
+            f"so far by {', '.join(sorted(speakers))}; of {len(SPLITS)} speakers, the test is of an unseen one"
+        )
+        console.print(f"next    {command_line('record', config.folder, '--words', config.words)}")
+    if len(words) > 1:
+        console.print(f"next    {command_line('train', '--data', config.folder)}")
+
+
+def _names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def parse_words(listed: str) -> list[str]:
@@ -193,7 +217,7 @@ def _missing(config: RecordConfig, words: list[str], speaker: str) -> list[tuple
     missing = []
     for word in words:
         folder = os.path.join(config.folder, word)
-        there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        there = set(_names_in(folder))
         numbers = (number for number in range(1, config.count + 1) if take_name(speaker, number) not in there)
         missing += [(word, number) for number in numbers]
     random.Random(config.seed).shuffle(missing)

@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
 
 def run_trials(search: "Search", number: int, console: Console) -> None:
     """Search until there are so many trials, with a line for each and a picture of all."""
-    from kerasr.core.progress import ProgressBar
+    from kerasr.core.progress import ProgressBar, print_progress
 
     with ProgressBar("Searching", number) as progress:
         progress.advance(len(search.trials))
@@ -76,7 +76,7 @@ def run_trials(search: "Search", number: int, console: Console) -> None:
             values = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
             score = {"COMPLETE": f"{trial.value or 0:.1%}", "PRUNED": "pruned"}.get(trial.state.name, "went wrong")
             best = f"best {search.best.value:.1%}" if search.best else "none yet"
-            console.print(f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}")
+            print_progress(console, f"trial {len(search.trials)}/{number}  {score:>10}  ({best})  {values}")
 
 
 def print_best(search: "Search", console: Console) -> None:

@@ -12,6 +12,7 @@ from kerasr.config import TrainConfig, write_settings
 from kerasr.core.cli import command_line, import_quietly, parse, read_flags, run_command
 from kerasr.core.console import make_console
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.interruption import Stopped
 from kerasr.recipes import list_recipes, recipe_notes
 from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people
@@ -77,7 +78,10 @@ def main(argv: list[str]) -> None:
 
     console = make_console()
     run = train_recipe(config, console=console) if config else resume_run(path, console=console)
-    evaluate_run(run)
+    try:
+        evaluate_run(run)
+    except KeyboardInterrupt:
+        raise Stopped("the run is trained, and not yet measured", command_line("evaluate", run.path)) from None
     print_result(console, run)
 
 

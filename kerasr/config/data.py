@@ -32,7 +32,8 @@ class DataConfig:
     """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
     speaker_pattern: str | None = None
     """Who speaks, where names of files or folders say it in their own way: a regular expression, searched in each path
-    beneath the folder, whose first group is the speaker; '^([^/]+)/' finds anna in anna/yes/1.wav."""
+    beneath the folder, whose first group is the speaker; '^([^/]+)/' finds anna in anna/yes/1.wav, '^[^/]+/([^/]+)/' in
+    yes/anna/1.wav, whose word then is yes."""
     split_seed: Seed = 0
     """Fixes which speakers or recordings are tested, apart from `seed`: trainings of several seeds have one test, and
     can be compared. It also draws the voices of a synthetic corpus, and the stream of `evaluate stream`."""

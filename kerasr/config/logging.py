@@ -14,7 +14,7 @@ class LoggingConfig:
     out: Annotated[str, ESSENTIAL] = "runs"
     """Folder that receives the run's own folder."""
     tensorboard: bool = False
-    """Write TensorBoard logs into the run."""
+    """Write TensorBoard logs into the run: curves, settings, log-mel of clips, confusion matrix."""
     wandb: bool = False
     """Log to Weights & Biases."""
 

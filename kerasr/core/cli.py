@@ -19,7 +19,7 @@ from typing import TypeVar
 import tyro
 
 from kerasr.core.imports import FLAG, HELP, asked_imports, import_asked
-from kerasr.core.interruption import Interruption
+from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.quiet import stderr_aside
 from kerasr.errors import UserError
 
@@ -85,7 +85,12 @@ def command_line(command: str, *arguments: object, imports: Sequence[str] = ()) 
     """
     names = dict.fromkeys([*asked_imports(), *imports])
     flags = [FLAG, ",".join(names)] if names else []
-    return shell_line(["python", "-m", f"kerasr.{command}", *map(str, arguments), *flags])
+    return shell_line([*_called(command), *map(str, arguments), *flags])
+
+
+def _called(command: str) -> list[str]:
+    """How a command is called."""
+    return ["python", "-m", f"kerasr.{command}"]
 
 
 def shell_line(words: Sequence[str]) -> str:
@@ -96,7 +101,7 @@ def shell_line(words: Sequence[str]) -> str:
 def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments.
 
-    What the user can mend ends it with one line and code 2, Ctrl-C with one line and code 130.
+    What the user can mend ends it with one line and code 2; Ctrl-C with what to type next, and code 130.
     """
     # A name that this terminal or file cannot write is printed with its characters' numbers.
     for stream in (sys.stdout, sys.stderr):
@@ -108,14 +113,26 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     try:
         main(argv)
     except KeyboardInterrupt as stop:
-        # A training says how to go on.
-        print(f"stopped: {stop}" if str(stop) else "stopped", file=sys.stderr)
+        _print_stopped(stop, main, argv)
         sys.exit(130)
     except (UserError, OSError) as error:
         if debug:
             traceback.print_exc()
         print_error(error, as_json=as_json)
         sys.exit(2)
+
+
+def _print_stopped(stop: KeyboardInterrupt, main: Callable[[list[str]], None], argv: list[str]) -> None:
+    """Say what has become of the work and what to type next: where nothing else is known, the same again."""
+    said, command = (stop.said, stop.command) if isinstance(stop, Stopped) else (str(stop), "")
+    module = main.__module__
+    if module == "__main__":
+        module = getattr(sys.modules[module].__spec__, "name", "").removesuffix(".__main__")
+    if not command and module.startswith("kerasr."):
+        command = shell_line([*_called(module.removeprefix("kerasr.")), *argv])
+    print(f"stopped: {said}" if said else "stopped", file=sys.stderr)
+    if command:
+        print(f"next    {command}", file=sys.stderr)
 
 
 def print_error(error: Exception, *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The terminal, where names and words are data: printed as they are, whatever somebody has called them."""
 
+import os
 import unicodedata
 from typing import IO
 
@@ -7,6 +8,9 @@ from rich.console import Console
 
 # Sets a word apart from the direction of what surrounds it, by the word's own first letter; and the end of that.
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
+
+# Columns where there is no terminal: no sentence and no row of a table is broken in a file or a pipe.
+UNBROKEN = 10_000
 
 # Unicode's classes of what runs from right to left, or makes what follows do so.
 _RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI"}
@@ -20,7 +24,15 @@ def make_console(*, stderr: bool = False, file: IO[str] | None = None, soft_wrap
         file: write here instead.
         soft_wrap: leave it to the terminal to break lines, so that a path can be copied whole.
     """
-    return Console(stderr=stderr, file=file, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+    console = Console(stderr=stderr, file=file, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+    if not (is_watched(console) or "COLUMNS" in os.environ):
+        console.width = UNBROKEN
+    return console
+
+
+def is_watched(console: Console) -> bool:
+    """Whether somebody looks on as it is written: in a terminal or a notebook, not in a file or a pipe."""
+    return console.is_terminal or console.is_jupyter
 
 
 def isolate(text: str) -> str:

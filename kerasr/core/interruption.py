@@ -12,6 +12,19 @@ from types import TracebackType
 _NOTICE = b"stopping where nothing is lost; press Ctrl-C again to stop at once\n"
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C after which it is known what stands, and what goes on from there.
+
+    Args:
+        said: what has become of the work.
+        command: what to type next.
+    """
+
+    def __init__(self, said: str, command: str):
+        super().__init__(f"{said}; go on with {command}")
+        self.said, self.command = said, command
+
+
 class Interruption:
     """A block that Ctrl-C leaves by KeyboardInterrupt: at its end at the latest, and whatever has become of it inside.
 

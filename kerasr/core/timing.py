@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+_MINUTE, _HOUR = 60, 3600
+
 
 def median_milliseconds(work: Callable[[], Any], rounds: int) -> float:
     """The median time of so many calls, after one that is not counted."""
@@ -15,3 +17,13 @@ def median_milliseconds(work: Callable[[], Any], rounds: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
+
+
+def format_seconds(seconds: float) -> str:
+    """A time as one says it: `40 s`, `5 min`, `1 h 20 min`."""
+    if round(seconds) < 2 * _MINUTE:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < _HOUR:
+        return f"{round(seconds / _MINUTE)} min"
+    hours, minutes = divmod(round(seconds / _MINUTE), _HOUR // _MINUTE)
+    return f"{hours} h {minutes} min"

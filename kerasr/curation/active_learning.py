@@ -11,6 +11,7 @@ The gradient is an outer product (section 3, equation 1), so distances come from
 
 import csv
 import io
+import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,8 @@ from keras import ops
 
 from kerasr import audio
 from kerasr.core.console import isolate
+from kerasr.core.progress import console
+from kerasr.core.timing import format_seconds
 from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance, report_bad
@@ -171,9 +174,16 @@ def _predict(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple
     model = CompiledModel(respond, run.config.features)
     kept, bad, predicted = [], [], []
     clips = read_clips(paths, run.config.features, bad, "Predicting")
+    started = time.perf_counter()
     while batch := list(islice(clips, BATCH_SIZE)):
         kept += [paths[place] for place, _ in batch]
         predicted.append(model([clip for _, clip in batch]))
+        # The first batch compiles the model; the second takes as long as the others.
+        if len(predicted) == 1:
+            started = time.perf_counter()
+        elif len(predicted) == 2:
+            seconds = (time.perf_counter() - started) * len(paths) / BATCH_SIZE
+            console().print(f"{len(paths):,} recordings: about {format_seconds(seconds)}")
     if bad:
         report_bad(Corpus(Path(folder).name, (), source=folder), bad, max_bad)
     if not kept:

@@ -24,6 +24,7 @@ from kerasr.config import DataConfig, LoggingConfig, TaskConfig, TrainConfig, Tr
 from kerasr.core import atomic
 from kerasr.core.console import isolate
 from kerasr.core.progress import console as notices
+from kerasr.core.timing import format_seconds
 from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.errors import UserError
 from kerasr.report import Ranking, make_clip, write_ranking
@@ -71,15 +72,18 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
     count = int(fold_of.max()) + 1
     folder = run.path / "suspects"
     probs = np.zeros((len(clips), len(run.labels)))
-    for number in range(count):
+    places = [folder / f"folds-{count}" / f"{number + 1}.npy" for number in range(count)]
+    _say_how_long(run, [not kept.exists() for kept in places], console)
+    for number, kept in enumerate(places):
         held_out = fold_of == number
-        kept = folder / f"folds-{count}" / f"{number + 1}.npy"
         if not kept.exists():
             console.print(f"fold {number + 1} of {count}: {held_out.sum():,} clips held out, {rule}")
             others = [item for item, out in zip(clips, held_out, strict=True) if not out]
-            found = _predict_held_out(
-                run, others, list(np.array(clips, object)[held_out]), kept.with_suffix(""), console
-            )
+            part = list(np.array(clips, object)[held_out])
+            try:
+                found = _predict_held_out(run, others, part, kept.with_suffix(""), console)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"{folder} is saved; go on with the same command") from None
             memory = io.BytesIO()
             np.save(memory, found)
             atomic.write_bytes(kept, memory.getvalue())
@@ -170,6 +174,26 @@ def _predict_held_out(
     return probs[:, [trained.labels.index(label) for label in run.labels]]
 
 
+def _fold_epochs(run: Run) -> int:
+    """How long each fold trains."""
+    epochs = run.config.fit.epochs or len(run.history)
+    return min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS))
+
+
+def _say_how_long(run: Run, to_train: Sequence[bool], console: Console) -> None:
+    """Say how many trainings there will be, and how long they take at the run's own pace, where that is known."""
+    epochs, number, count = _fold_epochs(run), sum(to_train), len(to_train)
+    seconds, trained = run.facts.get("train_seconds"), run.facts.get("epochs_run")
+    if not number:
+        return
+    line = f"{number} training{'s' * (number > 1)} of {epochs} epoch{'s' * (epochs > 1)}"
+    if seconds and trained:
+        # Each leaves one part of the clips out.
+        took = seconds / trained * epochs * number * (count - 1) / count
+        line += f": about {format_seconds(took)}, if this machine is as quick as the one that trained the run"
+    console.print(f"{line}; Ctrl-C keeps what is done")
+
+
 def _fold_config(run: Run, manifest: Path) -> TrainConfig:
     """The run's own settings, for fewer epochs on other recordings.
 
@@ -177,7 +201,6 @@ def _fold_config(run: Run, manifest: Path) -> TrainConfig:
     the run's manifest lists already.
     """
     config = run.config
-    epochs = config.fit.epochs or len(run.history)
     return dataclasses.replace(
         config,
         data=DataConfig(
@@ -189,7 +212,7 @@ def _fold_config(run: Run, manifest: Path) -> TrainConfig:
             cache=config.data.cache,
         ),
         task=TaskConfig(name=config.task.name, wanted=config.task.wanted),
-        fit=dataclasses.replace(config.fit, epochs=min(epochs, max(round(EPOCH_SHARE * epochs), LEAST_EPOCHS))),
+        fit=dataclasses.replace(config.fit, epochs=_fold_epochs(run)),
         transfer=TransferConfig(),
         logging=LoggingConfig(out=str(manifest.parent)),
     )

@@ -7,6 +7,7 @@ word without a right report is missed. The threshold is chosen on validation cli
 
 import dataclasses
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy as np
 from kerasr import audio
 from kerasr.config import ListenOptions
 from kerasr.core import atomic
-from kerasr.core.progress import ProgressBar
+from kerasr.core.progress import ProgressBar, console
+from kerasr.core.timing import format_seconds
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
@@ -41,6 +43,8 @@ NOISE_LEVEL = 0.01
 FRAME_SECONDS, RANGE_DB = 0.02, 20.0
 THRESHOLDS = np.round(np.linspace(0.3, 0.99, 70), 4)
 CHUNK_SECONDS = 1.0
+# Chunks whose time tells how long all take, after one that is not counted.
+TIMED_CHUNKS = 3
 
 
 @dataclass(frozen=True)
@@ -205,18 +209,15 @@ def evaluate_stream(
             "split-not-found", f"{run.path.name}: a preset brings no validation clips to choose a threshold on"
         )
     stream_model, options = stream_model_of(run, carry_state=carry_state), ListenOptions()
+    scenes = {split: _scenes(run, stream_model, split, snrs_db) for split in ("validation", "test")}
     answers_of_scene, curves = {}, {}
-    for split in ("validation", "test"):
-        items = [item for item in run.utterances(split) if item.label]
-        if not any(_word(run, stream_model, item) for item in items):
-            raise UserError(
-                "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
-            )
-        answers_of_scene[split] = [_listen(run, stream_model, options, items, snr_db, split) for snr_db in snrs_db]
-        curves[split] = [
-            _curve(one, stream_model, options, snr_db)
-            for one, snr_db in zip(answers_of_scene[split], snrs_db, strict=True)
-        ]
+    with _progress([scene for part in scenes.values() for scene in part], stream_model, options) as progress:
+        for split, part in scenes.items():
+            answers_of_scene[split] = [_listen(scene, stream_model, options, progress) for scene in part]
+            curves[split] = [
+                _curve(one, stream_model, options, snr_db)
+                for one, snr_db in zip(answers_of_scene[split], snrs_db, strict=True)
+            ]
     threshold = alarm_threshold(curves["validation"], false_alarms_per_hour)
     place = int(np.argmin(np.abs(THRESHOLDS - threshold)))
     result = {
@@ -247,30 +248,52 @@ def _clips_right(run: Run, stream_model: StreamModel) -> float:
     return sum(word["num_clips"] * (word["recall"] or 0.0) for word in words) / max(said, 1)
 
 
-def _listen(
-    run: Run, stream_model: StreamModel, options: ListenOptions, items: Sequence[Utterance], snr_db: float, split: str
-) -> SceneAnswers:
-    """Place the recordings in a stream, and run the model on it."""
+def _scenes(run: Run, stream_model: StreamModel, split: str, snrs_db: Sequence[float]) -> list[Scene]:
+    """A split's recordings placed in noise, a stream for each ratio."""
+    items = [item for item in run.utterances(split) if item.label]
+    if not any(_word(run, stream_model, item) for item in items):
+        raise UserError(
+            "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
+        )
     clips = [read_clip(item.path, run.config.features) for item in items]
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], stream_model.sample_rate)[0] if noise else None
     words = [_word(run, stream_model, item) for item in items]
-    scene = make_scene(
-        clips,
-        words,
-        stream_model.sample_rate,
-        snr_db=snr_db,
-        speakers=[item.speaker for item in items],
-        noise=recorded,
-        seed=run.config.data.split_seed,
-    )
-    listener, size = Listener(stream_model, options), round(CHUNK_SECONDS * stream_model.sample_rate)
-    chunks = [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
-    answers = []
-    with ProgressBar(f"Running on {split} words at {snr_db:g} dB", len(chunks)) as progress:
-        for chunk in chunks:
-            answers += listener.answer(chunk)
-            progress.advance(1)
+    speakers = [item.speaker for item in items]
+    seed = run.config.data.split_seed
+    return [
+        make_scene(clips, words, stream_model.sample_rate, snr_db=snr_db, speakers=speakers, noise=recorded, seed=seed)
+        for snr_db in snrs_db
+    ]
+
+
+def _progress(scenes: Sequence[Scene], stream_model: StreamModel, options: ListenOptions) -> ProgressBar:
+    """A bar over the chunks of all streams; how long they take is said beforehand."""
+    num_chunks = sum(len(_chunks(scene, stream_model)) for scene in scenes)
+    listener = Listener(stream_model, options)
+    first, *timed = _chunks(scenes[0], stream_model)[: TIMED_CHUNKS + 1]
+    listener.answer(first)
+    start = time.perf_counter()
+    for chunk in timed:
+        listener.answer(chunk)
+    seconds = (time.perf_counter() - start) / max(len(timed), 1) * num_chunks
+    sound = format_seconds(num_chunks * CHUNK_SECONDS)
+    console().print(f"{len(scenes)} streams, {sound} of sound in all: about {format_seconds(seconds)}")
+    return ProgressBar(f"Running on {len(scenes)} streams", num_chunks)
+
+
+def _chunks(scene: Scene, stream_model: StreamModel) -> list[np.ndarray]:
+    """The stream as it comes from a microphone."""
+    size = round(CHUNK_SECONDS * stream_model.sample_rate)
+    return [scene.waveform[start : start + size] for start in range(0, len(scene.waveform), size)]
+
+
+def _listen(scene: Scene, stream_model: StreamModel, options: ListenOptions, progress: ProgressBar) -> SceneAnswers:
+    """Run the model on a stream."""
+    listener, answers = Listener(stream_model, options), []
+    for chunk in _chunks(scene, stream_model):
+        answers += listener.answer(chunk)
+        progress.advance(1)
     return answers, scene
 
 

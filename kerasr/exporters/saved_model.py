@@ -1,6 +1,7 @@
 """A SavedModel for TensorFlow Serving: the front-end, the network and the words in one graph.
 
-Signatures, each with the outputs `logits`, `probs` and what the task adds, `label_index` and `label` for words:
+Signatures, each with the outputs `logits`, `probs` and what the task adds, `label_index` and `label` for words, and
+`rejected` where a run has a threshold below which it is none of them:
 
 serving_default   `waveform` float32 (batch, samples) at the spec's rate; trailing exact zeros are padding
 with_num_samples  the same with `num_samples` int32 (batch,), for clips that end in true silence
@@ -75,7 +76,12 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         logits = _numbers(logits, "logits")
         probs = run.task.probs(logits)
         found = {"logits": logits, "probs": probs, **run.task.signature(probs)}
-        return found | ({"label": tf.gather(words, found["label_index"])} if "label_index" in found else {})
+        if "label_index" in found:
+            found["label"] = tf.gather(words, found["label_index"])
+        if run.task.rejects:
+            # As `Run.predict`; `label` stays the likeliest word, which older clients read.
+            found["rejected"] = tf.reduce_max(probs, axis=-1) < run.threshold
+        return found
 
     def serving_default(waveform):
         return answer(compute_logits(front_ends, network, _sound(waveform)))

@@ -17,7 +17,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from kerasr.config import fault_of_type
 from kerasr.core import atomic
 from kerasr.core.interruption import Interruption
+from kerasr.core.progress import LINE_SECONDS, print_progress
 from kerasr.core.scores import ACCURACY, Monitor
+from kerasr.core.timing import format_seconds
 from kerasr.errors import UserError
 from kerasr.runs.facts import CHECKPOINT, HISTORY, MODEL
 from kerasr.training.checkpoint import Checkpoint, save_checkpoint
@@ -218,7 +220,9 @@ def _frozen_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """One bar for the whole training; a plain line an epoch where the output is no terminal.
+    """A line an epoch, and below them one bar for the whole training.
+
+    Where the output is no terminal there is no bar, and in a long epoch a line now and then.
 
     Args:
         console: where to write.
@@ -248,6 +252,14 @@ class ProgressLine(keras.callbacks.Callback):
         )
         self._task = self._progress.add_task("", total=epochs * num_steps, epoch=1, loss="-", score="-")
 
+        self._started = self._written = time.monotonic()
+        self._first = self._done
+
+    @property
+    def _done(self) -> int:
+        """Steps that are done, those of earlier processes included."""
+        return self._state.epoch * self._num_steps + self._state.step
+
     def __enter__(self) -> "ProgressLine":
         self._progress.start()
         return self
@@ -257,17 +269,22 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar."""
-        done = self._state.epoch * self._num_steps + self._state.step
-        loss = f"{float((logs or {})['loss']):.3f}"
-        self._progress.update(self._task, completed=done, epoch=self._state.epoch + 1, loss=loss)
+        epoch, loss = self._state.epoch + 1, f"{float((logs or {})['loss']):.3f}"
+        self._progress.update(self._task, completed=self._done, epoch=epoch, loss=loss)
+        if self._progress.disable and time.monotonic() - self._written > LINE_SECONDS:
+            self._print(f"epoch {epoch}/{self._epochs}  step {self._state.step}/{self._num_steps}  loss {loss}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's validation score."""
         logs = logs or {}
         score, name = f"{logs[self._monitor.column]:.1%}", self._monitor.name
         self._progress.update(self._task, score=score)
-        if not self._console.is_terminal:
-            self._console.print(
-                f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.3f}  {name} {logs[name]:.1%}  "
-                f"validation {score}"
-            )
+        number = f"{epoch + 1:{len(str(self._epochs))}}/{self._epochs}"
+        self._print(f"epoch {number}  loss {logs['loss']:.3f}  {name} {logs[name]:.1%}  validation {score}")
+
+    def _print(self, line: str) -> None:
+        """A line, with the time that the rest of the training takes at the rate so far."""
+        self._written = time.monotonic()
+        steps = self._epochs * self._num_steps
+        left = (self._written - self._started) * (steps - self._done) / max(self._done - self._first, 1)
+        print_progress(self._console, line + (f"  about {format_seconds(left)} left" if left else ""))

@@ -6,25 +6,35 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kerasr.core.console import isolate
+from kerasr.core.console import is_watched, isolate
 from kerasr.data.augment import feature_changes
 from kerasr.data.manifest import SPLITS
 from kerasr.data.pipeline import Pipeline, noise_seconds
 from kerasr.runs.run import Run
+from kerasr.tasks.base import list_words
 from kerasr.training.runtime import Runtime
 from kerasr.training.transfer import PSEUDO, SOURCE
+
+# Labels that are listed; the others are counted.
+MAX_LABELS = 40
 
 
 def print_summary(console: Console, run: Run, train: Pipeline, network: keras.Model, runtime: Runtime) -> None:
     """Print a table of the run's settings, and of what somebody would not expect of them."""
+    rows = {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}
+    if runtime.backend != "tensorflow" and (left_out := feature_changes(run.config.augment)):
+        rows["note"] = f"{', '.join(left_out)}: not applied, as they need the TensorFlow backend"
+    if not is_watched(console):
+        # A table would fill each line with blanks, up to the longest.
+        for name, text in rows.items():
+            console.print(Text(f"{name:10}{text}"), soft_wrap=True)
+        return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, text in {**_settings(run, train, network, runtime), **_origins(run), **_remarks(run, train)}.items():
+    for name, text in rows.items():
         # As a `Text`: a console that takes markup would find some in a `str`.
         table.add_row(name, Text(text))
-    if runtime.backend != "tensorflow" and (left_out := feature_changes(run.config.augment)):
-        table.add_row("note", f"{', '.join(left_out)}: not applied, as they need the TensorFlow backend")
     console.print(table)
 
 
@@ -37,6 +47,7 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
     return {
         "corpus": f"{isolate(corpus['name'])}: {len(corpus['labels'])} labels, "
         + ", ".join(_size(run, name) for name in SPLITS),
+        "labels": list_words(corpus["labels"], MAX_LABELS),
         "split": run.split_rule,
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
         "model": f"{config.model.name}, {network.count_params():,} parameters{macs}",

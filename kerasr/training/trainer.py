@@ -16,7 +16,7 @@ from rich.console import Console
 from kerasr.config import TrainConfig
 from kerasr.core.cli import command_line
 from kerasr.core.console import make_console
-from kerasr.core.interruption import Interruption
+from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.locks import hold_run
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
@@ -31,6 +31,7 @@ from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
+from kerasr.training import tensorboard
 from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import Learner
@@ -56,7 +57,7 @@ def train_recipe(
 
     Raises:
         UserError: the recordings, the settings or the training itself have a fault that the message explains.
-        KeyboardInterrupt: on Ctrl-C, once the step is done and saved; the message says how to go on.
+        KeyboardInterrupt: on Ctrl-C, once the step is done and saved; the message says how to go on (`Stopped`).
     """
     console = console or make_console()
     try:
@@ -108,19 +109,19 @@ def _stopping_well(run: Run) -> Iterator[Interruption]:
         with Interruption(held=True) as interruption:
             yield interruption
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(run)) from None
+        raise _how_to_go_on(run) from None
 
 
-def _how_to_go_on(run: Run) -> str:
+def _how_to_go_on(run: Run) -> Stopped:
     """What is saved, and what to type next."""
     run = load_run(run.path)
     if run.facts["status"] == "done":
-        return f"the training has ended; evaluate it with {command_line('evaluate', run.path)}"
+        return Stopped("the training has ended", command_line("evaluate", run.path))
     command = command_line("train", "--resume", run.path)
     if not (run.path / CHECKPOINT).exists():
-        return f"nothing had been learnt yet; begin again with {command}"
+        return Stopped("nothing had been learnt yet", command)
     state = TrainingState.of(load_checkpoint(run.path / CHECKPOINT))
-    return f"what was learnt up to step {state.step} of epoch {state.epoch + 1} is saved; go on with {command}"
+    return Stopped(f"what was learnt up to step {state.step} of epoch {state.epoch + 1} is saved", command)
 
 
 def _train(
@@ -186,6 +187,8 @@ def _train(
         **_group_facts(run, trained),
         rejection=choose_rejection(run),
     )
+    if config.logging.tensorboard:
+        tensorboard.write_end(run)
     return run
 
 
@@ -371,7 +374,8 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
     loggers: list[keras.callbacks.Callback] = []
     if run.config.logging.tensorboard:
         _require("tensorboard", "--tensorboard")
-        loggers.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
+        tensorboard.write_beginning(run)
+        loggers.append(keras.callbacks.TensorBoard(run.path / tensorboard.FOLDER))
     if run.config.logging.wandb:
         _require("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]

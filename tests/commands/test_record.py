@@ -162,7 +162,7 @@ def test_without_the_package(monkeypatch, capsys, tmp_path):
     assert err.count("\n") == 1
 
 
-def test_the_command_drives_the_sound_device(monkeypatch, tmp_path):
+def test_the_command_drives_the_sound_device(monkeypatch, tmp_path, capsys):
     """sounddevice's own functions, which a stand-in takes the place of: this test needs no microphone."""
 
     class PortAudioError(Exception):
@@ -183,6 +183,8 @@ def test_the_command_drives_the_sound_device(monkeypatch, tmp_path):
     keys = iter(["", "p", ""])
     monkeypatch.setattr("builtins.input", lambda _: next(keys))
     record.main([str(tmp_path), "--words", "yes,no", "--speaker", "anna", "--count", "1"])
+    commands = f"record {tmp_path} --words yes,no", f"train --data {tmp_path}"
+    assert capsys.readouterr().out.endswith("".join(f"next    python -m kerasr.{command}\n" for command in commands))
     assert names(tmp_path) == ["no/anna_take_1.wav", "yes/anna_take_1.wav"]
     assert len(played) == 1
 

@@ -17,10 +17,13 @@ from rich.table import Table
 from kerasr import compare, evaluate, listen, predict, train
 from kerasr.core import cli, progress
 from kerasr.core.console import END_ISOLATE, ISOLATE, isolate, make_console
+from kerasr.core.interruption import Stopped
+from kerasr.core.timing import format_seconds
 from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
 from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
+from kerasr.training.callbacks import ProgressLine, TrainingState
 from kerasr.training.summary import print_summary
 
 HOUSE = Path(__file__).parents[2] / "kerasr"
@@ -95,6 +98,75 @@ def test_a_bar_names_what_it_is_about(name, monkeypatch):
     assert f"Unpacking {name}" in screen.getvalue()
 
 
+def test_in_a_file_no_sentence_is_broken_and_in_a_terminal_it_is(monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    sentence = "a word " * 200
+    for terminal in (False, True):
+        monkeypatch.setattr(Console, "is_terminal", terminal)
+        console = make_console(file=io.StringIO())
+        console.print(sentence)
+        assert (console.file.getvalue().count("\n") > 1) == terminal
+
+
+STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  "
+
+
+def test_where_there_is_no_terminal_progress_is_lines_with_the_time(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "make_console", lambda **_: make_console(file=screen))
+    monkeypatch.setattr(progress, "LINE_SECONDS", -1)
+    with progress.ProgressBar("Reading", 3000) as notice:
+        notice.advance(1000)
+        notice.advance(2000)
+    first, last = screen.getvalue().splitlines()
+    assert re.fullmatch(f"{STAMP}Reading: 1,000 of 3,000, about 1 s left", first)
+    assert re.fullmatch(f"{STAMP}Reading: 3,000 of 3,000", last)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_each_epoch_stays_as_a_line(monkeypatch, terminal):
+    monkeypatch.setattr(Console, "is_terminal", terminal)
+    console, state = make_console(file=io.StringIO()), TrainingState()
+    with ProgressLine(console, 10, 4, state) as line:
+        for epoch in range(2):
+            state.epoch, state.step = epoch, 1
+            line.on_train_batch_end(0, {"loss": 0.5})
+            state.epoch, state.step = epoch + 1, 0
+            line.on_epoch_end(epoch, {"loss": 0.25, "accuracy": 0.5, "val_accuracy": 0.75})
+    stamp = "" if terminal else STAMP
+    said = "/10  loss 0.250  accuracy 50.0%  validation 75.0%  about 1 s left"
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", console.file.getvalue())
+    for number in (1, 2):
+        assert re.search(rf"(^|\r){stamp}epoch  {number}{said}\n", shown, re.MULTILINE), shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (119, "119 s"), (120, "2 min"), (3599, "60 min"), (4800, "1 h 20 min")]
+)
+def test_times_are_said_as_people_do(seconds, said):
+    assert format_seconds(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [
+        (KeyboardInterrupt(), "stopped\nnext    python -m kerasr.predict 'my run' a.wav\n"),
+        (KeyboardInterrupt("x is saved"), "stopped: x is saved\nnext    python -m kerasr.predict 'my run' a.wav\n"),
+        (Stopped("it has ended", "go on"), "stopped: it has ended\nnext    go on\n"),
+    ],
+)
+def test_after_ctrl_c_it_says_what_to_type_next(monkeypatch, capsys, stop, said):
+    def parse(*_, **__):
+        raise stop
+
+    monkeypatch.setattr(predict, "parse", parse)
+    monkeypatch.setattr("sys.argv", ["kerasr", "my run", "a.wav"])
+    with pytest.raises(SystemExit) as end:
+        cli.run_command(predict.main)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == said
+
+
 def test_nobody_makes_a_console_that_takes_markup():
     for path in HOUSE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -130,6 +202,7 @@ def test_a_training_says_what_to_type_next(awkward):
     runtime = SimpleNamespace(device="CPU", backend="tensorflow", precision="float32", xla=False, implementation=None)
     print_summary(console, run, stub, stub, runtime)
     assert f"[/i] {STOP}" in console.file.getvalue()
+    assert re.search(r"^labels +\[/b\], :smile:, ", console.file.getvalue(), re.MULTILINE)
 
 
 def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, monkeypatch):
@@ -138,6 +211,8 @@ def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, m
     evaluate.main([str(awkward), "--out", "[/out]"])
     out = capsys.readouterr().out
     assert "[/out]/report.html" in out
+    (command,) = re.findall(r"^next +(.*)$", out, re.MULTILINE)
+    assert words_of(command)[:5] == ["python", "-m", "kerasr.export", str(awkward), "--to"]
     assert re.search(rf"worst speaker +({isolate(STOP + ' 3')}|\[/s\]), ", out)
     assert re.search(r"worst \[/room\] +(:car:|\[b\]), ", out)
     evaluate.main(["unlabelled", str(awkward), str(Path(clips[0]).parent), "--out", "[/ranked]"])

@@ -128,7 +128,9 @@ def test_every_model_has_a_last_layer(facts, rng):
 def test_the_command_ranks_and_says_where(tone_run, unlabelled, tmp_path, capsys):
     run = shutil.copytree(tone_run, tmp_path / "run")
     evaluate.main(["unlabelled", str(run), str(unlabelled), "--json"])
-    found = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert "76 recordings: about " in err
     assert found["num_clips"] == 76
     assert found["page"].startswith(str(run / "evaluations" / "unlabelled-"))
 

@@ -1,6 +1,7 @@
 """Labels that are wrong are found, whoever made the mistake, and a killed search goes on where it stood."""
 
 import csv
+import io
 import re
 import shutil
 from dataclasses import replace
@@ -11,6 +12,7 @@ from _errors import raises
 from _shared import quiet
 
 from kerasr.config import TrainConfig
+from kerasr.core.console import make_console
 from kerasr.curation import label_errors
 from kerasr.curation.label_errors import assign_folds, confident_suspects, find_suspects, margins
 from kerasr.data.manifest import Utterance, read_manifest, write_manifest
@@ -85,19 +87,18 @@ def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
     whole = np.load(kept)
     kept.unlink()
 
-    class Killed(BaseException):
-        pass
-
     def die(probs_of, paths):
-        raise Killed
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("kerasr.runs.run.Run.predict_files", die)
-        with pytest.raises(Killed):
+        with pytest.raises(KeyboardInterrupt, match="suspects is saved; go on with the same command"):
             find_suspects(load_run(copy), folds=2, console=quiet())
     (begun,) = kept.with_suffix("").glob("*/run.json")
     monkeypatch.setattr(label_errors, "train_recipe", lambda *_, **__: pytest.fail("begun anew"))
-    find_suspects(load_run(copy), folds=2, console=quiet())
+    console = make_console(file=io.StringIO())
+    find_suspects(load_run(copy), folds=2, console=console)
+    assert "1 training of 5 epochs: about " in console.file.getvalue()
     assert not begun.exists()
     np.testing.assert_array_equal(np.load(kept), whole)
 

@@ -73,9 +73,55 @@ def test_word_folders_at_any_depth(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_the_folder_right_above_is_the_word(tmp_path):
-    corpus = load_corpus(make(tmp_path / "w", "yes/anna/1.wav", "yes/ben/1.wav", "no/anna/1.wav"))
-    assert corpus.labels == ("anna", "ben")
+def grid(outer, inner, name="1.wav"):
+    """A recording in each folder of each other one."""
+    return [f"{one}/{other}/{name.format(one, other)}" for one in outer for other in inner]
+
+
+@pytest.mark.parametrize("names", [grid(("no", "yes"), ("anna", "ben")), grid(("anna", "ben"), ("no", "yes"))])
+def test_words_and_speakers_that_nobody_can_tell_apart_are_asked_about(tmp_path, names):
+    root = make(tmp_path / "w", *names)
+    with raises("layout-ambiguous") as error:
+        load_corpus(root)
+    # Both ways out that the message names, and one of them is meant.
+    found = [
+        load_corpus(root, speaker_pattern=way) for way in re.findall(r"--speaker-pattern '(.+?)'", str(error.value))
+    ]
+    assert {(corpus.labels, corpus.speakers) for corpus in found} == {
+        (("no", "yes"), ("anna", "ben")),
+        (("anna", "ben"), ("no", "yes")),
+    }
+
+
+IDS = ("speaker_1", "speaker_2", "speaker_10")
+
+
+@pytest.mark.parametrize(
+    ("names", "speakers", "warned"),
+    [
+        (grid(IDS, ("no", "yes")), IDS, False),
+        (grid(("no", "yes"), IDS), IDS, True),
+        (grid(("no", "yes"), ("01", "02", "10")), ("01", "02", "10"), True),
+        (grid(("no", "yes"), ("anna", "ben"), "{1}_take_1.wav"), ("anna", "ben"), True),
+        (grid(("anna", "ben"), ("no", "yes"), "{0}_take_1.wav"), ("anna", "ben"), False),
+        ([f"train/{name}" for name in grid(("no", "yes"), IDS)] + ["test/no/1.wav", "test/yes/2.wav"], IDS, True),
+        # Dates are nobody, and neither word nor speaker recurs in kinds of words.
+        (grid(("2024-05-01", "2024-05-02"), ("no", "yes")), (), False),
+        (grid(("no", "yes"), ("2024-05-01", "2024-05-02")), (), False),
+        (["negative/no/1.wav", "positive/yes/1.wav"], (), False),
+        (["no/1.wav", "yes/2.wav", "yes/anna/1.wav"], (), True),
+    ],
+)
+def test_words_and_speakers_are_told_apart_where_names_tell(tmp_path, capsys, names, speakers, warned):
+    corpus = load_corpus(make(tmp_path / "w", *names))
+    assert corpus.labels == ("no", "yes")
+    assert corpus.speakers == tuple(sorted(speakers))
+    assert ("warning: " in capsys.readouterr().err) == warned
+
+
+def test_labels_that_look_like_speakers_are_told(tmp_path, capsys):
+    assert load_corpus(make(tmp_path / "w", "s01/1.wav", "s02/1.wav", "s03/1.wav")).labels == ("s01", "s02", "s03")
+    assert "s01, s02, s03" in capsys.readouterr().err
 
 
 LAYOUT = [
@@ -104,7 +150,8 @@ def test_beside_split_folders_others_are_bad(tmp_path, capsys):
 
 def test_one_folder_that_is_called_as_a_split_is_told(tmp_path, capsys):
     """Val may be a person, and a test folder may lie beside the words: neither is decided in silence."""
-    corpus = load_corpus(make(tmp_path / "w", "val/yes/1.wav", "val/no/1.wav", "anna/yes/1.wav", "anna/no/1.wav"))
+    root = make(tmp_path / "w", "val/yes/1.wav", "val/no/1.wav", "anna/yes/1.wav", "anna/no/1.wav")
+    corpus = load_corpus(root, speaker_pattern="^([^/]+)/")
     assert not corpus.has_official_split
     assert len(corpus.utterances) == 4
     shown = capsys.readouterr().err

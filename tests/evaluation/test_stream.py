@@ -1,6 +1,7 @@
 """Words in streams: what was placed is found again, and misses, false alarms and delays are counted rightly."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -68,8 +69,10 @@ def test_a_run_is_measured_and_listens_with_its_threshold(tone_run, tmp_path, ca
     run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
     arguments = ["stream", str(run.path), "--snr-db", "30", "--false-alarms-per-hour", "1e4", "--out", str(tmp_path)]
     evaluate.main(arguments)
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "chosen on validation clips" in out
+    assert f"next    python -m kerasr.listen {run.path}\n" in out
+    assert re.search(r"^2 streams, \d+ s of sound in all: about \d+ s$", err, re.MULTILINE)
     assert (tmp_path / "detection.png").read_bytes().startswith(b"\x89PNG")
     result = json.loads((tmp_path / "stream.json").read_text())
     row = result["test"][0]

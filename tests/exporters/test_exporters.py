@@ -78,6 +78,19 @@ def test_every_signature_answers_as_the_run_does(signatures, tone_run):
         index = logits.argmax(-1)
         np.testing.assert_array_equal(answer["label_index"], index)
         assert [word.decode() for word in answer["label"].numpy()] == [run.labels[place] for place in index]
+        np.testing.assert_array_equal(answer["rejected"], np.asarray(run.task.probs(logits)).max(-1) < run.threshold)
+
+
+def test_what_the_run_rejects_is_rejected_behind_a_server_too(signatures, tone_run):
+    """Two tones at once, of which the run is unsure; the likeliest word is named all the same."""
+    run, time = load_run(tone_run), np.arange(3200) / 8000
+    low, middle, high = (0.2 * np.sin(2 * np.pi * pitch * time) for pitch in (300, 900, 2500))
+    waveform = np.array([low, high, low + middle, low + high], np.float32)
+    answer = signatures["serving_default"](waveform=tf.constant(waveform))
+    expected = [run.predict(sound).rejected for sound in waveform]
+    assert answer["rejected"].numpy().tolist() == expected
+    assert {*expected} == {False, True}
+    assert {word.decode() for word in answer["label"].numpy()} <= {*run.labels}
 
 
 def test_a_clips_answer_is_its_own(signatures, rng):

@@ -385,3 +385,12 @@ def test_damaged_weights_are_told(tone_run, tmp_path):
     run.network.set_weights([np.full_like(weight, np.nan) for weight in run.network.get_weights()])
     with raises("run-damaged", "NaN"):
         evaluate_run(run)
+
+
+@pytest.mark.parametrize(("labels", "fits"), [(DIGITS, True), ([f"command {n}" for n in range(35)], False)])
+def test_the_confusion_matrix_fits_a_phone_or_scrolls_in_its_own_box(tmp_path, labels, fits):
+    text = write(tmp_path, made_up(labels)).read_text()
+    least = int(re.search(r'aria-label="Confusion matrix"><div style="min-width: (\d+)px', text)[1])
+    # Of 375 pixels, the margins of the page and of the card leave so many.
+    assert (least <= 325) == fits
+    assert re.search(r"figure {[^}]*overflow-x: auto", text)

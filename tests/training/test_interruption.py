@@ -65,7 +65,7 @@ def test_exit_codes_are_right_while_threads_are_reading(short_config):
     done = subprocess.run([sys.executable, "-c", ENDINGS, config], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"user": 2, "odd": 1, "interrupt": 130}, done.stderr
     assert done.stderr.count("error[recording-unreadable]: a.wav: is bad\n") == 1
-    assert done.stderr.count("is saved; go on with python -m kerasr.train --resume") == 1
+    assert done.stderr.count("is saved\nnext    python -m kerasr.train --resume") == 1
 
 
 class Press(keras.callbacks.Callback):
@@ -105,7 +105,7 @@ def test_ctrl_c_before_the_first_step_says_that_nothing_is_learnt(short_config, 
         def on_train_begin(self, logs=None):
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt, match=r"nothing had been learnt yet; begin again with .* --resume"):
+    with pytest.raises(KeyboardInterrupt, match=r"nothing had been learnt yet; go on with .* --resume"):
         train_recipe(short_config, console=quiet(), callbacks=[Early()])
     monkeypatch.setattr("kerasr.training.trainer.prepare_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match="nothing is saved"):

@@ -1,10 +1,10 @@
 """A folder of word folders: what is said is the name of the folder that holds the recording.
 
-Any tree will do, at any depth: `yes/1.wav`, `monday/yes/1.wav` and `anna/yes/1.wav` are all recordings of `yes`. The
-folder right above the recording is the word, so `yes/anna/1.wav` is read as the word `anna`: put the word last.
+Any tree will do, at any depth: `yes/1.wav` and `monday/anna/yes/1.wav` are recordings of `yes`. Of two levels, as in
+`yes/anna/1.wav` and `anna/yes/1.wav`, `levels` tells which are the words and which the speakers, or asks.
 Where a folder above each word is called as a split is (`train/yes/1.wav`, `val/yes/2.wav`, `test/anna/yes/3.wav`;
-`manifest.SPLIT_NAMES` has the names), that is the corpus's split. Speakers are read off the recordings' names, as
-`speakers` says, and not off folders'; a manifest names all others. `_background_noise_` holds background recordings.
+`manifest.SPLIT_NAMES` has the names), that is the corpus's split. Other speakers are read off the recordings' names, as
+`speakers` says; a manifest names all others. `_background_noise_` holds background recordings.
 Names that begin with a dot are skipped.
 """
 
@@ -16,20 +16,30 @@ from dataclasses import replace
 
 from kerasr import audio
 from kerasr.core.progress import console
-from kerasr.data.corpora.speakers import name_speakers
+from kerasr.data.corpora.levels import assign_levels, words_above_speakers
+from kerasr.data.corpora.speakers import match_speakers, name_speakers
 from kerasr.data.manifest import SPLITS, Corpus, Utterance, split_called
 from kerasr.errors import UserError
 
 NOISE_FOLDER = "_background_noise_"
 
 
-def read_folder(path: str) -> Corpus:
+def read_folder(path: str, speaker_pattern: str | None = None) -> Corpus:
     """The corpus of a folder of word folders; the recordings themselves are not looked at.
 
+    Args:
+        path: of the folder.
+        speaker_pattern: who speaks, as of `match_speakers`; where these are the innermost folders, those above are the
+            words. None for what folders and file names tell.
+
     Raises:
-        UserError: there is no such folder, it cannot be listed, or it has no recording in a word folder.
+        UserError: there is no such folder, it cannot be listed, it has no recording in a word folder, or nobody can
+            tell the words from the speakers; the pattern finds nobody.
     """
-    return name_speakers(take_layout_split(read_words(path)))
+    corpus = take_layout_split(read_words(path))
+    if speaker_pattern is not None:
+        return match_speakers(words_above_speakers(corpus, speaker_pattern), speaker_pattern)
+    return name_speakers(assign_levels(corpus))
 
 
 def read_words(path: str) -> Corpus:
@@ -52,7 +62,9 @@ def read_words(path: str) -> Corpus:
     if not utterances:
         kinds = ", ".join(audio.SUFFIXES)
         raise UserError(
-            "no-recordings", f"{root}: has no recordings in word folders; put {kinds} files into one folder a word"
+            "no-recordings",
+            f"{root}: has no recordings in word folders; put {kinds} files into one folder a word, or list them in a "
+            "manifest (path,label)",
         )
     return Corpus(
         name=os.path.basename(root) or root,

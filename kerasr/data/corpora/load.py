@@ -53,7 +53,7 @@ def load_corpus(
             words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
     else:
-        corpus = _read(data, default)
+        corpus = _read(data, default, speaker_pattern)
     if speaker_pattern is not None:
         corpus = match_speakers(corpus, speaker_pattern)
     corpus = check_recordings(corpus, max_bad)
@@ -136,7 +136,7 @@ def _check_labels(corpus: Corpus, min_labels: int) -> None:
         )
 
 
-def _read(data: str | None, default: str | None) -> Corpus:
+def _read(data: str | None, default: str | None, speaker_pattern: str | None = None) -> Corpus:
     if data is None:
         if default is None:
             raise UserError(
@@ -145,20 +145,20 @@ def _read(data: str | None, default: str | None) -> Corpus:
                 "some spoken",
             )
         name, _, option = default.partition(":")
-        return _read_known(name, option) if name in CORPORA else _read(default, None)
+        return _read_known(name, option) if name in CORPORA else _read(default, None, speaker_pattern)
     place, _, option = data.rpartition(":")
     if not os.path.exists(data) and (place in CORPORA or os.path.exists(place)):
         return _read_place(place, option)
-    return _read_place(data, "", default)
+    return _read_place(data, "", default, speaker_pattern)
 
 
-def _read_place(data: str, option: str, default: str | None = None) -> Corpus:
+def _read_place(data: str, option: str, default: str | None = None, speaker_pattern: str | None = None) -> Corpus:
     """The corpus in a folder or a manifest, or of a name, with what stood behind a colon."""
     if data in CORPORA and not os.path.exists(data):
         return _read_known(data, option)
     if os.path.isdir(data):
         try:
-            return _read_layout(data, option, default)
+            return _read_layout(data, option, default, speaker_pattern)
         except PermissionError as error:
             raise UserError(
                 "folder-unreadable", f"{error.filename}: cannot be listed ({error.strerror}); check its permissions"
@@ -174,7 +174,7 @@ def _read_place(data: str, option: str, default: str | None = None) -> Corpus:
     )
 
 
-def _read_layout(path: str, option: str, default: str | None) -> Corpus:
+def _read_layout(path: str, option: str, default: str | None, speaker_pattern: str | None) -> Corpus:
     """The corpus in a folder, recognised by its layout."""
     for known in CORPORA.values():
         if known.recognise and known.recognise(path):
@@ -185,7 +185,7 @@ def _read_layout(path: str, option: str, default: str | None) -> Corpus:
         if os.path.isdir(inside) and wanted.recognise(inside):
             return wanted.read(inside)
     _refuse(option, path)
-    return read_folder(path) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
+    return read_folder(path, speaker_pattern) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
 
 
 def _read_known(name: str, option: str) -> Corpus:

@@ -76,6 +76,23 @@ def match_speakers(corpus: Corpus, pattern: str) -> Corpus:
     Raises:
         UserError: the pattern is no regular expression, has no group, or finds no speaker at all.
     """
+    names = [name for name, _ in find_names(corpus, pattern)]
+    nameless = tuple(replace(item, speaker=None) for item in corpus.utterances)
+    return _named(
+        replace(corpus, utterances=nameless, speaker_source=""), names, f"found by --speaker-pattern {pattern}"
+    )
+
+
+def find_names(corpus: Corpus, pattern: str) -> list[tuple[str, int]]:
+    """The name that a pattern finds in each recording's path, and where in the path it begins; ("", -1) for none.
+
+    Args:
+        corpus: any.
+        pattern: as of `match_speakers`.
+
+    Raises:
+        UserError: as `match_speakers`.
+    """
     try:
         expression = re.compile(unicodedata.normalize("NFC", pattern))
     except re.error as error:
@@ -89,17 +106,20 @@ def match_speakers(corpus: Corpus, pattern: str) -> Corpus:
     names = []
     for item in corpus.utterances:
         match = expression.search(corpus.relative(item.path))
-        names.append(next(filter(None, match.groups()), "").strip() if match else "")
-    if not any(names):
+        group = next((number for number, text in enumerate(match.groups(), 1) if text), 0) if match else 0
+        names.append((match[group].strip(), match.start(group)) if match and group else ("", -1))
+    if not any(name for name, _ in names):
         first = corpus.relative(corpus.utterances[0].path)
         raise UserError(
             "speaker-not-found",
             f"--speaker-pattern {pattern}: finds no speaker in {corpus.source}; the first path is {first}",
         )
-    nameless = tuple(replace(item, speaker=None) for item in corpus.utterances)
-    return _named(
-        replace(corpus, utterances=nameless, speaker_source=""), names, f"found by --speaker-pattern {pattern}"
-    )
+    return names
+
+
+def is_date(name: str) -> bool:
+    """Whether a name is a date and nothing else: nobody's name, and no word."""
+    return not _without_date(name)
 
 
 def describe_speakers(found: Mapping[str, str], how: str) -> str:

@@ -1,0 +1,26 @@
+"""What TensorBoard shows beside the curves."""
+
+import shutil
+
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kerasr.runs.run import load_run
+from kerasr.training import tensorboard
+
+
+def test_tensorboard_has_settings_clips_and_the_confusion_matrix(tone_run, tmp_path):
+    run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
+    tensorboard.write_beginning(run)
+    tensorboard.write_end(run)
+    logs = EventAccumulator(str(run.path / "tensorboard" / "pictures"), size_guidance={"tensors": 0}).Reload()
+    found = {name: logs.Tensors(name)[0] for name in logs.Tags()["tensors"]}
+    clips = {f"log-mel/{label}" for label in run.labels}
+    assert {*found} == {"settings", "validation/confusion", "validation/calibration", *clips}
+    assert f"batch_size: {run.config.fit.batch_size}" in tf.make_ndarray(found["settings"].tensor_proto)[()].decode()
+    _, height, png = tf.make_ndarray(found["log-mel/low"].tensor_proto)
+    assert int(height) == run.config.features.n_mels
+    # A low tone sounds in the lower half.
+    loud = tf.reduce_mean(tf.cast(tf.io.decode_png(png, channels=3), tf.float32), axis=(1, 2)).numpy().argmax()
+    assert loud > int(height) / 2
+    assert found["validation/confusion"].step == run.facts["best_epoch"] - 1
