@@ -13,10 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.report.clips import Clip
-from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, file_name, shorten
-
-# A picture fills one column of the page, or a phone's screen.
-WIDTH = 4.8
+from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WIDTH, WRONG, Picture, file_name, shorten
 
 MAX_GROUPS = 30
 COLOUR_MAP = "magma"
