@@ -72,7 +72,8 @@ def draw_cost(
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.tick_params(length=0, which="both")
-        _name_points(picture, axes, x, y, [shorten(row["name"], 22 if narrow else 28) for row in rows])
+        names = [shorten(row["name"], 22 if narrow else 28) for row in rows]
+        _name_points(picture, axes, x, y, names, 9 if narrow else 8)
     return picture
 
 
@@ -155,7 +156,9 @@ def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) ->
     return picture
 
 
-def _name_points(picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+def _name_points(
+    picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str], fontsize: float
+) -> None:
     """Write each point's name where it covers no other name and no point, as far as there is such a place."""
     picture.draw_without_rendering()  # Places are known once the axes are laid out.
     frame = axes.get_window_extent()
@@ -170,7 +173,7 @@ def _name_points(picture: Picture, axes: Axes, x: np.ndarray, y: np.ndarray, nam
                 textcoords="offset points",
                 ha=horizontal,
                 va=vertical,
-                fontsize=8,
+                fontsize=fontsize,
                 color=INK,
             )
             box = text.get_window_extent()

@@ -237,6 +237,8 @@ def draw_detector(metrics: Mapping[str, Any]) -> Picture:
                     handle.set_visible(False)
         lower.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="probability, or threshold on it", ylabel="at that threshold")
         lower.xaxis.set_major_formatter(PercentFormatter(1.0))
+        # The two axes' 0% stand apart.
+        lower.tick_params(axis="x", pad=7)
         for axes in (upper, lower):
             axes.axvline(detector["threshold"], color=WRONG, linewidth=1, linestyle=(0, (4, 4)))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
