@@ -129,7 +129,8 @@ def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) ->
         best: the `values` and the `score` of the best.
     """
     scored = [trial for trial in trials if trial["score"] is not None]
-    names = list(best["values"])
+    # An architecture's own options are not in every trial.
+    names = list(dict.fromkeys(name for trial in trials for name in trial["values"]))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     rest = len(trials) - len(scored)
@@ -141,13 +142,18 @@ def draw_search(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) ->
         for axes in grid.flat[len(names) :]:
             axes.set_axis_off()
         for axes, name in zip(grid.flat, names, strict=False):
-            values = [trial["values"][name] for trial in scored]
+            own = [trial for trial in scored if name in trial["values"]]
+            values = [trial["values"][name] for trial in own]
             numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
             shown = values if numbers else [str(value) for value in values]
-            axes.scatter(shown, [trial["score"] for trial in scored], 30, color=RIGHT, alpha=0.6, linewidths=0)
-            value = best["values"][name]
-            axes.scatter([value if numbers else str(value)], [best["score"]], 60, color=WRONG, linewidths=0, zorder=3)
-            if numbers and min(values) > 0 and max(values) / min(values) >= 10:
+            axes.scatter(shown, [trial["score"] for trial in own], 30, color=RIGHT, alpha=0.6, linewidths=0)
+            if name in best["values"]:
+                value = best["values"][name]
+                place = value if numbers else str(value)
+                axes.scatter([place], [best["score"]], 60, color=WRONG, linewidths=0, zorder=3)
+            if not numbers:
+                axes.tick_params(axis="x", rotation=90 if len({*shown}) > 3 else 0)
+            if values and numbers and min(values) > 0 and max(values) / min(values) >= 10:
                 axes.set_xscale("log")
             axes.set_title(shorten(name, 34))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
