@@ -112,7 +112,12 @@ class SuspectsConfig:
 
 @dataclass(frozen=True)
 class UnlabelledConfig:
-    """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/."""
+    """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/.
+
+    Those come first of which the run is unsure and that are unlike each other. unlabelled.csv is a manifest: fill its
+    column label from the top, as far as your patience goes, and train with --data unlabelled.csv; it has the run's own
+    recordings, too, and rows without a label are left out. Then rank the rest with the new run.
+    """
 
     run: RunPath
     """The run's folder, or a preset's name."""
@@ -193,8 +198,43 @@ def _unlabelled(config: UnlabelledConfig) -> None:
     from kerasr.runs.run import load_run
 
     out = Path(config.out) if config.out else None
-    ranking = rank_unlabelled(load_run(config.run), config.recordings, out=out, max_bad=config.max_bad)
+    run = load_run(config.run)
+    ranking = rank_unlabelled(run, config.recordings, out=out, max_bad=config.max_bad)
+    if not config.json:
+        _print_first(ranking)
     _print_ranking(ranking, "recordings should be labelled first", as_json=config.json)
+    if not config.json:
+        _print_next(run, ranking)
+
+
+def _print_first(ranking: "Ranking") -> None:
+    """The first recordings, what the run takes them for, and why they come first."""
+    from rich.table import Table
+
+    console = make_console()
+    if not console.is_terminal:
+        console.width = 160
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("rank", "score", "guess", "or else", "reason", "recording"):
+        table.add_column(heading, justify="right" if heading in ("rank", "score") else "left", overflow="fold")
+    for row in ranking.first:
+        guess = f"{isolate(row['guess'])} {float(row['probability']):.0%}"
+        cells = (str(row["rank"]), row["score"], guess, isolate(row["or_else"]), row["reason"])
+        table.add_row(*cells, isolate(Path(row["path"]).name))
+    console.print(table)
+
+
+def _print_next(run: "Run", ranking: "Ranking") -> None:
+    """What to do with the table."""
+    from kerasr.core.cli import command_line
+    from kerasr.recipes.arguments import flags_of
+
+    console = make_console(soft_wrap=True)
+    console.print("label   fill the column label of the csv from the top; rows without one are left out")
+    # The manifest has the recordings and their splits; everything else is as the run was trained.
+    given = [path for path in run.config.given if not path.startswith("data.") and path != "logging.out"]
+    flags = flags_of(run.config, given)
+    console.print(f"next    {command_line('train', run.config.recipe, '--data', ranking.csv, *flags)}")
 
 
 def _print_ranking(ranking: "Ranking", what: str, *, as_json: bool) -> None:
@@ -211,7 +251,7 @@ def _print_ranking(ranking: "Ranking", what: str, *, as_json: bool) -> None:
     console.print()
     console.print(Text.assemble((f"{ranking.num_found:,}", "bold"), f" of {ranking.num_clips:,} {what}"))
     for name in ("page", "csv"):
-        console.print(f"{name:6}{facts[name]}")
+        console.print(f"{name:8}{facts[name]}")
 
 
 def _measure(config: ScoresConfig) -> None:

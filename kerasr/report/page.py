@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,9 @@ RANKING, COMPARISON = "ranking.html", "comparison.html"
 
 # The pictures that a task may ask for, by name; each is drawn from the task's scores alone.
 FIGURES = {"confusion": draw_confusion, "calibration": draw_calibration, "detector": draw_detector}
+
+# Rows of a ranking that are told at once.
+NUM_FIRST = 10
 
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
@@ -123,12 +127,14 @@ class Ranking:
         page: the first of them, to look at and to play.
         num_clips: how many were ranked.
         num_found: how many of them the ranking asks the user to look at.
+        first: the first rows of the table.
     """
 
     csv: Path
     page: Path
     num_clips: int
     num_found: int
+    first: Sequence[Mapping[str, Any]] = ()
 
 
 def write_ranking(
@@ -142,6 +148,7 @@ def write_ranking(
     clips: Sequence[Clip],
     labelled: bool,
     num_found: int,
+    beside: Sequence[Mapping[str, Any]] = (),
 ) -> Ranking:
     """Write `NAME.csv`, a table of recordings in order, and `NAME.html`, a page of the first; whole or not at all.
 
@@ -155,6 +162,7 @@ def write_ranking(
         clips: the first of the rows, each with its `other` word.
         labelled: whether `other` is the clip's label; if not, it is the second guess.
         num_found: how many of them the user is asked to look at.
+        beside: further rows of the table, of recordings that are not ranked.
 
     Raises:
         OSError: a file cannot be written.
@@ -162,10 +170,10 @@ def write_ranking(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(table, list(dict.fromkeys(itertools.chain(*rows, *beside))), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found)
+    writer.writerows([*rows, *beside])
+    ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found, rows[:NUM_FIRST])
     atomic.write_bytes(ranking.csv, table.getvalue().encode("utf-8", "surrogateescape"))
     write_page(ranking.page, RANKING, title=title, subtitle=subtitle, notes=notes, clips=clips, labelled=labelled)
     return ranking
