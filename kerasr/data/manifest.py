@@ -148,8 +148,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
             "manifest-unreadable", f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
         ) from error
     if num_unlabelled:
-        rows = f"{num_unlabelled:,} recording{'s' * (num_unlabelled > 1)}"
-        console().print(f"note: left out of {path}: {rows} without a label yet")
+        count = f"{num_unlabelled:,} recording{'s' * (num_unlabelled > 1)}"
+        console().print(f"note: left out of {path}: {count} without a label yet")
     if not utterances:
         if num_unlabelled:
             raise UserError("label-missing", f"{path}: no row has a label yet; fill the column label")
