@@ -11,7 +11,6 @@ is written to benchmarks/results/few_shot/ at once, and not trained again while 
 trained when it is first needed, and its run kept in runs/few_shot.
 """
 
-import hashlib
 import random
 import statistics
 import tempfile
@@ -30,6 +29,7 @@ from _parts import (
     print_tables,
     processor_seconds,
     read_parts,
+    speaker_place,
     train_on,
 )
 
@@ -69,7 +69,8 @@ def encoder() -> Run:
     # A tenth of the speakers that it may hear validates.
     splits = [replace(item, split="test" if not is_heard(item) else "train") for item in clips]
     splits = [
-        replace(item, split="validation") if item.split == "train" and place(item) < 0.05 else item for item in splits
+        replace(item, split="validation") if item.split == "train" and speaker_place(item) < 0.05 else item
+        for item in splits
     ]
     return train_on(splits, kerasr.get_recipe("words"), str(ENCODER))
 
@@ -110,13 +111,7 @@ def draw_clips(clips: Sequence[Utterance], number: int, seed: int) -> list[Utter
 
 def is_heard(item: Utterance) -> bool:
     """Whether a training may hear this speaker."""
-    return place(item) < 0.5
-
-
-def place(item: Utterance) -> float:
-    """A number in [0, 1) for each speaker (for each clip without one)."""
-    name = item.speaker or Path(item.path).name
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    return speaker_place(item) < 0.5
 
 
 def tables(folder: Path = RESULTS / "few_shot") -> dict[str, str]:

@@ -165,7 +165,7 @@ def _copy(run: Any, splits: dict[str, Sequence[Any]], place: Path) -> Any:
 
 def _hashed(items: Sequence[Any]) -> Sequence[Any]:
     """The recordings with their hashes, which a run of an earlier version does not have."""
-    from kerasr.data.manifest import with_hashes
+    from kerasr.data.hashes import with_hashes
 
     return items if all(item.content_hash for item in items) else with_hashes(items)
 

@@ -19,12 +19,13 @@ DESCRIPTION = """
 Set runs side by side on the test clips that they share: score, cost, and whether they differ at all.
 
   python -m kerasr.compare runs/2026-11-21-digits-1 runs/2026-11-21-digits-2
-  python -m kerasr.compare PRESET runs/2026-11-21-digits-2 runs/2026-11-21-digits-3     each against the first
+  python -m kerasr.compare PRESET runs/2026-11-21-digits-2 runs/2026-11-21-digits-3     all three pairs
   python -m kerasr.compare runs/a runs/b --json
 
-One is called better where a paired test and the interval of the difference both say so, and both count speakers, not
-clips; of fewer than five speakers nothing is said. comparison.json and two pictures go into a folder of their own. The
-latency is that of one clip on one thread.
+Of each pair, one is called better where a paired test and the interval of the difference both say so, and both count
+speakers, not clips; of fewer than five speakers nothing is said. With more pairs each needs stronger proof, by Holm's
+method. comparison.html has all that, each speaker, and the clips on which they disagree, to look at and to play; it
+goes into a folder of its own, with comparison.json and two pictures. The latency is that of one clip on one thread.
 """
 
 
@@ -33,7 +34,7 @@ class CompareConfig:
     """What to compare."""
 
     runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")] = ()
-    """Two or more runs' folders or presets' names; the others are tested against the first."""
+    """Two or more runs' folders or presets' names."""
     out: str | None = None
     """Write here instead of runs/comparisons/."""
     json: bool = False
@@ -53,18 +54,19 @@ def main(argv: list[str]) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from kerasr.evaluation.comparison import compare_runs
+    from kerasr.evaluation.comparison import compare_runs, disagreement_clips
+    from kerasr.report import write_comparison
     from kerasr.runs.run import load_run
 
     runs = [load_run(path) for path in config.runs]
     comparison = compare_runs(runs)
     folder = Path(config.out) if config.out else default_folder(comparison["runs"])
-    write(folder, comparison)
+    page = write_comparison(folder, comparison, [*disagreement_clips(runs[0], comparison)])
     if config.json:
-        print(json.dumps(comparison, ensure_ascii=False))
+        print(json.dumps({**comparison, "page": str(page)}, ensure_ascii=False))
     else:
         print_comparison(make_console(), comparison)
-        print(folder / "cost.png", folder / "differences.png", sep="\n")
+        print(f"page    {page}")
         print(f"next    {next_command(config.runs, runs, comparison)}")
 
 
@@ -88,20 +90,6 @@ def default_folder(rows: list[dict[str, Any]]) -> Path:
         return [row.get("path") for row in json.loads(written)["runs"]] == paths
 
     return own_folder(Path("runs", "comparisons", name), "comparison.json", is_same)
-
-
-def write(folder: Path, comparison: dict[str, Any]) -> None:
-    """`comparison.json`, `cost.png` and `differences.png`, each whole or not at all."""
-    import json
-
-    from kerasr.core import atomic
-    from kerasr.report import draw_cost, draw_differences
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(comparison, indent=2, ensure_ascii=False)
-    atomic.write_bytes(folder / "comparison.json", f"{text}\n".encode())
-    for picture in (draw_cost(comparison["runs"]), draw_differences(comparison)):
-        atomic.write_bytes(folder / f"{picture.name}.png", picture.png())
 
 
 def print_comparison(console: "Console", comparison: dict[str, Any]) -> None:

@@ -112,7 +112,12 @@ class SuspectsConfig:
 
 @dataclass(frozen=True)
 class UnlabelledConfig:
-    """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/."""
+    """Active learning (BADGE): rank recordings by what labelling them would teach, into the run's evaluations/.
+
+    Those come first of which the run is unsure and that are unlike each other. unlabelled.csv is a manifest: fill its
+    column label from the top, as far as your patience goes, and train with --data unlabelled.csv; it has the run's own
+    recordings, too, and rows without a label are left out. Then rank the rest with the new run.
+    """
 
     run: RunPath
     """The run's folder, or a preset's name."""
@@ -199,10 +204,36 @@ def _unlabelled(config: UnlabelledConfig) -> None:
     out = Path(config.out) if config.out else None
     run = load_run(config.run)
     ranking = rank_unlabelled(run, config.recordings, out=out, max_bad=config.max_bad)
-    is_preset = run.is_preset
-    command = command_line("train", "--data", "FOLDER", "--init-from", config.run) if is_preset else _same_training(run)
-    what = "recordings should be labelled first: put them into the folders of their words, and train on all"
-    _print_ranking(ranking, what, command, as_json=config.json)
+    if not config.json:
+        _print_first(ranking)
+    what = "recordings should be labelled first: fill in the column label of the csv, from the top"
+    _print_ranking(ranking, what, _labelled_training(run, ranking), as_json=config.json)
+
+
+def _print_first(ranking: "Ranking") -> None:
+    """The first recordings, what the run takes them for, and why they come first."""
+    from rich.table import Table
+
+    console = make_console()
+    if not console.is_terminal:
+        console.width = 160
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("rank", "score", "guess", "or else", "reason", "recording"):
+        table.add_column(heading, justify="right" if heading in ("rank", "score") else "left", overflow="fold")
+    for row in ranking.first:
+        guess = f"{isolate(row['guess'])} {float(row['probability']):.0%}"
+        cells = (str(row["rank"]), row["score"], guess, isolate(row["or_else"]), row["reason"])
+        table.add_row(*cells, isolate(Path(row["path"]).name))
+    console.print(table)
+
+
+def _labelled_training(run: "Run", ranking: "Ranking") -> str:
+    """The command that trains as the run was trained, on the table once it is filled in."""
+    from kerasr.recipes.arguments import flags_of
+
+    # The manifest has the recordings and their splits; rows without a label are left out.
+    given = [path for path in run.config.given if not path.startswith("data.") and path != "logging.out"]
+    return command_line("train", run.config.recipe, "--data", ranking.csv, *flags_of(run.config, given))
 
 
 def _same_training(run: "Run") -> str:

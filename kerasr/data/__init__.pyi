@@ -1,7 +1,7 @@
 from .corpora.load import load_corpus as load_corpus
+from .hashes import fingerprint as fingerprint
 from .manifest import Corpus as Corpus
 from .manifest import Utterance as Utterance
-from .manifest import fingerprint as fingerprint
 from .manifest import read_manifest as read_manifest
 from .manifest import write_manifest as write_manifest
 from .pipeline import Pipeline as Pipeline

@@ -3,20 +3,20 @@
 Columns (or keys): `path`, `label`, `text`, `speaker`, `split`, `duration`. Only `path` must be there, a task says what
 else it reads; columns of other names (accent, room, microphone) are kept as an utterance's `extra` facts. A relative
 path starts at the manifest's own folder. `split` is train, validation or test, or another of `SPLIT_NAMES`; `noise`
-marks a background recording. A run's manifest has the column `content_hash` too, so that its recordings are known again
+marks a background recording, and `unlabelled` one that may have no label yet: it is left out until it has one, and is
+then for training. A run's manifest has the column `content_hash` too, so that its recordings are known again
 where they have moved.
 """
 
 import csv
 import dataclasses
-import hashlib
 import io
 import json
 import math
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,14 +36,9 @@ SPLIT_NAMES = {
 COLUMNS = ("path", "label", "text", "speaker", "split", "duration")
 SUFFIXES = (".csv", ".jsonl")
 _NOISE = "noise"
+UNLABELLED = "unlabelled"
 _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 _HASH = "content_hash"
-
-# Hexadecimal digits of a `content_hash`: 64 bits tell all recordings of the world apart.
-_HASH_DIGITS = 16
-
-# A file's first and last bytes that the fingerprint reads: all of a clip, the two ends of a long recording.
-_FINGERPRINT_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +140,19 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = _csv_rows(file, path) if suffix == ".csv" else _jsonl_rows(file, path)
-            utterances, noise = _utterances(rows, path)
+            utterances, noise, num_unlabelled = _utterances(rows, path)
     except FileNotFoundError:
         raise UserError("manifest-not-found", f"{path}: there is no such manifest") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             "manifest-unreadable", f"{path}: cannot be read as UTF-8 text ({error}); save it as UTF-8"
         ) from error
+    if num_unlabelled:
+        count = f"{num_unlabelled:,} recording{'s' * (num_unlabelled > 1)}"
+        console().print(f"note: left out of {path}: {count} without a label yet")
     if not utterances:
+        if num_unlabelled:
+            raise UserError("label-missing", f"{path}: no row has a label yet; fill the column label")
         raise UserError("manifest-empty", f"{path}: lists no recording")
     decided = sum(item.split is not None for item in utterances)
     if 0 < decided < len(utterances):
@@ -180,13 +180,8 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     """
     path = os.path.abspath(path)
     folder = os.path.dirname(path)
-    rows = [dataclasses.asdict(item) for item in utterances]
-    rows += [dataclasses.asdict(Utterance(item, split=_NOISE)) for item in noise]
-    for row in rows:
-        row["path"] = _beneath(row["path"], folder)
-        row.update(row.pop("extra"))
-        if row[_HASH] is None:
-            del row[_HASH]
+    listed = [*utterances, *(Utterance(item, split=_NOISE) for item in noise)]
+    rows = [manifest_row(item, folder) for item in listed]
     text = io.StringIO()
     if path.lower().endswith(".csv"):
         # Each column once, in the order in which they appear.
@@ -201,6 +196,17 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     else:
         raise UserError("manifest-unreadable", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     atomic.write_bytes(path, text.getvalue().encode())
+
+
+def manifest_row(item: Utterance, folder: str | None = None) -> dict[str, Any]:
+    """A manifest's row: columns and values; the path relative to `folder`, the manifest's own, if it lies there."""
+    row = dataclasses.asdict(item)
+    if folder is not None:
+        row["path"] = _beneath(row["path"], folder)
+    row.update(row.pop("extra"))
+    if row[_HASH] is None:
+        del row[_HASH]
+    return row
 
 
 def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
@@ -235,58 +241,6 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
     present = {item.label for item in kept}
     labels = tuple(label for label in corpus.labels if label in present)
     return dataclasses.replace(corpus, utterances=tuple(kept), noise=tuple(noise), labels=labels, bad=tuple(bad))
-
-
-def fingerprint(corpus: Corpus, contents: Iterable[str] | None = None) -> str:
-    """SHA-256, in hex, of what the corpus says and what its files hold, wherever it lies.
-
-    It is taken of the sorted SHA-256 of one row a recording: relative path, label, text, speaker, size and SHA-256 of
-    the content. Content is every byte of a file up to 1 MiB and the first and last 512 KiB of a longer one, so that a
-    folder of clips is read in full and a three-hour recording is not. The split, the extra facts and the background
-    recordings are no part of it: the run's manifest has them.
-
-    Args:
-        corpus: the recordings.
-        contents: what `content_hashes` says of them, where that is known already.
-    """
-    contents = content_hashes(corpus.utterances) if contents is None else contents
-    rows = (
-        json.dumps([corpus.relative(item.path), item.label, item.text, item.speaker, content])
-        for item, content in zip(corpus.utterances, contents, strict=True)
-    )
-    return hashlib.sha256(b"".join(sorted(hashlib.sha256(row.encode()).digest() for row in rows))).hexdigest()
-
-
-def with_hashes(utterances: Sequence[Utterance], contents: Iterable[str] | None = None) -> tuple[Utterance, ...]:
-    """The recordings with their `content_hash`: 16 hexadecimal digits of the SHA-256 of what the fingerprint reads.
-
-    Of a file up to 1 MiB these are the first that `sha256sum` gives. A hash that a recording has already is
-    computed again: the file may have changed.
-
-    Args:
-        utterances: the recordings.
-        contents: what `content_hashes` says of them, where that is known already.
-    """
-    contents = content_hashes(utterances, "Comparing recordings") if contents is None else contents
-    return tuple(
-        dataclasses.replace(item, content_hash=content.partition(":")[2][:_HASH_DIGITS])
-        for item, content in zip(utterances, contents, strict=True)
-    )
-
-
-def content_hashes(utterances: Iterable[Utterance], description: str = "Taking the fingerprint") -> list[str]:
-    """The `content_hash` of each recording, with a progress bar of this description."""
-    return [*map_threaded(content_hash, [item.path for item in utterances], description)]
-
-
-def content_hash(path: str) -> str:
-    """Size and SHA-256 of the file's bytes, of its two ends where it is long: as in the fingerprint."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(_FINGERPRINT_BYTES, size - _FINGERPRINT_BYTES))
-        digest.update(file.read())
-    return f"{size}:{digest.hexdigest()}"
 
 
 def _header(path: str) -> float | str:
@@ -348,11 +302,11 @@ def _jsonl_rows(file: Iterable[str], path: str) -> Iterator[tuple[int, dict[str,
         yield number, row
 
 
-def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[list[Utterance], list[str]]:
-    """Utterances and background recordings of the manifest's rows."""
+def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[list[Utterance], list[str], int]:
+    """Utterances and background recordings of the manifest's rows, and how many have no label yet."""
     folder = os.path.dirname(path)
     lines: dict[str, int] = {}
-    utterances, noise = [], []
+    utterances, noise, labelled, num_unlabelled = [], [], [], 0
     for number, row in rows:
         fields = {name: _field(row.get(name)) for name in (*COLUMNS, _HASH)}
         where = f"{path}: line {number}"
@@ -368,12 +322,21 @@ def _utterances(rows: Iterable[tuple[int, dict[str, Any]]], path: str) -> tuple[
                 "recording-twice", f"{where} lists {fields['path']} again (first on line {lines[recording]})"
             )
         lines[recording] = number
-        if (fields["split"] or "").casefold() == _NOISE:
+        split = (fields["split"] or "").casefold()
+        if split == _NOISE:
             noise.append(recording)
+        elif split == UNLABELLED and fields["label"] is None:
+            num_unlabelled += 1
         else:
+            if split == UNLABELLED:
+                fields["split"] = None
+                labelled.append(len(utterances))
             extra = {sys.intern(name): sys.intern(value) for name, value in _extra(row)}
             utterances.append(_utterance(recording, fields, extra, where))
-    return utterances, noise
+    if any(item.split for item in utterances):
+        for index in labelled:
+            utterances[index] = dataclasses.replace(utterances[index], split="train")
+    return utterances, noise, num_unlabelled
 
 
 def _extra(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -388,7 +351,8 @@ def _utterance(recording: str, fields: dict[str, str | None], extra: dict[str, s
     split = split_called(fields["split"] or "")
     if fields["split"] is not None and split is None:
         raise UserError(
-            "manifest-row-invalid", f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)} or {_NOISE}"
+            "manifest-row-invalid",
+            f"{where} has the split {fields['split']!r}: use {', '.join(SPLITS)}, {_NOISE} or {UNLABELLED}",
         )
     try:
         duration = None if fields["duration"] is None else float(fields["duration"])

@@ -1,14 +1,14 @@
 """Runs side by side on the test clips that they share: what each scores and costs, and whether they differ at all."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from scipy import stats
 
 from kerasr.core.console import isolate
 from kerasr.core.progress import ProgressBar
@@ -16,13 +16,18 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 from kerasr.evaluation.latency import measure_latency
-from kerasr.metrics.intervals import CONFIDENCE, LEAST_SPEAKERS, group_units, mean_interval
+from kerasr.metrics.intervals import LEAST_SPEAKERS
+from kerasr.metrics.paired import judge_pairs, paired_test
+from kerasr.report.clips import Clip, make_clip
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 
+# Of the clips that runs answer differently, as many are listed.
+MAX_DISAGREEMENTS = 24
+
 
 def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
-    """Measure runs on the clips that are in every one's test split, and test each against the first.
+    """Measure runs on the clips that are in every one's test split, and test all pairs of them.
 
     Args:
         runs: two or more, of the same words.
@@ -36,8 +41,13 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         - `runs`: a list with `name`, `path`, `model`, `score` (the headline of `kerasr.core.scores.format_score`),
           `accuracy`, `accuracy_interval`, `interval_method`, `parameters`, `macs`, `seconds_per_epoch`, `latency_ms`,
           `model_bytes`;
-        - `pairs`: for each run but the first, what `paired_test` found, `name`, `against`, `p_adjusted` (by Holm's
-          method where there is more than one pair; None without a test), `differs` and `sentence`.
+        - `pairs`: for each two runs, what `paired_test` found of the later one against the earlier, `name`, `against`,
+          `p_adjusted` (by Holm's method over all pairs; None without a test), `differs` and `sentence`;
+        - `speakers`: a list with `speaker`, `num_clips` and `accuracies`, one a run, those first of whom the runs
+          differ most; empty where no speaker is known;
+        - `num_disagreements`, the clips of which not all runs say the same, and `disagreements`: those of which two
+          runs are surest, `MAX_DISAGREEMENTS` at most, each with `path`, `word`, `speaker` and `answers`, one a run:
+          `predicted`, `probability`, `correct`.
 
     Raises:
         UserError: they know different words, share no test clip, or a clip cannot be read.
@@ -56,80 +66,68 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         scores = {"score": run.task.headline(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
     pairs = [
-        {"name": name, "against": names[0], **paired_test(correct[0], one, speakers, seed=seed)}
-        for name, one in zip(names[1:], correct[1:], strict=True)
+        {"name": names[other], "against": names[one], **paired_test(correct[one], correct[other], speakers, seed=seed)}
+        for one, other in combinations(range(len(runs)), 2)
     ]
-    judge(pairs)
+    judge_pairs(pairs)
     for pair in pairs:
         pair["sentence"] = _sentence(pair)
-    return {"num_clips": len(shared), "notes": notes, "threads": _threads(), "runs": rows, "pairs": pairs}
-
-
-def paired_test(
-    first: np.ndarray, second: np.ndarray, speakers: Sequence[str | None], *, seed: int = 0
-) -> dict[str, Any]:
-    """Do two recognisers differ on the same clips?
-
-    McNemar's exact test (1947) asks whether the clips that only one of them gets right fall to both alike; it takes
-    clips for independent. Clips of one speaker are not, so where speakers are known a t test over them must say so, too
-    (a clip without one stands for itself), and of fewer than `LEAST_SPEAKERS` there is no test.
-
-    Args:
-        first: `(clips,)`, whether the first got each clip right.
-        second: `(clips,)`, the second's.
-        speakers: who speaks in each clip; None where that is not known.
-        seed: of the resampling.
-
-    Returns:
-        `difference` of the accuracies, the second's less the first's; `interval`, its 95% interval, and
-        `interval_method`, as of `mean_interval`; `only_first` and `only_second`, the clips that one alone recognises;
-        `num_speakers`, 0 where none is known; `p_value`, None without a test.
-    """
-    gain = second.astype(int) - first.astype(int)
-    interval, method = mean_interval(gain, speakers, seed, lowest=-1.0)
+    disagreements = _disagreements(runs, shared, probs, correct)
     return {
-        "difference": float(gain.mean()),
-        "interval": interval,
-        "interval_method": method,
-        "only_first": int((gain < 0).sum()),
-        "only_second": int((gain > 0).sum()),
-        "num_speakers": len({*speakers} - {None}),
-        "p_value": _p_value(gain, speakers),
+        "num_clips": len(shared),
+        "notes": notes,
+        "threads": _threads(),
+        "runs": rows,
+        "pairs": pairs,
+        "speakers": _speakers(speakers, correct),
+        "num_disagreements": len(disagreements),
+        "disagreements": disagreements[:MAX_DISAGREEMENTS],
     }
 
 
-def judge(pairs: list[dict[str, Any]]) -> None:
-    """Add `p_adjusted`, by the method of Holm (1979), as of many pairs some differ by chance; and `differs`.
-
-    A pair differs where its test and its interval both exclude chance; without a test it does not.
+def disagreement_clips(run: Run, comparison: Mapping[str, Any]) -> Iterator[Clip]:
+    """The clips of a comparison's `disagreements` as a page shows them, in order.
 
     Args:
-        pairs: each what `paired_test` returns.
+        run: the first of those that were compared: what it is given is shown and played.
+        comparison: what `compare_runs` has returned.
+
+    Raises:
+        UserError: a recording cannot be read.
     """
-    tested = [pair for pair in pairs if pair["p_value"] is not None]
-    highest = 0.0
-    for rank, pair in enumerate(sorted(tested, key=lambda pair: pair["p_value"])):
-        highest = max(highest, min(1.0, (len(tested) - rank) * pair["p_value"]))
-        low, high = pair["interval"]
-        pair |= {"p_adjusted": highest, "differs": highest < 1 - CONFIDENCE and not low <= 0 <= high}
-    for pair in pairs:
-        if pair["p_value"] is None:
-            pair |= {"p_adjusted": None, "differs": False}
+    for item in comparison["disagreements"]:
+        yield make_clip(run, Utterance(item["path"], speaker=item["speaker"]), word=item["word"], **item["answers"][0])
 
 
-def _p_value(gain: np.ndarray, speakers: Sequence[str | None]) -> float | None:
-    """The greater one of the test over clips and the test over speakers; None where too few of these are known."""
-    won, differ = int((gain > 0).sum()), int((gain != 0).sum())
-    over_clips = float(stats.binomtest(won, differ).pvalue) if differ else 1.0
-    units = group_units(gain, speakers)
-    if not units.num_speakers:
-        return over_clips
-    if units.num_speakers < LEAST_SPEAKERS:
-        return None
-    # (Speakers who all gain alike have no spread; the clips decide then.)
-    error = units.standard_error
-    over_speakers = float(2 * stats.t.sf(abs(units.mean) / error, units.degrees)) if error else 0.0
-    return max(over_clips, over_speakers)
+def _disagreements(
+    runs: Sequence[Run], shared: Sequence[Utterance], probs: Sequence[np.ndarray], correct: Sequence[np.ndarray]
+) -> list[dict[str, Any]]:
+    """The clips of which not all runs say the same, those of which two runs are surest first."""
+    found = []
+    for index, item in enumerate(shared):
+        shown = [run.task.shown(own[index]) for run, own in zip(runs, probs, strict=True)]
+        # How sure the less sure one of two is that say different things.
+        doubts = [min(one[1], other[1]) for one, other in combinations(shown, 2) if one[0] != other[0]]
+        if doubts:
+            answers = [
+                {"predicted": predicted, "probability": probability, "correct": bool(right[index])}
+                for (predicted, probability), right in zip(shown, correct, strict=True)
+            ]
+            word = runs[0].task.said(item)
+            row = {"path": item.path, "word": word, "speaker": item.speaker, "answers": answers}
+            found.append((max(doubts), row))
+    return [row for _, row in sorted(found, key=lambda one: -one[0])]
+
+
+def _speakers(speakers: Sequence[str | None], correct: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Each speaker's clips and what every run gets right of them, where the runs differ most first."""
+    named = np.array(speakers, dtype=object)
+    rows = []
+    for speaker in sorted({*speakers} - {None}, key=str):
+        own = named == speaker
+        accuracies = [float(right[own].mean()) for right in correct]
+        rows.append({"speaker": speaker, "num_clips": int(own.sum()), "accuracies": accuracies})
+    return sorted(rows, key=lambda row: min(row["accuracies"]) - max(row["accuracies"]))
 
 
 def _check(runs: Sequence[Run]) -> None:
@@ -146,9 +144,9 @@ def _check(runs: Sequence[Run]) -> None:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """The folders' names, or their paths where two are called the same."""
+    """The folders' names, or the paths of those that are called the same."""
     names = [os.path.basename(os.path.abspath(run.path)) for run in runs]
-    return names if len({*names}) == len(names) else [str(run.path) for run in runs]
+    return [str(run.path) if names.count(name) > 1 else name for run, name in zip(runs, names, strict=True)]
 
 
 def _shared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Utterance], list[str]]:

@@ -17,7 +17,8 @@ from kerasr.core.provenance import provenance
 from kerasr.core.scores import format_score
 from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora import synthetic
-from kerasr.data.manifest import Corpus, Utterance, report_bad, with_hashes
+from kerasr.data.hashes import with_hashes
+from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
 from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency

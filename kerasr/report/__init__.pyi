@@ -15,6 +15,7 @@ from .figures import draw_speakers as draw_speakers
 from .figures import draw_training as draw_training
 from .page import Ranking as Ranking
 from .page import own_folder as own_folder
+from .page import write_comparison as write_comparison
 from .page import write_ranking as write_ranking
 from .page import write_report as write_report
 from .stream import draw_detection as draw_detection

@@ -13,10 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.report.clips import Clip
-from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WRONG, Picture, file_name, shorten
-
-# A picture fills one column of the page, or a phone's screen.
-WIDTH = 4.8
+from kerasr.report.style import FAINT, INK, MUTED, RIGHT, STYLE, WIDTH, WRONG, Picture, file_name, shorten
 
 MAX_GROUPS = 30
 COLOUR_MAP = "magma"
@@ -240,6 +237,8 @@ def draw_detector(metrics: Mapping[str, Any]) -> Picture:
                     handle.set_visible(False)
         lower.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="probability, or threshold on it", ylabel="at that threshold")
         lower.xaxis.set_major_formatter(PercentFormatter(1.0))
+        # The two axes' 0% stand apart.
+        lower.tick_params(axis="x", pad=7)
         for axes in (upper, lower):
             axes.axvline(detector["threshold"], color=WRONG, linewidth=1, linestyle=(0, (4, 4)))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -1,9 +1,9 @@
 """A report's files: the scores, the pictures, and one page that needs nothing beside itself."""
 
-import base64
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from matplotlib import image
 
 from kerasr.core import atomic
-from kerasr.core.console import isolate
-from kerasr.core.scores import ACCURACY, Monitor, format_interval, format_missed, format_score
+from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.report.clips import Clip
+from kerasr.report.comparison import draw_cost, draw_differences, letter
 from kerasr.report.figures import (
     draw_calibration,
     draw_clips,
@@ -28,17 +26,19 @@ from kerasr.report.figures import (
     draw_groups,
     draw_speakers,
     draw_training,
-    evidence_colours,
-    spectrogram_colours,
 )
-from kerasr.report.style import Picture, file_name
+from kerasr.report.render import write_page
+from kerasr.report.style import WIDTH, Picture, file_name
 from kerasr.runs.facts import METRICS
 
 PAGE, PICTURES = "report.html", "pictures"
-RANKING = "ranking.html"
+RANKING, COMPARISON = "ranking.html", "comparison.html"
 
 # The pictures that a task may ask for, by name; each is drawn from the task's scores alone.
 FIGURES = {"confusion": draw_confusion, "calibration": draw_calibration, "detector": draw_detector}
+
+# Rows of a ranking that are told at once.
+NUM_FIRST = 10
 
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
@@ -89,41 +89,32 @@ def write_report(
     pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips)
     if history:
         pictures.append(draw_training(history, kept, monitor))
-    svgs, unwritable = {}, {}
-    for picture in pictures:
-        # In this order: for the PNG, texts that no font can write are replaced.
-        svgs[picture.name] = picture.svg()
-        atomic.write_bytes(folder / PICTURES / f"{picture.name}.png", picture.png(unwritable))
+    drawn = _write_pictures(folder / PICTURES, pictures)
     for old in (folder / PICTURES).glob("*.png"):
-        if old.stem not in svgs:
+        if old.stem not in drawn["svgs"]:
             old.unlink()
     text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
     atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
-    page = (
-        _environment()
-        .get_template(PAGE)
-        .render(
-            title=title,
-            subtitle=subtitle,
-            metrics=metrics,
-            tiles=tiles,
-            facts=facts,
-            notes=notes,
-            svgs=svgs,
-            widths={picture.name: round(96 * picture.get_figwidth()) for picture in pictures},
-            unwritable={number: text for text, number in unwritable.items()},
-            mistakes=_mistakes(metrics) if "confusion" in metrics else None,
-            words=sorted(
-                metrics.get("words", ()),
-                key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0),
-            ),
-            groups={column: f"groups-{file_name(column)}" for column in metrics["groups"]},
-            clips=clips,
-            explained=sum(clip.evidence is not None for clip in clips),
-            all_right=all(clip.correct for clip in clips),
-        )
+    write_page(
+        folder / PAGE,
+        PAGE,
+        title=title,
+        subtitle=subtitle,
+        metrics=metrics,
+        tiles=tiles,
+        facts=facts,
+        notes=notes,
+        mistakes=_mistakes(metrics) if "confusion" in metrics else None,
+        words=sorted(
+            metrics.get("words", ()),
+            key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0),
+        ),
+        groups={column: f"groups-{file_name(column)}" for column in metrics["groups"]},
+        clips=clips,
+        explained=sum(clip.evidence is not None for clip in clips),
+        all_right=all(clip.correct for clip in clips),
+        **drawn,
     )
-    atomic.write_bytes(folder / PAGE, page.encode("utf-8", "replace"))
     return folder / PAGE
 
 
@@ -136,12 +127,14 @@ class Ranking:
         page: the first of them, to look at and to play.
         num_clips: how many were ranked.
         num_found: how many of them the ranking asks the user to look at.
+        first: the first rows of the table.
     """
 
     csv: Path
     page: Path
     num_clips: int
     num_found: int
+    first: Sequence[Mapping[str, Any]] = ()
 
 
 def write_ranking(
@@ -155,6 +148,7 @@ def write_ranking(
     clips: Sequence[Clip],
     labelled: bool,
     num_found: int,
+    beside: Sequence[Mapping[str, Any]] = (),
 ) -> Ranking:
     """Write `NAME.csv`, a table of recordings in order, and `NAME.html`, a page of the first; whole or not at all.
 
@@ -168,6 +162,7 @@ def write_ranking(
         clips: the first of the rows, each with its `other` word.
         labelled: whether `other` is the clip's label; if not, it is the second guess.
         num_found: how many of them the user is asked to look at.
+        beside: further rows of the table, of recordings that are not ranked.
 
     Raises:
         OSError: a file cannot be written.
@@ -175,18 +170,51 @@ def write_ranking(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(table, list(dict.fromkeys(itertools.chain(*rows, *beside))), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    page = (
-        _environment()
-        .get_template(RANKING)
-        .render(title=title, subtitle=subtitle, notes=notes, clips=clips, labelled=labelled)
-    )
-    ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found)
+    writer.writerows([*rows, *beside])
+    ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found, rows[:NUM_FIRST])
     atomic.write_bytes(ranking.csv, table.getvalue().encode("utf-8", "surrogateescape"))
-    atomic.write_bytes(ranking.page, page.encode("utf-8", "replace"))
+    write_page(ranking.page, RANKING, title=title, subtitle=subtitle, notes=notes, clips=clips, labelled=labelled)
     return ranking
+
+
+def write_comparison(folder: str | os.PathLike[str], comparison: Mapping[str, Any], clips: Sequence[Clip]) -> Path:
+    """Write `comparison.json`, `differences.png`, `cost.png` and `comparison.html`, each whole, the page last.
+
+    Args:
+        folder: made where it is missing.
+        comparison: what `kerasr.evaluation.comparison.compare_runs` has returned.
+        clips: its disagreements, as `disagreement_clips` makes them.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(comparison, indent=2, ensure_ascii=False)
+    atomic.write_bytes(folder / "comparison.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    runs = [{**row, "letter": letter(number)} for number, row in enumerate(comparison["runs"])]
+    letters = {row["name"]: row["letter"] for row in runs}
+    pairs = [{**pair, "other": letters[pair["name"]], "one": letters[pair["against"]]} for pair in comparison["pairs"]]
+    speakers, answers = comparison["speakers"], [item["answers"] for item in comparison["disagreements"]]
+    about = f"{comparison['num_clips']:,} shared test clips{f', {len(speakers):,} speakers' if speakers else ''}"
+    pictures = [draw_differences(comparison), draw_cost(comparison["runs"], width=WIDTH)]
+    values = {
+        **comparison,
+        "title": f"{len(runs)} runs compared",
+        "subtitle": about,
+        "runs": runs,
+        "pairs": pairs,
+        "methods": list(dict.fromkeys(pair["interval_method"] for pair in pairs)),
+        "clips": list(zip(clips, answers, strict=True)),
+        **_write_pictures(folder, pictures),
+    }
+    write_page(folder / COMPARISON, COMPARISON, **values)
+    return folder / COMPARISON
 
 
 def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
@@ -203,6 +231,20 @@ def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
             if not (place / file).exists() or is_same((place / file).read_text("utf-8", "surrogateescape")):
                 return place
     raise AssertionError("there is always another number")
+
+
+def _write_pictures(folder: Path, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Write PNG files; what a page needs of the pictures: `svgs` and `widths` by name, and `unwritable` texts."""
+    svgs, unwritable = {}, {}
+    for picture in pictures:
+        # In this order: for the PNG, texts that no font can write are replaced.
+        svgs[picture.name] = picture.svg()
+        atomic.write_bytes(folder / f"{picture.name}.png", picture.png(unwritable))
+    return {
+        "svgs": svgs,
+        "widths": {picture.name: picture.pixels for picture in pictures},
+        "unwritable": {number: text for text, number in unwritable.items()},
+    }
 
 
 def _draw_usual(metrics: Mapping[str, Any], clips: Sequence[Clip]) -> list[Picture]:
@@ -228,46 +270,3 @@ def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         for row, column, count in found
         if count
     ]
-
-
-def _spectrogram(clip: Clip) -> str:
-    """The address of a clip's spectrogram."""
-    return _data_uri(_png(spectrogram_colours(clip.spectrogram)), "image/png")
-
-
-def _evidence(clip: Clip) -> str:
-    """The address of a picture of what spoke for the predicted word, of a clip with evidence."""
-    assert clip.evidence is not None
-    return _data_uri(_png(evidence_colours(clip.spectrogram, clip.evidence)), "image/png")
-
-
-def _png(colours: np.ndarray) -> bytes:
-    """Colours `(time, feature, 4)` as a PNG file, time to the right and low features at the bottom."""
-    memory = io.BytesIO()
-    image.imsave(memory, np.ascontiguousarray(np.swapaxes(colours, 0, 1)[::-1]), format="png")
-    return memory.getvalue()
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    """The content as an address, so that the page needs no file beside it."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kerasr.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda value, digits=1: "-" if value is None else f"{value:.{digits}%}"
-    environment.filters["interval"] = format_interval
-    environment.filters["missed"] = format_missed
-    environment.filters["score"] = format_score
-    environment.filters["thousands"] = lambda value: f"{value:,}"
-    environment.filters["isolate"] = isolate
-    environment.filters["spectrogram"] = _spectrogram
-    environment.filters["evidence"] = _evidence
-    environment.filters["sound"] = lambda clip: _data_uri(clip.sound, "audio/wav")
-    return environment

@@ -66,6 +66,8 @@ STYLE: dict[RcKeyType, Any] = {
     "ytick.labelcolor": MUTED,
 }
 
+# A picture of so many inches fills one column of a page, or a phone's screen.
+WIDTH = 4.8
 
 # Inches that the title and the line under it take at the top of a picture.
 _HEAD = 0.62
@@ -91,6 +93,11 @@ class Picture(Figure):
             self.text(left, 1 - 0.12 / height, title, va="top", fontsize=11, weight="bold", in_layout=False)
             self.text(left, 1 - 0.36 / height, note, va="top", color=MUTED, in_layout=False)
         self.name = name
+
+    @property
+    def pixels(self) -> int:
+        """The width that it has on a page."""
+        return round(96 * self.get_figwidth())
 
     def png(self, key: dict[str, str] | None = None) -> bytes:
         """The picture as a PNG file.

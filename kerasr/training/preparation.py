@@ -17,7 +17,7 @@ from kerasr.data.augment.registry import extra_changes
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
-from kerasr.data.manifest import content_hashes, with_hashes
+from kerasr.data.hashes import content_hashes, with_hashes
 from kerasr.data.pipeline import measure_front_end
 from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError

@@ -15,8 +15,9 @@ from kerasr.audio.features import Features
 from kerasr.config import TrainConfig, name_of
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora.folder import walk_recordings
+from kerasr.data.hashes import with_hashes
 from kerasr.data.known import KnownRecordings
-from kerasr.data.manifest import Corpus, Utterance, check_recordings, with_hashes
+from kerasr.data.manifest import Corpus, Utterance, check_recordings
 from kerasr.errors import UserError
 from kerasr.models.head import encoder_layers
 from kerasr.runs.run import Run, load_run

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from kerasr import compare, evaluate, listen, predict, train
+from kerasr import audio, compare, evaluate, listen, predict, train
 from kerasr.core import cli, progress
 from kerasr.core.console import END_ISOLATE, ISOLATE, isolate, make_console
 from kerasr.core.interruption import Stopped
@@ -188,6 +188,15 @@ def test_a_shell_takes_a_name_for_one_word(name, monkeypatch):
     assert cli.command_line("predict", "my run") == 'python -m kerasr.predict "my run"'
 
 
+def new_recordings(paths, folder):
+    """The recordings at another level: like those that the run has, and none of them."""
+    folder.mkdir()
+    for path in paths:
+        waveform, rate = audio.read(path)
+        audio.write(folder / Path(path).name, 0.9 * waveform, rate)
+    return str(folder)
+
+
 def test_a_training_says_what_to_type_next(awkward):
     run = load_run(awkward)
     evaluate.main([str(awkward), "--json"])
@@ -215,7 +224,7 @@ def test_commands_print_words_and_paths_as_they_are(awkward, capsys, tmp_path, m
     assert words_of(command)[:5] == ["python", "-m", "kerasr.export", str(awkward), "--to"]
     assert re.search(rf"worst speaker +({isolate(STOP + ' 3')}|\[/s\]), ", out)
     assert re.search(r"worst \[/room\] +(:car:|\[b\]), ", out)
-    evaluate.main(["unlabelled", str(awkward), str(Path(clips[0]).parent), "--out", "[/ranked]"])
+    evaluate.main(["unlabelled", str(awkward), new_recordings(clips, tmp_path / "[new]"), "--out", "[/ranked]"])
     assert "[/ranked]/unlabelled.csv" in capsys.readouterr().out
     predict.main([str(awkward), *clips, "--threshold", "0"])
     out = capsys.readouterr().out
@@ -252,8 +261,8 @@ def test_only_what_runs_from_right_to_left_is_isolated():
 def test_a_word_leaves_the_numbers_beside_it_on_every_page(awkward, tmp_path):
     evaluate.main([str(awkward), "--out", str(tmp_path / "test"), "--json"])
     run = load_run(awkward)
-    folder = Path(run.utterances("test")[0].path).parent
-    evaluate.main(["unlabelled", str(awkward), str(folder), "--out", str(tmp_path / "ranked"), "--json"])
+    folder = new_recordings([item.path for item in run.utterances("test")], tmp_path / "new")
+    evaluate.main(["unlabelled", str(awkward), folder, "--out", str(tmp_path / "ranked"), "--json"])
     for page in (tmp_path / "test" / "report.html", tmp_path / "ranked" / "unlabelled.html"):
         text = page.read_text("utf-8")
         places = [match.start() for match in re.finditer(STOP, text)]

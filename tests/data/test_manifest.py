@@ -181,6 +181,22 @@ def test_nothing_but_bad_recordings(tmp_path):
         check_recordings(corpus, max_bad=5)
 
 
+def test_unlabelled_rows_are_left_out_until_they_have_a_label(tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    rows = "path,label,split\na.wav,,unlabelled\nb.wav,yes,unlabelled\n"
+    path.write_text(rows)
+    (item,) = read_manifest(path).utterances
+    assert (item.label, item.split) == ("yes", None)
+    assert "1 recording" in capsys.readouterr().err
+    path.write_text(f"{rows}c.wav,no,test\n")
+    corpus = read_manifest(path)
+    assert [(item.label, item.split) for item in corpus.utterances] == [("yes", "train"), ("no", "test")]
+    assert corpus.has_official_split
+    path.write_text("path,label,split\na.wav,,unlabelled\n")
+    with raises("label-missing"):
+        read_manifest(path)
+
+
 def test_words_need_labels(tmp_path, clips):
     write_manifest(tmp_path / "m.csv", [Utterance(clips[0], "yes"), Utterance(clips[1], text="no label")])
     with raises("label-missing"):

@@ -1,76 +1,23 @@
-"""Runs side by side: the paired test against its definition, the same clips for all, and a verdict that is earned."""
+"""Runs side by side: the same clips for all, all pairs, a verdict that is earned, and a page that shows it."""
 
 import json
-import math
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from _errors import raises
 from _legible import assert_legible
 from rich.console import Console
-from scipy import stats
 
 from kerasr import compare
 from kerasr.data import read_manifest, write_manifest
-from kerasr.evaluation.comparison import compare_runs, paired_test
-from kerasr.report import draw_cost, draw_differences
+from kerasr.evaluation.comparison import compare_runs, disagreement_clips
+from kerasr.report import Clip, draw_cost, draw_differences, write_comparison
 from kerasr.runs.folder import write_hashes
 from kerasr.runs.run import load_run
-
-
-def right_and_wrong(both, only_first, only_second, neither):
-    first = np.repeat([True, True, False, False], [both, only_first, only_second, neither])
-    second = np.repeat([True, False, True, False], [both, only_first, only_second, neither])
-    return first, second
-
-
-@pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (0, 5), (5, 5), (2, 9), (12, 3), (40, 70)])
-def test_mcnemar_by_its_definition(only_first, only_second):
-    first, second = right_and_wrong(50, only_first, only_second, 7)
-    found = paired_test(first, second, [None] * len(first))
-    number = only_first + only_second
-    tail = sum(math.comb(number, k) for k in range(min(only_first, only_second) + 1)) / 2**number
-    assert found["p_value"] == pytest.approx(min(1.0, 2 * tail))
-    assert (found["only_first"], found["only_second"]) == (only_first, only_second)
-    assert found["difference"] == pytest.approx((only_second - only_first) / len(first))
-
-
-def test_interval_against_drawing_clips_one_by_one():
-    first, second = right_and_wrong(60, 5, 20, 15)
-    found = paired_test(first, second, [None] * 100)
-    gain = second.astype(float) - first
-    drawn = gain[np.random.default_rng(1).integers(100, size=(50_000, 100))].mean(1)
-    assert found["interval"] == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.015)
-    assert found["interval_method"] == "expanded bootstrap over 100 clips"
-
-
-def test_a_gain_on_one_speaker_alone_is_no_proof():
-    """Clips by themselves would say so: all forty that differ are of one of six speakers."""
-    first, second = right_and_wrong(200, 0, 40, 0)
-    speakers = [f"s{number // 40}" for number in range(240)]
-    found = paired_test(first, second, speakers)
-    assert found["p_value"] == pytest.approx(stats.ttest_1samp([0, 0, 0, 0, 0, 1], 0).pvalue)
-    assert found["p_value"] > 0.3
-    assert found["interval"][0] == 0
-    assert found["interval_method"] == "expanded bootstrap over 6 speakers"
-    by_clip = paired_test(first, second, [None] * 240)
-    assert by_clip["p_value"] < 1e-10
-    assert by_clip["interval"][0] > 0.1
-    # Nor where a clip of silence has no speaker.
-    with_silence = paired_test(np.append(first, True), np.append(second, True), [*speakers, None])
-    assert with_silence["interval"][0] == 0
-    assert with_silence["interval_method"] == "expanded bootstrap over 6 speakers and 1 clip without one"
-
-
-def test_turned_round_it_says_the_opposite():
-    first, second = right_and_wrong(50, 3, 14, 9)
-    speakers = [f"s{number % 5}" for number in range(len(first))]
-    one, other = paired_test(first, second, speakers), paired_test(second, first, speakers)
-    assert one["difference"] == -other["difference"]
-    assert one["p_value"] == other["p_value"]
-    assert one["interval"] == pytest.approx([-end for end in other["interval"][::-1]], abs=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +94,12 @@ def test_other_test_clips_are_told_and_only_shared_ones_count(runs):
     assert len(comparison["notes"]) == 1, "nobody knows the speakers: that they are one is not said"
     assert comparison["num_clips"] == len(good.utterances("test")) - 1
     assert "The test splits differ" in comparison["notes"][0]
-    small, large = sorted(pair["p_value"] for pair in comparison["pairs"])
-    adjusted = sorted(pair["p_adjusted"] for pair in comparison["pairs"])
-    assert adjusted == [min(1, 2 * small), max(min(1, 2 * small), large)]
+    names = [row["name"] for row in comparison["runs"]]
+    pairs = [(pair["against"], pair["name"]) for pair in comparison["pairs"]]
+    assert pairs == [(names[0], names[1]), (names[0], names[2]), (names[1], names[2])]
+    assert min(pair["p_adjusted"] for pair in comparison["pairs"]) == min(
+        1, 3 * min(pair["p_value"] for pair in comparison["pairs"])
+    )
 
 
 def test_who_was_heard_by_one_run_alone_is_told(runs, tmp_path):
@@ -218,11 +168,103 @@ def test_the_command_writes_numbers_and_pictures(runs, tmp_path, monkeypatch, ca
     out = capsys.readouterr().out
     assert threads == [1, 1]
     (folder,) = (tmp_path / "runs" / "comparisons").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["comparison.json", "cost.png", "differences.png"]
+    files = ["comparison.html", "comparison.json", "cost.png", "differences.png"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert str(Path("runs", "comparisons", folder.name, "comparison.html")) in out
     comparison = json.loads((folder / "comparison.json").read_text())
     assert comparison["pairs"][0]["sentence"] in out
     for row in comparison["runs"]:
         assert f"{row['accuracy']:.1%}" in out
+
+
+def test_where_they_disagree_is_listed_with_who_said_what(runs):
+    good, deaf, _ = runs
+    comparison = compare_runs([good, deaf])
+    tests = good.utterances("test")
+    said = [[run.labels[row.argmax()] for row in run.predict_files([item.path for item in tests])] for run in runs[:2]]
+    differ = {item.path for item, one, other in zip(tests, *said, strict=True) if one != other}
+    listed = comparison["disagreements"]
+    assert {row["path"] for row in listed} == differ
+    assert comparison["num_disagreements"] == len(differ) > 0
+    surest = [min(answer["probability"] for answer in row["answers"]) for row in listed]
+    assert surest == sorted(surest, reverse=True)
+    for row in listed:
+        first, second = row["answers"]
+        assert second["predicted"] == deaf.labels[-1]
+        assert first["correct"] == (first["predicted"] == row["word"])
+    clips = [*disagreement_clips(good, comparison)]
+    assert [clip.path for clip in clips] == [row["path"] for row in listed]
+    assert all(clip.sound for clip in clips)
+
+
+@pytest.fixture
+def awkward():
+    """A comparison of three runs with names from right to left, long ones and markup; two speakers."""
+    names = ["<b>x</b>", "שלום " * 12, "run_without_a_place_to_break_it_" * 4]
+    rows = [
+        {
+            "name": name,
+            "path": f"/runs/{name}",
+            "model": "ResNet8",
+            "score": f"{80 + number}.0%",
+            "accuracy": 0.8 + number / 100,
+            "accuracy_interval": None if number == 2 else [0.7, 0.9],
+            "interval_method": "t over 2 speakers",
+            "macs": None,
+            "parameters": 10_000 * (number + 1),
+            "seconds_per_epoch": None,
+            "latency_ms": 1.0,
+            "model_bytes": 5_000,
+        }
+        for number, name in enumerate(names)
+    ]
+    found = {"only_first": 1, "only_second": 2, "interval_method": "t over 2 speakers", "num_speakers": 2}
+    pairs = [
+        {
+            "name": names[other],
+            "against": names[one],
+            "difference": d,
+            "interval": i,
+            "p_adjusted": p,
+            "differs": differs,
+        }
+        | found
+        for one, other, d, i, p, differs in [
+            (0, 1, 0.05, [0.03, 0.07], 0.01, True),
+            (0, 2, -0.06, [-0.1, -0.02], 0.02, True),
+            (1, 2, 0.0, None, None, False),
+        ]
+    ]
+    answers = [{"predicted": "שלום", "probability": 0.5, "correct": False}] * 3
+    return {
+        "num_clips": 1300,
+        "notes": ["Mind <this>."],
+        "threads": 1,
+        "runs": rows,
+        "pairs": pairs,
+        "speakers": [{"speaker": "<i>דנה</i>", "num_clips": 650, "accuracies": [0.5, 0.6, 0.7]}],
+        "num_disagreements": 40,
+        "disagreements": [{"path": "/a/שלום.wav", "word": "<u>", "speaker": None, "answers": answers}],
+    }
+
+
+def test_the_page_is_whole_and_escapes_names(awkward, tmp_path):
+    clip = Clip("/a/שלום.wav", "<u>", "שלום", 0.5, False, np.zeros((9, 8)), 0.1, sound=b"RIFF")
+    text = write_comparison(tmp_path, awkward, [clip]).read_text()
+    assert "<b>x</b>" not in text
+    assert "<bdi>&lt;b&gt;x&lt;/b&gt;</bdi>" in text
+    assert "<bdi>&lt;i&gt;דנה&lt;/i&gt;</bdi>" in text
+    assert text.count("<bdi>שלום</bdi>") == 3
+    assert "Mind &lt;this&gt;." in text
+    assert "Holm" in text
+    assert text.count("<audio") == 1
+    assert all(words in text for words in ("B is better", "C is worse", "too few speakers to tell"))
+    assert "<script" not in text
+    addresses = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", text)
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert json.loads((tmp_path / "comparison.json").read_text())["pairs"] == awkward["pairs"]
+    assert_legible(draw_differences(awkward))
 
 
 def test_runs_of_the_same_names_keep_their_comparison(tmp_path, monkeypatch):
@@ -258,14 +300,3 @@ def test_pictures_are_legible():
     boxes = [text.get_window_extent() for text in names]
     assert not any(one.overlaps(other) for number, one in enumerate(boxes) for other in boxes[number + 1 :])
     assert_legible(draw_cost([{**row, "macs": None, "parameters": 10**number} for number, row in enumerate(rows[:3])]))
-    pairs = [
-        {
-            "name": f"run {number}",
-            "against": "the first",
-            "difference": d,
-            "interval": [d - 0.02, d + 0.02],
-            "differs": s,
-        }
-        for number, (d, s) in enumerate([(0.05, True), (0.01, False), (-0.06, True)])
-    ]
-    assert_legible(draw_differences({"pairs": pairs, "num_clips": 300}))

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import binom, norm, poisson, t
 
 from kerasr.core.scores import format_alarms, format_interval, format_missed
-from kerasr.evaluation.comparison import judge, paired_test
 from kerasr.metrics import intervals
 from kerasr.metrics.detection import detection_metrics
 from kerasr.metrics.intervals import LEAST_SPEAKERS, binomial_interval, group_units, mean_interval, rate_interval
+from kerasr.metrics.paired import judge_pairs, paired_test
 from kerasr.tasks.false_alarms import alarm_rate
 
 
@@ -55,7 +55,7 @@ def test_equal_recognisers_are_seldom_called_different(quick, num_speakers, unev
         skill = rng.beta(18, 2, num_speakers)
         second = rng.random(len(first)) < skill[[int(name[1:]) for name in speakers]]
         pairs.append(paired_test(first, second, speakers))
-        judge(pairs[-1:])
+        judge_pairs(pairs[-1:])
     assert np.mean([pair["differs"] for pair in pairs]) <= (0.06 if num_speakers >= LEAST_SPEAKERS else 0)
 
 
@@ -65,7 +65,7 @@ def test_six_speakers_who_all_gain_are_enough_to_tell():
     second[[8, 9, 18, 28, 29, 38, 48, 49, 58]] = True
     speakers = [f"s{number // 10}" for number in range(60)]
     pair = paired_test(first, second, speakers)
-    judge([pair])
+    judge_pairs([pair])
     assert pair["p_value"] < 0.01
     assert pair["differs"]
 

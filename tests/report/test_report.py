@@ -17,7 +17,8 @@ from _legible import assert_legible
 
 from kerasr.core import atomic
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.manifest import Corpus, Utterance, read_manifest, with_hashes, write_manifest
+from kerasr.data.hashes import with_hashes
+from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.detection import detection_metrics

@@ -12,11 +12,13 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
+from _deployment import probes
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from tensorflow_serving.apis import (
@@ -391,6 +394,31 @@ def test_health(client):
     watch = stub.Watch(other, timeout=60)
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
     watch.cancel()
+
+
+def test_what_a_container_is_probed_with_is_answered(client):
+    assert {probe.kind for probe in probes()} == {"grpc", "httpGet"}
+    for probe in probes():
+        if probe.kind == "grpc":
+            stub = health_pb2_grpc.HealthStub(client.channel)
+            assert stub.Check(health_pb2.HealthCheckRequest(), timeout=probe.seconds).status == 1
+        else:
+            url = f"http://127.0.0.1:{client.rest_port}{probe.path}"
+            assert requests.get(url, timeout=probe.seconds).status_code == 200
+
+
+def test_the_documented_client_of_grpc_gets_the_answer(client, wavs, tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n|^\n)+", page, re.MULTILINE)]
+    (code,) = (block for block in blocks if "import grpc" in block)
+    code = code.replace("localhost:8500", f"127.0.0.1:{client.grpc_port}").replace('"digits"', '"tones"')
+    monkeypatch.chdir(tmp_path)
+    Path("clip.wav").write_bytes(wavs[0])
+    exec(code, {})
+    word, probability = capsys.readouterr().out.split()
+    expected = client.predict("serve_wav", wav=[wavs[0]])
+    assert word == expected["label"][0].decode()
+    assert float(probability) == pytest.approx(float(expected["probs"].max()), abs=1e-6)
 
 
 def test_what_is_not_here_is_refused(client):

@@ -14,8 +14,10 @@ from kerasr import train
 from kerasr.config import Augmentation, TrainConfig
 from kerasr.errors import UserError
 from kerasr.recipes import get_recipe
+from kerasr.report import draw_search
 from kerasr.runs.run import load_run
-from kerasr.training.search import STARTUP_TRIALS, Search, Span, parse_space, run_trial, with_values
+from kerasr.training.search import STARTUP_TRIALS, Search, run_trial
+from kerasr.training.search_space import SearchSpace, Span, parse_space, with_values
 
 pytest.importorskip("optuna")
 
@@ -73,7 +75,9 @@ def test_values_land_in_their_fields():
         ("learning_rate", 1, "search-space-invalid"),
         ("optimizer.rate", 1, "search-space-invalid"),
         ("model.units", 3, "search-space-invalid"),
-        ("model", "CRNN", "search-space-invalid"),
+        ("model", "Nothing", "model-not-found"),
+        ("model_options", 1, "search-space-invalid"),
+        ("out", "here", "search-space-invalid"),
         ("epochs", 2.5, "setting-out-of-range"),
         ("epochs", "many", "setting-out-of-range"),
         ("cache", 1, "setting-out-of-range"),
@@ -101,7 +105,8 @@ def trained(monkeypatch):
         made.append((values, Path(folder).name))
         if made_up.fault:
             raise made_up.fault
-        score = 1 - abs(values["optimizer.learning_rate"] - 0.01)
+        score = 1 - abs(values.get("optimizer.learning_rate", 0.01) - 0.01)
+        score -= {"CRNN": 0.3, "ResNet8": 0.2}.get(values.get("model"), 0) - values.get("seed", 0) / 100
         for epoch in range(6):
             callbacks[0].on_epoch_end(epoch, {"val_accuracy": made_up.low or score})
         return {"score": score, "loss": 1.0}
@@ -112,17 +117,71 @@ def trained(monkeypatch):
     return made_up
 
 
-def test_a_range_of_a_share_is_not_of_whole_numbers_however_it_is_written(trained, tmp_path):
+def test_a_range_of_a_share_is_not_of_whole_numbers_however_it_is_written():
     config = TrainConfig().replace(model="BCResNet", model_options={"tau": 1.0})
-    search = Search(config, parse_space("augment.noise=0..1,model.tau=1..2,max_bad=1..2,batch_size=16..32"), tmp_path)
-    assert search.space == {
+    space = SearchSpace(config, parse_space("augment.noise=0..1,model.tau=1..2,max_bad=1..2,batch_size=16..32"))
+    assert space.choices == {
         "augment.noise": Span(0.0, 1.0),
         "model.tau": Span(1.0, 2.0),
         "max_bad": Span(1, 2),
         "batch_size": Span(16, 32),
     }
-    kinds = {name: type(choices.low) for name, choices in search.space.items()}
+    kinds = {name: type(choices.low) for name, choices in space.choices.items()}
     assert kinds == {"augment.noise": float, "model.tau": float, "max_bad": int, "batch_size": int}
+
+
+ARCHITECTURES = "model=ResNet8|TCResNet8|CRNN,model.width=0.5|1,seed=0..2"
+
+
+def test_an_option_is_for_the_architectures_that_have_it():
+    space = SearchSpace(get_recipe("digits"), parse_space(ARCHITECTURES))
+    assert space.seeds == (0, 1, 2)
+    wide = [{"model": model, "model.width": width} for model in ("ResNet8", "TCResNet8") for width in (0.5, 1)]
+    assert space.combinations(5) == [*wide, {"model": "CRNN"}]
+    assert space.combinations(4) is None
+    assert SearchSpace(get_recipe("digits"), parse_space("model.width=0.5..1")).combinations(100) is None
+    for text, code in [
+        ("model=CRNN|Conv1DLSTM,model.width=1|2", "search-space-invalid"),
+        ("model=CRNN|Nothing", "model-not-found"),
+        ("seed=0.5..2", "search-space-invalid"),
+        ("seed=-1|2", "setting-out-of-range"),
+    ]:
+        with raises(code):
+            SearchSpace(get_recipe("digits"), parse_space(text))
+
+
+def test_another_architecture_brings_the_recipes_settings_and_keeps_what_was_asked_for():
+    config = get_recipe("digits").replace(**{"epochs": 3, "model.width": 0.5, "features.n_mels": 20})
+    found = with_values(config, {"model.width": 2.0, "model": "ResNet18"})
+    assert found == get_recipe("digits", "ResNet18").replace(**{"epochs": 3, "features.n_mels": 20, "model.width": 2.0})
+    assert with_values(config, {"model": "CRNN"}) == get_recipe("digits", "CRNN").replace(
+        **{"epochs": 3, "features.n_mels": 20}
+    )
+
+
+def test_the_mean_over_the_seeds_decides_and_each_combination_is_tried_once(trained, tmp_path):
+    config = get_recipe("digits")
+    search = Search(config, parse_space(ARCHITECTURES), tmp_path, 9)
+    for left in (5, 4):
+        assert search.num_left == left
+        search.run_next()
+    trained.fault = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        search.run_next()
+    trained.fault = None
+    search = Search(config, parse_space(ARCHITECTURES), tmp_path, 9)
+    while search.num_left:
+        search.run_next()
+    assert len(search.trials) == 5
+    done = [(values["model"], values.get("model.width"), values["seed"]) for values, _ in trained.made]
+    assert len({*done}) == 15
+    assert len(done) == 16, "the one that was cut short comes again"
+    assert search.best.params["model"] == "TCResNet8"
+    result = json.loads((tmp_path / "search.json").read_text())
+    assert result["seeds"] == [0, 1, 2]
+    assert result["best"]["scores"] == pytest.approx([1.0, 1.01, 1.02])
+    assert result["best"]["score"] == pytest.approx(1.01)
+    assert draw_search(result["trials"], result["best"]).png()
 
 
 def test_goes_on_where_it_stopped_and_repeats_nothing(trained, tmp_path):
@@ -213,6 +272,21 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     assert train.parse_arguments(parts[4:]).train == with_values(words, best)
     command.main(argv)
     assert len(trained.made) == 4
+
+
+def test_the_command_searches_architectures_and_seeds(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command.main(["digits", "--space", ARCHITECTURES, "--epochs", "5", "--model.width", "0.7"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("trial 5/5")]
+    table = lines[lines.index("") + 1 :]
+    assert table[1].split()[:4] == ["101.0%", "100.0%,", "102.0%", "3"]
+    assert "TCResNet8" in table[1]
+    assert "CRNN" in table[5]
+    (line,) = (line for line in lines if line.startswith("next"))
+    best = json.loads((tmp_path / "runs/searches/digits/search.json").read_text())["best"]["values"]
+    digits = get_recipe("digits").replace(**{"epochs": 5, "model.width": 0.7})
+    assert train.parse_arguments(shlex.split(line)[4:]).train == with_values(digits, best)
 
 
 def test_a_trial_is_scored_by_its_validation_split_and_never_evaluated(config, tmp_path):
