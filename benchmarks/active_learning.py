@@ -21,7 +21,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _parts import is_right, measure_parts, parse_arguments, processor_seconds, read_parts, speaker_place, train_on
+from _parts import (
+    RESULTS,
+    is_right,
+    markdown_table,
+    measure_parts,
+    parse_arguments,
+    print_tables,
+    processor_seconds,
+    read_parts,
+    speaker_place,
+    train_on,
+)
 from rich.console import Console
 
 import kerasr
@@ -49,7 +60,7 @@ def main() -> None:
             for way in WAYS[1:]
         }
         measure_parts(arguments, parts)
-    print_table(read_parts(arguments))
+    print_tables(tables(arguments.results))
 
 
 def measure_first(seed: int, epochs: int | None) -> dict[str, Any]:
@@ -146,13 +157,14 @@ def score(run: Run) -> dict[str, Any]:
     }
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
+def tables(folder: Path = RESULTS / "active_learning") -> dict[str, str]:
     """Means over the seeds that have been measured."""
-    print("| recordings labelled | as ranked | at random |")
-    print("|---|---|---|")
-    for number in (0, *NUM_LABELLED):
-        cells = [mean_accuracy(results, way if number else "first", number) for way in WAYS[1:]]
-        print(f"| {number} | {' | '.join(cells)} |")
+    results = read_parts(folder)
+    rows = [
+        [number, *(mean_accuracy(results, way if number else "first", number) for way in WAYS[1:])]
+        for number in (0, *NUM_LABELLED)
+    ]
+    return {"all": markdown_table(("recordings labelled", "as ranked", "at random"), rows)}
 
 
 def mean_accuracy(results: list[dict[str, Any]], way: str, number: int) -> str:
