@@ -7,6 +7,7 @@ word without a right report is missed. The threshold is chosen on validation cli
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from kerasr import audio
 from kerasr.config import ListenOptions
 from kerasr.core import atomic
-from kerasr.core.progress import ProgressBar, console
+from kerasr.core.progress import ProgressBar, console, map_threaded
 from kerasr.core.timing import format_seconds
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
@@ -43,8 +44,8 @@ NOISE_LEVEL = 0.01
 FRAME_SECONDS, RANGE_DB = 0.02, 20.0
 THRESHOLDS = np.round(np.linspace(0.3, 0.99, 70), 4)
 CHUNK_SECONDS = 1.0
-# Chunks whose time tells how long all take, after one that is not counted.
-TIMED_CHUNKS = 3
+# Chunks whose time tells how long all take, after those in which the first window fills and the model is compiled.
+TIMED_CHUNKS = 4
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,8 @@ def _scenes(run: Run, stream_model: StreamModel, split: str, snrs_db: Sequence[f
         raise UserError(
             "split-not-found", f"{run.path}: its {split} split has no recording of a word to place in a stream"
         )
-    clips = [read_clip(item.path, run.config.features) for item in items]
+    paths = [item.path for item in items]
+    clips = list(map_threaded(lambda path: read_clip(path, run.config.features), paths, f"Reading {split} recordings"))
     noise = run.facts["corpus"]["noise"]
     recorded = audio.read(noise[split == "test" and len(noise) > 1], stream_model.sample_rate)[0] if noise else None
     words = [_word(run, stream_model, item) for item in items]
@@ -271,11 +273,14 @@ def _progress(scenes: Sequence[Scene], stream_model: StreamModel, options: Liste
     """A bar over the chunks of all streams; how long they take is said beforehand."""
     num_chunks = sum(len(_chunks(scene, stream_model)) for scene in scenes)
     listener = Listener(stream_model, options)
-    first, *timed = _chunks(scenes[0], stream_model)[: TIMED_CHUNKS + 1]
-    listener.answer(first)
+    num_first = 1 + math.ceil(stream_model.window / stream_model.sample_rate / CHUNK_SECONDS)
+    chunks = _chunks(scenes[0], stream_model)
+    timed = chunks[num_first : num_first + TIMED_CHUNKS]
+    for chunk in chunks[:num_first]:
+        list(listener.answer(chunk))
     start = time.perf_counter()
     for chunk in timed:
-        listener.answer(chunk)
+        list(listener.answer(chunk))
     seconds = (time.perf_counter() - start) / max(len(timed), 1) * num_chunks
     sound = format_seconds(num_chunks * CHUNK_SECONDS)
     console().print(f"{len(scenes)} streams, {sound} of sound in all: about {format_seconds(seconds)}")

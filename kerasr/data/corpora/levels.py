@@ -149,13 +149,14 @@ def _levels_of(corpus: Corpus) -> Levels:
 def _speaker_level(corpus: Corpus, levels: Levels) -> Level | None:
     """The level that has the speakers' names; None where neither or both look so."""
     takes = [parse_take(os.path.basename(item.path)) for item in corpus.utterances]
-    named = Counter[Level]()
+    named: Counter[Level] = Counter()
     for take, (outer, inner) in zip(takes, levels.pairs, strict=True):
         named["outer"] += take is not None and take[0] == outer
         named["inner"] += take is not None and take[0] == inner
-    for level, other in (("outer", "inner"), ("inner", "outer")):
-        if 2 * named[level] > len(takes) and not named[other]:
-            return level
+    if not (named["outer"] and named["inner"]):
+        for level, number in named.items():
+            if 2 * number > len(takes):
+                return level
     outer, inner = _are_ids(levels.outer), _are_ids(levels.inner)
     return None if outer == inner else "outer" if outer else "inner"
 
