@@ -41,11 +41,11 @@ class SearchConfig:
     space: Annotated[str, ESSENTIAL]
     """Settings and their values: name=low..high or name=one|another, with commas between them."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    """Everything that is not searched, as for `python -m kerasr.train`."""
+    """Everything that is not searched, as for `kerasr train`."""
     trials: Annotated[Count, ESSENTIAL] = 20
     """Trainings in all, those of an earlier call with the same --out included."""
     config: Annotated[str | None, ESSENTIAL] = None
-    """Settings from this file, as for `python -m kerasr.train`."""
+    """Settings from this file, as for `kerasr train`."""
 
 
 def main(argv: list[str]) -> None:
@@ -98,7 +98,7 @@ def print_best(search: "Search", console: Console) -> None:
 
 
 def _command(config: TrainConfig, best: Mapping[str, Any]) -> str:
-    """`python -m kerasr.train` with what was asked for, less the search's own folder, and the best values."""
+    """`kerasr train` with what was asked for, less the search's own folder, and the best values."""
     from kerasr.training.search import with_values
 
     changed = {path_of(name): name for name in best}
