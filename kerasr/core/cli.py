@@ -66,7 +66,10 @@ def parse(
     """
     if extensible:
         argv, _ = import_asked(argv)
-        description = f"{(description or kind.__doc__ or '').rstrip()}\n\n{HELP}"
+        above = (description or kind.__doc__ or "").rstrip()
+        # (A sentence after an example would stand in the example's line.)
+        gap = "\n\n" if above.rpartition("\n")[2].startswith(" ") else "\n"
+        description = f"{above}{gap}{HELP}"
     return tyro.cli(
         kind,
         args=argv,

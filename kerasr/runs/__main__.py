@@ -15,6 +15,7 @@ from kerasr.core import atomic
 from kerasr.core.cli import command_line, parse, run_command
 from kerasr.core.console import confirm, make_console
 from kerasr.core.locks import hold_run
+from kerasr.core.timing import format_age
 from kerasr.runs.facts import CHECKPOINT, FACTS
 from kerasr.runs.listing import describe_run
 
@@ -88,10 +89,7 @@ def age(started: str) -> str:
         seconds = (datetime.datetime.now().astimezone() - datetime.datetime.fromisoformat(started)).total_seconds()
     except (ValueError, TypeError, OverflowError):  # TypeError: it names no time zone.
         return "-"
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return format_age(seconds)
 
 
 def sweep(out: str) -> None:

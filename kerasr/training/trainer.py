@@ -18,6 +18,7 @@ from kerasr.core.console import make_console
 from kerasr.core.extras import require_extra
 from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.locks import hold_run
+from kerasr.data.corpora import mark_used
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.data.sampling import Balance, class_weights, find_groups, find_strata
@@ -298,6 +299,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     for split in ("train", "validation"):
         utterances = run.utterances(split) if split == "validation" else task.repeat(run.utterances(split))
         targets = task.encode(utterances)
+        mark_used(item.path for item in utterances)
         made.append(
             Pipeline(
                 utterances,
