@@ -46,7 +46,7 @@ class ScoresConfig:
     """Scores, and a report."""
 
     run: RunPath
-    """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
+    """The run's folder (`kerasr runs` lists them), or a preset's name."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
     speaker_pattern: str | None = None

@@ -37,7 +37,7 @@ class ExportConfig:
     """What to export, and where to."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
+    """The run's folder (`kerasr runs` lists them), or a preset's name."""
     to: str
     """For a server, the model's folder under the one that it watches; its name is the model's name, and each export a
     new version. Else a file that ends in .tflite or .onnx."""
@@ -48,7 +48,7 @@ class ExportConfig:
     """litert only. dynamic stores the network in 8 bits; int8 computes in them, too, calibrated on validation clips."""
     stream: bool = False
     """litert only. Also bring the step that carries a state from chunk to chunk, for kerasr.listen --carry-state; a
-    SavedModel always has it, where the model can (python -m kerasr.models)."""
+    SavedModel always has it, where the model can (`kerasr models`)."""
     least_agreement: float | None = None
     """litert and onnx. Least share of the test clips in which the file must give the run's word; 0.999 where not given,
     and 0.98 in 8 bits."""

@@ -44,7 +44,7 @@ class PredictConfig:
     """The recordings, and the model."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """The run's folder (`python -m kerasr.runs` lists them), or a preset's name."""
+    """The run's folder (`kerasr runs` lists them), or a preset's name."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, or folders of them."""
     threshold: float | None = None

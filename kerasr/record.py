@@ -26,7 +26,7 @@ Take recordings from the microphone, word by word in a shuffled order, into a fo
   python -m kerasr.train --data my_words/
 
 Each recording is trimmed, and asked for again where it is empty, too quiet, too loud or cut off. Stop when you like:
-the same command goes on with what is missing. Needs the extra `microphone` (pip install -e ".[microphone]").
+the same command goes on with what is missing. Needs the extra `microphone` (`kerasr env` says how to install it).
 """
 
 KEYS = "[Enter] record   [p] play the last   [r] take it again   [s] skip   [q] stop"

@@ -49,11 +49,11 @@ class SearchConfig:
     space: Annotated[str, ESSENTIAL]
     """Settings and their values: name=low..high or name=one|another, with commas between them."""
     train: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    """Everything that is not searched, as for `python -m kerasr.train`."""
+    """Everything that is not searched, as for `kerasr train`."""
     trials: Annotated[Count, ESSENTIAL] = 20
     """Trials in all, those of an earlier call with the same --out included; each is one training, or one a seed."""
     config: Annotated[str | None, ESSENTIAL] = None
-    """Settings from this file, as for `python -m kerasr.train`."""
+    """Settings from this file, as for `kerasr train`."""
 
 
 def main(argv: list[str]) -> None:
@@ -127,7 +127,7 @@ def _print_table(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 
 def _command(config: TrainConfig, best: Mapping[str, Any]) -> str:
-    """`python -m kerasr.train` with what was asked for, less the search's own folder, and the best values."""
+    """`kerasr train` with what was asked for, less the search's own folder, and the best values."""
     from kerasr.training.search_space import with_values
 
     model = {name: value for name, value in best.items() if path_of(name) == "model.name"}

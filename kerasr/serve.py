@@ -1,7 +1,6 @@
 """Serve exported models to clients of TensorFlow Serving: `python -m kerasr.serve`."""
 
 import asyncio
-import importlib.util
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
+from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 from kerasr.serving.options import ServerOptions
 
@@ -30,9 +30,6 @@ A new export is loaded, warmed up with its recorded requests, and takes over wit
 length are answered together. Ctrl-C or SIGTERM answers what was taken, and ends. It is for a laptop, a test and a first
 deployment; docs/serving.md says what TensorFlow Serving does beyond it, and has clients.
 """
-
-# What the extra brings.
-NEEDS = ("grpc", "grpc_health", "orjson", "prometheus_client", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,7 @@ def main(argv: list[str]) -> None:
 
 def check(config: ServeConfig) -> None:
     """Raise UserError for what no server can do."""
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(
-            "package-not-found", f'kerasr.serve needs {missing[0]}, which is not installed: pip install -e ".[serve]"'
-        )
+    require_extra("serve", "kerasr.serve")
     if not Path(config.path).exists():
         raise UserError(
             "folder-not-found",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasr.core.console import make_console
+from kerasr.core.extras import install_line
 from kerasr.errors import UserError
 
 
@@ -26,7 +27,7 @@ class Microphone:
         except (ImportError, OSError) as error:
             raise UserError(
                 "microphone-unavailable",
-                f'the microphone needs sounddevice and PortAudio ({error}): pip install -e ".[microphone]", and on '
+                f"the microphone needs sounddevice and PortAudio ({error}): {install_line('microphone')}, and on "
                 "Linux install libportaudio2",
             ) from error
         self._device = sounddevice

@@ -18,6 +18,7 @@ from kerasr.config.optimizer import OptimizerConfig
 from kerasr.config.runtime import RuntimeConfig
 from kerasr.config.task import TaskConfig
 from kerasr.config.transfer import TransferConfig
+from kerasr.core.cli import command_line
 from kerasr.errors import UserError
 
 # A group whose settings have its name on a command line, `--augment.noise`; those of the others have none.
@@ -133,7 +134,7 @@ def path_of(name: str) -> str:
     if path.startswith("model."):
         return f"model.options.{path.partition('.')[2]}"
     raise UserError(
-        "setting-not-found", f"{name}: there is no such setting; python -m kerasr.train --help-all lists them"
+        "setting-not-found", f"{name}: there is no such setting; {command_line('train', '--help-all')} lists them"
     )
 
 

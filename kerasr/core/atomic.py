@@ -91,6 +91,17 @@ def claim_folder(made: str | os.PathLike[str], paths: Iterable[Path]) -> Path:
     raise FileExistsError(f"no path is left for {made}")
 
 
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Remove a folder so that no one ever takes what is left of it for a whole one.
+
+    Raises:
+        OSError: it is not there, or may not be removed.
+    """
+    path = os.path.abspath(path)
+    with staging_folder(os.path.dirname(path)) as beside:
+        os.rename(path, os.path.join(beside, os.path.basename(path)))
+
+
 def sweep(folder: str | os.PathLike[str]) -> list[str]:
     """Remove what processes that are gone have left half made in a folder, and return what that was.
 

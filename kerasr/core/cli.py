@@ -29,6 +29,18 @@ DEBUG_FLAG = "--debug"
 # The code of what the operating system refuses.
 SYSTEM = "system-error"
 
+# How examples in descriptions call a command: as its module.
+_AS_MODULE = "python -m kerasr."
+
+# The words before a command's name where `kerasr` has called it; none where it was called as its module.
+_program: tuple[str, ...] = ()
+
+
+def called_by(*program: str) -> None:
+    """Say by which words the user calls commands, as `kerasr`: what is to be typed next is told in the same way."""
+    global _program
+    _program = program
+
 
 def parse(
     kind: type[T],
@@ -54,13 +66,16 @@ def parse(
     """
     if extensible:
         argv, _ = import_asked(argv)
-        description = f"{(description or kind.__doc__ or '').rstrip()}\n{HELP}"
+        above = (description or kind.__doc__ or "").rstrip()
+        # (A sentence after an example would stand in the example's line.)
+        gap = "\n\n" if above.rpartition("\n")[2].startswith(" ") else "\n"
+        description = f"{above}{gap}{HELP}"
     return tyro.cli(
         kind,
         args=argv,
         default=tyro.MISSING_NONPROP if default is None else default,
-        prog=f"python -m kerasr.{command}",
-        description=description,
+        prog=" ".join(_called(command)),
+        description=description and description.replace(_AS_MODULE, " ".join(_called(""))),
     )
 
 
@@ -79,8 +94,9 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
 
 
 def command_line(command: str, *arguments: object, imports: Sequence[str] = ()) -> str:
-    """`python -m kerasr.COMMAND ARGUMENTS`, quoted so that this system's shell takes each argument for one word.
+    """A command as this process's user calls it, quoted so that this system's shell takes each argument for one word.
 
+    `kerasr COMMAND ARGUMENTS`, or `python -m kerasr.COMMAND ARGUMENTS` where no program was called.
     What this process was told to import, that command will need, too; and what the run needs that it is about.
     """
     names = dict.fromkeys([*asked_imports(), *imports])
@@ -90,7 +106,13 @@ def command_line(command: str, *arguments: object, imports: Sequence[str] = ()) 
 
 def _called(command: str) -> list[str]:
     """How a command is called."""
-    return ["python", "-m", f"kerasr.{command}"]
+    return [*_program, command] if _program else ["python", "-m", f"kerasr.{command}"]
+
+
+def this_command() -> str:
+    """What the user has typed to start this process, without the folders of the programs."""
+    by_script = _program == ("kerasr",)
+    return shell_line(["kerasr", *sys.orig_argv[2:]] if by_script else ["python", *sys.orig_argv[1:]])
 
 
 def shell_line(words: Sequence[str]) -> str:

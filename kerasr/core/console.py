@@ -5,6 +5,9 @@ import unicodedata
 from typing import IO
 
 from rich.console import Console
+from rich.prompt import Confirm
+
+from kerasr.errors import UserError
 
 # Sets a word apart from the direction of what surrounds it, by the word's own first letter; and the end of that.
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
@@ -33,6 +36,20 @@ def make_console(*, stderr: bool = False, file: IO[str] | None = None, soft_wrap
 def is_watched(console: Console) -> bool:
     """Whether somebody looks on as it is written: in a terminal or a notebook, not in a file or a pipe."""
     return console.is_terminal or console.is_jupyter
+
+
+def confirm(question: str) -> bool:
+    """Ask before something is removed.
+
+    Raises:
+        UserError: there is no terminal to ask on.
+    """
+    try:
+        return Confirm.ask(question, console=make_console())
+    except EOFError:
+        raise UserError(
+            "setting-missing", "--clean asks before it removes, and nobody can answer here: add --yes"
+        ) from None
 
 
 def isolate(text: str) -> str:

@@ -2,13 +2,12 @@
 
 import os
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from kerasr import __version__
-from kerasr.core.cli import shell_line
+from kerasr.core.cli import this_command
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "scikit-learn", "soundfile", "soxr")
 
@@ -23,8 +22,7 @@ def provenance() -> dict[str, Any]:
             continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = {"system": platform.platform(), "processor": _processor(), "cores": cores}
-    command = shell_line(["python", *sys.orig_argv[1:]])
-    return {"versions": versions, "machine": machine, "command": command}
+    return {"versions": versions, "machine": machine, "command": this_command()}
 
 
 def _processor() -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def median_milliseconds(work: Callable[[], Any], rounds: int) -> float:
@@ -27,3 +27,11 @@ def format_seconds(seconds: float) -> str:
         return f"{round(seconds / _MINUTE)} min"
     hours, minutes = divmod(round(seconds / _MINUTE), _HOUR // _MINUTE)
     return f"{hours} h {minutes} min"
+
+
+def format_age(seconds: float) -> str:
+    """How long ago something was, in one unit: `3 d`, `5 h`, `20 min`, `8 s`."""
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.core.cli import command_line
 from kerasr.core.console import isolate
 from kerasr.core.provenance import provenance
 from kerasr.core.scores import format_score
@@ -191,7 +192,7 @@ def _notes(
         who = "All" if known == speakers else f"{len(known):,} of the"
         notes.append(
             f"{who} {len(speakers):,} speakers were in the training: expect less for a new voice "
-            "(python -m kerasr.train --leave-out NAME measures it)."
+            f"({command_line('train', '--leave-out', 'NAME')} measures it)."
         )
     if only_before := sorted(speakers & others - known):
         notes.append(

@@ -6,7 +6,6 @@ Converters run in a process of their own: they may take it down with them, and s
 
 import contextlib
 import importlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,18 +14,13 @@ import tempfile
 from pathlib import Path
 
 from kerasr.core import atomic
+from kerasr.core.extras import require_extra
 from kerasr.core.imports import FLAG, import_asked
 from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
 from kerasr.runs.run import Run, load_run
 from kerasr.streaming.step_model import StreamingStep
-
-# What a format's extra brings.
-NEEDS = {
-    "litert": ("ai_edge_litert", "ai_edge_quantizer"),
-    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
-}
 
 
 def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *options: str) -> tuple[Path, Check]:
@@ -44,12 +38,7 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
             run; nothing is left behind.
         OSError: the file cannot be written.
     """
-    missing = [name for name in NEEDS[kind] if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(
-            "package-not-found",
-            f'--format {kind} needs {missing[0]}, which is not installed: pip install -e ".[{kind}]"',
-        )
+    require_extra(kind, f"--format {kind}")
     to = Path(to)
     if to.is_dir():
         raise UserError("name-invalid", f"{to}: is a folder; name a file, which may be in it")

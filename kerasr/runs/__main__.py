@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.prompt import Confirm
 from rich.table import Table
 
 from kerasr.core import atomic
-from kerasr.core.cli import parse, run_command
-from kerasr.core.console import make_console
+from kerasr.core.cli import command_line, parse, run_command
+from kerasr.core.console import confirm, make_console
 from kerasr.core.locks import hold_run
-from kerasr.errors import UserError
+from kerasr.core.timing import format_age
 from kerasr.runs.facts import CHECKPOINT, FACTS
 from kerasr.runs.listing import describe_run
 
@@ -56,7 +55,7 @@ def main(argv: list[str]) -> None:
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
     elif not rows:
-        print(f"no runs in {config.out}; python -m kerasr.train makes one")
+        print(f"no runs in {config.out}; {command_line('train')} makes one")
     else:
         print_table(rows)
     if config.clean:
@@ -90,10 +89,7 @@ def age(started: str) -> str:
         seconds = (datetime.datetime.now().astimezone() - datetime.datetime.fromisoformat(started)).total_seconds()
     except (ValueError, TypeError, OverflowError):  # TypeError: it names no time zone.
         return "-"
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return format_age(seconds)
 
 
 def sweep(out: str) -> None:
@@ -129,7 +125,7 @@ def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
         return
     for row in unfinished:
         print(f"unfinished: {row['run']}")
-    if not ask or _confirm(f"remove {what}?"):
+    if not ask or confirm(f"remove {what}?"):
         for row in unfinished:
             # Somebody may have gone on with it while we were asking.
             with hold_run(Path(row["run"])):
@@ -137,15 +133,6 @@ def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
         for path in checkpoints:
             path.unlink()
         print(f"removed {what}")
-
-
-def _confirm(question: str) -> bool:
-    try:
-        return Confirm.ask(question)
-    except EOFError:
-        raise UserError(
-            "setting-missing", "--clean asks before it removes, and nobody can answer here: add --yes"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -358,7 +358,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             presets = f", and the presets are {', '.join(list_presets())}" if list_presets() else ""
             raise UserError(
                 "run-not-found",
-                f"{path}: no run is here (a run's folder holds {FACTS}); python -m kerasr.runs lists them{presets}",
+                f"{path}: no run is here (a run's folder holds {FACTS}); {command_line('runs')} lists them{presets}",
             )
         path = preset
     facts = read_json(path / FACTS)

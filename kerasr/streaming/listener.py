@@ -22,6 +22,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from kerasr.audio.sound import why_no_sound
 from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
+from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compute_logits
 from kerasr.runs.run import Run, load_run
@@ -182,10 +183,9 @@ class FileFacts(TypedDict):
 
 def _litert_stream_model(path: str, carry_state: bool) -> StreamModel:
     """A `.tflite` file that `kerasr.export` wrote, with its `.json` beside it."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise UserError("package-not-found", f'{path}: needs ai-edge-litert: pip install -e ".[litert]"') from error
+    require_extra("litert", f"{path}:", only=("ai_edge_litert",))
+    from ai_edge_litert.interpreter import Interpreter
+
     try:
         facts = read_json(f"{path}.json")
         if (fault := fault_of_json(facts, FileFacts)) is not None:

@@ -7,8 +7,6 @@ manifest marks them in its column `kerasr_hard`, with that run's probability, an
 as often as others.
 """
 
-import hashlib
-import json
 import math
 import os
 from collections import Counter
@@ -23,7 +21,7 @@ from kerasr import audio
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.core import atomic
 from kerasr.core.progress import map_threaded
-from kerasr.data.corpora import cache_folder
+from kerasr.data.corpora import cache_folder, made_folder, mark_used
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
@@ -228,14 +226,14 @@ def _cut(chosen: dict[Segment, float | None], spec: FeatureSpec) -> tuple[Uttera
     if not chosen:
         return ()
     rows = [(os.path.abspath(segment.path), os.path.getsize(segment.path), segment.start) for segment in chosen]
-    key = json.dumps([_VERSION, spec.sample_rate, spec.clip_seconds, rows])
-    folder = os.path.join(cache_folder(), f"negatives-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    folder = made_folder(cache_folder(), "negatives", [_VERSION, spec.sample_rate, spec.clip_seconds, rows])
     names = [f"{number:06d}.wav" for number in range(len(chosen))]
     if not os.path.isdir(folder):
         with atomic.new_folder(folder) as beside:
             clips = map_threaded(lambda segment: _read(segment, spec), list(chosen), "Cutting negatives")
             for name, clip in zip(names, clips, strict=True):
                 audio.write(os.path.join(beside, name), clip, spec.sample_rate)
+    mark_used([folder])
     return tuple(
         Utterance(
             os.path.join(folder, name),

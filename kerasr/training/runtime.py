@@ -42,16 +42,21 @@ def decide_runtime(config: TrainConfig) -> Runtime:
 
 def device_name() -> str:
     """The name of the first accelerator, or CPU."""
+    return next(iter(list_accelerators()), "CPU")
+
+
+def list_accelerators() -> list[str]:
+    """The names of the backend's accelerators; none where there is the CPU alone."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         found = tf.config.list_physical_devices("GPU")
-        return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else "CPU"
+        return [tf.config.experimental.get_device_details(device).get("device_name", "GPU") for device in found]
     if keras.backend.backend() == "jax":
         import jax
 
-        return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
-    return "CPU"
+        return [] if jax.default_backend() == "cpu" else [device.device_kind for device in jax.devices()]
+    return []
 
 
 def _has_bfloat16() -> bool:

@@ -34,6 +34,7 @@ import keras
 from kerasr.config import TrainConfig, to_json
 from kerasr.core import atomic
 from kerasr.core.console import make_console
+from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
@@ -192,14 +193,11 @@ class Search:
         ]
 
     def _open(self) -> "optuna.Study":
-        try:
-            import optuna
-            from optuna.storages import JournalStorage
-            from optuna.storages.journal import JournalFileBackend
-        except ImportError:
-            raise UserError(
-                "package-not-found", 'a search needs optuna, which is not installed: pip install -e ".[search]"'
-            ) from None
+        require_extra("search", "a search")
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.folder.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(self.folder / JOURNAL)))

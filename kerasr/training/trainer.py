@@ -1,7 +1,6 @@
 """From a config to a trained run: network, `fit`, checkpoints."""
 
 import contextlib
-import importlib.util
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,10 @@ from rich.console import Console
 from kerasr.config import TrainConfig
 from kerasr.core.cli import command_line
 from kerasr.core.console import make_console
+from kerasr.core.extras import require_extra
 from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.locks import hold_run
+from kerasr.data.corpora import mark_used
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
 from kerasr.data.sampling import Balance, class_weights, find_groups, find_strata
@@ -298,6 +299,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     for split in ("train", "validation"):
         utterances = run.utterances(split) if split == "validation" else task.repeat(run.utterances(split))
         targets = task.encode(utterances)
+        mark_used(item.path for item in utterances)
         made.append(
             Pipeline(
                 utterances,
@@ -373,11 +375,11 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
     """TensorBoard and Weights & Biases, where asked for."""
     loggers: list[keras.callbacks.Callback] = []
     if run.config.logging.tensorboard:
-        _require("tensorboard", "--tensorboard")
+        require_extra("tensorboard", "--tensorboard")
         tensorboard.write_beginning(run)
         loggers.append(keras.callbacks.TensorBoard(run.path / tensorboard.FOLDER))
     if run.config.logging.wandb:
-        _require("wandb", "--wandb")
+        require_extra("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]
         from wandb.integration.keras import WandbMetricsLogger  # pyright: ignore[reportMissingImports]
 
@@ -394,10 +396,3 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
         )
         loggers.append(WandbMetricsLogger())
     return loggers
-
-
-def _require(package: str, flag: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise UserError(
-            "package-not-found", f'{flag} needs {package}, which is not installed: pip install -e ".[{package}]"'
-        )

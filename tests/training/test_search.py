@@ -261,7 +261,7 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     argv = ["--space", space, "--trials=4", "--data", "my words", "--epochs", "5"]
     command.main(argv)
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("trial 4/4")]
+    assert [line for line in lines if "trial 4/4 " in line]
     folder = tmp_path / "runs" / "searches" / "words"
     assert (folder / "search.png").read_bytes().startswith(b"\x89PNG")
     (line,) = (line for line in lines if line.startswith("next"))
@@ -278,7 +278,7 @@ def test_the_command_searches_architectures_and_seeds(trained, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     command.main(["digits", "--space", ARCHITECTURES, "--epochs", "5", "--model.width", "0.7"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("trial 5/5")]
+    assert [line for line in lines if "trial 5/5 " in line]
     table = lines[lines.index("") + 1 :]
     assert table[1].split()[:4] == ["101.0%", "100.0%,", "102.0%", "3"]
     assert "TCResNet8" in table[1]

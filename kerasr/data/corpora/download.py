@@ -1,7 +1,5 @@
 """Archives from where they are published: fetched with pooch, checked, unpacked, and then moved to their place at once.
 
-Beside them in the user's cache stand the clips that programs have spoken.
-
 A folder that exists is whole, so a second run does nothing; what was interrupted is never taken for whole.
 """
 
@@ -12,8 +10,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-
-import platformdirs
 
 from kerasr.core import atomic
 from kerasr.core.progress import ProgressBar, console, map_threaded
@@ -208,27 +204,3 @@ class _Bar:
         if self._notice is not None:
             self._notice.close()
             self._notice = None
-
-
-def cache_folder() -> str:
-    """Where downloads and synthetic voices are kept: `KERASR_CACHE`, else the user's cache folder."""
-    return os.path.abspath(os.environ.get("KERASR_CACHE") or platformdirs.user_cache_dir("kerasr"))
-
-
-def writable_cache() -> str:
-    """The cache's folder, which exists and may be written.
-
-    Raises:
-        UserError: it cannot be made, or may not be written.
-    """
-    folder = cache_folder()
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            "cache-unavailable",
-            f"{folder}: the cache cannot be made ({error.strerror}); name another with KERASR_CACHE",
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise UserError("cache-unavailable", f"{folder}: the cache may not be written; name another with KERASR_CACHE")
-    return folder

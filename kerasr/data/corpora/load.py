@@ -5,10 +5,10 @@ from dataclasses import replace
 
 # (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
 from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic  # noqa: F401
-from kerasr.data.corpora.download import cache_folder, writable_cache
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
+from kerasr.data.corpora.user_cache import cache_folder, mark_used, writable_cache
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
 from kerasr.errors import UserError
@@ -198,6 +198,7 @@ def _read_known(name: str, option: str) -> Corpus:
     for place in places:
         # Where no layout tells, the folder's name does.
         if os.path.isdir(place) and (known.recognise is None or known.recognise(place)):
+            mark_used([place])
             return known.read(place, option)
     return _fetch(name, None, option)
 
@@ -212,6 +213,7 @@ def _fetch(name: str, folder: str | None, option: str) -> Corpus:
         )
     place = folder or os.path.join(writable_cache(), known.folder)
     known.download(place)
+    mark_used([place])
     return known.read(place, option)
 
 

@@ -14,7 +14,6 @@ training's: with seconds from anywhere in six noises, half of the test's would s
 """
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -27,10 +26,11 @@ import soundfile
 from kerasr import audio
 from kerasr.core import atomic
 from kerasr.core.progress import ProgressBar
-from kerasr.data.corpora.download import install_archive, writable_cache
+from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.folder import NOISE_FOLDER, read_words
 from kerasr.data.corpora.registry import register_corpus
 from kerasr.data.corpora.speakers import name_takes
+from kerasr.data.corpora.user_cache import made_folder, mark_used, writable_cache
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
 from kerasr.errors import UserError
 
@@ -191,11 +191,11 @@ def _silence(corpus: Corpus, counts: dict[str, int], cache: str) -> tuple[Corpus
             "corpus-incomplete", f"{corpus.root}: has no recordings in _background_noise_ to cut {SILENCE} out of"
         )
     noises = [(corpus.relative(path), os.path.getsize(path)) for path in corpus.noise]
-    key = json.dumps([_SILENCE_VERSION, counts, noises])
-    folder = os.path.join(cache, f"{NAME}-silence-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+    folder = made_folder(cache, f"{NAME}-silence", [_SILENCE_VERSION, counts, noises])
     if not os.path.isdir(folder):
         with atomic.new_folder(folder) as beside:
             _cut_noises(corpus, counts, beside)
+    mark_used([folder])
     silence = [
         Utterance(os.path.join(folder, split, name), label=SILENCE, split=split)
         for split in SPLITS

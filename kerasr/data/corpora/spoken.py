@@ -1,7 +1,5 @@
 """Corpora that programs speak: once for the same words and settings, and read from the cache from then on."""
 
-import hashlib
-import json
 import os
 import wave
 from collections.abc import Callable, Iterable
@@ -13,6 +11,7 @@ import numpy as np
 from kerasr import audio
 from kerasr.audio.silence import find_sound
 from kerasr.core import atomic
+from kerasr.data.corpora.user_cache import made_folder, mark_used
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 
 _MANIFEST = "manifest.csv"
@@ -34,12 +33,12 @@ def read_spoken(
         speak: writes the clips into a folder, and says what they are; their durations are measured.
         facts: the corpus's licence, source and labels.
     """
-    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
-    folder = os.path.join(cache, f"{name}-{key}")
+    folder = made_folder(cache, name, settings)
     if not os.path.isdir(folder):
         with atomic.new_folder(folder) as beside:
             timed = [replace(item, duration=audio.facts(item.path).duration) for item in speak(beside)]
             write_manifest(os.path.join(beside, _MANIFEST), timed)
+    mark_used([folder])
     listed = read_manifest(os.path.join(folder, _MANIFEST))
     return Corpus(name=name, utterances=listed.utterances, root=folder, **facts)
 

@@ -7,7 +7,6 @@ how words sound, not how people do (docs/studies.md says what that gives).
 """
 
 import difflib
-import importlib.util
 import json
 import os
 import random
@@ -17,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kerasr.core.extras import require_extra
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora import espeak
 from kerasr.data.corpora.spoken import read_spoken, trim_clip
@@ -205,11 +205,7 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
 
 def _find_espeak() -> tuple[str, str]:
     """Paths of the library and of its data."""
-    if importlib.util.find_spec("espeakng_loader") is None:
-        raise UserError(
-            "package-not-found",
-            'synthetic voices need espeakng-loader, which is not installed: pip install -e ".[voices]"',
-        )
+    require_extra("voices", "a synthetic voice")
     import espeakng_loader
 
     return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
