@@ -16,6 +16,7 @@ from typing import Any
 from _prepare import arguments
 from an4_talk import cached_talk, write_talk
 from make_preset import PRESETS_FOLDER, make_preset
+from preset_samples import make_sample
 
 from kerasr.core.cli import import_quietly, run_command
 from kerasr.errors import UserError
@@ -91,7 +92,9 @@ def main(argv: list[str]) -> None:
         raise UserError("preset-not-found", f"{unknown[0]}: there is no such preset; there are {', '.join(TRAININGS)}")
     import_quietly()
     for name in options.names or TRAININGS:
-        print(make_preset(name, trained(name), folder=options.folder, limits=LIMITS[name]))
+        made = make_preset(name, trained(name), folder=options.folder, limits=LIMITS[name])
+        make_sample(made)
+        print(made)
 
 
 def trained(name: str) -> Path:

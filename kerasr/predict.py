@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Say which word is in each recording, how probable it is, and what else it might be.
 
-  python -m kerasr.predict PRESET clip.wav                  a preset, named below: no training
+  python -m kerasr.predict PRESET --sample                  a preset, named below, on a recording that it brings
+  python -m kerasr.predict PRESET clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
@@ -47,6 +48,8 @@ class PredictConfig:
     """The run's folder (`kerasr runs` lists them), or a preset's name."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, or folders of them."""
+    sample: bool = False
+    """A recording to try it with: the one that comes with a preset, or a test clip of the run."""
     threshold: float | None = None
     """Least probability of a word that is answered; 0 always names one. Where not given, the run's own, chosen on its
     validation clips, and 0.5 for a detector."""
@@ -61,8 +64,10 @@ class PredictConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments, run the model, and print its answers."""
     config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line())
-    if not config.recordings:
-        raise UserError("setting-missing", "name at least one recording, or a folder of them")
+    if not (config.recordings or config.sample):
+        raise UserError(
+            "setting-missing", "name at least one recording, or a folder of them; --sample is one to try it with"
+        )
     if config.out and not config.explain:
         raise UserError("setting-missing", "--out is where --explain writes its pictures: add --explain")
     if config.threshold is not None and not 0 <= config.threshold <= 1:
@@ -71,14 +76,18 @@ def main(argv: list[str]) -> None:
         )
     import_quietly()
     from kerasr.runs.run import load_run
+    from kerasr.runs.sample import find_sample
 
     # A name that is no valid text is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     run = load_run(config.run)
-    draw = explanation_writer(run, config.out) if config.explain else None
+    sample = find_sample(run) if config.sample else None
+    recordings = [*([str(sample.path)] if sample else []), *config.recordings]
+    # What comes with the package is explained here, and not in the package's folder.
+    draw = explanation_writer(run, config.out or ("." if sample else None)) if config.explain else None
     answers, explained, failed = [], [], 0
-    for answer in run.predict_each(config.recordings, threshold=config.threshold):
+    for answer in run.predict_each(recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
             failed += 1
             print_error(answer, as_json=config.json)
@@ -86,12 +95,15 @@ def main(argv: list[str]) -> None:
         picture = draw(str(answer.path)) if draw else None
         if config.json:
             row = row_of(run, answer) | ({"explanation": picture} if picture else {})
+            row |= {"sample": sample.description} if sample and answer.path == str(sample.path) else {}
             print(json.dumps(row, ensure_ascii=False), flush=True)
         else:
             answers.append(answer)
             explained += [picture] if picture else []
     if answers:
         print_table(run, answers)
+        if sample:
+            print(f"sample  {sample.description}")
         for picture in explained:
             print(f"explained in {picture}")
         if is_watched(notices()):
@@ -104,7 +116,7 @@ def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     """What to type next: what asks why it is that word, and after that what makes a service of the run."""
     if config.explain:
         return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
-    return command_line("predict", config.run, answer.path, "--explain")
+    return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
 
 
 def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:

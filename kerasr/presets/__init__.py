@@ -2,15 +2,16 @@
 
 A preset's folder holds `model.keras`, `config.json`, `run.json`, `metrics.json`, the list of its test clips in
 `manifest.csv`, short hashes of the recordings that it has learnt from in `learnt_from.txt`, and `card.md`, which says
-what it was trained on, what it scores and what its limits are.
-`data_scripts/make_preset.py` makes one of a run; `kerasr.from_preset` and every command that takes a run open it by its
-name.
+what it was trained on, what it scores and what its limits are. One of the package's also has `sample.wav`, a word to
+try it with, spoken by espeak-ng (`data_scripts/preset_samples.py`). `data_scripts/make_preset.py` makes a preset of a
+run; `kerasr.from_preset` and every command that takes a run open it by its name.
 """
 
 import os
 from pathlib import Path
 
 CARD = "card.md"
+SAMPLE = "sample.wav"
 
 
 def list_presets() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from kerasr import audio, evaluate, predict
 from kerasr.core import cli
 from kerasr.errors import UserError
 from kerasr.runs.run import load_run
+from kerasr.runs.sample import find_sample
 from kerasr.training.trainer import train_recipe
 
 
@@ -53,6 +54,28 @@ def test_a_spoken_word_is_heard_where_no_corpus_is_at_hand(command):
     code, out, err = command(predict, "digits", Path(__file__).parents[1] / "recordings" / "seven.wav", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["word"] == "seven"
+
+
+def test_a_preset_brings_a_sample_and_is_explained_outside_the_package(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command(predict, "digits", "--sample", "--explain")
+    assert (code, err) == (0, "")
+    assert {"seven", "espeak-ng,"} <= {*out.split()}
+    assert [path.name for path in tmp_path.iterdir()] == ["sample.explained.png"]
+
+
+def test_the_sample_of_ones_own_run_is_a_test_clip_of_it(command, tone_run, tmp_path):
+    run = load_run(tone_run)
+    first = run.utterances("test")[0]
+    code, out, err = command(predict, tone_run, "--sample", "--json")
+    row = json.loads(out)
+    assert (code, err, row["path"]) == (0, "", first.path)
+    assert first.label in row["sample"]
+    gone = shutil.copytree(tone_run, tmp_path / "gone")
+    listed = kerasr.data.read_manifest(gone / "manifest.csv").utterances
+    kerasr.data.write_manifest(gone / "manifest.csv", [replace(item, path=f"{item.path}.gone") for item in listed])
+    with raises("sample-not-found", str(gone)):
+        find_sample(load_run(gone))
 
 
 def test_hears_files_folders_and_patterns(command, tone_run, tones):

@@ -16,14 +16,17 @@ from _shared import flat_settings
 
 import kerasr
 from kerasr import evaluate, predict
-from kerasr.data import load_corpus, read_manifest, write_manifest
+from kerasr.data import Utterance, load_corpus, read_manifest, write_manifest
+from kerasr.data.manifest import with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.runs.folder import update_facts, write_hashes
 from kerasr.runs.run import from_preset, load_run
+from kerasr.runs.sample import find_sample
 from kerasr.train import parse_arguments
 
 ROOT = Path(__file__).parents[2]
+SAMPLES = sorted((ROOT / "kerasr/presets").glob("*/sample.wav"))
 
 
 @pytest.fixture(scope="session")
@@ -154,6 +157,12 @@ def test_predict_takes_a_presets_name(presets, tones, capsys):
     with pytest.raises(SystemExit):
         predict.main(["--help"])
     assert "tones" in capsys.readouterr().out
+
+
+def test_the_samples_are_made_of_presets_that_there_are(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "data_scripts"))
+    words = runpy.run_path(str(ROOT / "data_scripts" / "preset_samples.py"))["WORDS"]
+    assert words == {path.parent.name: find_sample(load_run(path.parent)).label for path in SAMPLES}
 
 
 def test_evaluate_writes_outside_the_package(presets, tones, capsys):
@@ -294,6 +303,11 @@ def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     content = (run.path / "model.keras").read_bytes()
     assert len(content) < 1_000_000
     assert hashlib.sha256(content).hexdigest() in (run.path / "card.md").read_text()
+    sample = find_sample(run)
+    answer = run.predict(sample.path)
+    assert (answer.word, answer.rejected) == (sample.label, False)
+    assert with_hashes([Utterance(str(sample.path), label=sample.label)])[0] not in run.known
+    assert "espeak-ng" in sample.description
     with np.errstate(all="raise"):
         assert run.probs([np.zeros(run.config.features.sample_rate, np.float32)]).shape == (1, len(run.labels))
     try:

