@@ -231,6 +231,6 @@ def _sentence(pair: dict[str, Any]) -> str:
         interval = f"95% interval {low:+.1f} to {high:+.1f}, {pair['interval_method']}"
     chance = "" if pair["p_adjusted"] is None else f", p = {pair['p_adjusted']:.2g}"
     return (
-        f"{verdict}: {points:+.1f} points ({interval}); {pair['only_second']:,} clips only {name} gets right, "
-        f"{pair['only_first']:,} only {against}{chance}"
+        f"{verdict}: {points:+.1f} points ({interval}); {pair['only_second']:,} clip{'s' * (pair['only_second'] != 1)} "
+        f"only {name} gets right, {pair['only_first']:,} only {against}{chance}"
     )

@@ -53,7 +53,9 @@ def draw_cost(
     by_macs = all(row["macs"] for row in rows)
     best = max(rows, key=lambda row: row["accuracy"])
     narrow = width <= WIDTH
-    title = f"Best: {shorten(best['name'], 26 if narrow else 40)}, {best.get('score', format(best['accuracy'], '.1%'))}"
+    # A detector's score in words has no room beside the name of its run in a narrow picture.
+    score = f"{best['accuracy']:.1%}" if narrow else best.get("score", f"{best['accuracy']:.1%}")
+    title = f"Best: {shorten(best['name'], 26 if narrow else 40)}, {score}"
     with mpl.rc_context(STYLE):
         picture = Picture(name, width, 0.7 * width, title, note)
         axes = picture.subplots()
@@ -106,6 +108,7 @@ def draw_differences(comparison: Mapping[str, Any]) -> Picture:
             axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=what)
             axes.margins(x=0.1)
             low, high = axes.get_xlim()
+            high = min(high, 100)
             axes.set_xticks([tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high])
             axes.xaxis.set_major_formatter("{x:g}%" if axes is upper else lambda x, _: f"{x:+g}" if x else "0")
             axes.grid(axis="x", color=FAINT)
