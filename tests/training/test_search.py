@@ -202,7 +202,7 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     argv = ["--space", space, "--trials=4", "--data", "my words", "--epochs", "5"]
     command.main(argv)
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("trial 4/4")]
+    assert [line for line in lines if "  trial 4/4  " in line]
     folder = tmp_path / "runs" / "searches" / "words"
     assert (folder / "search.png").read_bytes().startswith(b"\x89PNG")
     (line,) = (line for line in lines if line.startswith("next"))
