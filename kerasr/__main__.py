@@ -27,11 +27,12 @@ COMMANDS = {
 HELP = """\
 usage: {program} COMMAND ...
 
-Small speech models in Keras: from a folder of recordings to a trained recogniser.
+Small speech models in Keras, from recordings to a trained recogniser.
 
 {commands}
 
-{program} COMMAND --help says more of each; {program} --version says which kerasr this is."""
+{program} COMMAND --help says more of each.
+{program} --version says which kerasr this is."""
 
 
 def main(*program: str) -> None:

@@ -33,8 +33,8 @@ FLOORS = (
     "exporters",
 )
 # What stands at the top of the house beside them; a command may import from every package and from no other command.
-COMMANDS = ("train", "evaluate", "predict", "export", "serve", "listen", "compare", "search", "record")
-MAINS = ("models.__main__", "runs.__main__")
+COMMANDS = ("train", "evaluate", "predict", "export", "serve", "listen", "compare", "search", "record", "cache", "env")
+MAINS = ("__main__", "models.__main__", "runs.__main__")
 # The packages that know no framework, and those that know no TensorFlow.
 PLAIN = FLOORS[: FLOORS.index("audio")]
 PURE_KERAS = ("audio", "layers", "models")
@@ -75,6 +75,8 @@ GUESSES = {
     "label errors": ("curation/label_errors.py", "find_suspects"),
     "active learning": ("curation/active_learning.py", "rank_unlabelled"),
     "the export to TensorFlow Serving": ("exporters/serving.py", "export_serving"),
+    "the cache's folder": ("data/corpora/user_cache.py", "cache_folder"),
+    "what an extra needs": ("core/extras.py", "EXTRAS"),
     "recurrent layers": ("layers/recurrent.py", "MaskedRNN"),
 }
 

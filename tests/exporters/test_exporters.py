@@ -24,8 +24,9 @@ from kerasr import export
 from kerasr.audio import resample
 from kerasr.audio.features import Features
 from kerasr.core import cli
+from kerasr.core.extras import EXTRAS, Extra
 from kerasr.data.clips import read_clip
-from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, files, serving
+from kerasr.exporters import check_export, export_litert, export_onnx, export_serving, serving
 from kerasr.exporters.check import Check, take_clips
 from kerasr.models.registry import list_models, model_facts
 from kerasr.runs.run import load_run
@@ -302,7 +303,8 @@ def test_a_converter_that_dies_is_told(tone_run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("way", "name"), [(export_litert, "tones.tflite"), (export_onnx, "tones.onnx")])
 def test_a_missing_extra_is_named(tone_run, tmp_path, monkeypatch, way, name):
-    monkeypatch.setattr(files, "NEEDS", {"litert": ("no_such_package",), "onnx": ("no_such_package",)})
+    for kind in ("litert", "onnx"):
+        monkeypatch.setitem(EXTRAS, kind, Extra("", ("no_such_package",)))
     with raises("package-not-found"):
         way(load_run(tone_run), tmp_path / name)
 

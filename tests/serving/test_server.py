@@ -45,6 +45,7 @@ from tensorflow_serving.apis import (
 
 from kerasr import serve
 from kerasr.core import cli
+from kerasr.core.extras import EXTRAS, Extra
 from kerasr.exporters.saved_model import write_saved_model
 from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_up
 from kerasr.runs.run import load_run
@@ -1267,5 +1268,5 @@ def test_what_the_user_can_mend_is_one_line(folder, tmp_path, monkeypatch, capsy
         port = taken.getsockname()[1]
         assert f"--rest-port {port}: cannot listen" in say(folder, "--rest-port", port, "--grpc-port", 0)
         assert f"--grpc-port {port}: cannot listen" in say(folder, "--grpc-port", port, "--rest-port", 0)
-    monkeypatch.setattr(serve, "NEEDS", ("no_such_package",))
-    assert 'no_such_package, which is not installed: pip install -e ".[serve]"' in say(folder)
+    monkeypatch.setitem(EXTRAS, "serve", Extra("", ("no_such_package",)))
+    assert 'no_such_package, which is not installed: pip install "grpcio>=' in say(folder)
