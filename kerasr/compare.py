@@ -9,6 +9,7 @@ import tyro
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.presets import presets_line
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,8 @@ class CompareConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments, compare, and say what came out."""
     config = parse(CompareConfig, argv, command="compare", description=DESCRIPTION + presets_line())
+    for path in config.runs:
+        find_run(path)
     import_quietly()
     import json
 

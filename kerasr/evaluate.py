@@ -12,6 +12,7 @@ from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,10 +140,12 @@ def main(argv: list[str]) -> None:
     kind, work = JOBS.get(argv[0] if argv else "", (None, None))
     if kind is None or work is None:
         config = parse(ScoresConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
+        find_run(config.run)
         import_quietly()
         _measure(config)
         return
     config = parse(kind, argv[1:], command=f"evaluate {argv[0]}", description=kind.__doc__)
+    find_run(config.run)
     import_quietly()
     work(config)
 

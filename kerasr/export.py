@@ -11,6 +11,7 @@ from kerasr.core.console import isolate, make_console
 from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     from kerasr.exporters import Check
@@ -80,6 +81,7 @@ def main(argv: list[str]) -> None:
             "settings-conflict",
             "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals",
         )
+    find_run(config.run)
     import_quietly()
     from kerasr.exporters import export_litert, export_onnx, export_serving
     from kerasr.runs.run import load_run

@@ -7,16 +7,19 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from kerasr import audio
 from kerasr.config import ListenOptions
 from kerasr.config.bounds import SampleRate, check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +82,10 @@ def main(argv: list[str]) -> None:
         raise UserError(
             "settings-conflict", "--sample-rate is of the standard input or the microphone: a file says its own"
         )
+    if config.file:
+        audio.facts(config.file)
+    if not Path(config.model).exists() and not config.model.endswith(".tflite"):
+        find_run(config.model)
     import_quietly()
     from kerasr.streaming.listener import Listener, listen, open_stream_model
 
@@ -96,7 +103,6 @@ def main(argv: list[str]) -> None:
 
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
     """Chunks of sound, float32 `(samples,)` at the model's rate."""
-    from kerasr import audio
     from kerasr.audio.microphone import Microphone
 
     if config.file:

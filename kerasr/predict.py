@@ -1,5 +1,6 @@
 """Recognise words in recordings with a run: `python -m kerasr.predict`."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from kerasr.core.cli import command_line, import_quietly, parse, print_error, ru
 from kerasr.core.console import is_watched, isolate, make_console
 from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
+from kerasr.inference.download import fetched, file_name, is_url
+from kerasr.inference.recordings import check_some_readable
 from kerasr.presets import presets_line
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     from kerasr.runs.run import Run
@@ -24,7 +28,7 @@ DESCRIPTION = """
 Say which word is in each recording, how probable it is, and what else it might be.
 
   python -m kerasr.predict PRESET --sample                  a preset, named below, on a recording that it brings
-  python -m kerasr.predict PRESET clip.wav
+  python -m kerasr.predict PRESET clip.wav https://example.org/clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav
   python -m kerasr.predict runs/2026-11-21-digits-1 more/*.flac a_folder/
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
@@ -47,7 +51,7 @@ class PredictConfig:
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """The run's folder (`kerasr runs` lists them), or a preset's name."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
-    """One or more recordings of any format and rate, or folders of them."""
+    """One or more recordings of any format and rate, their addresses (https://...), or folders of them."""
     sample: bool = False
     """A recording to try it with: the one that comes with a preset, or a test clip of the run."""
     threshold: float | None = None
@@ -74,6 +78,11 @@ def main(argv: list[str]) -> None:
         raise UserError(
             "setting-out-of-range", f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1"
         )
+    find_run(config.run)
+    if config.recordings and not config.sample and (faults := check_some_readable(config.recordings)):
+        for fault in faults:
+            print_error(fault, as_json=config.json)
+        sys.exit(2)
     import_quietly()
     from kerasr.runs.run import load_run
     from kerasr.runs.sample import find_sample
@@ -85,7 +94,8 @@ def main(argv: list[str]) -> None:
     sample = find_sample(run) if config.sample else None
     recordings = [*([str(sample.path)] if sample else []), *config.recordings]
     # What comes with the package is explained here, and not in the package's folder.
-    draw = explanation_writer(run, config.out or ("." if sample else None)) if config.explain else None
+    folder = config.out or ("." if sample else None)
+    draw = explanation_writer(run, folder) if config.explain else None
     answers, explained, failed = [], [], 0
     for answer in run.predict_each(recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
@@ -128,13 +138,17 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     written: set[Path] = set()
 
     def draw(recording: str) -> str:
-        stem = Path(recording).with_suffix("") if folder is None else Path(folder, Path(recording).stem)
+        if is_url(recording):
+            stem = Path(folder or ".", Path(file_name(recording)).stem)
+        else:
+            stem = Path(recording).with_suffix("") if folder is None else Path(folder, Path(recording).stem)
         # Recordings of one name from several folders, and of several suffixes in one, each keep a picture.
         endings = chain(("",), (f"-{number}" for number in count(2)))
         paths = (stem.with_name(f"{stem.name}{ending}.explained.png") for ending in endings)
         path = next(path for path in paths if path not in written)
         written.add(path)
-        write_explanation(run, explainer, recording, path)
+        with fetched(recording) if is_url(recording) else contextlib.nullcontext(recording) as file:
+            write_explanation(run, explainer, file, path)
         return str(path)
 
     return draw

@@ -54,6 +54,8 @@ class SearchConfig:
     """Trials in all, those of an earlier call with the same --out included; each is one training, or one a seed."""
     config: Annotated[str | None, ESSENTIAL] = None
     """Settings from this file, as for `kerasr train`."""
+    json: Annotated[bool, ESSENTIAL, tyro.conf.FlagCreatePairsOff] = False
+    """Print the result as JSON."""
 
 
 def main(argv: list[str]) -> None:
@@ -68,9 +70,18 @@ def main(argv: list[str]) -> None:
     given = config.train.is_given("logging.out")
     out = config.train.logging.out if given else f"runs/searches/{config.train.recipe}"
     search = Search(config.train, space, Path(out), config.trials)
-    console = make_console(soft_wrap=True)
+    console = make_console(stderr=config.json, soft_wrap=True)
     run_trials(search, console)
     print_best(search, console)
+    if config.json:
+        print(json.dumps(result_of(search), ensure_ascii=False))
+
+
+def result_of(search: "Search") -> dict[str, Any]:
+    """What was found, as plain JSON types: `search.json`, the folder, and the command that trains the best."""
+    result = json.loads((search.folder / "search.json").read_text("utf-8"))
+    command = _command(search.config, search.best.params) if search.best else None
+    return {"search": str(search.folder), "next": command, **result}
 
 
 def run_trials(search: "Search", console: Console) -> None:

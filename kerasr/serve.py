@@ -60,8 +60,8 @@ def check(config: ServeConfig) -> None:
     if not Path(config.path).exists():
         raise UserError(
             "folder-not-found",
-            f"{config.path}: no such folder; `{command_line('export', 'RUN', '--to', f'{config.path}/NAME')}` makes "
-            "one",
+            f"{config.path}: no such folder; `{command_line('export', 'RUN', '--to', Path(config.path) / 'NAME')}` "
+            "makes one",
         )
     options = config.options
     for name in ("max_batch_size", "max_enqueued_batches", "max_request_mb", "max_held_mb", "poll_seconds"):

@@ -1,8 +1,9 @@
 """Train a recogniser: `python -m kerasr.train`."""
 
+import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -16,6 +17,7 @@ from kerasr.core.interruption import Stopped
 from kerasr.recipes import list_recipes, recipe_notes
 from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people
+from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
     from kerasr.runs.run import Run
@@ -47,6 +49,8 @@ class Resume:
 
     resume: str
     """The run's folder."""
+    json: bool = False
+    """Print the result as JSON."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,20 @@ class TrainArguments:
     config: Annotated[str | None, ESSENTIAL] = None
     """Settings from this file, YAML or a run's config.json; flags go before it."""
     print_config: Annotated[bool, ESSENTIAL, tyro.conf.FlagCreatePairsOff] = False
-    """Print all settings as YAML, and train nothing."""
+    """Only print all settings as YAML."""
+    json: Annotated[bool, ESSENTIAL, tyro.conf.FlagCreatePairsOff] = False
+    """Print the result as JSON."""
 
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, train, and say what came out."""
     if "resume" in read_flags(argv):
-        path = parse(Resume, argv, command="train", description="Go on with a run where its checkpoint stands.").resume
-        config = None
+        resume = parse(Resume, argv, command="train", description="Go on with a run where its checkpoint stands.")
+        path, config, as_json = resume.resume, None, resume.json
+        find_run(path)
     else:
         arguments = parse_arguments(argv)
-        path, config = "", arguments.train
+        path, config, as_json = "", arguments.train, arguments.json
         if arguments.print_config:
             print(write_settings(config), end="")
             return
@@ -76,13 +83,22 @@ def main(argv: list[str]) -> None:
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.training.trainer import resume_run, train_recipe
 
-    console = make_console()
+    console = make_console(stderr=as_json)
     run = train_recipe(config, console=console) if config else resume_run(path, console=console)
     try:
         evaluate_run(run)
     except KeyboardInterrupt:
         raise Stopped("the run is trained, and not yet measured", command_line("evaluate", run.path)) from None
-    print_result(console, run)
+    if as_json:
+        print(json.dumps(result_of(run), ensure_ascii=False))
+    else:
+        print_result(console, run)
+
+
+def result_of(run: "Run") -> dict[str, Any]:
+    """What came out of the training, as plain JSON types; `metrics` is what `kerasr.evaluate --json` prints."""
+    facts = {name: run.facts[name] for name in ("best_epoch", "epochs_run", "train_seconds")}
+    return {"run": str(run.path), "report": str(run.path / "report.html"), **facts, "metrics": run.metrics}
 
 
 def parse_arguments(argv: list[str]) -> TrainArguments:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import numbers
 import re
+import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -106,6 +107,8 @@ def check_bounds(config: Any, group: str = "", names: Mapping[str, str] | None =
         if (words := _fault(annotation, value)) is not None:
             flag = (names or {}).get(name, name)
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            if not isinstance(shown, str | float | None):
+                shown = reprlib.repr(shown)  # An object that belongs elsewhere may be of any length.
             raise UserError("setting-out-of-range", f"--{group}{flag.replace('_', '-')} {shown}: give {words}")
 
 

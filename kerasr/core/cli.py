@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import os
+import select
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import tyro
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
 
+from kerasr.core.console import make_console
 from kerasr.core.imports import FLAG, HELP, asked_imports, import_asked
 from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.quiet import stderr_aside
@@ -28,6 +33,8 @@ T = TypeVar("T")
 DEBUG_FLAG = "--debug"
 # The code of what the operating system refuses.
 SYSTEM = "system-error"
+# What a shell gives for a process that SIGPIPE has ended: 128 + 13.
+CLOSED_PIPE = 141
 
 # How examples in descriptions call a command: as its module.
 _AS_MODULE = "python -m kerasr."
@@ -123,7 +130,8 @@ def shell_line(words: Sequence[str]) -> str:
 def run_command(main: Callable[[list[str]], None]) -> None:
     """Run a command's `main` on the process's arguments.
 
-    What the user can mend ends it with one line and code 2; Ctrl-C with what to type next, and code 130.
+    What the user can mend ends it with one line and code 2; Ctrl-C with what to type next, and code 130; a reader of
+    its output that has seen enough, as `head`, with code 141 and without a word.
     """
     # A name that this terminal or file cannot write is printed with its characters' numbers.
     for stream in (sys.stdout, sys.stderr):
@@ -133,15 +141,38 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     debug = len(argv) < len(sys.argv) - 1
     as_json = "--json" in argv
     try:
-        main(argv)
+        try:
+            main(argv)
+        finally:
+            # What is still to be written is written here, where an error of it can be caught.
+            sys.stdout.flush()
     except KeyboardInterrupt as stop:
         _print_stopped(stop, main, argv)
         sys.exit(130)
     except (UserError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            _close_output()
+            sys.exit(CLOSED_PIPE)
         if debug:
             traceback.print_exc()
         print_error(error, as_json=as_json)
         sys.exit(2)
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads the standard output any more, as after `| head`, and no other pipe is broken."""
+    if not hasattr(select, "poll"):
+        return True
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
+
+
+def _close_output() -> None:
+    """Let nothing be written to the standard output any more, which Python would do, and complain, as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _print_stopped(stop: KeyboardInterrupt, main: Callable[[list[str]], None], argv: list[str]) -> None:
@@ -182,9 +213,28 @@ def describe(error: Exception) -> str:
 
 def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> None:
     """Import frameworks with their start-up messages off the screen; they return if the import fails."""
-    with stderr_aside(), Interruption(), _without("sklearn"):
+    with stderr_aside() as screen, _spinner(screen), Interruption(), _without("sklearn"):
         for framework in frameworks:
             importlib.import_module(framework)
+
+
+@contextlib.contextmanager
+def _spinner(screen: int) -> Iterator[None]:
+    """Show on a terminal that something goes on, and leave no line behind; elsewhere nothing.
+
+    Args:
+        screen: descriptor of what the standard error was before it was set aside.
+    """
+    # Not what `FORCE_COLOR` takes for a terminal: in a log a spinner is litter.
+    if not os.isatty(screen):
+        yield
+        return
+    with open(screen, "w", encoding="utf-8", errors="replace", closefd=False) as file:
+        spinner = Spinner("dots", Text("loading Keras and TensorFlow", "dim"))
+        # What Python writes meanwhile stays aside.
+        quiet = {"redirect_stdout": False, "redirect_stderr": False}
+        with Live(spinner, console=make_console(file=file), transient=True, **quiet):
+            yield
 
 
 @contextlib.contextmanager

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def stderr_aside() -> Iterator[None]:
+def stderr_aside() -> Iterator[int]:
     """Set the process's standard error aside meanwhile; it is shown where something goes wrong.
 
     Part of what frameworks write is written by C++ before any setting is read. What Python writes to `sys.stderr` is
     set aside with it, unless it is redirected.
+
+    Yields:
+        The descriptor by which the screen can be written all the same.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -22,7 +25,7 @@ def stderr_aside() -> Iterator[None]:
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            yield
+            yield screen
         except Exception:
             aside.seek(0)
             os.write(screen, aside.read())

@@ -280,7 +280,8 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
 def _training(run: Run) -> str:
     """How long, on what, with what arithmetic."""
     facts = run.facts
-    parts = [f"{run.facts.get('epochs_run', len(run.history))} epochs, batch {run.config.fit.batch_size}"]
+    epochs = run.facts.get("epochs_run", len(run.history))
+    parts = [f"{epochs} epoch{'s' * (epochs != 1)}, batch {run.config.fit.batch_size}"]
     if "train_seconds" in facts:
         parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
     if "precision" in facts:

@@ -14,6 +14,7 @@ from kerasr.config import FeatureSpec
 from kerasr.data.clips import MAX_CLIP_SECONDS, read_clip
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.errors import UserError
+from kerasr.inference.download import fetched, is_url
 
 Source = str | os.PathLike[str] | np.ndarray
 
@@ -24,7 +25,7 @@ class Clip:
 
     Attributes:
         waveform: float32 `(samples,)` at the model's rate.
-        path: of the recording; None for a waveform.
+        path: of the recording, or its address; None for a waveform.
         seconds: how long the recording is.
         start: where the part that the model looks at begins, in seconds.
         end: where it ends.
@@ -71,8 +72,10 @@ def find_recordings(sources: Iterable[Source]) -> Iterator[Source | UserError]:
 def make_clip(source: Source, spec: FeatureSpec) -> Clip:
     """The clip of a recording, of any format and rate, or of a waveform `(samples,)` at the spec's rate.
 
+    A recording is a file, or an address of `http` or `https`, which is fetched.
+
     Raises:
-        UserError: a recording cannot be read, or is no sound; the message names the file and says why.
+        UserError: a recording cannot be fetched or read, or is no sound; the message names it and says why.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 1 or not len(source):
@@ -83,7 +86,7 @@ def make_clip(source: Source, spec: FeatureSpec) -> Clip:
         waveform, path = source, None
     else:
         path = os.fspath(source)
-        waveform, seconds = read_clip(path, spec), audio.facts(path).duration
+        waveform, seconds = _read(path, spec)
         # Of a recording of hours, only the beginning is decoded.
         decoded = min(seconds, max(MAX_CLIP_SECONDS, spec.clip_seconds or seconds))
     length = min(decoded, spec.clip_seconds or decoded)
@@ -91,5 +94,38 @@ def make_clip(source: Source, spec: FeatureSpec) -> Clip:
     return Clip(waveform, path, seconds, start, start + length)
 
 
+def check_some_readable(sources: Sequence[Source]) -> list[UserError]:
+    """Why none of the recordings can be read, by their headers alone; nothing where one can, or is yet to be fetched.
+
+    Imports no framework.
+    """
+    faults = []
+    for found in find_recordings(sources):
+        if isinstance(found, UserError):
+            faults.append(found)
+        elif isinstance(found, np.ndarray) or is_url(os.fspath(found)):
+            return []
+        else:
+            try:
+                audio.facts(found)
+            except UserError as error:
+                faults.append(error)
+            else:
+                return []
+    return faults
+
+
+def _read(path: str, spec: FeatureSpec) -> tuple[np.ndarray, float]:
+    """The waveform of a recording that the model looks at, and the seconds of all of it."""
+    if not is_url(path):
+        return read_clip(path, spec), audio.facts(path).duration
+    with fetched(path) as file:
+        try:
+            return read_clip(file, spec), audio.facts(file).duration
+        except UserError as error:
+            reason = str(error).removeprefix(f"{file}: ").partition(";")[0]
+            raise UserError("recording-unreadable", f"{path}: what is there {reason}; check the address") from error
+
+
 def _is_pattern(name: str) -> bool:
-    return glob.has_magic(name) and not os.path.exists(name)
+    return glob.has_magic(name) and not is_url(name) and not os.path.exists(name)

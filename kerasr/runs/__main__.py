@@ -7,8 +7,9 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.table import Table
 
 from kerasr.core import atomic
@@ -16,6 +17,7 @@ from kerasr.core.cli import command_line, parse, run_command
 from kerasr.core.console import confirm, make_console
 from kerasr.core.locks import hold_run
 from kerasr.core.timing import format_age
+from kerasr.errors import UserError
 from kerasr.runs.facts import CHECKPOINT, FACTS
 from kerasr.runs.listing import describe_run
 
@@ -23,7 +25,7 @@ DESCRIPTION = """
 The runs under a folder, with score, size and age; those whose process is gone, with the command that goes on.
 
   python -m kerasr.runs
-  python -m kerasr.runs --out elsewhere --json
+  python -m kerasr.runs elsewhere --json
   python -m kerasr.runs --clean        remove runs that never ended, and the checkpoints of those that did
 """
 # Whoever has stopped a training by mistake, or whose machine went down, finds it here for so long.
@@ -34,8 +36,10 @@ RECENT_SECONDS = 3600.0
 class RunsConfig:
     """What to list."""
 
-    out: str = "runs"
-    """The folder that holds the runs."""
+    folder: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="FOLDER")] = None
+    """The folder that holds the runs; runs/ where not given."""
+    out: str | None = None
+    """The same, as kerasr.train calls it."""
     clean: bool = False
     """Remove runs that were interrupted and rest for an hour (they can be resumed until then), and the checkpoints of
     those that ended, after asking; and what killed processes have left half written."""
@@ -48,18 +52,21 @@ class RunsConfig:
 def main(argv: list[str]) -> None:
     """Parse the arguments and list, or clean."""
     config = parse(RunsConfig, argv, command="runs", description=DESCRIPTION)
+    if config.folder and config.out:
+        raise UserError("settings-conflict", f"both {config.folder} and --out {config.out} are given: name one folder")
+    out = config.folder or config.out or "runs"
     # A name with a dot is a folder that was being filled.
-    rows = [describe_run(path.parent) for path in sorted(Path(config.out).glob(f"[!.]*/{FACTS}"))]
+    rows = [describe_run(path.parent) for path in sorted(Path(out).glob(f"[!.]*/{FACTS}"))]
     rows.sort(key=lambda row: row["started"])
     if config.json:
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
     elif not rows:
-        print(f"no runs in {config.out}; {command_line('train')} makes one")
+        print(f"no runs in {out}; {command_line('train')} makes one")
     else:
         print_table(rows)
     if config.clean:
-        sweep(config.out)
+        sweep(out)
         clean(rows, ask=not config.yes)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from kerasr.inference.compiled import CompiledModel, compute_logits
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts, migrate_facts
+from kerasr.runs.find import find_run
 from kerasr.tasks import Answer, Task, find_task
 
 S = TypeVar("S", bound=Source)
@@ -244,8 +246,8 @@ class Run:
         """Say which word is in recordings.
 
         Args:
-            recordings: a file of any format and rate, or a waveform `(samples,)` in [-1, 1] at the spec's rate; a list
-                of these, a folder or a pattern (`*.wav`).
+            recordings: a file of any format and rate, its address (`https://...`), or a waveform `(samples,)` in
+                [-1, 1] at the spec's rate; a list of these, a folder or a pattern (`*.wav`).
             threshold: least probability of a word that is answered; the run's own where None.
 
         Returns:
@@ -351,16 +353,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         UserError: there is none, it is damaged, another version of kerasr made it, or it needs a package that nobody
             has imported (`run-needs-import`): it is not imported on the run's word.
     """
-    path = Path(path)
-    if not (path / FACTS).exists():
-        preset = preset_folder(os.fspath(path))
-        if preset is None:
-            presets = f", and the presets are {', '.join(list_presets())}" if list_presets() else ""
-            raise UserError(
-                "run-not-found",
-                f"{path}: no run is here (a run's folder holds {FACTS}); {command_line('runs')} lists them{presets}",
-            )
-        path = preset
+    path = find_run(path)
     facts = read_json(path / FACTS)
     versions = facts.get("versions")
     maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
@@ -394,7 +387,8 @@ def from_preset(name: str) -> Run:
     folder = preset_folder(name)
     if folder is None:
         raise UserError(
-            "preset-not-found", f"no preset is called {name!r}: choose one of {', '.join(list_presets()) or 'none'}"
+            "preset-not-found",
+            f"no preset is called {reprlib.repr(name)}: choose one of {', '.join(list_presets()) or 'none'}",
         )
     return load_run(folder)
 

@@ -51,12 +51,17 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
         "split": run.split_rule,
         "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
         "model": f"{config.model.name}, {network.count_params():,} parameters{macs}",
-        "training": f"{config.fit.epochs} epochs of {train.num_steps} steps, batch {train.batch_size}, "
-        f"seed {config.runtime.seed}",
+        "training": f"{_count(config.fit.epochs, 'epoch')} of {_count(train.num_steps, 'step')}, "
+        f"batch {train.batch_size}, seed {config.runtime.seed}",
         "runs on": f"{runtime.device} ({runtime.backend}), {runtime.precision}, XLA {'on' if runtime.xla else 'off'}"
         + implementation,
         "run": str(run.path),
     }
+
+
+def _count(number: int | None, what: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _size(run: Run, split: str) -> str:

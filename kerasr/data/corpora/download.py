@@ -17,7 +17,7 @@ from kerasr.errors import UserError
 
 _BLOCK = 1 << 20
 # Seconds to wait for a connection, and for the next bytes.
-_TIMEOUTS = (10, 60)
+TIMEOUTS = (10, 60)
 
 
 def install_archive(
@@ -71,13 +71,13 @@ def fetch(url: str, folder: str, sha256: str | None = None) -> str:
     console().print(f"Downloading {url} into {os.path.dirname(folder)}")
     bar = _Bar(name)
     try:
-        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BLOCK, timeout=_TIMEOUTS)
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BLOCK, timeout=TIMEOUTS)
         return pooch.retrieve(url, known_hash=sha256, fname=name, path=folder, downloader=downloader)
     except requests.RequestException as error:
         raise UserError(
             "corpus-unavailable",
-            f"{url}: cannot be downloaded ({_reason(error)}); check the network, or put a copy made elsewhere into a "
-            "folder and name that with --data or KERASR_DATA",
+            f"{url}: cannot be downloaded ({describe_failure(error)}); check the network, or put a copy made elsewhere "
+            "into a folder and name that with --data or KERASR_DATA",
         ) from error
     except ValueError as error:
         raise UserError(
@@ -166,7 +166,7 @@ def _sha256(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """The cause in a few words; requests wraps it in addresses and object names."""
     import requests
 
@@ -178,6 +178,10 @@ def _reason(error: Exception) -> str:
         return "the connection broke off"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it redirects without end"
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+        return "it is, or leads to, no address of http or https"
     return type(error).__name__
 
 
