@@ -277,8 +277,10 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
 
 def _training(run: Run) -> str:
     """How long, on what, with what arithmetic."""
-    facts = run.facts
-    parts = [f"{run.facts.get('epochs_run', len(run.history))} epochs, batch {run.config.fit.batch_size}"]
+    facts, epochs = run.facts, run.facts.get("epochs_run", len(run.history))
+    if not run.has_builder:
+        return f"{f'{epochs} epochs ' if epochs else ''}in a loop of one's own"
+    parts = [f"{epochs} epochs, batch {run.config.fit.batch_size}"]
     if "train_seconds" in facts:
         parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
     if "precision" in facts:

@@ -158,17 +158,15 @@ def draw_training(
 
     Args:
         history: a row an epoch.
-        kept: the epoch whose weights are kept, from 1; the best one where None.
+        kept: the epoch whose weights are kept, from 1; None where that is not known, and not said.
         monitor: the history's column, and whether high or low is good.
     """
     epochs = [row["epoch"] for row in history]
     column, score = monitor.column, monitor.name
     best = max(history, key=lambda row: (round(monitor.score(row), 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
-    note = (
-        f"Validation {score.replace('_', ' ')} {best[column]:.1%}. The weights of epoch {kept or best['epoch']:.0f} "
-        "are kept."
-    )
+    note = f"Validation {score.replace('_', ' ')} {best[column]:.1%}."
+    note += "" if kept is None else f" The weights of epoch {kept} are kept."
     with mpl.rc_context(STYLE):
         picture = Picture("training", WIDTH, WIDTH, title, note)
         upper, lower = picture.subplots(2, 1, sharex=True)

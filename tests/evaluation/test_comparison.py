@@ -16,7 +16,7 @@ from kerasr import compare
 from kerasr.data import read_manifest, write_manifest
 from kerasr.evaluation.comparison import compare_runs, paired_test
 from kerasr.report import draw_cost, draw_differences
-from kerasr.runs.folder import write_hashes
+from kerasr.runs.files import write_hashes
 from kerasr.runs.run import load_run
 
 

@@ -19,7 +19,8 @@ from kerasr import evaluate, predict
 from kerasr.data import load_corpus, read_manifest, write_manifest
 from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.runs.folder import update_facts, write_hashes
+from kerasr.runs.files import write_hashes
+from kerasr.runs.folder import update_facts
 from kerasr.runs.run import from_preset, load_run
 from kerasr.train import parse_arguments
 
