@@ -1,7 +1,9 @@
 """Every public name says what it is, and the reference made of that builds."""
 
+import ast
 import importlib
 import inspect
+import re
 import runpy
 import subprocess
 import sys
@@ -37,6 +39,43 @@ def check_methods(thing: type):
             and (inspect.isfunction(function) or isinstance(function, property))
         ):
             assert function.__doc__, f"{thing.__module__}.{thing.__name__}.{method} has no docstring"
+
+
+def public_names():
+    """The package and the name of all that a package's face hands out."""
+    for face in sorted((ROOT / "kerasr").rglob("__init__.pyi")):
+        package = ".".join(face.parent.relative_to(ROOT).parts)
+        for node in ast.parse(face.read_text("utf-8")).body:
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                yield package, alias.asname or alias.name
+
+
+def signatures(thing):
+    """The signatures that the reference shows of a function or a class, by name."""
+    methods = {name: each for name, each in vars(thing).items() if name[0] != "_"} if inspect.isclass(thing) else {}
+    for name, each in {"": thing, **methods}.items():
+        function = getattr(each, "__func__", each)
+        # (matplotlib writes a method into each subclass of a figure.)
+        if callable(function) and getattr(function, "__module__", "").startswith("kerasr"):
+            yield name, str(inspect.signature(function))
+
+
+def test_signatures_are_to_be_read():
+    """Types and defaults: no address, no sentinel, nothing of tyro or of the bounds."""
+    unreadable = {
+        f"{package}.{public}.{name}: {signature}"
+        for package, public in public_names()
+        for name, signature in signatures(getattr(importlib.import_module(package), public))
+        if re.search(r" at 0x|<(?!class)|Annotated|_ArgConfig", signature)
+    }
+    assert not unreadable
+
+
+def test_functions_at_the_top_say_what_they_take():
+    for package, public in public_names():
+        function = getattr(importlib.import_module(package), public)
+        if package == "kerasr" and inspect.isfunction(function) and inspect.signature(function).parameters:
+            assert "Args:" in function.__doc__, f"{public} does not say what it takes"
 
 
 @pytest.mark.full

@@ -24,6 +24,7 @@ from kerasr import audio
 from kerasr.config import parse_json
 from kerasr.core import atomic
 from kerasr.core.progress import console, map_threaded
+from kerasr.core.signatures import plain_signature
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -46,6 +47,7 @@ _HASH_DIGITS = 16
 _FINGERPRINT_BYTES = 1 << 19
 
 
+@plain_signature
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording and its facts.

@@ -65,7 +65,11 @@ def draw_cost(
 
 
 def draw_differences(comparison: Mapping[str, Any]) -> Picture:
-    """How far each run is from the first, with the 95% interval: blue is better, orange worse, grey not shown."""
+    """How far each run is from the first, with the 95% interval: blue is better, orange worse, grey not shown.
+
+    Args:
+        comparison: what `kerasr.compare_runs` returned.
+    """
     pairs = comparison["pairs"]
     against = shorten(pairs[0]["against"], 40)
     with mpl.rc_context(STYLE):

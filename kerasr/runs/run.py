@@ -313,13 +313,20 @@ class Run:
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
 
+        Args:
+            waveforms: at least one, float32 `(samples,)` in [-1, 1], of any length.
+
         Raises:
             UserError: a waveform is no sound (`kerasr.audio.sound`), or the weights are damaged.
         """
         return self._outputs(waveforms)["logits"]
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`."""
+        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`.
+
+        Args:
+            waveforms: as `logits` takes them.
+        """
         return self._outputs(waveforms)["probs"]
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], progress: ProgressBar | None = None) -> np.ndarray:
@@ -364,6 +371,9 @@ class Run:
 def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder, or else the preset of that name.
 
+    Args:
+        path: of the run's folder, or the name of a preset.
+
     Raises:
         UserError: there is none, it is damaged, another version of kerasr made it, or it needs a package that nobody
             has imported (`run-needs-import`): it is not imported on the run's word.
@@ -385,6 +395,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
 
 def from_preset(name: str) -> Run:
     """The preset called `name`: a run that needs no training, to recognise recordings with or to start another from.
+
+    Args:
+        name: `list_presets` has them all.
 
     Raises:
         UserError: there is none; the message lists those there are.
