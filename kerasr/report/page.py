@@ -31,7 +31,7 @@ from kerasr.report.figures import (
     evidence_colours,
     spectrogram_colours,
 )
-from kerasr.report.style import Picture, file_name
+from kerasr.report.style import SHOWN_DPI, Picture, file_name
 from kerasr.runs.facts import METRICS
 
 PAGE, PICTURES = "report.html", "pictures"
@@ -110,7 +110,7 @@ def write_report(
             facts=facts,
             notes=notes,
             svgs=svgs,
-            widths={picture.name: round(96 * picture.get_figwidth()) for picture in pictures},
+            widths={picture.name: round(SHOWN_DPI * picture.get_figwidth()) for picture in pictures},
             unwritable={number: text for text, number in unwritable.items()},
             mistakes=_mistakes(metrics) if "confusion" in metrics else None,
             words=sorted(

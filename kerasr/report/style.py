@@ -67,6 +67,9 @@ STYLE: dict[RcKeyType, Any] = {
 }
 
 
+# A browser's points to an inch; a PNG file has more, to be sharp on any screen.
+SHOWN_DPI = 96
+
 # Inches that the title and the line under it take at the top of a picture.
 _HEAD = 0.62
 
@@ -112,8 +115,10 @@ class Picture(Figure):
             text = text.replace(colour, f"var(--{variable})")
         return text.replace(f"'{BASE_FONT}'", "var(--font)")
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """For a notebook: the PNG file, and how large it is shown, which is less than it has points."""
+        width, height = (round(SHOWN_DPI * inches) for inches in self.get_size_inches())
+        return self.png(), {"width": width, "height": height}
 
     def _save(self, suffix: str) -> bytes:
         memory = io.BytesIO()

@@ -156,7 +156,9 @@ def test_drawing_leaves_matplotlib_as_it_was():
 
 
 def test_a_notebook_shows_a_picture():
-    assert draw_calibration(made_up(DIGITS))._repr_png_().startswith(b"\x89PNG")
+    content, size = draw_calibration(made_up(DIGITS))._repr_png_()
+    assert content.startswith(b"\x89PNG")
+    assert size == {"width": 461, "height": 461}
 
 
 def test_what_no_font_writes_is_numbered_and_told(tmp_path, monkeypatch):
