@@ -8,6 +8,7 @@ import errno
 import importlib
 import io
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -146,6 +147,9 @@ def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> Non
     with stderr_aside(), Interruption(), _without("sklearn"):
         for framework in frameworks:
             importlib.import_module(framework)
+    if "tensorflow" in frameworks:
+        # In a notebook or a shell TensorFlow turns its notes on as it is imported: each export would write some.
+        importlib.import_module("tensorflow").get_logger().setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -115,10 +115,12 @@ class Picture(Figure):
             text = text.replace(colour, f"var(--{variable})")
         return text.replace(f"'{BASE_FONT}'", "var(--font)")
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        """For a notebook: the PNG file, and how large it is shown, which is less than it has points."""
+    def _ipython_display_(self) -> None:
+        """Show the PNG file in a notebook: matplotlib's own way there cuts off the title, and knows no other fonts."""
+        from IPython.display import Image, display  # pyright: ignore[reportMissingImports]
+
         width, height = (round(SHOWN_DPI * inches) for inches in self.get_size_inches())
-        return self.png(), {"width": width, "height": height}
+        display(Image(data=self.png(), width=width, height=height))
 
     def _save(self, suffix: str) -> bytes:
         memory = io.BytesIO()
