@@ -84,7 +84,7 @@ def make_preset(
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.evaluation.rejection import choose_rejection
     from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL
-    from kerasr.runs.folder import write_hashes
+    from kerasr.runs.files import write_hashes
     from kerasr.runs.run import load_run
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):

@@ -1,5 +1,6 @@
 """Every public name says what it is, the site made of that builds, and its figures are those of the results."""
 
+import ast
 import importlib
 import inspect
 import re
@@ -80,6 +81,43 @@ def test_no_figure_is_typed(figures, page):
 @pytest.mark.parametrize("path", sorted((ROOT / "kerasr").rglob("*.py")), ids=lambda path: path.stem)
 def test_no_measured_share_stands_in_the_code(path):
     assert not re.findall(r"\d+\.\d+ ?%", path.read_text(encoding="utf-8"))
+
+
+def public_names():
+    """The package and the name of all that a package's face hands out."""
+    for face in sorted((ROOT / "kerasr").rglob("__init__.pyi")):
+        package = ".".join(face.parent.relative_to(ROOT).parts)
+        for node in ast.parse(face.read_text("utf-8")).body:
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                yield package, alias.asname or alias.name
+
+
+def signatures(thing):
+    """The signatures that the reference shows of a function or a class, by name."""
+    methods = {name: each for name, each in vars(thing).items() if name[0] != "_"} if inspect.isclass(thing) else {}
+    for name, each in {"": thing, **methods}.items():
+        function = getattr(each, "__func__", each)
+        # (matplotlib writes a method into each subclass of a figure.)
+        if callable(function) and getattr(function, "__module__", "").startswith("kerasr"):
+            yield name, str(inspect.signature(function))
+
+
+def test_signatures_are_to_be_read():
+    """Types and defaults: no address, no sentinel, nothing of tyro or of the bounds."""
+    unreadable = {
+        f"{package}.{public}.{name}: {signature}"
+        for package, public in public_names()
+        for name, signature in signatures(getattr(importlib.import_module(package), public))
+        if re.search(r" at 0x|<(?!class)|Annotated|_ArgConfig", signature)
+    }
+    assert not unreadable
+
+
+def test_functions_at_the_top_say_what_they_take():
+    for package, public in public_names():
+        function = getattr(importlib.import_module(package), public)
+        if package == "kerasr" and inspect.isfunction(function) and inspect.signature(function).parameters:
+            assert "Args:" in function.__doc__, f"{public} does not say what it takes"
 
 
 @pytest.mark.full

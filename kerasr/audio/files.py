@@ -47,6 +47,12 @@ class AudioFacts:
 def facts(path: str | os.PathLike[str]) -> AudioFacts:
     """What the header of the recording says; its samples are not decoded.
 
+    Args:
+        path: of any format.
+
+    Returns:
+        Its rate, its samples and its channels.
+
     Raises:
         UserError: the file is missing, may not be read, is no recording, or has no samples. The line names the file.
     """
@@ -110,6 +116,11 @@ def read(
 def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> Iterator[np.ndarray]:
     """The recording piece by piece, float32 `(samples,)` at `sample_rate`: a file of hours takes no more memory.
 
+    Args:
+        path: of any format and rate.
+        sample_rate: in Hz, of the pieces.
+        seconds: of a piece; the last one, and those of a rate that is converted, have other lengths.
+
     Raises:
         UserError: as `read` does.
     """
@@ -127,7 +138,12 @@ def blocks(path: str | os.PathLike[str], sample_rate: int, seconds: float) -> It
 
 
 def resampler(old_rate: int, new_rate: int) -> Callable[[np.ndarray, bool], np.ndarray]:
-    """A function of the next samples of a stream, and of whether they are its last, to them at another rate."""
+    """A function of the next samples of a stream, and of whether they are its last, to them at another rate.
+
+    Args:
+        old_rate: of the stream, in Hz.
+        new_rate: of what is made of it, in Hz.
+    """
     if old_rate == new_rate:
         return lambda samples, _: samples
     stream = soxr.ResampleStream(old_rate, new_rate, 1, dtype="float32", quality="HQ")
@@ -138,6 +154,14 @@ def resample(waveform: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:
     """The waveform `(samples,)` at another rate in Hz, by soxr at its high quality.
 
     Equal to `librosa.resample` with `res_type="soxr_hq"`, without the seconds that importing librosa takes.
+
+    Args:
+        waveform: float32 `(samples,)`.
+        old_rate: its rate, in Hz.
+        new_rate: the other, in Hz.
+
+    Returns:
+        float32 `(samples,)`, as many as `ceil(samples * new_rate / old_rate)`.
     """
     num_samples = math.ceil(len(waveform) * new_rate / old_rate)
     resampled = soxr.resample(waveform, old_rate, new_rate, quality="HQ")[:num_samples]
@@ -146,6 +170,11 @@ def resample(waveform: np.ndarray, old_rate: int, new_rate: int) -> np.ndarray:
 
 def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
     """Write `waveform` `(samples,)` as a mono 16-bit WAV file, whole or not at all; beyond full scale it is clipped.
+
+    Args:
+        path: of the file; its folder must be there.
+        waveform: float `(samples,)` in [-1, 1].
+        sample_rate: in Hz.
 
     Raises:
         ValueError: the waveform has more than one axis, no samples, or samples that are not finite.

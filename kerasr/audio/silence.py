@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kerasr.core.quiet import no_widget_advice
+
 
 def find_sound(waveform: np.ndarray, below_db: float, *, frame_length: int = 1, hop_length: int = 1) -> tuple[int, int]:
     """The part of a recording from its first loud frame to its last, by `librosa.effects.trim`.
@@ -18,7 +20,8 @@ def find_sound(waveform: np.ndarray, below_db: float, *, frame_length: int = 1, 
     Returns:
         First sample and the one past the last; (0, 0) where all is zero.
     """
-    import librosa  # Here: it takes seconds, and most of what reads recordings never trims one.
+    with no_widget_advice():
+        import librosa.effects  # Here: it takes seconds, and most of what reads recordings never trims one.
 
     if not waveform.any():
         return 0, 0

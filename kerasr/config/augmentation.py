@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from kerasr.config.bounds import Changes, Factors, NotNegative, Number, Range, Share, check_bounds
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class Augmentation:
     """Changes made to training clips, drawn for each clip in each epoch. The defaults change nothing."""

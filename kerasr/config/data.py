@@ -7,8 +7,10 @@ import tyro
 
 from kerasr.config.bounds import Number, Seed, check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class DataConfig:
     """Recordings, or the voices that stand in for them, and which of them train, validate and test."""

@@ -10,9 +10,11 @@ from kerasr.config.bounds import (
     Samples,
     check_bounds,
 )
+from kerasr.core.signatures import plain_signature
 from kerasr.errors import UserError
 
 
+@plain_signature
 @dataclass(frozen=True)
 class FeatureSpec:
     """What the front-end computes from a waveform. Sizes are in samples and named as in librosa."""
@@ -83,7 +85,11 @@ class FeatureSpec:
         return round(self.clip_seconds * self.sample_rate)
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames that librosa computes from `num_samples`; at least one, for which a shorter clip is zero-padded."""
+        """Frames that librosa computes from `num_samples`; at least one, for which a shorter clip is zero-padded.
+
+        Args:
+            num_samples: of a clip.
+        """
         padded = num_samples + 2 * (self.n_fft // 2) if self.center else num_samples
         return 1 + max(0, padded - self.n_fft) // self.hop_length
 

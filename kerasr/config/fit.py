@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from kerasr.config.bounds import Count, Positive, ShareBelowOne, check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class FitConfig:
     """How long the training goes on, what it minimises, and which weights it keeps."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from kerasr.config.bounds import Bounds, NotNegative, Share, check_bounds
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class ListenOptions:
     """When a word is reported."""

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from kerasr.config.bounds import check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class LoggingConfig:
     """Where the run goes, and who else is told of it."""

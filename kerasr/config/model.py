@@ -7,8 +7,10 @@ import tyro
 
 from kerasr.config.bounds import Speeds, check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class ModelConfig:
     """The architecture, its own options, and at which speeds it runs."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerasr.config.bounds import NotNegative, Positive, ShareBelowOne, check_bounds
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How weights move. The learning rate warms up linearly, then follows the schedule."""

@@ -7,10 +7,12 @@ import tyro
 
 from kerasr.config.bounds import Modules, NotNegative, Seed, check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 
+@plain_signature
 @dataclass(frozen=True)
 class RuntimeConfig:
     """How it is computed: arithmetic, compilation, seed, checkpoints."""

@@ -7,8 +7,10 @@ import tyro
 
 from kerasr.config.bounds import check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class TaskConfig:
     """What the network is trained for."""

@@ -19,6 +19,7 @@ from kerasr.config.runtime import RuntimeConfig
 from kerasr.config.task import TaskConfig
 from kerasr.config.transfer import TransferConfig
 from kerasr.core.cli import command_line
+from kerasr.core.signatures import plain_signature
 from kerasr.errors import UserError
 
 # A group whose settings have its name on a command line, `--augment.noise`; those of the others have none.
@@ -34,6 +35,7 @@ _NAMES = {
 }
 
 
+@plain_signature
 @dataclass(frozen=True)
 class TrainConfig:
     """One training, in full: with the recordings, enough to repeat the run.
@@ -108,6 +110,9 @@ class TrainConfig:
     def value_of(self, name: str) -> Any:
         """A setting's value, by its name on the command line or its place.
 
+        Args:
+            name: `leave_out`, `data.leave_out`, `model.width`.
+
         Raises:
             UserError: there is no such setting.
         """
@@ -117,7 +122,11 @@ class TrainConfig:
         return getattr(getattr(self, group), setting)
 
     def is_given(self, *names: str) -> bool:
-        """Whether any of these settings or groups was asked for, and did not come with the recipe."""
+        """Whether any of these settings or groups was asked for, and did not come with the recipe.
+
+        Args:
+            *names: places: `data.leave_out`, or of a group, `data`.
+        """
         return any(path == name or path.startswith(f"{name}.") for path in self.given for name in names)
 
 

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from kerasr.config.bounds import Positive, Share, check_bounds
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.core.signatures import plain_signature
 
 
+@plain_signature
 @dataclass(frozen=True)
 class TransferConfig:
     """What is taken from earlier runs: weights, what they say of the same clips, labels for others."""

@@ -8,6 +8,7 @@ import errno
 import importlib
 import io
 import json
+import logging
 import os
 import select
 import shlex
@@ -216,6 +217,9 @@ def import_quietly(frameworks: tuple[str, ...] = ("keras", "tensorflow")) -> Non
     with stderr_aside() as screen, _spinner(screen), Interruption(), _without("sklearn"):
         for framework in frameworks:
             importlib.import_module(framework)
+    if "tensorflow" in frameworks:
+        # In a notebook or a shell TensorFlow turns its notes on as it is imported: each export would write some.
+        importlib.import_module("tensorflow").get_logger().setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
@@ -231,9 +235,9 @@ def _spinner(screen: int) -> Iterator[None]:
         return
     with open(screen, "w", encoding="utf-8", errors="replace", closefd=False) as file:
         spinner = Spinner("dots", Text("loading Keras and TensorFlow", "dim"))
+        console = make_console(file=file)
         # What Python writes meanwhile stays aside.
-        quiet = {"redirect_stdout": False, "redirect_stderr": False}
-        with Live(spinner, console=make_console(file=file), transient=True, **quiet):
+        with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
             yield
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 
@@ -33,3 +34,11 @@ def stderr_aside() -> Iterator[int]:
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+
+
+@contextlib.contextmanager
+def no_widget_advice() -> Iterator[None]:
+    """Import what imports tqdm without its advice, in a notebook, to install ipywidgets: no bar of it is shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")
+        yield

@@ -1,9 +1,10 @@
 """Recordings that something has learnt from, to find others among them: by what they hold, wherever they lie."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from kerasr.data.manifest import Utterance
+from kerasr.core.progress import console
+from kerasr.data.manifest import Corpus, Utterance
 
 
 class KnownRecordings:
@@ -31,3 +32,24 @@ class KnownRecordings:
         both = KnownRecordings(hashes=self.hashes | other.hashes)
         both._by_path = {**self._by_path, **other._by_path}
         return both
+
+
+def count_copies(corpus: Corpus, contents: Sequence[str]) -> int:
+    """How many test recordings are, byte for byte, in another split too, which is said."""
+    known = {}
+    for item, content in zip(corpus.utterances, contents, strict=True):
+        if item.split != "test":
+            known[content] = item.path
+    copies = [
+        (item.path, known[content])
+        for item, content in zip(corpus.utterances, contents, strict=True)
+        if item.split == "test" and content in known
+    ]
+    if copies:
+        first, original = copies[0]
+        console().print(
+            f"warning: copies of what is learnt from are in the test, {len(copies):,} of them (the first is {first}, "
+            f"a copy of {original}): the score will say more than is true",
+            style="yellow",
+        )
+    return len(copies)

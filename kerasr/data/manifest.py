@@ -24,6 +24,7 @@ from kerasr import audio
 from kerasr.config import parse_json
 from kerasr.core import atomic
 from kerasr.core.progress import console, map_threaded
+from kerasr.core.signatures import plain_signature
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -41,6 +42,7 @@ _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in nam
 _HASH = "content_hash"
 
 
+@plain_signature
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording and its facts.

@@ -130,6 +130,10 @@ class Pipeline:
     def batches(self, epochs: int = 1, *, first_step: int = 0) -> tf.data.Dataset:
         """Batches of `epochs` epochs, from step `first_step` of the first on.
 
+        Args:
+            epochs: how many; the order and the changes of each are its own.
+            first_step: batches to leave out at the beginning.
+
         Returns:
             A dataset of `(features, targets)`, or `(features, targets, weights)` with weights or groups: float32
             `(batch, time, feature)`, `(batch, ...)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the

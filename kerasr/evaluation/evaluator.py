@@ -279,9 +279,11 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
 
 def _training(run: Run) -> str:
     """How long, on what, with what arithmetic."""
-    facts = run.facts
-    epochs = run.facts.get("epochs_run", len(run.history))
-    parts = [f"{epochs} epoch{'s' * (epochs != 1)}, batch {run.config.fit.batch_size}"]
+    facts, epochs = run.facts, run.facts.get("epochs_run", len(run.history))
+    passes = f"{epochs} epoch{'s' * (epochs != 1)}"
+    if not run.has_builder:
+        return f"{f'{passes} ' if epochs else ''}in a loop of one's own"
+    parts = [f"{passes}, batch {run.config.fit.batch_size}"]
     if "train_seconds" in facts:
         parts.append(f"{facts['train_seconds'] / 60:.1f} minutes")
     if "precision" in facts:

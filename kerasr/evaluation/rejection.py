@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kerasr.metrics.rejection import KEEP, rejection_threshold
+from kerasr.metrics.rejection import choose_threshold
 from kerasr.runs.run import Run
 
 
@@ -19,5 +19,4 @@ def choose_rejection(run: Run) -> dict[str, Any] | None:
         return None
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])
-    label_index = run.task.truth(utterances)
-    return {"threshold": rejection_threshold(probs, label_index), "keep": KEEP, "num_clips": len(utterances)}
+    return choose_threshold(probs, run.task.truth(utterances))

@@ -9,6 +9,7 @@ import numpy as np
 from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
+from kerasr.tasks import Task
 
 
 def compute_logits(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
@@ -64,6 +65,16 @@ class CompiledModel:
         num_samples = np.array([len(clip) for clip in clips], np.int32)
         outputs = self.model.predict_on_batch([pad_clips(clips, width), num_samples])
         return keras.tree.map_structure(lambda output: output[:num_clips], outputs)
+
+
+def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Task) -> CompiledModel:
+    """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
+
+    def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:
+        logits = compute_logits(front_ends, network, waveform, num_samples)
+        return {"logits": logits, "probs": task.probs(logits)}
+
+    return CompiledModel(respond, front_ends[0].spec)
 
 
 def _round_up(size: int) -> int:

@@ -28,6 +28,16 @@ def rejection_threshold(probs: np.ndarray, label_index: np.ndarray, keep: float 
     return float(right[min(int(len(right) * (1 - keep) + 1e-9), len(right) - 1)]) if len(right) else 0.0
 
 
+def choose_threshold(probs: np.ndarray, label_index: np.ndarray) -> dict[str, Any]:
+    """The threshold chosen on these clips, as a run's facts have it: `threshold`, `keep` and `num_clips`.
+
+    Args:
+        probs: `(clips, labels)`.
+        label_index: `(clips,)` index of what is truly said.
+    """
+    return {"threshold": rejection_threshold(probs, label_index), "keep": KEEP, "num_clips": len(label_index)}
+
+
 def count_rejected(probs: np.ndarray, label_index: np.ndarray, threshold: float) -> dict[str, Any]:
     """How many answers are rejected, of those that are right and of those that are wrong."""
     right, rejected = probs.argmax(-1) == label_index, probs.max(-1) < threshold

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from kerasr.core.registry import Registry
+from kerasr.core.signatures import plain_signature
 from kerasr.errors import UserError
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
+@plain_signature
 @dataclass(frozen=True)
 class ModelFacts:
     """What can be said of an architecture without building it.
@@ -109,6 +111,9 @@ def list_models() -> tuple[ModelFacts, ...]:
 def model_facts(name: str) -> ModelFacts:
     """Facts of the architecture called `name`.
 
+    Args:
+        name: as in `--model NAME`.
+
     Raises:
         UserError: there is none; the message lists those there are.
     """
@@ -119,6 +124,12 @@ def model_facts(name: str) -> ModelFacts:
 
 def builder(name: str) -> Callable[..., Any]:
     """The builder called `name`, imported now: `builder("ResNet18")(input_shape, num_outputs)`.
+
+    Args:
+        name: as in `--model NAME`; `list_models` has them all.
+
+    Returns:
+        The function from `(time, feature)`, the number of outputs and options to a `keras.Model`.
 
     Raises:
         UserError: there is none; the message lists those there are.

@@ -20,6 +20,12 @@ def register_recipe(recipe: Recipe) -> Recipe:
 
     Its docstring's first line is its line in `--help`.
 
+    Args:
+        recipe: from the name of an architecture, or None for its own choice, to settings.
+
+    Returns:
+        The function, as it was.
+
     Raises:
         UserError: another module has registered a recipe of that name.
         TypeError: it has no docstring.
@@ -38,6 +44,13 @@ def list_recipes() -> dict[str, str]:
 
 def get_recipe(name: str, model: str | None = None) -> TrainConfig:
     """The settings of the recipe called `name`, for an architecture of your choice.
+
+    Args:
+        name: of the recipe, with - or _; `list_recipes` has them all.
+        model: the architecture; the recipe's own where None.
+
+    Returns:
+        Complete settings; `config.replace(epochs=3)` changes some of them.
 
     Raises:
         UserError: there is no such recipe, or no such architecture.

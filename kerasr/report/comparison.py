@@ -85,7 +85,7 @@ def draw_differences(comparison: Mapping[str, Any]) -> Picture:
     Blue and orange: the later run of a pair is better, worse; grey: not shown to differ.
 
     Args:
-        comparison: what `compare_runs` has returned.
+        comparison: what `kerasr.compare_runs` has returned.
     """
     runs, pairs = comparison["runs"], comparison["pairs"]
     letters = {row["name"]: letter(number) for number, row in enumerate(runs)}

@@ -29,7 +29,11 @@ STRONGEST_QUANTILE = 0.99
 
 
 def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
-    """What was said, row by row, and what was predicted: blue where that is the same, orange where it is not."""
+    """What was said, row by row, and what was predicted: blue where that is the same, orange where it is not.
+
+    Args:
+        metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
+    """
     counts = np.array(metrics["confusion"])
     names = [shorten(label, 22) for label in metrics["labels"]]
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -65,13 +69,22 @@ def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
 
 
 def draw_speakers(metrics: Mapping[str, Any]) -> Picture:
-    """Accuracy for each speaker with its interval, worst first; of many, the worst thirty."""
+    """Accuracy for each speaker with its interval, worst first; of many, the worst thirty.
+
+    Args:
+        metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
+    """
     rows = [(item["speaker"], item) for item in metrics["speakers"]]
     return _draw_groups("speakers", "speaker", rows, metrics["accuracy"])
 
 
 def draw_groups(metrics: Mapping[str, Any], column: str) -> Picture:
-    """Accuracy for each value of a manifest's column with its interval, worst first; of many, the worst thirty."""
+    """Accuracy for each value of a manifest's column with its interval, worst first; of many, the worst thirty.
+
+    Args:
+        metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
+        column: of the manifest: `accent`, or what else it has.
+    """
     rows = [(item["group"], item) for item in metrics["groups"][column]]
     return _draw_groups(f"groups-{file_name(column)}", column, rows, metrics["accuracy"])
 
@@ -115,7 +128,11 @@ def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, 
 
 
 def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
-    """Accuracy against confidence: on the diagonal, a word that is given 80% is right eight times in ten."""
+    """Accuracy against confidence: on the diagonal, a word that is given 80% is right eight times in ten.
+
+    Args:
+        metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
+    """
     filled = [item for item in metrics["calibration"]["bins"] if item["num_clips"]]
     confidence = [item["confidence"] for item in filled]
     accuracy = [item["accuracy"] for item in filled]
@@ -155,17 +172,15 @@ def draw_training(
 
     Args:
         history: a row an epoch.
-        kept: the epoch whose weights are kept, from 1; the best one where None.
+        kept: the epoch whose weights are kept, from 1; None where that is not known, and not said.
         monitor: the history's column, and whether high or low is good.
     """
     epochs = [row["epoch"] for row in history]
     column, score = monitor.column, monitor.name
     best = max(history, key=lambda row: (round(monitor.score(row), 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
-    note = (
-        f"Validation {score.replace('_', ' ')} {best[column]:.1%}. The weights of epoch {kept or best['epoch']:.0f} "
-        "are kept."
-    )
+    note = f"Validation {score.replace('_', ' ')} {best[column]:.1%}."
+    note += "" if kept is None else f" The weights of epoch {kept} are kept."
     with mpl.rc_context(STYLE):
         picture = Picture("training", WIDTH, WIDTH, title, note)
         upper, lower = picture.subplots(2, 1, sharex=True)
@@ -206,7 +221,11 @@ def draw_training(
 
 
 def draw_detector(metrics: Mapping[str, Any]) -> Picture:
-    """How far the wanted word's probabilities lie from the others', and what each threshold would give."""
+    """How far the wanted word's probabilities lie from the others', and what each threshold would give.
+
+    Args:
+        metrics: what an evaluation measured of a detector: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
+    """
     detector = metrics["detector"]
     counts = detector["histogram"]
     scores = {key: detector[key] for key in ("precision", "recall")}
@@ -248,7 +267,11 @@ def draw_detector(metrics: Mapping[str, Any]) -> Picture:
 
 
 def draw_clips(clips: Sequence[Clip]) -> Picture:
-    """Spectrograms of clips, each with what was said and what was predicted."""
+    """Spectrograms of clips, each with what was said and what was predicted.
+
+    Args:
+        clips: what `make_clip` made of recordings, at least one.
+    """
     columns = min(3, len(clips))
     rows = math.ceil(len(clips) / columns)
     all_right = all(clip.correct for clip in clips)

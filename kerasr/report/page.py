@@ -74,7 +74,7 @@ def write_report(
         notes: what a reader must know to judge the scores.
         figures: names of the `FIGURES` to draw.
         history: one row an epoch; none for no training curves.
-        kept: the epoch whose weights are kept, from 1; the best one where None.
+        kept: the epoch whose weights are kept, from 1; None where that is not known.
         monitor: the history's column that tells which is the best, and whether high or low is good.
         clips: those that were predicted wrongly, most confident first; where there are none, the least certain.
 

@@ -69,6 +69,9 @@ STYLE: dict[RcKeyType, Any] = {
 # A picture of so many inches fills one column of a page, or a phone's screen.
 WIDTH = 4.8
 
+# A browser's points to an inch; a PNG file has more, to be sharp on any screen.
+SHOWN_DPI = 96
+
 # Inches that the title and the line under it take at the top of a picture.
 _HEAD = 0.62
 
@@ -97,7 +100,7 @@ class Picture(Figure):
     @property
     def pixels(self) -> int:
         """The width that it has on a page."""
-        return round(96 * self.get_figwidth())
+        return round(SHOWN_DPI * self.get_figwidth())
 
     def png(self, key: dict[str, str] | None = None) -> bytes:
         """The picture as a PNG file.
@@ -119,8 +122,12 @@ class Picture(Figure):
             text = text.replace(colour, f"var(--{variable})")
         return text.replace(f"'{BASE_FONT}'", "var(--font)")
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    def _ipython_display_(self) -> None:
+        """Show the PNG file in a notebook: matplotlib's own way there cuts off the title, and knows no other fonts."""
+        from IPython.display import Image, display  # pyright: ignore[reportMissingImports]
+
+        width, height = (round(SHOWN_DPI * inches) for inches in self.get_size_inches())
+        display(Image(data=self.png(), width=width, height=height))
 
     def _save(self, suffix: str) -> bytes:
         memory = io.BytesIO()

@@ -12,17 +12,24 @@ checkpoint.npz  where to go on after a kill
 metrics.json, report.html, pictures/    written by the evaluation
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from kerasr.config import TrainConfig, fault_of_json, shorten
+from kerasr import __version__
+from kerasr.config import FORMAT, TrainConfig, fault_of_json, from_json, migrate, read_json, shorten
+from kerasr.data.hashes import fingerprint
+from kerasr.data.manifest import Corpus
 from kerasr.errors import UserError
 
 CONFIG, FACTS, MANIFEST, MODEL = "config.json", "run.json", "manifest.csv", "model.keras"
 HISTORY, CHECKPOINT, METRICS = "history.csv", "checkpoint.npz", "metrics.json"
 LEARNT_FROM = "learnt_from.txt"
+
+# What stands for a recipe where a network was fitted without one (`Run.from_model`); no recipe can be called so.
+OWN_LOOP = "own loop"
 
 
 class CorpusFacts(TypedDict):
@@ -91,6 +98,48 @@ _EARLIER = {
     "test_clips_heard": "test_clips_known",
     "stretches_hard": "segments_hard",
 }
+
+
+def corpus_facts(corpus: Corpus, contents: Sequence[str]) -> dict[str, Any]:
+    """What `run.json` says of some recordings, whose `content_hashes` these are."""
+    return {
+        "name": corpus.name,
+        "source": corpus.source,
+        "licence": corpus.licence,
+        "labels": corpus.labels,
+        "noise": corpus.noise,
+        "bad": corpus.bad,
+        "fingerprint": fingerprint(corpus, contents),
+    }
+
+
+def read_run(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
+    """The settings and the facts that a run's folder holds, of any version's run as today's.
+
+    Raises:
+        UserError: they are damaged, or another version of kerasr made them.
+    """
+    facts = read_json(path / FACTS)
+    versions = facts.get("versions")
+    maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
+    version = facts.get("format")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT:
+        raise UserError(
+            "run-of-another-version",
+            f"{path}: this run has format {shorten(version)} and kerasr {__version__} reads formats 1 to "
+            f"{FORMAT}: use {shorten(maker)}, or train again",
+        )
+    try:
+        config = from_json(TrainConfig, migrate(read_json(path / CONFIG), version))
+    except UserError as error:
+        raise UserError(
+            "run-of-another-version",
+            f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
+            "train again",
+        ) from error
+    facts = migrate_facts(facts)
+    check_facts(path / FACTS, facts, config)
+    return config, facts
 
 
 def migrate_facts(facts: dict[str, Any]) -> dict[str, Any]:

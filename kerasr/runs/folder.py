@@ -8,12 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from kerasr.config import FORMAT, TrainConfig, to_json
+from kerasr.config import TrainConfig
 from kerasr.core import atomic
-from kerasr.core.provenance import provenance
-from kerasr.data.manifest import Utterance, write_manifest
-from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST
-from kerasr.runs.imports import with_imports
+from kerasr.data.manifest import Utterance
+from kerasr.runs.facts import FACTS
+from kerasr.runs.files import write_run
 from kerasr.runs.run import Run
 
 
@@ -31,28 +30,17 @@ def new_run(
     Raises:
         OSError: `config.logging.out` cannot be written.
     """
-    config, out = with_imports(config), Path(config.logging.out)
-    now = datetime.datetime.now().astimezone()
-    facts = {"format": FORMAT, "started": now.isoformat(timespec="seconds"), **facts, **provenance()}
-    with atomic.staging_folder(out) as made:
-        beside = Path(made)
-        (beside / CONFIG).write_text(json.dumps(to_json(config), indent=2) + "\n", "utf-8")
-        (beside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        write_manifest(beside / MANIFEST, utterances)
-        write_hashes(beside / LEARNT_FROM, learnt_from)
-        # Every run's folder has files from the start, so that no other can be renamed onto it.
-        path = atomic.claim_folder(beside, (out / f"{now:%Y-%m-%d}-{config.recipe}-{number}" for number in count(1)))
-    return Run(path, config, facts)
-
-
-def write_hashes(path: Path, hashes: Iterable[str]) -> None:
-    """Write hashes of recordings, one a line; no file for none."""
-    if lines := sorted(hashes):
-        path.write_text("\n".join(lines) + "\n", "utf-8")
+    begun = f"{datetime.datetime.now().astimezone():%Y-%m-%d}-{config.recipe}"
+    places = (Path(config.logging.out, f"{begun}-{number}") for number in count(1))
+    return Run(*write_run(places, config, facts=facts, utterances=utterances, learnt_from=learnt_from))
 
 
 def list_runs(out: str | os.PathLike[str] = "runs") -> list[Path]:
-    """The runs' folders under `out`, oldest first."""
+    """The runs' folders under `out`, oldest first.
+
+    Args:
+        out: the folder to look in, as `--out` named it.
+    """
     # A name with a dot is a folder that was being filled.
     found = [path.parent for path in Path(out).glob(f"[!.]*/{FACTS}")]
     return sorted(found, key=lambda path: (path / FACTS).stat().st_mtime)

@@ -12,7 +12,9 @@ def with_imports(config: TrainConfig) -> TrainConfig:
     Those of kerasr and what `--import` named are left out, and so is a notebook, which nobody can import.
     """
     asked = config.runtime.imports
-    used = [MODELS.module_of(config.model.name), find_task(config.task).__module__]
+    used = [find_task(config.task).__module__]
+    # (A network of one's own has no builder.)
+    used += [MODELS.module_of(config.model.name)] if config.model.name in MODELS else []
     used += [AUGMENTATIONS.module_of(known.name) for known, _ in extra_changes(config.augment)]
     packages = ("kerasr", "__main__", *asked)
     own = [name for name in used if not any(name == each or name.startswith(f"{each}.") for each in packages)]

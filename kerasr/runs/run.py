@@ -13,23 +13,27 @@ from typing import Any, TypeVar, overload
 import keras
 import numpy as np
 
-from kerasr import __version__
 from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
-from kerasr.config import FORMAT, TrainConfig, from_json, migrate, read_json, shorten
+from kerasr.config import TrainConfig, read_json, shorten
 from kerasr.core.cli import command_line
 from kerasr.core.imports import check_imported
 from kerasr.core.progress import ProgressBar, map_threaded
+from kerasr.data import Corpus
 from kerasr.data.clips import BATCH_SIZE, read_clip
-from kerasr.data.corpora import cache_folder
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest
 from kerasr.errors import UserError
-from kerasr.inference.compiled import CompiledModel, compute_logits
+from kerasr.inference.compiled import CompiledModel, compile_probs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.runs.facts import CONFIG, FACTS, HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, check_facts, migrate_facts
+from kerasr.presets.recordings import find_clips
+from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
+from kerasr.runs.history import read_history
+from kerasr.runs.network import check_network, find_network
+from kerasr.runs.notebook import show_facts, show_scores
+from kerasr.runs.own_network import OwnNetwork
 from kerasr.tasks import Answer, Task, find_task
 
 S = TypeVar("S", bound=Source)
@@ -47,6 +51,7 @@ class Run:
         facts: what `run.json` holds.
         labels: the words, in the order of `probs`.
         task: how logits are read.
+        in_memory: whether the folder goes with the process (`from_model`).
     """
 
     def __init__(self, path: Path, config: TrainConfig, facts: dict[str, Any]):
@@ -55,9 +60,65 @@ class Run:
         self.facts = facts
         self.task: Task = find_task(config.task)(tuple(facts["corpus"]["labels"]), config.task)
         self.labels = self.task.labels
+        self.in_memory = False
+
+    @classmethod
+    def from_model(
+        cls,
+        network: keras.Model,
+        corpus: Corpus,
+        features: Features,
+        *,
+        task: str = "auto",
+        wanted: str | None = None,
+        history: keras.callbacks.History | None = None,
+        split_rule: str = "",
+        path: str | os.PathLike[str] | None = None,
+    ) -> "Run":
+        """A run of a network that was fitted in a loop of one's own, for report, comparison, export and stream.
+
+            corpus, split_rule = kerasr.split_corpus(kerasr.load_corpus("my_words"))
+            datasets, features = kerasr.make_datasets(corpus, spec, epochs=20)
+            history = network.fit(datasets["train"], validation_data=datasets["validation"])
+            run = kerasr.Run.from_model(network, corpus, features, history=history, path="runs/mine")
+
+        It has a copy of the network: what that learns afterwards, the run does not know.
+
+        Args:
+            network: functional or Sequential, from features `(batch, time, feature)` to logits; built of Keras's
+                layers, kerasr's, or registered ones.
+            corpus: the recordings, as `split_corpus` returned them.
+            features: the front-end, as `make_datasets` returned it.
+            task: what the network is for; `auto` is to tell the labels apart, or to detect the word `wanted`.
+            wanted: the word of a detector, which has one output.
+            history: what `fit` returned, for the report's learning curve: with the loss and the accuracy of a
+                validation split.
+            split_rule: the sentence of `split_corpus`, for the report.
+            path: the run's folder, which is made; in memory alone, until the process ends, where None.
+
+        Returns:
+            The run; where its task rejects, with a threshold that was chosen on the validation clips.
+
+        Raises:
+            UserError: the network is none from these features to logits of these labels, the recordings have no
+                splits, the history lacks a column, or there is something at `path`.
+            OSError: the folder cannot be written.
+        """
+        fitted = OwnNetwork(network, corpus, features, task, wanted, history, split_rule)
+        run = cls(*fitted.write(Path(path) if path else None))
+        run.in_memory = path is None
+        return run
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, model={self.config.model.name!r}, labels={list(self.labels)})"
+        where = "in memory" if self.in_memory else repr(str(self.path))
+        return f"Run({where}, model={self.config.model.name!r}, labels={list(self.labels)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the short form of the report; of a run without one, what there is and what to do."""
+        if self.metrics is None:
+            return show_facts(self.path, self.config, self.task, self.facts)
+        report = "" if self.in_memory or self.is_preset else f"{self.path / 'report.html'}"
+        return show_scores(self.path, self.config, self.task, self.metrics, report)
 
     @property
     def split_rule(self) -> str:
@@ -80,7 +141,7 @@ class Run:
             raise UserError(
                 "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train again or restore the file"
             ) from error
-        self._check_network(model)
+        check_network(path, model, self.config.features, self.task)
         return model
 
     @property
@@ -101,45 +162,19 @@ class Run:
     @property
     def network(self) -> keras.Model:
         """Features `(batch, time, feature)` to logits."""
-        return next(layer for layer in self.model.layers if isinstance(layer, keras.Model))
+        network = find_network(self.model)
+        assert network is not None  # `check_network` has found it.
+        return network
 
-    def _check_network(self, model: Any) -> None:
-        """Raise where what was loaded is not a network for the run's features and labels."""
-        path = self.path / MODEL
-        networks = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
-        if not isinstance(model, keras.Model) or len(networks) != 1:
-            raise UserError(
-                "run-damaged",
-                f"{path}: holds no network of a run, but {type(model).__name__}; train again or restore it",
-            )
-        inputs, outputs = networks[0].input_shape, networks[0].output_shape
-        if outputs != self.task.output.shape or model.output_shape != outputs:
-            raise UserError(
-                "run-damaged",
-                f"{path}: these weights have outputs of the shape {model.output_shape} and {self.path / FACTS} lists "
-                f"{len(self.labels)} labels: they belong to another run",
-            )
-        frames, width = self.config.features.shape
-        if inputs not in ((None, frames, width), (None, None, width)):
-            raise UserError(
-                "run-damaged",
-                f"{path}: these weights take features of the shape {inputs}, and {self.path / CONFIG} makes some of "
-                f"{(None, frames, width)}: they belong to another run",
-            )
+    @property
+    def has_builder(self) -> bool:
+        """Whether kerasr can build its network anew: not one that was fitted in a loop of one's own."""
+        return self.config.recipe != OWN_LOOP
 
     @property
     def history(self) -> list[dict[str, float]]:
         """One row an epoch; empty before the first has ended."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        try:
-            names, *rows = (line.split(",") for line in path.read_text("utf-8").splitlines())
-            return [{name: float(value) for name, value in zip(names, row, strict=True)} for row in rows]
-        except ValueError as error:
-            raise UserError(
-                "run-damaged", f"{path}: is damaged ({shorten(error)}); restore it, or train again"
-            ) from error
+        return read_history(self.path / HISTORY)
 
     @property
     def metrics(self) -> dict[str, Any] | None:
@@ -164,7 +199,7 @@ class Run:
             UserError: a preset's test clips are not on this machine.
         """
         found = [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
-        return self._at_hand(found) if self.is_preset and found else found
+        return find_clips(self.path, found) if self.is_preset and found else found
 
     @functools.cached_property
     def known(self) -> KnownRecordings:
@@ -196,19 +231,6 @@ class Run:
     def _listed(self) -> Path:
         return self.path / LEARNT_FROM
 
-    def _at_hand(self, listed: list[Utterance]) -> list[Utterance]:
-        """A preset's clips, which its manifest names from a folder of corpora, where this machine has them."""
-        names = [os.path.relpath(item.path, self.path) for item in listed]
-        for folder in filter(None, (os.environ.get("KERASR_DATA"), cache_folder())):
-            if os.path.exists(os.path.join(folder, names[0])):
-                paths = (os.path.abspath(os.path.join(folder, name)) for name in names)
-                return [dataclasses.replace(item, path=path) for item, path in zip(listed, paths, strict=True)]
-        raise UserError(
-            "corpus-not-found",
-            f"{self.path.name}: the preset's test clips ({names[0]}, ...) are not on this machine: set KERASR_DATA to "
-            "the folder that holds them, or name other recordings with --data",
-        )
-
     @property
     def threshold(self) -> float:
         """Least probability of a word that is answered: chosen on validation clips, or else the task's."""
@@ -226,12 +248,7 @@ class Run:
     @functools.cached_property
     def compiled(self) -> CompiledModel:
         """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
-
-        def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:
-            logits = compute_logits(self.front_ends, self.network, waveform, num_samples)
-            return {"logits": logits, "probs": self.task.probs(logits)}
-
-        return CompiledModel(respond, self.config.features)
+        return compile_probs(self.front_ends, self.network, self.task)
 
     # Of lists and tuples alone: a str, too, is a sequence of str.
     @overload
@@ -298,13 +315,20 @@ class Run:
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
 
+        Args:
+            waveforms: at least one, float32 `(samples,)` in [-1, 1], of any length.
+
         Raises:
             UserError: a waveform is no sound (`kerasr.audio.sound`), or the weights are damaged.
         """
         return self._outputs(waveforms)["logits"]
 
     def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`."""
+        """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`.
+
+        Args:
+            waveforms: as `logits` takes them.
+        """
         return self._outputs(waveforms)["probs"]
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], progress: ProgressBar | None = None) -> np.ndarray:
@@ -349,37 +373,24 @@ class Run:
 def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder, or else the preset of that name.
 
+    Args:
+        path: of the run's folder, or the name of a preset.
+
     Raises:
         UserError: there is none, it is damaged, another version of kerasr made it, or it needs a package that nobody
             has imported (`run-needs-import`): it is not imported on the run's word.
     """
     path = find_run(path)
-    facts = read_json(path / FACTS)
-    versions = facts.get("versions")
-    maker = f"kerasr {versions.get('kerasr', 'of its time')}" if isinstance(versions, dict) else "kerasr of its time"
-    version = facts.get("format")
-    if not isinstance(version, int) or not 1 <= version <= FORMAT:
-        raise UserError(
-            "run-of-another-version",
-            f"{path}: this run has format {shorten(version)} and kerasr {__version__} reads formats 1 to "
-            f"{FORMAT}: use {shorten(maker)}, or train again",
-        )
-    try:
-        config = from_json(TrainConfig, migrate(read_json(path / CONFIG), version))
-    except UserError as error:
-        raise UserError(
-            "run-of-another-version",
-            f"{path / CONFIG}: holds what this version of kerasr does not take ({error}): use {shorten(maker)}, or "
-            "train again",
-        ) from error
-    facts = migrate_facts(facts)
-    check_facts(path / FACTS, facts, config)
+    config, facts = read_run(path)
     check_imported(config.runtime.imports, path)
     return Run(path, config, facts)
 
 
 def from_preset(name: str) -> Run:
     """The preset called `name`: a run that needs no training, to recognise recordings with or to start another from.
+
+    Args:
+        name: `list_presets` has them all.
 
     Raises:
         UserError: there is none; the message lists those there are.

@@ -36,7 +36,7 @@ class Server:
     Args:
         path: a folder of models, one model's folder, or a `models.config`.
         options: where and how.
-        say: takes a line for whoever runs the server.
+        say: takes a line for whoever runs the server; nobody is told where None.
 
     Attributes:
         models: what is served.
@@ -45,11 +45,11 @@ class Server:
         rest_port: likewise.
     """
 
-    def __init__(self, path: Path, options: ServerOptions, say: Callable[[str], None] = lambda _: None):
+    def __init__(self, path: Path, options: ServerOptions, say: Callable[[str], None] | None = None):
         self._path, self._options = path, options
         self.host, self.grpc_port, self.rest_port = options.host, options.grpc_port, options.rest_port
         self._metrics = Metrics()
-        self.models = Models(path, self._metrics, say)
+        self.models = Models(path, self._metrics, say or (lambda _: None))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Server"]:

@@ -19,6 +19,12 @@ TASKS: Registry[type[Task]] = Registry("task")
 def register_task(task: T) -> T:
     """Decorator that makes a task known by its `name`: `--task NAME` then trains it.
 
+    Args:
+        task: a subclass of `Task` with a `name`.
+
+    Returns:
+        The class, as it was.
+
     Raises:
         UserError: another module has registered a task of that name.
     """

@@ -1,8 +1,6 @@
 """What watches over a training: the best weights, the history, the checkpoints, the line on the screen."""
 
 import contextlib
-import csv
-import io
 import math
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.core.timing import format_seconds
 from kerasr.errors import UserError
 from kerasr.runs.facts import CHECKPOINT, HISTORY, MODEL
+from kerasr.runs.history import write_history
 from kerasr.training.checkpoint import Checkpoint, save_checkpoint
 
 
@@ -158,7 +157,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         state.epoch, state.step = epoch + 1, 0
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         state.history.append({"epoch": epoch + 1, **logs, "learning_rate": rate})
-        self._write_history()
+        write_history(self._folder / HISTORY, state.history)
         waited = epoch - max(state.top_epoch, self._patience_from)
         state.stopped = self._patience is not None and waited >= self._patience
         self._save()
@@ -189,13 +188,6 @@ class RunCheckpoint(keras.callbacks.Callback):
     def _save_model(self) -> None:
         with atomic.new_file(self._folder / MODEL) as beside, self.model.averaged_weights(), _thawed(self._joined):
             self._joined.save(beside)
-
-    def _write_history(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.state.history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.state.history)
-        atomic.write_bytes(self._folder / HISTORY, text.getvalue().encode())
 
 
 @contextlib.contextmanager

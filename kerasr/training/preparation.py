@@ -1,28 +1,27 @@
 """What comes before the first step: settings completed, recordings read and divided, the run's folder made."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from kerasr.config import DataConfig, TrainConfig
 from kerasr.config.bounds import check_option
-from kerasr.core import progress
-from kerasr.data import Corpus, fingerprint, load_corpus, split_corpus
+from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.augment.registry import extra_changes
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.hashes import content_hashes, with_hashes
+from kerasr.data.known import count_copies
 from kerasr.data.pipeline import measure_front_end
 from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError
 from kerasr.models.registry import model_facts
 from kerasr.recipes import get_recipe
+from kerasr.runs.facts import corpus_facts
 from kerasr.runs.folder import new_run
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task, find_task
@@ -85,7 +84,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     earlier = earlier_runs(config)
     facts = {
         "split_rule": split_rule,
-        "corpus": _corpus_facts(corpus, contents),
+        "corpus": corpus_facts(corpus, contents),
         "test_copies": count_copies(corpus, contents),
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
@@ -94,7 +93,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     }
     if voices:
         facts["voices"] = {
-            **_corpus_facts(voices, voice_contents),
+            **corpus_facts(voices, voice_contents),
             "clips": len(voices.utterances),
             "language": config.data.language,
         }
@@ -231,36 +230,3 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
             "--features.kind mfcc or --features.num-deltas",
         )
-
-
-def count_copies(corpus: Corpus, contents: Sequence[str]) -> int:
-    """How many test recordings are, byte for byte, in another split too, which is said."""
-    known = {}
-    for item, content in zip(corpus.utterances, contents, strict=True):
-        if item.split != "test":
-            known[content] = item.path
-    copies = [
-        (item.path, known[content])
-        for item, content in zip(corpus.utterances, contents, strict=True)
-        if item.split == "test" and content in known
-    ]
-    if copies:
-        first, original = copies[0]
-        progress.console().print(
-            f"warning: copies of what is learnt from are in the test, {len(copies):,} of them (the first is {first}, "
-            f"a copy of {original}): the score will say more than is true",
-            style="yellow",
-        )
-    return len(copies)
-
-
-def _corpus_facts(corpus: Corpus, contents: Sequence[str]) -> dict[str, Any]:
-    return {
-        "name": corpus.name,
-        "source": corpus.source,
-        "licence": corpus.licence,
-        "labels": corpus.labels,
-        "noise": corpus.noise,
-        "bad": corpus.bad,
-        "fingerprint": fingerprint(corpus, contents),
-    }

@@ -44,7 +44,14 @@ def inherit(config: TrainConfig) -> TrainConfig:
         config = replace(config, **{group: settings})
     if config.transfer.init_from is None:
         return config
-    source = load_run(config.transfer.init_from).config
+    begun = load_run(config.transfer.init_from)
+    if not begun.has_builder:
+        raise UserError(
+            "network-unsupported",
+            f"--init-from {config.transfer.init_from}: this network was built and fitted in a loop of one's own, and "
+            "kerasr cannot build it again: begin from a run that kerasr.train has made",
+        )
+    source = begun.config
     for path in config.given:
         inherited = path.startswith(("model.name", "model.options", "features."))
         if inherited and config.value_of(path) != source.value_of(path):

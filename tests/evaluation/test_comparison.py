@@ -16,7 +16,7 @@ from kerasr import compare
 from kerasr.data import read_manifest, write_manifest
 from kerasr.evaluation.comparison import compare_runs, disagreement_clips
 from kerasr.report import Clip, draw_cost, draw_differences, write_comparison
-from kerasr.runs.folder import write_hashes
+from kerasr.runs.files import write_hashes
 from kerasr.runs.run import load_run
 
 

@@ -17,10 +17,11 @@ from _shared import flat_settings
 import kerasr
 from kerasr import evaluate, predict
 from kerasr.data import Utterance, load_corpus, read_manifest, write_manifest
-from kerasr.data.manifest import with_hashes
+from kerasr.data.hashes import with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.runs.folder import update_facts, write_hashes
+from kerasr.runs.files import write_hashes
+from kerasr.runs.folder import update_facts
 from kerasr.runs.run import from_preset, load_run
 from kerasr.runs.sample import find_sample
 from kerasr.train import parse_arguments

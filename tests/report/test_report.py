@@ -156,8 +156,12 @@ def test_drawing_leaves_matplotlib_as_it_was():
     assert dict(mpl.rcParams) == before
 
 
-def test_a_notebook_shows_a_picture():
-    assert draw_calibration(made_up(DIGITS))._repr_png_().startswith(b"\x89PNG")
+def test_a_notebook_shows_a_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    draw_calibration(made_up(DIGITS))._ipython_display_()
+    assert shown[0].data.startswith(b"\x89PNG")
+    assert (shown[0].width, shown[0].height) == (461, 461)
 
 
 def test_what_no_font_writes_is_numbered_and_told(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from kerasr.core import atomic
 from kerasr.core.progress import ProgressBar, console, map_threaded
+from kerasr.core.quiet import no_widget_advice
 from kerasr.errors import UserError
 
 _BLOCK = 1 << 20
@@ -63,7 +64,8 @@ def fetch(url: str, folder: str, sha256: str | None = None) -> str:
             the one that was expected.
     """
     # pooch imports requests, which costs more than all of reading a corpus.
-    import pooch
+    with no_widget_advice():
+        import pooch
     import requests
 
     name = os.path.basename(url)

@@ -1,0 +1,46 @@
+"""Run the notebooks and keep their outputs in them, for whoever reads them without running them.
+
+    python data_scripts/notebooks.py                 all of them, some minutes each
+    python data_scripts/notebooks.py 01_quickstart   some of them
+
+Needs the corpora of the tests (`KERASR_DATA`) and the extra `dev`. Only in cells that are tagged `synthetic` a player
+keeps its sound: no recording of a person is part of the project. `tests/test_notebooks.py` holds what is kept.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbclient
+import nbformat
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PLAYER = re.compile(r"<audio.*?</audio>", re.DOTALL)
+
+
+def run_notebook(path: Path) -> None:
+    """Run a notebook in a folder that is thrown away, and write it with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}
+        nbclient.NotebookClient(notebook, timeout=1800, resources=resources, record_timing=False).execute()
+    notebook.metadata.language_info = {"name": "python"}  # Not the version of who ran it.
+    for cell in notebook.cells:
+        if "synthetic" not in cell.metadata.get("tags", ()):
+            remove_sound(cell)
+    nbformat.write(notebook, path)
+    print(f"{path}: {path.stat().st_size / 1e3:,.0f} kB")
+
+
+def remove_sound(cell: nbformat.NotebookNode) -> None:
+    """Take the sound out of a cell's players."""
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        if "text/html" in data and PLAYER.search(data["text/html"]):
+            data["text/html"] = PLAYER.sub("(a player, once the notebook runs)", data["text/html"])
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")):
+        run_notebook(NOTEBOOKS / f"{name}.ipynb")

@@ -1,0 +1,60 @@
+"""A run's network, from features to logits: whether it is one for the run's front-end and for its task."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasr.config import FeatureSpec
+from kerasr.errors import UserError
+from kerasr.runs.facts import CONFIG, FACTS
+from kerasr.tasks import Task
+
+
+def find_network(model: Any) -> keras.Model | None:
+    """The network in a run's model from waveform to logits; None for anything else than such a model."""
+    networks = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
+    return networks[0] if isinstance(model, keras.Model) and len(networks) == 1 else None
+
+
+def takes_features(network: keras.Model, spec: FeatureSpec) -> bool:
+    """Whether it takes features as the front-end computes them, of clips of its length or of any length."""
+    frames, width = spec.shape
+    return network.input_shape in ((None, frames, width), (None, None, width))
+
+
+def gives_logits(network: keras.Model, task: Task) -> bool:
+    """Whether it has as many outputs as the task wants."""
+    return network.output_shape == task.output.shape
+
+
+def check_network(path: Path, model: Any, spec: FeatureSpec, task: Task) -> None:
+    """Raise where what was loaded is not a run's model from waveform to logits.
+
+    Args:
+        path: where it was loaded from.
+        model: what was loaded.
+        spec: of the run's front-end.
+        task: the run's.
+
+    Raises:
+        UserError: it is something else, or a model of another run.
+    """
+    network = find_network(model)
+    if network is None:
+        raise UserError(
+            "run-damaged",
+            f"{path}: holds no network of a run, but {type(model).__name__}; train again or restore it",
+        )
+    if not gives_logits(network, task) or model.output_shape != network.output_shape:
+        raise UserError(
+            "run-damaged",
+            f"{path}: these weights have outputs of the shape {model.output_shape} and {path.parent / FACTS} lists "
+            f"{len(task.labels)} labels: they belong to another run",
+        )
+    if not takes_features(network, spec):
+        raise UserError(
+            "run-damaged",
+            f"{path}: these weights take features of the shape {network.input_shape}, and {path.parent / CONFIG} "
+            f"makes some of {(None, *spec.shape)}: they belong to another run",
+        )
