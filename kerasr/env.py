@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.filesize import decimal
 from rich.text import Text
 
-import kerasr
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import make_console
 from kerasr.core.extras import EXTRAS, install_line, missing_modules
@@ -40,7 +39,7 @@ def describe_installation() -> Iterator[tuple[str, str]]:
     """What there is, thing by thing; the name is empty where a line belongs to the one before."""
     where = provenance()
     versions, machine = where["versions"], where["machine"]
-    yield "kerasr", f"{versions.pop('kerasr')}, in {Path(kerasr.__file__).parent}"
+    yield "kerasr", f"{versions.pop('kerasr')}, in {Path(__file__).parent}"
     yield "python", f"{versions.pop('python')} on {machine['system']}"
     yield "processor", f"{machine['processor']}, {machine['cores']} cores"
     yield "packages", ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -76,7 +76,7 @@ GUESSES = {
     "active learning": ("curation/active_learning.py", "rank_unlabelled"),
     "the export to TensorFlow Serving": ("exporters/serving.py", "export_serving"),
     "the cache's folder": ("data/corpora/user_cache.py", "cache_folder"),
-    "what an extra needs": ("core/extras.py", "EXTRAS"),
+    "how to install an extra": ("core/extras.py", "install_line"),
     "recurrent layers": ("layers/recurrent.py", "MaskedRNN"),
 }
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import kerasr
 from kerasr.errors import UserError
 
 
@@ -88,5 +87,5 @@ def _requirements(extra: str) -> list[str]:
 def _requirements_of_checkout(extra: str) -> list[str]:
     """The same from setup.cfg, in a checkout that is used without having been installed."""
     settings = configparser.ConfigParser()
-    settings.read(Path(kerasr.__file__).parents[1] / "setup.cfg", encoding="utf-8")
+    settings.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
     return settings.get("options.extras_require", extra, fallback="").split()
