@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -186,6 +187,23 @@ def test_a_shell_takes_a_name_for_one_word(name, monkeypatch):
     assert words_of(line) == ["python", "-m", "kerasr.predict", f"runs/{name}", name]
     monkeypatch.setattr(cli, "os", SimpleNamespace(name="nt"))
     assert cli.command_line("predict", "my run") == 'python -m kerasr.predict "my run"'
+
+
+def test_a_spinner_shows_on_a_terminal_alone_and_leaves_no_line(tmp_path, monkeypatch):
+    pty = pytest.importorskip("pty")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    screen, terminal = pty.openpty()
+    with cli._spinner(terminal):
+        pass
+    os.close(terminal)
+    written = os.read(screen, 10_000).decode()
+    os.close(screen)
+    assert "loading" in written
+    assert "loading" not in written.rsplit("\x1b[2K", 1)[1]
+    with open(tmp_path / "log", "w") as log, cli._spinner(log.fileno()):
+        pass
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_a_training_says_what_to_type_next(awkward):

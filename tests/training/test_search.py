@@ -202,7 +202,7 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     argv = ["--space", space, "--trials=4", "--data", "my words", "--epochs", "5"]
     command.main(argv)
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("trial 4/4")]
+    assert [line for line in lines if "trial 4/4" in line]
     folder = tmp_path / "runs" / "searches" / "words"
     assert (folder / "search.png").read_bytes().startswith(b"\x89PNG")
     (line,) = (line for line in lines if line.startswith("next"))
@@ -211,8 +211,17 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     best = json.loads((folder / "search.json").read_text())["best"]["values"]
     words = get_recipe("words").replace(data="my words", epochs=5)
     assert train.parse_arguments(parts[4:]).train == with_values(words, best)
-    command.main(argv)
+    command.main([*argv, "--json"])
     assert len(trained.made) == 4
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert result == {
+        "search": "runs/searches/words",
+        "next": line.removeprefix("next").strip(),
+        **json.loads((folder / "search.json").read_text()),
+    }
+    assert len(result["trials"]) == 4
+    assert line in err.splitlines()
 
 
 def test_a_trial_is_scored_by_its_validation_split_and_never_evaluated(config, tmp_path):
