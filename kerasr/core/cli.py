@@ -210,8 +210,8 @@ def _spinner(screen: int) -> Iterator[None]:
     with open(screen, "w", encoding="utf-8", errors="replace", closefd=False) as file:
         spinner = Spinner("dots", Text("loading Keras and TensorFlow", "dim"))
         # What Python writes meanwhile stays aside.
-        quiet = {"redirect_stdout": False, "redirect_stderr": False}
-        with Live(spinner, console=make_console(file=file), transient=True, **quiet):
+        console = make_console(file=file)
+        with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
             yield
 
 
