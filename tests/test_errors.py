@@ -49,6 +49,15 @@ def test_a_line_for_people_and_an_object_for_programs(capsys):
     assert json.loads(described) == {"error": {"code": "system-error", "message": message}}
 
 
+def test_an_object_in_the_place_of_a_name_is_shortened():
+    thing = {"weights": "w" * 10_000}
+    for place in (kerasr.from_preset, kerasr.load_run, lambda it: TrainConfig().derive(data=it)):
+        with pytest.raises(UserError) as error:
+            place(thing)
+        assert "'weights': 'www" in str(error.value)
+        assert len(str(error.value)) < 300
+
+
 def _one_word(folder):
     (folder / "yes").mkdir()
     audio.write(folder / "yes" / "1.wav", np.zeros(800), 8000)

@@ -85,6 +85,49 @@ def test_help_loads_no_framework(command, tmp_path):
     assert not SLOW_TO_IMPORT & set(loaded.split())
 
 
+def test_a_mistyped_name_is_answered_before_a_framework_loads(tmp_path):
+    (tmp_path / "text.wav").write_text("this is no recording")
+    mistyped = {
+        "predict nobody x.wav": "run-not-found",
+        "predict nobody --sample": "run-not-found",
+        "predict digits gone.wav text.wav": "recording-not-found recording-unreadable",
+        "evaluate nobody": "run-not-found",
+        "evaluate stream nobody": "run-not-found",
+        "export nobody --to x": "run-not-found",
+        "compare digits nobody": "run-not-found",
+        "listen nobody": "run-not-found",
+        "listen digits --file gone.wav": "recording-not-found",
+        "serve nowhere/": "folder-not-found",
+        "train --resume nobody": "run-not-found",
+    }
+    probe = (
+        "import contextlib, importlib, io, re, sys\n"
+        "from kerasr.core.cli import run_command\n"
+        f"for line in {list(mistyped)}:\n"
+        "    sys.argv = line.split()\n"
+        "    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.suppress(SystemExit):\n"
+        "        run_command(importlib.import_module(f'kerasr.{sys.argv[0]}').main)\n"
+        "    print(line, '->', *re.findall(r'^error.([a-z-]+)', said.getvalue(), re.M))\n"
+        "print('loaded:', *{name.split('.')[0] for name in sys.modules})\n"
+    )
+    answers, loaded = run("-c", probe, cwd=tmp_path).rsplit("loaded:", 1)
+    assert answers.splitlines() == [f"{line} -> {codes}" for line, codes in mistyped.items()]
+    assert not SLOW_TO_IMPORT & set(loaded.split())
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kerasr.train", "--print-config"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate()
+    assert (process.returncode, err) == (141, b"")
+
+
 def test_importing_kerasr_loads_no_framework(tmp_path):
     probe = "import kerasr, sys; dir(kerasr); print(*{name.split('.')[0] for name in sys.modules})"
     assert not SLOW_TO_IMPORT & set(run("-c", probe, cwd=tmp_path).split())

@@ -148,6 +148,20 @@ def test_a_word_with_one_recording_works_or_is_named(run_train, tones, tmp_path)
     assert (code, out == "") in ((0, False), (2, True))
 
 
+def test_json_is_alone_on_the_standard_output(run_train, tone_run, monkeypatch):
+    def trained(config, *, console):
+        console.print("training  20 epochs")
+        return load_run(tone_run)
+
+    monkeypatch.setattr("kerasr.training.trainer.train_recipe", trained)
+    monkeypatch.setattr("kerasr.evaluation.evaluator.evaluate_run", lambda run: None)
+    code, out, err = run_train("digits", "--json")
+    run = load_run(tone_run)
+    facts = {name: run.facts[name] for name in ("best_epoch", "epochs_run", "train_seconds")}
+    report = {"run": str(tone_run), "report": str(tone_run / "report.html"), "metrics": run.metrics}
+    assert (code, err, json.loads(out)) == (0, "training  20 epochs\n", {**report, **facts})
+
+
 def test_a_full_disk_is_one_line(run_train, tones, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -240,8 +254,11 @@ def test_runs_without_a_terminal_asks_for_yes(some_runs, monkeypatch):
 
 
 def test_runs_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
-    runs.main(["--out", str(tmp_path)])
-    assert "python -m kerasr.train makes one" in capsys.readouterr().out
+    for folder in ([str(tmp_path)], ["--out", str(tmp_path)]):
+        runs.main(folder)
+        assert f"no runs in {tmp_path}; python -m kerasr.train makes one" in capsys.readouterr().out
+    with raises("settings-conflict"):
+        runs.main(["here", "--out", "there"])
 
 
 def test_two_runs_never_share_a_folder(tone_run, tmp_path):

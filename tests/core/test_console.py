@@ -1,8 +1,10 @@
 """Paths and words are data: whatever somebody has called them, they are printed so, and a shell takes them for that."""
 
 import ast
+import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -195,6 +197,27 @@ def new_recordings(paths, folder):
         waveform, rate = audio.read(path)
         audio.write(folder / Path(path).name, 0.9 * waveform, rate)
     return str(folder)
+
+
+def test_a_spinner_shows_on_a_terminal_alone_and_leaves_no_line(tmp_path, monkeypatch):
+    pty = pytest.importorskip("pty")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    screen, terminal = pty.openpty()
+    with cli._spinner(terminal):
+        pass
+    os.close(terminal)
+    written = b""
+    with contextlib.suppress(OSError):  # So Linux says that nobody writes there any more.
+        while piece := os.read(screen, 10_000):
+            written += piece
+    os.close(screen)
+    written = written.decode()
+    assert "loading" in written
+    assert "loading" not in written.rsplit("\x1b[2K", 1)[1]
+    with open(tmp_path / "log", "w") as log, cli._spinner(log.fileno()):
+        pass
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_a_training_says_what_to_type_next(awkward):

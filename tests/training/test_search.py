@@ -270,8 +270,17 @@ def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, 
     best = json.loads((folder / "search.json").read_text())["best"]["values"]
     words = get_recipe("words").replace(data="my words", epochs=5)
     assert train.parse_arguments(parts[4:]).train == with_values(words, best)
-    command.main(argv)
+    command.main([*argv, "--json"])
     assert len(trained.made) == 4
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert result == {
+        "search": "runs/searches/words",
+        "next": line.removeprefix("next").strip(),
+        **json.loads((folder / "search.json").read_text()),
+    }
+    assert len(result["trials"]) == 4
+    assert line in err.splitlines()
 
 
 def test_the_command_searches_architectures_and_seeds(trained, tmp_path, monkeypatch, capsys):
