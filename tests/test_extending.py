@@ -27,7 +27,7 @@ from kerasr.tasks.registry import TASKS, list_tasks
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8")
 EXAMPLES = "\n\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-COMMANDS = re.findall(r"^python -m kerasr\.(.*)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^kerasr (.*)$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
