@@ -6,8 +6,12 @@ import re
 from dataclasses import dataclass
 
 from kerasr.core import atomic
-from kerasr.data.corpora import flite, speech_commands, synthetic
+from kerasr.data.corpora.flite import PROGRAM as FLITE
+
+# (The known corpora register in the order in which this imports them: before one of them is imported from here.)
 from kerasr.data.corpora.load import CORPORA
+from kerasr.data.corpora.speech_commands import NAME as SPEECH_COMMANDS
+from kerasr.data.corpora.synthetic import NAME as SYNTHETIC
 from kerasr.data.corpora.user_cache import cache_folder, is_used
 
 # Kinds of what can be had again, and how it is.
@@ -23,9 +27,9 @@ OTHER = "other"
 _MADE = re.compile(r"(.+)-[0-9a-f]{12}")
 _KIND_OF_MADE = {
     "negatives": "negatives",
-    f"{speech_commands.NAME}-silence": "silence",
-    synthetic.NAME: "voices",
-    flite.PROGRAM: "voices",
+    f"{SPEECH_COMMANDS}-silence": "silence",
+    SYNTHETIC: "voices",
+    FLITE: "voices",
 }
 
 
