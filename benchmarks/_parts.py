@@ -18,6 +18,7 @@ from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
 from kerasr.runs.run import Run
+from kerasr.tasks.words import word_task
 from kerasr.training.trainer import train_recipe
 
 RESULTS = Path(__file__).parent / "results"
@@ -132,7 +133,9 @@ def is_right(run: Run, utterances: Sequence[Utterance] | None = None) -> tuple[l
     """The recordings, the run's test where None, and `(recordings,)` whether it hears the right word in each."""
     utterances = run.utterances("test") if utterances is None else list(utterances)
     heard = run.predict_files([item.path for item in utterances]).argmax(1)
-    return utterances, heard == run.task.label_index([item.label or "" for item in utterances])
+    return utterances, heard == word_task(run.task, "a share of right words").label_index(
+        [item.label or "" for item in utterances]
+    )
 
 
 def accuracy_by_speaker(utterances: Sequence[Utterance], right: np.ndarray) -> dict[str, float]:

@@ -153,7 +153,7 @@ def score(run: Run) -> dict[str, Any]:
         "accuracy": float(right.mean()),
         "accuracy_of_words": float(right[words].mean()),
         "test_clips": len(right),
-        "passes": run.config.fit.epochs * run.config.fit.passes,
+        "passes": (run.config.fit.epochs or 0) * run.config.fit.passes,
     }
 
 

@@ -92,12 +92,12 @@ def trained(way: str, seed: int, epochs: int) -> Run:
     if done := [path for path in list_runs(folder) if kerasr.load_run(path).facts["status"] == "done"]:
         return kerasr.load_run(done[-1])
     preset, recipe = kerasr.from_preset(PRESET), kerasr.get_recipe("wakeword")
-    options = {**recipe.model_options, "width": preset.config.model.options["width"]}
+    options = {**recipe.model.options, "width": preset.config.model.options["width"]}
     config = recipe.replace(wanted=WORD, model_options=options, epochs=epochs, seed=seed, **WAYS[way])
     if way != "clips":
         config = config.replace(negatives=str(TALK / "train"))
     if way == "hard":
-        first = "talk-balanced" if recipe.sampling == "balanced" else "talk-weights"
+        first = "talk-balanced" if recipe.data.sampling == "balanced" else "talk-weights"
         config = config.replace(hard_negatives=str(trained(first, seed, epochs).path))
     return train_on(split_as_preset(preset)[0].utterances, config, str(folder))
 

@@ -92,7 +92,7 @@ def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, A
         "seed": seed,
         "accuracy": float(right.mean()),
         "test_clips": len(right),
-        "passes": run.config.fit.epochs * run.config.fit.passes,
+        "passes": (run.config.fit.epochs or 0) * run.config.fit.passes,
         "processor_seconds": round(busy, 1),
     }
 

@@ -114,7 +114,7 @@ def tables() -> dict[str, str]:
     """
     results = read_parts(RESULTS)
     kinds = dict.fromkeys((result["model"], result["epochs"], result["voices"]) for result in results)
-    headings = ("left out", *range(NUM_FOLDS), "all", "with silences", "minutes of one core each")
+    headings = ("left out", *map(str, range(NUM_FOLDS)), "all", "with silences", "minutes of one core each")
     return {"all": markdown_table(headings, [table_row(*kind, of_kind(results, *kind)) for kind in kinds])}
 
 

@@ -7,6 +7,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from _parts import markdown_table, print_tables
@@ -37,7 +38,7 @@ def figures() -> dict[str, str]:
 
 
 def scores(name: str) -> dict[str, Any]:
-    return json.loads((preset_folder(name) / "metrics.json").read_text(encoding="utf-8"))
+    return json.loads(Path(preset_folder(name) or name, "metrics.json").read_text(encoding="utf-8"))
 
 
 def facts(metrics: dict[str, Any]) -> tuple[str, str]:

@@ -112,6 +112,7 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen, tuple[int, int]]]:
     command = [sys.executable, "-m", "kerasr.serve", str(folder), "--grpc-port", "0", "--rest-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
+        assert process.stdout is not None
         line = process.stdout.readline()
         grpc_port, rest_port = (part.split(",")[0].split("/")[0] for part in line.split("127.0.0.1:")[1:])
         yield process, (int(grpc_port), int(rest_port))
@@ -206,7 +207,7 @@ async def load(ask: Ask, rate: float, seconds: float) -> dict[str, Any]:
         if status == "OK":
             latencies.append(time.perf_counter() - due)
 
-    started = time.perf_counter()
+    started = due = time.perf_counter()
     sent = []
     for number in range(max(1, round(rate * seconds))):
         due = started + number / rate

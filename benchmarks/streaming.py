@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 from _parts import markdown_table, print_tables
 
+from kerasr.config import FORMAT, to_json
 from kerasr.core.provenance import provenance
 from kerasr.exporters import export_litert
 from kerasr.inference.compiled import attach_front_ends
@@ -61,15 +62,13 @@ def untrained(name: str, folder: Path) -> Run:
     shutil.copytree(preset_folder(PRESET) or "", path, ignore=shutil.ignore_patterns("card.md", "model.keras"))
     facts = model_facts(name)
     options = {**facts.options, **(facts.stream_options or {})}
-    config = json.loads((path / "config.json").read_text()) | {
-        "model": name,
-        "model_options": options,
-        "tta_speeds": [1.0],
-    }
-    (path / "config.json").write_text(json.dumps(config))
+    preset = load_run(PRESET)
+    config = preset.config.replace(model=name, model_options=options, tta_speeds=(1.0,))
+    (path / "config.json").write_text(json.dumps(to_json(config)))
+    (path / "run.json").write_text(json.dumps({**preset.facts, "format": FORMAT}))
     (path / "manifest.csv").write_text((path / "manifest.csv").read_text().splitlines()[0] + "\n")
     run = load_run(path)
-    network = builder(name)(run.config.features.shape, run.task.num_outputs, **options)
+    network = builder(name)(run.config.features.shape, run.task.output.size, **options)
     attach_front_ends(run.front_ends, network).save(path / "model.keras")
     return run
 

@@ -65,9 +65,10 @@ def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
     config = plain.replace(**CHANGES[way.removeprefix(OF_WORDS)])
     with tempfile.TemporaryDirectory() as out:
         tested, right = is_right(train_on(utterances, config, out))
-    clips = Counter(item.label for item in utterances if item.split == "train")
+    clips = Counter(str(item.label) for item in utterances if item.split == "train")
     recall = {
-        label: float(right[[item.label == label for item in tested]].mean()) for label in sorted(clips, key=clips.get)
+        label: float(right[[item.label == label for item in tested]].mean())
+        for label in sorted(clips, key=lambda label: clips[label])
     }
     return {"way": way, "seed": seed, "recall": recall, "training_clips": {label: clips[label] for label in recall}}
 

@@ -75,7 +75,7 @@ def candidates() -> dict[str, TrainConfig]:
         "coarse-adamw": adamw.replace(features=coarse),
         "rooms": best.replace(augment=replace(best.augment, **rooms)),
         # As many steps as the recipe: 2,000 clips by programs beside 2,500 by people.
-        "voices": best.replace(synthetic_voices=100, flite_clips=100, epochs=best.fit.epochs * 5 // 9),
+        "voices": best.replace(synthetic_voices=100, flite_clips=100, epochs=(best.fit.epochs or 0) * 5 // 9),
     }
 
 

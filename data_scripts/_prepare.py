@@ -8,12 +8,12 @@ from kerasr.data.corpora import CORPORA, cache_folder, fetch_corpus
 from kerasr.data.manifest import Corpus, check_recordings, write_manifest
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
+def arguments(description: str | None) -> argparse.ArgumentParser:
     """A parser that prints the script's docstring as it stands."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def prepare_known(name: str, description: str) -> None:
+def prepare_known(name: str, description: str | None) -> None:
     """Run the script of the known corpus called `name`."""
 
     def main(argv: list[str]) -> None:

@@ -47,7 +47,7 @@ def make_sample(folder: Path) -> Path:
         UserError: espeak-ng is not installed, or the preset recognises its word in none of the voices.
     """
     from kerasr.data.corpora.synthetic import parse_words, read_synthetic
-    from kerasr.data.manifest import with_hashes
+    from kerasr.data.hashes import with_hashes
     from kerasr.runs.run import load_run
     from kerasr.tasks import Label
 
