@@ -41,7 +41,7 @@ def run(*command: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "kerasr", *command],
+            [sys.executable, "-c", "from kerasr.__main__ import main; main()", *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +108,9 @@ def main(argv: list[str]) -> None:
             row |= {"sample": sample.description} if sample and answer.path == str(sample.path) else {}
             print(json.dumps(row, ensure_ascii=False), flush=True)
         else:
-            answers.append(answer)
+            # Where the package lies says nothing of its sample.
+            is_sample = sample and answer.path == str(sample.path)
+            answers.append(replace(answer, path=Path(str(answer.path)).name) if is_sample else answer)
             explained += [picture] if picture else []
     if answers:
         print_table(run, answers)
