@@ -10,6 +10,7 @@ import tyro
 from kerasr.config.bounds import Bounds, Count, NotNegative, Number, check_bounds
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
+from kerasr.data.corpora.load import check_corpus_name
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
@@ -141,6 +142,7 @@ def main(argv: list[str]) -> None:
     if kind is None or work is None:
         config = parse(ScoresConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
         find_run(config.run)
+        check_corpus_name(config.data)
         import_quietly()
         _measure(config)
         return

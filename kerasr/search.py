@@ -16,6 +16,7 @@ from kerasr.config.bounds import Count, check_bounds
 from kerasr.core.cli import command_line, import_quietly, run_command
 from kerasr.core.console import make_console
 from kerasr.core.first_help import ESSENTIAL
+from kerasr.data.corpora.load import check_corpus_name
 from kerasr.recipes.arguments import flags_of, parse_training
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, search, and say what was found."""
     config = parse_training(partial(SearchConfig, tyro.MISSING), argv, command="search", describe=lambda _: DESCRIPTION)
     check_bounds(config)
+    check_corpus_name(config.train.data.path)
     import_quietly()
     from kerasr.training.search import Search
     from kerasr.training.search_space import parse_space

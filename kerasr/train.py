@@ -14,6 +14,7 @@ from kerasr.core.cli import command_line, import_quietly, parse, read_flags, run
 from kerasr.core.console import make_console
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.interruption import Stopped
+from kerasr.data.corpora.load import check_corpus_name
 from kerasr.recipes import list_recipes, recipe_notes
 from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people
@@ -79,6 +80,7 @@ def main(argv: list[str]) -> None:
         if arguments.print_config:
             print(write_settings(config), end="")
             return
+        check_names(config)
     import_quietly()
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.training.trainer import resume_run, train_recipe
@@ -93,6 +95,14 @@ def main(argv: list[str]) -> None:
         print(json.dumps(result_of(run), ensure_ascii=False))
     else:
         print_result(console, run)
+
+
+def check_names(config: TrainConfig) -> None:
+    """Look for the recordings and the runs that are named, before a framework is waited for."""
+    check_corpus_name(config.data.path)
+    for name in (config.transfer.init_from, config.transfer.teacher, config.task.hard_negatives):
+        if name:
+            find_run(name)
 
 
 def result_of(run: "Run") -> dict[str, Any]:

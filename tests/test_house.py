@@ -99,6 +99,9 @@ def test_a_mistyped_name_is_answered_before_a_framework_loads(tmp_path):
         "listen digits --file gone.wav": "recording-not-found",
         "serve nowhere/": "folder-not-found",
         "train --resume nobody": "run-not-found",
+        "train --data nowhere/": "corpus-not-found",
+        "train --init-from nobody": "run-not-found",
+        "evaluate digits --data nowhere": "corpus-not-found",
     }
     probe = (
         "import contextlib, importlib, io, re, sys\n"

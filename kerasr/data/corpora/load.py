@@ -62,6 +62,18 @@ def load_corpus(
     return corpus
 
 
+def check_corpus_name(data: str | None) -> None:
+    """Raise where `data` names nothing that `load_corpus` could read, before anything is loaded for it.
+
+    Raises:
+        UserError: there is no such folder, manifest or known corpus.
+    """
+    if data is None or data.startswith(synthetic.PREFIX):
+        return
+    if not any(os.path.exists(name) or name in CORPORA for name in (data, data.rpartition(":")[0])):
+        raise _no_such_corpus(data)
+
+
 def speak_training_clips(
     corpus: Corpus,
     words: str | None = None,
@@ -168,8 +180,12 @@ def _read_place(data: str, option: str, default: str | None = None, speaker_patt
             _refuse(option, data)
             return read_manifest(data)
         raise UserError("corpus-not-found", f"{data}: is neither a folder nor a manifest (.csv, .jsonl)")
+    raise _no_such_corpus(data)
+
+
+def _no_such_corpus(data: str) -> UserError:
     known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no"])
-    raise UserError(
+    return UserError(
         "corpus-not-found", f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})"
     )
 
