@@ -31,6 +31,8 @@ COMMANDS = sorted(
 )
 # Rooms that are of no use without an extra, and may import what it brings at once.
 ROOMS_OF_EXTRAS = {"serving": "serve"}
+# Is there wherever that calls which imports it.
+NOTEBOOK = {"ipython"}
 SLOW_TO_IMPORT = {"tensorflow", "keras", "jax", "torch", "librosa", "numba", "scipy", "sklearn", "matplotlib"}
 
 
@@ -173,7 +175,7 @@ def test_every_import_is_a_requirement():
                 names = [node.module or ""]
             for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"kerasr"}:
                 known = {name.lower().replace("_", "-") for name in distributions.get(top, [top])}
-                allowed = at_once if node in tree.body else required | extras
+                allowed = at_once if node in tree.body else required | extras | NOTEBOOK
                 assert known & allowed, f"{path} imports {top}, which setup.cfg does not require"
 
 

@@ -19,6 +19,7 @@ from _shared import quiet
 
 from kerasr.errors import UserError
 from kerasr.runs import __main__ as runs
+from kerasr.runs.network import check_network
 from kerasr.runs.run import load_run
 from kerasr.streaming.listener import stream_model_of
 from kerasr.training.checkpoint import load_checkpoint, save_checkpoint
@@ -85,7 +86,7 @@ def complaint(call):
 def use(folder, model, clip):
     """Open a run, and ask it for a word."""
     run = load_run(folder)
-    run._check_network(model)
+    check_network(run.path, model, run.config.features, run.task)
     run.__dict__["model"] = model  # Reading the weights each time takes too long.
     assert np.isfinite(run.predict_files([clip])).all()
     stream_model_of(run)

@@ -189,7 +189,8 @@ def test_the_listing_of_a_narrow_terminal_has_whole_ages(tmp_path, monkeypatch, 
     assert row.endswith(" d")
 
 
-def test_a_detectors_headline_is_its_misses_and_false_alarms(tmp_path, capsys):
+def test_a_detectors_headline_is_its_misses_and_false_alarms(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "160")  # In 80 it takes two lines.
     said = np.array([1] * 30 + [0] * 300)
     heard = np.array([1] * 27 + [0] * 3 + [1] * 4 + [0] * 296)
     run = tmp_path / "runs" / "detector"
