@@ -211,6 +211,7 @@ def test_wheel_holds_every_file(wheel):
     assert not {name for name in inside if name.startswith(("tests", "benchmarks", "data_scripts"))}
 
 
+@pytest.mark.full
 def test_wheel_works_outside_the_checkout(wheel, tmp_path):
     site, words = tmp_path / "site", tmp_path / "words"
     run("-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel, cwd=tmp_path)

@@ -378,7 +378,7 @@ def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):
         export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--stream"])
 
 
-@pytest.mark.parametrize("quantize", ["none", "dynamic"])
+@pytest.mark.parametrize("quantize", ["none", pytest.param("dynamic", marks=pytest.mark.full)])
 def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
     run = untrained(model_facts("Conv1DLSTM"), features={"clip_seconds": None})
     path, _ = export_litert(run, tmp_path / "any.tflite", quantize=quantize, least_agreement=0.0)
@@ -402,7 +402,7 @@ def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
         open_stream_model(str(path))
 
 
-@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), (0.7, "longer")])
+@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), pytest.param(0.7, "longer", marks=pytest.mark.full)])
 def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_path, seconds, change, rng):
     run = load_run(tone_run)
     path, _ = export_litert(run, tmp_path / "tones.tflite")

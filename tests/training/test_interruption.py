@@ -59,6 +59,7 @@ else:
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 def test_exit_codes_are_right_while_threads_are_reading(short_config):
     config = json.dumps(to_json(short_config.replace(epochs=20, batch_size=4)))

@@ -197,6 +197,7 @@ def kill_a_run(config, between_epochs):
     return path.parent
 
 
+@pytest.mark.full
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(config):
     whole = train_recipe(config, console=quiet())
     facts = json.loads((whole.path / "run.json").read_text())
@@ -269,6 +270,7 @@ def test_the_kept_weights_and_statistics_are_the_running_average(config, monkeyp
     assert run.facts["best_epoch"] == 2
 
 
+@pytest.mark.full
 def test_an_average_of_a_short_training_does_not_keep_the_untrained_network(config):
     optimizer = replace(config.optimizer, learning_rate=1e-2)
     config = config.replace(epochs=10, keep="last")  # Sixty steps.
