@@ -14,7 +14,7 @@ def on_config(config):
     """The repository's address stands once, in setup.cfg."""
     metadata = configparser.ConfigParser()
     metadata.read(ROOT / "setup.cfg", encoding="utf-8")
-    config.repo_url = metadata["metadata"].get("url")
+    config.repo_url, config.repo_name = metadata["metadata"].get("url"), metadata["metadata"]["name"]
     return config
 
 
