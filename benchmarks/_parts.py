@@ -124,6 +124,12 @@ def processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def child_seconds() -> float:
+    """Seconds that finished child processes have kept a processor busy: what a loaded machine does not lengthen."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def write_result(path: Path, result: dict[str, Any]) -> None:
     """The whole file or none: a file that is there is not measured again."""
     atomic.write_bytes(path, (json.dumps(result, indent=2) + "\n").encode())

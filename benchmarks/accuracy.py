@@ -14,7 +14,6 @@ shows.
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,9 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _parts import markdown_table, print_tables
+from _parts import child_seconds, markdown_table, print_tables, write_result
 
-from kerasr.core import atomic
 from kerasr.models.registry import list_models
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +60,7 @@ def train_one(recipe: str, model: str, seed: int) -> None:
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "kerasr.train", recipe, "--model", model, "--seed", str(seed)]
         print(" ".join(command[1:]), flush=True)
-        started, cpu_before = time.perf_counter(), cpu_seconds()
+        started, cpu_before = time.perf_counter(), child_seconds()
         subprocess.run([*command, "--out", out], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         seconds = time.perf_counter() - started
         (facts_path,) = Path(out).glob("*/run.json")
@@ -79,7 +77,7 @@ def train_one(recipe: str, model: str, seed: int) -> None:
         "parameters": facts["parameters"],
         "macs": facts["macs"],
         "seconds": round(seconds, 1),
-        "cpu_seconds": round(cpu_seconds() - cpu_before, 1),
+        "cpu_seconds": round(child_seconds() - cpu_before, 1),
         "train_seconds": facts["train_seconds"],
         "best_epoch": facts["best_epoch"],
         "split_rule": facts["split_rule"],
@@ -88,13 +86,7 @@ def train_one(recipe: str, model: str, seed: int) -> None:
         "fingerprint": facts["corpus"]["fingerprint"],
         "config": config,
     }
-    atomic.write_bytes(result_path(recipe, model, seed), (json.dumps(result, indent=2) + "\n").encode())
-
-
-def cpu_seconds() -> float:
-    """Seconds that finished child processes have kept a processor busy: what a loaded machine does not segment."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    write_result(result_path(recipe, model, seed), result)
 
 
 def read_results(recipe: str) -> dict[str, list[dict[str, Any]]]:
@@ -147,7 +139,7 @@ def write_scores(measured: dict[str, list[dict[str, Any]]]) -> None:
     }
     what = "accuracy on FSDD's official split, whose test speakers are in the training, with the recipe digits"
     values = {"what": what, "command": "python benchmarks/accuracy.py", "models": scores}
-    atomic.write_bytes(SCORES, f"{json.dumps(values, indent=2)}\n".encode())
+    write_result(SCORES, values)
 
 
 if __name__ == "__main__":

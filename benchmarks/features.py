@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import librosa
 import numpy as np
 import tensorflow as tf
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 
 from kerasr import audio
 from kerasr.audio.features import Features, mel_matrix
@@ -48,8 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="times each way is measured")
     arguments = parser.parse_args()
     rows = [measure(name, spec, arguments.clips, arguments.rounds) for name, spec in SPECS.items()]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**provenance(), "rows": rows}, indent=2) + "\n")
+    write_result(RESULTS, {**provenance(), "rows": rows})
     print_tables(tables())
 
 

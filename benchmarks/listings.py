@@ -24,7 +24,7 @@ from typing import Any
 import keras
 import librosa
 import numpy as np
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 
 import kerasr
 from kerasr.data import Utterance
@@ -56,8 +56,7 @@ def main() -> None:
         warnings.filterwarnings("ignore", message="n_fft=2048 is too large")
         for number in arguments.rows or range(1, len(ROWS) + 1):
             row = measure(*ROWS[number - 1])
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(measured() | {str(number): row}, indent=2) + "\n", encoding="utf-8")
+            write_result(RESULTS, measured() | {str(number): row})
     print_tables(tables())
 
 

@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import librosa
 import numpy as np
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 from rich.console import Console
 
 from kerasr import audio
@@ -59,9 +59,8 @@ def main() -> None:
         run_epochs(arguments.one_size)
         return
     found = {"memory": measure_memory()} if arguments.memory else {"speed": measure_speed(arguments.rounds)}
-    RESULTS.parent.mkdir(exist_ok=True)
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps({**before, **provenance(), **found}, indent=2) + "\n")
+    write_result(RESULTS, {**before, **provenance(), **found})
     print_tables(tables())
 
 

@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import grpc
 import numpy as np
 import tensorflow as tf
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 from tensorflow_serving.apis import predict_pb2
 
 from kerasr import audio
@@ -63,8 +63,7 @@ def main() -> None:
         with served(Path(folder)) as (process, ports):
             found = asyncio.run(measure(process, ports, payloads, arguments.rates, arguments.seconds))
     found = {"in_process": direct, **found}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**provenance(), **found}, indent=2) + "\n")
+    write_result(RESULTS, {**provenance(), **found})
     print_tables(tables())
 
 

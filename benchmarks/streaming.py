@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 
 from kerasr.config import FORMAT, to_json
 from kerasr.core.provenance import provenance
@@ -52,7 +52,7 @@ def main() -> None:
     for name in arguments.models:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(load_run(PRESET) if name == PRESET else untrained(name, Path(folder)), name, Path(folder))
-    RESULTS.write_text(json.dumps({"rows": rows, **provenance()}, indent=2) + "\n")
+    write_result(RESULTS, {"rows": rows, **provenance()})
     print_tables(tables())
 
 

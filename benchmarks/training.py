@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from _parts import markdown_table, print_tables
+from _parts import markdown_table, print_tables, write_result
 
 from kerasr.core.provenance import provenance
 from kerasr.layers import fuse_batch_norms
@@ -62,7 +62,6 @@ def main() -> None:
     for name in arguments.models:
         rows.append(measure(name, batch, arguments.rounds, arguments.seconds))
         print(name, rows[-1]["times_torch"], flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
     load = os.getloadavg()[0]
     settings = {
         "torch": torch.__version__,
@@ -70,7 +69,7 @@ def main() -> None:
         "seed": arguments.seed,
         "load": round(load, 1),
     }
-    RESULTS.write_text(json.dumps({**provenance(), **settings, "rows": rows}, indent=2) + "\n")
+    write_result(RESULTS, {**provenance(), **settings, "rows": rows})
     print_tables(tables())
     if load > arguments.threads + 1:
         print(

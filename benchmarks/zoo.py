@@ -23,7 +23,6 @@ kerasr's own models of which every speaker has been left out, docs/zoo.png and k
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import markdown_table, print_tables
+from _parts import child_seconds, markdown_table, print_tables, write_result
 
 from kerasr.core import atomic
 from kerasr.core.imports import FLAG, asked_imports, import_asked
@@ -103,26 +102,15 @@ def measured(model: str, left_out: str, minutes: float) -> dict[str, Any] | None
     return result if result and result["minutes"] == minutes else None
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """The whole file or none: a file that is there is not measured again."""
-    atomic.write_bytes(path, f"{json.dumps(values, indent=2)}\n".encode())
-
-
 def train(model: str, left_out: str, epochs: int, out: str) -> tuple[list[str], float]:
     """The command, and the processor seconds that it took from its start to its end."""
     command = ["kerasr.train", "digits-best", "--model", model, "--leave-out", left_out, "--seed", str(SEED)]
     command = [*command, "--epochs", str(epochs), "--tta-speeds", "1"]
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     environment = {**child_environment(), **one_thread, "PYTHONUNBUFFERED": "1"}
-    before = processor_seconds()
+    before = child_seconds()
     subprocess.run([sys.executable, "-m", *command, "--out", out, *import_flags()], check=True, env=environment)
-    return ["python", "-m", *command], processor_seconds() - before
-
-
-def processor_seconds() -> float:
-    """Seconds that finished child processes have kept a processor busy."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return ["python", "-m", *command], child_seconds() - before
 
 
 def pace_of(model: str, minutes: float) -> dict[str, Any]:
@@ -143,7 +131,7 @@ def pace_of(model: str, minutes: float) -> dict[str, Any]:
         "seconds_per_epoch": round(seconds, 2),
         "latency_ms": round(latency, 2),
     }
-    write_json(path, {**pace, "load": round(os.getloadavg()[0], 1)})
+    write_result(path, {**pace, "load": round(os.getloadavg()[0], 1)})
     return pace
 
 
@@ -190,7 +178,7 @@ def time_again(models: list[str]) -> None:
         if path.exists():
             latency = round(float(run_python(__file__, "--latency", model)), 2)
             for one in filter(Path.exists, (path, *(result_path(model, left_out) for left_out in FOLDS))):
-                write_json(one, {**json.loads(one.read_text()), "latency_ms": latency})
+                write_result(one, {**json.loads(one.read_text()), "latency_ms": latency})
             print(f"{model} {latency} ms", flush=True)
 
 
@@ -213,7 +201,7 @@ def train_fold(model: str, left_out: str, pace: dict[str, Any]) -> None:
         "fingerprint": facts["corpus"]["fingerprint"],
         "load": round(os.getloadavg()[0], 1),
     }
-    write_json(result_path(model, left_out), result)
+    write_result(result_path(model, left_out), result)
     scores = ", ".join(f"{accuracy:.1%} of {speaker}'s clips" for speaker, accuracy in result["accuracy"].items())
     print(f"  {scores}, {pace['epochs']} epochs, {seconds:.0f} s", flush=True)
 
@@ -284,7 +272,7 @@ def write_scores(rows: list[dict[str, Any]]) -> None:
         f"mean accuracy on FSDD's {NUM_SPEAKERS} speakers, left out two at a time of trainings of about "
         f"{rows[0]['minutes']:g} processor minutes, two passes at least; in brackets, the worst speaker's"
     )
-    write_json(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})
+    write_result(SCORES, {"what": what, "command": "python benchmarks/zoo.py", "models": scores})
 
 
 if __name__ == "__main__":
