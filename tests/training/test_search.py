@@ -257,6 +257,7 @@ def test_another_search_in_the_folder_is_refused(trained, tmp_path):
 
 def test_the_command_says_how_to_train_the_best(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "my words").mkdir()
     space = "optimizer.learning_rate=1e-4..1e-1,class_weights=True|False,model.width=1|2"
     argv = ["--space", space, "--trials=4", "--data", "my words", "--epochs", "5"]
     command.main(argv)
