@@ -10,6 +10,8 @@ from _errors import raises
 
 from kerasr import cache
 from kerasr.data.corpora.user_cache import made_folder
+from kerasr.data.manifest import Utterance, write_manifest
+from kerasr.runs.facts import FACTS, MANIFEST
 
 KINDS = {"free-spoken-digit-dataset": "corpus", "mine": "other", "mine-0123456789ab": "other"}
 MADE = {"negatives": "negatives", "speech_commands-silence": "silence", "synthetic": "voices", "flite": "voices"}
@@ -18,7 +20,8 @@ READ = "import sys; from kerasr.data.corpora.user_cache import mark_used; mark_u
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """A cache with a folder of each kind, used long ago; the folders' kinds by name."""
+    """A cache with a folder of each kind, used long ago, and no runs; the folders' kinds by name."""
+    monkeypatch.chdir(tmp_path.parent)
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "120")
     kinds = KINDS | {os.path.basename(made_folder("", name, [1])): kind for name, kind in MADE.items()}
@@ -83,6 +86,26 @@ def test_cleaning_leaves_what_a_process_reads_until_it_dies(kept, tmp_path, read
     process.communicate()
     cache.main(["negatives", "--clean", "--yes"])
     assert used not in left(tmp_path)
+
+
+def test_cleaning_leaves_what_runs_need(kept, tmp_path, tmp_path_factory, capsys):
+    spoken = next(name for name, kind in kept.items() if kind == "voices")
+    runs = tmp_path_factory.mktemp("runs")
+    for name in ("1", "2"):
+        run = runs / "deep" / name
+        run.mkdir(parents=True)
+        (run / FACTS).write_text("{}")
+        write_manifest(run / MANIFEST, [Utterance(str(tmp_path / spoken / "deep" / "clip.wav"), "yes")])
+    (run / MANIFEST).write_text("nonsense")
+    cache.main(["--clean", "--yes", "--runs", str(runs)])
+    out = capsys.readouterr().out
+    assert {row.split()[0]: row.split()[-1] for row in out.splitlines()[1 : 1 + len(kept)]} == {
+        name: str(int(name == spoken)) for name in kept
+    }
+    assert str(runs / "deep" / "1") in out
+    assert left(tmp_path) == {spoken} | {name for name, kind in kept.items() if kind == "other"}
+    cache.main(["--clean", "--yes", "--needed", "--runs", str(runs)])
+    assert spoken not in left(tmp_path)
 
 
 def test_without_a_terminal_it_asks_for_yes(kept, tmp_path, monkeypatch):
