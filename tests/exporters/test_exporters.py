@@ -243,7 +243,7 @@ def test_a_folder_is_no_file_to_export_to(tone_run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
 
 
-@pytest.mark.parametrize("quantize", ["none", "dynamic", "int8"])
+@pytest.mark.parametrize("quantize", ["none", pytest.param("dynamic", marks=pytest.mark.full), "int8"])
 def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
     run = load_run(tone_run)
     path, check = export_litert(run, tmp_path / "tones.tflite", quantize=quantize)

@@ -237,13 +237,16 @@ def _agree_on_jax(rows, folder):
         np.testing.assert_allclose(jax["losses"], losses, atol=1e-4, err_msg=name)
 
 
+JAX_BY_DEFAULT = {"ResNet8", "StackedLSTM", "KWT1"}
+
+
 def test_tensorflow_and_jax_agree(tmp_path):
-    _agree_on_jax([row for row in TABLE if not row.marks], tmp_path)
+    _agree_on_jax([row for row in TABLE if row.id in JAX_BY_DEFAULT], tmp_path)
 
 
 @pytest.mark.full
 def test_tensorflow_and_jax_agree_on_the_rest(tmp_path):
-    _agree_on_jax([row for row in TABLE if row.marks], tmp_path)
+    _agree_on_jax([row for row in TABLE if row.id not in JAX_BY_DEFAULT], tmp_path)
 
 
 def test_the_table_is_there_at_once_and_without_tensorflow():

@@ -136,7 +136,7 @@ def everything(tones, rooms, tone_run, tmp_path_factory):
     ("epoch", "step"),
     [
         pytest.param(1, 2, id="the head's epochs", marks=pytest.mark.full),
-        pytest.param(2, 0, id="between the two"),
+        pytest.param(2, 0, id="between the two", marks=pytest.mark.full),
         pytest.param(2, 1, id="everything's epochs", marks=pytest.mark.full),
     ],
 )
