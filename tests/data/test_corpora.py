@@ -148,6 +148,15 @@ def test_beside_split_folders_others_are_bad(tmp_path, capsys):
     assert "Train, dev, val, test" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("inner", ["wav", "anna"])
+def test_one_folder_in_each_is_no_word(tmp_path, capsys, inner):
+    root = make(tmp_path / "w", *grid(("no", "yes"), (inner,)))
+    assert load_corpus(root).labels == ("no", "yes")
+    assert "--speaker-pattern" in capsys.readouterr().err
+    corpus = load_corpus(root, speaker_pattern="^[^/]+/([^/]+)/")
+    assert (corpus.labels, corpus.speakers) == (("no", "yes"), (inner,))
+
+
 def test_one_folder_that_is_called_as_a_split_is_told(tmp_path, capsys):
     """Val may be a person, and a test folder may lie beside the words: neither is decided in silence."""
     root = make(tmp_path / "w", "val/yes/1.wav", "val/no/1.wav", "anna/yes/1.wav", "anna/no/1.wav")

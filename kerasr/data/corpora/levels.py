@@ -82,6 +82,12 @@ def assign_levels(corpus: Corpus) -> Corpus:
         )
     if not levels.outer:
         return corpus
+    if len(levels.inner) == 1 and len(levels.outer) > 1 and not levels.alone:
+        _warn(
+            f"each of {_some(levels.outer)} in {corpus.name} has one folder, {_some(levels.inner)}: the outer folders "
+            f"are taken for the words. Where the inner one is a speaker, add --speaker-pattern {levels.pattern('inner')}"
+        )
+        return _with_words(corpus, levels)
     are_many = len(levels.outer) > 1 and len(levels.inner) > 1
     if are_many and all(map(is_date, levels.outer)):
         return corpus
