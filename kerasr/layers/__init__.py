@@ -1,4 +1,4 @@
-"""Keras layers that models share: the padding's length, norms, attention, recurrence over a clip's own frames.
+"""Keras layers that models share: the padding's length, norms, attention, CTC, recurrence over a clip's own frames.
 
 All are imported at once: a `.keras` file that holds one of them loads where this package has been imported.
 """
@@ -6,6 +6,8 @@ All are imported at once: a `.keras` file that holds one of them loads where thi
 from kerasr.layers.attention import ClassToken as ClassToken
 from kerasr.layers.attention import FrameAttention as FrameAttention
 from kerasr.layers.attention import SelfAttention as SelfAttention
+from kerasr.layers.ctc import BlankPadding as BlankPadding
+from kerasr.layers.ctc import ctc_loss as ctc_loss
 from kerasr.layers.masking import MaskPadding as MaskPadding
 from kerasr.layers.masking import NumFrames as NumFrames
 from kerasr.layers.masking import within_clip as within_clip

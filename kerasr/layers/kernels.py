@@ -31,3 +31,27 @@ def fused_batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tupl
     # The kernel's variance is the unbiased one.
     count = ops.cast(ops.size(images) // ops.shape(images)[-1], "float32")
     return ops.reshape(outputs, ops.shape(inputs)), mean, variance * ((count - 1) / count)
+
+
+def sparse_ctc_loss(logits: Any, token_ids: Any, num_tokens: Any, num_frames: Any) -> Any:
+    """CTC's loss by the kernel that takes sparse labels, `(batch,)`; the blank is output 0.
+
+    Args:
+        logits: `(batch, time, outputs)` float32.
+        token_ids: `(batch, longest)` int32, numbered from 1.
+        num_tokens: `(batch,)` int32, at least one each: the kernel refuses a row without labels.
+        num_frames: `(batch,)` int32, enough for the tokens: without an alignment its loss is infinite.
+    """
+    import tensorflow as tf
+
+    places = tf.where(tf.sequence_mask(num_tokens, tf.shape(token_ids)[1]))
+    labels = tf.SparseTensor(places, tf.gather_nd(token_ids, places), tf.shape(token_ids, tf.int64))
+    # (Its annotations know dense labels alone.)
+    return tf.nn.ctc_loss(
+        labels,  # pyright: ignore[reportArgumentType]
+        logits,
+        label_length=None,  # pyright: ignore[reportArgumentType]
+        logit_length=num_frames,
+        logits_time_major=False,
+        blank_index=0,
+    )
