@@ -91,7 +91,10 @@ def train_one(recipe: str, model: str, seed: int) -> None:
 
 def read_results(recipe: str) -> dict[str, list[dict[str, Any]]]:
     """The results of each model's seeds, in the zoo's order."""
-    paths = {facts.name: sorted(RESULTS.glob(result_path(recipe, facts.name, "*").name)) for facts in list_models()}
+    paths = {
+        facts.name: sorted(RESULTS.glob(result_path(recipe, facts.name, "*").name))
+        for facts in list_models(per_frame=False)
+    }
     return {name: [json.loads(path.read_text()) for path in found] for name, found in paths.items() if found}
 
 

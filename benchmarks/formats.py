@@ -56,7 +56,7 @@ FORMATS = {
 
 
 def main() -> None:
-    names = [facts.name for facts in list_models()]
+    names = [facts.name for facts in list_models(per_frame=False)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to measure")
     parser.add_argument("--keep", type=Path, default=ROOT / "runs" / "formats", help="folder of the runs and exports")
@@ -163,7 +163,7 @@ def points_lost(check: dict[str, Any]) -> float:
 
 def tables() -> dict[str, str]:
     """Size, time and loss, model by format."""
-    paths = [result_path(facts.name) for facts in list_models()]
+    paths = [result_path(facts.name) for facts in list_models(per_frame=False)]
     results = [json.loads(path.read_text()) for path in paths if path.exists()]
     cells = {
         "size": lambda check: f"{check['size'] / 1e3:,.0f}",

@@ -47,7 +47,7 @@ KINDS = {
 
 
 def main() -> None:
-    names = [facts.name for facts in list_models()]
+    names = [facts.name for facts in list_models(per_frame=False)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to watch")
     parser.add_argument("--batch-size", type=int, default=32, help="clips a step (default: %(default)s)")

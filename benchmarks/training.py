@@ -41,7 +41,7 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def main() -> None:
-    names = [facts.name for facts in list_models()]
+    names = [facts.name for facts in list_models(per_frame=False)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, help="models to measure")
     parser.add_argument("--batch-size", type=int, default=64, help="clips a step")
@@ -158,7 +158,7 @@ def torch_step(name: str, batch: Batch) -> Callable[[], object]:
     lstms = [module for module in network.modules() if isinstance(module, nn.LSTM)]
     twice = sum(value.numel() for lstm in lstms for key, value in lstm.named_parameters() if "bias_hh" in key)
     parameters = sum(value.numel() for value in network.parameters()) - twice
-    expected = next(facts.parameters for facts in list_models() if facts.name == name)
+    expected = next(facts.parameters for facts in list_models(per_frame=False) if facts.name == name)
     assert parameters == expected, f"{name} has {expected} parameters, and its counterpart {parameters}"
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     features, num_frames, labels = (torch.from_numpy(values) for values in batch)

@@ -55,7 +55,7 @@ TOO_LARGE = ("ResNet34", "ResNet50")
 
 def main() -> None:
     argv, _ = import_asked(sys.argv[1:])
-    names = [facts.name for facts in list_models()]
+    names = [facts.name for facts in list_models(per_frame=False)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     fit = [name for name in names if name not in TOO_LARGE]
     parser.add_argument("--models", nargs="+", choices=names, default=fit, metavar="MODEL", help="which to train")
@@ -85,7 +85,7 @@ def main() -> None:
     rows = read_rows(arguments.minutes)
     if rows:
         print_tables(tables(rows))
-    own = {facts.name for facts in list_models() if facts.module.startswith("kerasr.")}
+    own = {facts.name for facts in list_models(per_frame=False) if facts.module.startswith("kerasr.")}
     if whole := [row for row in rows if row["num_speakers"] == NUM_SPEAKERS and row["name"] in own]:
         write_picture(whole)
         write_scores(whole)
@@ -234,7 +234,7 @@ def tables(rows: list[dict[str, Any]] | None = None) -> dict[str, str]:
 
 def read_rows(minutes: float = MINUTES) -> list[dict[str, Any]]:
     """What has been measured of each model of the zoo."""
-    return [row for facts in list_models() if (row := summarise(facts.name, minutes))]
+    return [row for facts in list_models(per_frame=False) if (row := summarise(facts.name, minutes))]
 
 
 def table_row(row: dict[str, Any]) -> list[str]:

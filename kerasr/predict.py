@@ -126,7 +126,7 @@ def main(argv: list[str]) -> None:
 
 def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     """What to type next: what asks why it is that word, and after that what makes a service of the run."""
-    if config.explain:
+    if config.explain or run.task.output.per_frame:
         return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
     return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
 
@@ -136,6 +136,8 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     from kerasr.inference.attribution import Explainer
     from kerasr.report import write_explanation
 
+    if run.task.output.per_frame:
+        raise UserError("task-unsupported", f"--explain: there is no attribution for a model to {run.task.about()}")
     explainer = Explainer(run.front_ends, run.network)
     written: set[Path] = set()
 

@@ -16,8 +16,10 @@ FLOORS = (
     "config",
     "audio",
     "layers",
+    "text",
     "data",
     "models",
+    "decoding",
     "metrics",
     "tasks",
     "presets",
@@ -78,6 +80,11 @@ GUESSES = {
     "the cache's folder": ("data/corpora/user_cache.py", "cache_folder"),
     "how to install an extra": ("core/extras.py", "install_line"),
     "recurrent layers": ("layers/recurrent.py", "MaskedRNN"),
+    "CTC": ("layers/ctc.py", "ctc_loss"),
+    "greedy decoding": ("decoding/greedy.py", "best_path"),
+    "the vocabulary": ("text/vocabulary.py", "Vocabulary"),
+    "word error rate": ("metrics/transcription.py", "transcription_metrics"),
+    "transcripts": ("tasks/transcribe.py", "Transcribe"),
 }
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "librosa", "sklearn", "matplotlib"}

@@ -138,7 +138,7 @@ class Pipeline:
             A dataset of `(features, targets)`, or `(features, targets, weights)` with weights or groups: float32
             `(batch, time, feature)`, `(batch, ...)`, and `(batch,)` or `(batch, groups + 1)`. With `waveforms`, the
             first part is a dict of `waveform` `(batch, samples)` and `num_samples` `(batch,)`. Targets of many lengths
-            are a dict of `token_ids` int32 `(batch, longest)`, -1 past a clip's own, and `num_tokens` `(batch,)`.
+            are token ids, int32 `(batch, longest)`, -1 past a clip's own.
         """
         order = tf.data.Dataset.range(epochs * self._passes).flat_map(self._pass_order).skip(first_step)
         dataset = order.map(self._load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -253,7 +253,7 @@ class Pipeline:
         else:
             rows = tf.RaggedTensor.from_row_lengths(targets.values, targets.lengths)  # pyright: ignore[reportAttributeAccessIssue]
             chosen = tf.gather(rows, indices)
-            beside = {"targets": {"token_ids": chosen.to_tensor(-1), "num_tokens": chosen.row_lengths()}}
+            beside = {"targets": chosen.to_tensor(-1)}
         if self._weights is not None:
             beside["weights"] = tf.gather(tf.constant(self._weights), indices)
         if self._group_index is not None:

@@ -24,6 +24,7 @@ from kerasr.errors import UserError
 from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency
 from kerasr.inference.attribution import Explainer
+from kerasr.inference.compiled import join_outputs
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.figures import Clip
@@ -158,7 +159,7 @@ def _predict(
             "recordings-unusable",
             f"{utterances[0].path}: neither this recording nor any other can be read: have they been moved?",
         )
-    return kept, np.concatenate(probs)
+    return kept, join_outputs(probs)
 
 
 def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
@@ -309,7 +310,7 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list
         item, (predicted, probability) = utterances[index], shown[index]
         facts = {"predicted": predicted, "probability": probability, "correct": bool(correct[index])}
         clip = make_clip(run, item, word=run.task.said(item), **facts)
-        if explainer and number < MAX_EXPLAINED and predicted in run.labels:
+        if explainer and number < MAX_EXPLAINED and predicted in run.labels and not run.task.output.per_frame:
             clip = explain_clip(clip, run, explainer)
         clips.append(clip)
     return clips

@@ -16,7 +16,7 @@ from kerasr.core.progress import console
 from kerasr.data.clips import pad_clips, read_clips
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compute_logits
+from kerasr.inference.compiled import compute_logits, pad_frames
 from kerasr.runs.run import Run
 from kerasr.streaming.client import StreamFacts
 from kerasr.tasks.base import same_decisions
@@ -88,7 +88,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     in_pieces = run.logits(streamed) if streamed else None
     if in_pieces is not None:
         pairs.append(("stream_logits", in_pieces))
-    differences = [np.abs(answers[name] - logits).max() for name, logits in pairs if name in answers]
+    differences = [_difference(answers[name], logits) for name, logits in pairs if name in answers]
     expected, name = (exact, "probs") if "probs" in answers else (padded, "padded_probs")
     before = keras.ops.convert_to_numpy(run.task.probs(expected))
     after = answers[name]
@@ -109,9 +109,31 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     )
 
 
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """How far apart two sets of logits are; of frames, as many as the longer has."""
+    if one.ndim == 3:
+        frames = max(one.shape[1], other.shape[1])
+        one, other = pad_frames(one, frames), pad_frames(other, frames)
+    return float(np.abs(one - other).max())
+
+
 def _agreement(run: Run, before: np.ndarray, after: np.ndarray) -> float:
     """Share of the clips of which two sets of probabilities decide the same."""
     return float(same_decisions(run.task.decide(before), run.task.decide(after)).mean())
+
+
+def check_one_output(run: Run, form: str) -> None:
+    """Raise where a run has an output for each frame, and a format takes one a clip.
+
+    Raises:
+        UserError: it has.
+    """
+    if run.task.output.per_frame:
+        raise UserError(
+            "export-unsupported",
+            f"{run.path}: is to {run.task.about()}, and {form} is written for models with one answer a clip: export it "
+            "as a SavedModel",
+        )
 
 
 def child_environment() -> dict[str, str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
-from kerasr.exporters.check import Check
+from kerasr.exporters.check import Check, check_one_output
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import MaskedRNN, with_implementation
@@ -59,6 +59,7 @@ def export_litert(
         UserError: it cannot be converted, or gives other words than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
+    check_one_output(run, "LiteRT")
     if Path(to).suffix != ".tflite":
         raise UserError("name-invalid", f"--to {to}: a LiteRT file's name ends in .tflite")
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):

@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.errors import UserError
-from kerasr.exporters.check import Check
+from kerasr.exporters.check import Check, check_one_output
 from kerasr.exporters.files import export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import with_implementation
@@ -39,6 +39,7 @@ def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float 
         UserError: it cannot be converted, or gives other words than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
+    check_one_output(run, "ONNX")
     if Path(to).suffix != ".onnx":
         raise UserError("name-invalid", f"--to {to}: an ONNX file's name ends in .onnx")
     return export_file(run, to, "onnx", AGREEMENT if least_agreement is None else least_agreement)

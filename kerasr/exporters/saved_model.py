@@ -1,7 +1,7 @@
 """A SavedModel for TensorFlow Serving: the front-end, the network and the words in one graph.
 
 Signatures, each with the outputs `logits`, `probs` and what the task adds, `label_index` and `label` for words, and
-`rejected` where a run has a threshold below which it is none of them:
+`rejected` where a run has a threshold below which it is none of them; `token_ids` and `text` for transcripts:
 
 serving_default   `waveform` float32 (batch, samples) at the spec's rate; trailing exact zeros are padding
 with_num_samples  the same with `num_samples` int32 (batch,), for clips that end in true silence
@@ -78,6 +78,10 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         found = {"logits": logits, "probs": probs, **run.task.signature(probs)}
         if "label_index" in found:
             found["label"] = tf.gather(words, found["label_index"])
+        if "token_ids" in found:
+            # (Past a text's end stands -1.)
+            tokens = tf.gather(tf.concat([[""], words], 0), tf.maximum(found["token_ids"], 0))
+            found["text"] = tf.strings.strip(tf.strings.reduce_join(tokens, axis=1))
         if run.task.rejects:
             # As `Run.predict`; `label` stays the likeliest word, which older clients read.
             found["rejected"] = tf.reduce_max(probs, axis=-1) < run.threshold

@@ -9,6 +9,7 @@ import numpy as np
 from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
+from kerasr.layers.ctc import padding_row
 from kerasr.tasks import Task
 
 
@@ -54,8 +55,9 @@ class CompiledModel:
         Args:
             clips: any number of them, of any length.
         """
-        parts = [self._batch(clips[start : start + BATCH_SIZE]) for start in range(0, len(clips), BATCH_SIZE)]
-        return parts[0] if len(parts) == 1 else keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+        return join_outputs(
+            [self._batch(clips[start : start + BATCH_SIZE]) for start in range(0, len(clips), BATCH_SIZE)]
+        )
 
     def _batch(self, clips: Sequence[np.ndarray]) -> Any:
         width, num_clips = max(self._clip_samples, *(len(clip) for clip in clips)), len(clips)
@@ -65,6 +67,33 @@ class CompiledModel:
         num_samples = np.array([len(clip) for clip in clips], np.int32)
         outputs = self.model.predict_on_batch([pad_clips(clips, width), num_samples])
         return keras.tree.map_structure(lambda output: output[:num_clips], outputs)
+
+
+def join_outputs(parts: Sequence[Any]) -> Any:
+    """Outputs of several batches, each a structure of arrays, as one; those of frames are padded as the network pads.
+
+    Args:
+        parts: at least one; an output is `(clips, outputs)`, or `(clips, frames, outputs)` with the blank first.
+    """
+    return parts[0] if len(parts) == 1 else keras.tree.map_structure(lambda *rows: _join(rows), *parts)
+
+
+def _join(rows: Sequence[np.ndarray]) -> np.ndarray:
+    if rows[0].ndim == 3:
+        frames = max(part.shape[1] for part in rows)
+        rows = [pad_frames(part, frames) for part in rows]
+    return np.concatenate(rows)
+
+
+def pad_frames(outputs: np.ndarray, frames: int) -> np.ndarray:
+    """Logits or probabilities `(clips, time, outputs)` of so many frames, those that are added saying the blank."""
+    # Probabilities sum up to 1; what does not are logits.
+    are_probs = np.allclose(outputs[:, :1].sum(-1), 1, atol=1e-3) and (outputs >= 0).all()
+    row = np.array(padding_row(outputs.shape[2]))
+    if are_probs:
+        row = np.exp(row)
+    added = np.broadcast_to(row, (len(outputs), max(frames - outputs.shape[1], 0), len(row)))
+    return np.concatenate([outputs, added.astype(outputs.dtype)], axis=1)
 
 
 def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Task) -> CompiledModel:

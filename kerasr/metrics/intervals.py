@@ -7,7 +7,7 @@ more clips than others they are worth fewer: (sum of clips)^2 / (sum of clips^2)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,6 +112,29 @@ def mean_interval(
     return (over_clips[0], f"{over_clips[1]}, wider than over {_counted(units)}") if wider else over_speakers
 
 
+def ratio_interval(
+    counts: np.ndarray, sizes: np.ndarray, speakers: Sequence[str | None] | None = None, seed: int = 0
+) -> tuple[Interval, str]:
+    """The 95% interval of a share of parts, as of a word error rate, where each clip has parts of its own number.
+
+    Args:
+        counts: `(clips,)` how many of its parts are counted, as errors.
+        sizes: `(clips,)` parts of each clip, as words.
+        speakers: who speaks in each; None where that is not known.
+        seed: of the bootstrap.
+
+    Returns:
+        As `mean_interval`; without one where there are no parts, or all of one speaker.
+    """
+    units = group_units(counts, speakers)
+    if units.num_speakers == 1:
+        return None, "one speaker tells nothing of others"
+    parts = group_units(sizes, speakers).sums
+    if not parts.sum():
+        return None, "there is nothing to count"
+    return _over(replace(units, sizes=parts), 0.0, seed, highest=np.inf)
+
+
 def binomial_interval(successes: int, trials: int) -> list[float]:
     """The exact 95% interval of a probability (Clopper and Pearson 1934), of trials that tell nothing of each other."""
     from scipy.stats import binomtest
@@ -155,13 +178,13 @@ def _over_clips(values: np.ndarray, lowest: float, seed: int) -> tuple[list[floa
     return binomial_interval(int(values.sum()), len(values)), f"exact binomial over {_count(len(values), 'clip')}"
 
 
-def _over(units: Units, lowest: float, seed: int) -> tuple[list[float], str]:
+def _over(units: Units, lowest: float, seed: int, highest: float = 1.0) -> tuple[list[float], str]:
     """By Student's t of few units, by the bootstrap of more."""
     from scipy.stats import norm, t
 
     if units.effective < LEAST_SPEAKERS:
         side = float(t.ppf(1 - _TAIL, units.degrees)) * units.standard_error
-        return np.clip([units.mean - side, units.mean + side], lowest, 1.0).tolist(), f"t over {units.name}"
+        return np.clip([units.mean - side, units.mean + side], lowest, highest).tolist(), f"t over {units.name}"
     # Units with the same numbers are drawn as one kind: single clips come in a few kinds, however many there are.
     (sizes, sums), kind = np.unique(np.stack([units.sizes, units.sums]), axis=1, return_counts=True)
     draws = np.random.default_rng(seed).multinomial(kind.sum(), kind / kind.sum(), size=BOOTSTRAP_ROUNDS)

@@ -1,4 +1,5 @@
 from .cost import count_macs as count_macs
+from .encoders.bilstm_encoder import BiLSTMEncoder as BiLSTMEncoder
 from .head import encoder as encoder
 from .keyword.att_rnn import AttRNN as AttRNN
 from .keyword.att_rnn import MHAttRNN as MHAttRNN

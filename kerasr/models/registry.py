@@ -34,6 +34,7 @@ class ModelFacts:
             where nobody has said.
         macs: multiply-accumulates for one such clip; None where nobody has said.
         per_frame: whether it gives an output for each frame, as a transcript needs, or one a clip.
+        stride: frames of features for each output of a frame.
         recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
             reads a whole clip at once, and a stream in windows that move on by a hop.
@@ -51,6 +52,7 @@ class ModelFacts:
     parameters: int | None = None
     macs: int | None = None
     per_frame: bool = False
+    stride: int = 1
     recurrent: bool = False
     stream_options: dict[str, Any] | None = None
     learning_rate: float | None = None
@@ -76,6 +78,7 @@ def register_model(
     parameters: int | None = None,
     macs: int | None = None,
     per_frame: bool = False,
+    stride: int = 1,
     recurrent: bool = False,
     stream_options: Mapping[str, Any] | None = None,
     learning_rate: float | None = None,
@@ -103,9 +106,13 @@ def register_model(build: Any = None, /, **facts: Any) -> Any:
     return _register(build, facts)
 
 
-def list_models() -> tuple[ModelFacts, ...]:
-    """All architectures, kerasr's own first."""
-    return tuple(MODELS.values())
+def list_models(*, per_frame: bool | None = None) -> tuple[ModelFacts, ...]:
+    """All architectures, kerasr's own first.
+
+    Args:
+        per_frame: only those that give an output for each frame, or one a clip; all where None.
+    """
+    return tuple(facts for facts in MODELS.values() if per_frame in (None, facts.per_frame))
 
 
 def model_facts(name: str) -> ModelFacts:
@@ -178,7 +185,10 @@ def _read_facts(path: Path, module: str) -> Iterator[ModelFacts]:
                 yield ModelFacts(name=node.name, module=module, options=options, **stated)
 
 
-for _path in sorted(Path(__file__).parent.glob("*/*.py")):
+# In this order they are listed.
+for _path in (
+    path for folder in ("keyword", "encoders") for path in sorted((Path(__file__).parent / folder).glob("*.py"))
+):
     _module = f"{__package__}.{_path.parent.name}.{_path.stem}"
     for _facts in _read_facts(_path, _module):
         MODELS.register(_facts.name, _facts, _module)

@@ -3,16 +3,19 @@
 A file a recipe; importing this registers those of kerasr.
 """
 
+from kerasr.recipes.an4 import an4
 from kerasr.recipes.commands import commands
 from kerasr.recipes.digits import digits
 from kerasr.recipes.digits_best import digits_best
 from kerasr.recipes.registry import get_recipe, list_recipes, recipe_notes, register_recipe
+from kerasr.recipes.sentences import sentences
 from kerasr.recipes.tags import tags
 from kerasr.recipes.voices import voices
 from kerasr.recipes.wakeword import wakeword
 from kerasr.recipes.words import words
 
 __all__ = [
+    "an4",
     "commands",
     "digits",
     "digits_best",
@@ -20,6 +23,7 @@ __all__ = [
     "list_recipes",
     "recipe_notes",
     "register_recipe",
+    "sentences",
     "tags",
     "voices",
     "wakeword",

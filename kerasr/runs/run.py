@@ -24,7 +24,7 @@ from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest
 from kerasr.errors import UserError
-from kerasr.inference.compiled import CompiledModel, compile_probs
+from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.presets.recordings import find_clips
@@ -341,13 +341,13 @@ class Run:
         Raises:
             UserError: one cannot be read, which the message names, or the weights are damaged.
         """
-        found = [np.zeros((0, len(self.labels)), np.float32)]
+        found = []
         clips = (read_clip(os.fspath(path), self.config.features) for path in paths)
         while batch := list(islice(clips, BATCH_SIZE)):
             found.append(self._outputs(batch)["probs"])
             if progress is not None:
                 progress.advance(len(batch))
-        return np.concatenate(found)
+        return join_outputs(found) if found else np.zeros((0, len(self.labels)), np.float32)
 
     def _answers(self, clips: Sequence[Clip], threshold: float) -> list[Answer]:
         if not clips:

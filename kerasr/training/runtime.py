@@ -35,8 +35,10 @@ def decide_runtime(config: TrainConfig) -> Runtime:
     precision = quickest if config.runtime.precision == "auto" else config.runtime.precision
     xla = on_gpu if config.runtime.xla == "auto" else config.runtime.xla == "on"
     backend = keras.backend.backend()
-    xla = xla or backend == "jax"
-    policy = {**model_facts(config.model.name).options, **config.model.options}.get("implementation")
+    facts = model_facts(config.model.name)
+    # TensorFlow's quick CTC, which is for outputs of frames, is unknown to XLA.
+    xla = (xla and not facts.per_frame) or backend == "jax"
+    policy = {**facts.options, **config.model.options}.get("implementation")
     return Runtime(backend, device, precision, xla, choose_implementation(policy, xla=xla) if policy else None)
 
 

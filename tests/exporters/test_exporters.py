@@ -317,7 +317,7 @@ def test_options_of_another_format_are_refused(tone_run, tmp_path):
 LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
     pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
-    for facts in list_models()
+    for facts in list_models(per_frame=False)
     for kind in ("serving", "onnx", "none", "dynamic", *(() if facts.name in LOOPS else ("int8",)))
     for seconds in ((0.4, None) if facts.recurrent else (0.4,))
 ]
@@ -335,7 +335,9 @@ def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path):
     assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
 
 
-STREAMS = [pytest.param(facts, id=facts.name) for facts in list_models() if facts.stream_options is not None]
+STREAMS = [
+    pytest.param(facts, id=facts.name) for facts in list_models(per_frame=False) if facts.stream_options is not None
+]
 
 
 @pytest.mark.full
@@ -437,7 +439,7 @@ def test_the_programs_in_the_documentation_hear_what_the_run_hears(tone_run, tmp
 
 
 def test_a_loop_is_not_calibrated(untrained, tmp_path):
-    for facts in list_models():
+    for facts in list_models(per_frame=False):
         if facts.name in LOOPS:
             run = untrained(facts)
             with raises("export-unsupported"):

@@ -21,7 +21,7 @@ from kerasr.runs.run import load_run
 # Of models that share a file, those after the first are for the full table.
 MODELS = [
     pytest.param(facts, id=facts.name, marks=[pytest.mark.full] if facts.module == before.module else [])
-    for before, facts in pairwise((list_models()[-1], *list_models()))
+    for before, facts in pairwise((list_models(per_frame=False)[-1], *list_models()))
 ]
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.5)
 # A burst of 1,500 Hz from 0.1 to 0.2 s in noise.
@@ -188,7 +188,7 @@ def test_what_speaks_for_one_word_speaks_against_the_other(listener, rng):
 
 
 def test_a_detectors_one_logit_speaks_for_both_its_labels(rng):
-    facts = next(item for item in list_models() if item.name == "ResidualCNN")
+    facts = next(item for item in list_models(per_frame=False) if item.name == "ResidualCNN")
     explainer = explainer_of(made_run(narrow(facts, SPEC.shape, num_outputs=1)))
     waveform = burst(rng)
     present, absent = (explainer.integrated_gradients(waveform, index) for index in (1, 0))
@@ -196,7 +196,7 @@ def test_a_detectors_one_logit_speaks_for_both_its_labels(rng):
 
 
 def test_the_last_picture():
-    by_name = {facts.name: facts for facts in list_models()}
+    by_name = {facts.name: facts for facts in list_models(per_frame=False)}
     assert last_picture(narrow(by_name["ResidualCNN"], (97, 40))).name == "add_relu"
     assert last_picture(narrow(by_name["ResNet18"], (97, 40))).output.shape[1:3] == (7, 3)
     assert last_picture(narrow(by_name["StackedLSTM"], (97, 40))) is None

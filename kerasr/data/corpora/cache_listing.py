@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from kerasr.core import atomic
+from kerasr.data.corpora.an4 import NAME as AN4
 from kerasr.data.corpora.flite import PROGRAM as FLITE
 
 # (The known corpora register in the order in which this imports them: before one of them is imported from here.)
@@ -17,6 +18,7 @@ from kerasr.data.corpora.user_cache import cache_folder, is_used
 # Kinds of what can be had again, and how it is.
 KINDS = {
     "corpus": "downloaded again",
+    "converted": "converted again out of the recordings that they are from",
     "negatives": "cut again out of the recordings that they are from",
     "silence": "cut again out of the corpus's background noises",
     "voices": "spoken again",
@@ -26,6 +28,7 @@ OTHER = "other"
 
 _MADE = re.compile(r"(.+)-[0-9a-f]{12}")
 _KIND_OF_MADE = {
+    AN4: "converted",
     "negatives": "negatives",
     f"{SPEECH_COMMANDS}-silence": "silence",
     SYNTHETIC: "voices",

@@ -85,7 +85,8 @@ def assign_levels(corpus: Corpus) -> Corpus:
     if len(levels.inner) == 1 and len(levels.outer) > 1 and not levels.alone:
         _warn(
             f"each of {_some(levels.outer)} in {corpus.name} has one folder, {_some(levels.inner)}: the outer folders "
-            f"are taken for the words. Where the inner one is a speaker, add --speaker-pattern {levels.pattern('inner')}"
+            "are taken for the words. Where the inner one is a speaker, add "
+            f"--speaker-pattern {levels.pattern('inner')}"
         )
         return _with_words(corpus, levels)
     are_many = len(levels.outer) > 1 and len(levels.inner) > 1

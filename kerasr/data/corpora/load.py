@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 # (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
-from kerasr.data.corpora import flite, fsdd, speech_commands, synthetic  # noqa: F401
+from kerasr.data.corpora import an4, flite, fsdd, speech_commands, synthetic, texts  # noqa: F401
 from kerasr.data.corpora.folder import read_folder
 from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
@@ -36,7 +36,8 @@ def load_corpus(
         max_bad: bad recordings that are listed and left out; one more is an error.
         speaker_pattern: who speaks, as `match_speakers` finds it; None for what the corpus or its file names tell.
         seed: draws the voices of a synthetic corpus; others do not change with it.
-        min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts.
+        min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts,
+            which may stand beside the recordings, as `1.txt` beside `1.wav`.
         language: of a synthetic corpus.
         clips_per_word: of a synthetic corpus.
 
@@ -52,6 +53,8 @@ def load_corpus(
         corpus = synthetic.read_synthetic(
             words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
+    elif not min_labels and data is not None and os.path.isdir(data) and texts.find_texts(data):
+        corpus = texts.read_texts(data)
     else:
         corpus = _read(data, default, speaker_pattern)
     if speaker_pattern is not None:

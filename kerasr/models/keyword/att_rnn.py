@@ -24,7 +24,7 @@ from keras import ops
 
 from kerasr.layers import BatchNormalization, FrameAttention, MaskPadding, NumFrames
 from kerasr.layers.recurrent import choose_implementation
-from kerasr.models.keyword.crnn import both_ways
+from kerasr.models.blocks import both_ways
 from kerasr.models.registry import register_model
 
 VARIANTS: dict[str, dict[str, Any]] = {

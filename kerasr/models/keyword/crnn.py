@@ -17,6 +17,7 @@ import keras
 
 from kerasr.layers import MaskPadding, NumFrames
 from kerasr.layers.recurrent import MaskedRNN, choose_implementation
+from kerasr.models.blocks import both_ways
 from kerasr.models.keyword.resnet import image_input
 from kerasr.models.registry import register_model
 
@@ -87,12 +88,3 @@ def CRNN(
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     logits = keras.layers.Dense(num_outputs, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name=name)
-
-
-def both_ways(x, num_frames, units, *, cell, implementation, name):
-    """States of a recurrent layer that reads each clip forwards and of one that reads it backwards, side by side."""
-    forwards = MaskedRNN(units, cell=cell, return_sequences=True, implementation=implementation, name=name)
-    backwards = MaskedRNN(
-        units, cell=cell, return_sequences=True, reverse=True, implementation=implementation, name=f"{name}_reverse"
-    )
-    return keras.layers.Concatenate(name=f"{name}_both")([forwards(x, num_frames), backwards(x, num_frames)])

@@ -1,0 +1,46 @@
+"""Greedy decoding of CTC: the likeliest token of each frame, repeats and blanks taken out.
+
+Source: Graves et al., "Connectionist Temporal Classification", ICML 2006, section 3.2 (best path decoding),
+https://www.cs.toronto.edu/~graves/icml_2006.pdf.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerasr.layers.ctc import BLANK
+
+
+def collapse(path: np.ndarray) -> list[int]:
+    """The tokens of a path `(frames,)`: of each run of the same output one, and no blanks."""
+    path = np.asarray(path)
+    first = np.ones(len(path), bool)
+    first[1:] = path[1:] != path[:-1]
+    return [int(number) for number in path[first & (path != BLANK)]]
+
+
+def shortest_path(tokens: Sequence[Any]) -> int:
+    """Frames that tokens take at least: one each, and a blank between two that are the same."""
+    return len(tokens) + sum(one == other for one, other in pairwise(tokens))
+
+
+def best_path(outputs):
+    """The tokens of each clip's likeliest path, in a graph, too.
+
+    Args:
+        outputs: logits or probabilities `(batch, time, outputs)`, the blank first.
+
+    Returns:
+        int32 `(batch, time)` token ids, -1 past a clip's last.
+    """
+    path = ops.cast(ops.argmax(outputs, axis=-1), "int32")
+    before = ops.pad(path[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
+    kept = ops.logical_and(path != before, path != BLANK)
+    # Those that are kept move to the front, in their order.
+    number = ops.cumsum(ops.cast(kept, "int32"), axis=1)
+    place = ops.arange(ops.shape(path)[1], dtype="int32")
+    order = ops.argsort(ops.where(kept, place, place + ops.shape(path)[1]), axis=1)
+    return ops.where(place[None] < number[:, -1:], ops.take_along_axis(path, order, axis=1), -1)

@@ -1,0 +1,1 @@
+"""Encoders: a logit for each token at each frame, for transcripts."""

@@ -1,0 +1,252 @@
+"""What is said? A token or CTC's blank at each frame, and of these a text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasr.config import FitConfig, TrainConfig
+from kerasr.core.console import isolate
+from kerasr.core.scores import Monitor, format_interval
+from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.targets import Targets
+from kerasr.decoding import best_path, collapse, shortest_path
+from kerasr.errors import UserError
+from kerasr.layers.ctc import ctc_loss
+from kerasr.metrics.edit_distance import TokenErrorRate
+from kerasr.metrics.judgement import Judgement
+from kerasr.metrics.transcription import transcription_metrics
+from kerasr.models.registry import model_facts
+from kerasr.tasks.base import Answer, Columns, OutputSpec, Task, Trained
+from kerasr.tasks.registry import register_task
+from kerasr.text import Vocabulary, normalise
+
+# Recordings that an error names; the others are counted.
+NUM_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcript(Answer):
+    """What is said in it.
+
+    Attributes:
+        text: words with a space between them; "" where nothing is said.
+        confidence: the geometric mean of the probabilities of what is likeliest at each frame.
+    """
+
+    text: str
+    confidence: float
+
+
+@register_task
+class Transcribe(Task):
+    """CTC over the characters of the transcripts."""
+
+    name = "transcribe"
+    monitor = Monitor("val_cer", "min")
+    min_labels = 0
+    blends = False
+    keeps_order = True
+
+    def __init__(self, labels, config):
+        super().__init__(labels, config)
+        self.vocabulary = Vocabulary(tuple(labels))
+
+    @classmethod
+    def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
+        """The characters of the transcripts to train on and to validate with.
+
+        Raises:
+            UserError: a recording has no text, or there is no word in any.
+        """
+        if without := [item.path for item in corpus.utterances if item.text is None]:
+            raise UserError(
+                "text-missing",
+                f"{corpus.source}: {len(without):,} recordings have no text, as {', '.join(without[:NUM_NAMED])}: a "
+                "transcript is learnt from audio beside text, in a manifest's column text",
+            )
+        return Vocabulary.of(normalise(item.text or "") for item in corpus.utterances if item.split != "test").tokens
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Raise where the loss's kernel cannot be had."""
+        if config.runtime.xla == "on" and keras.backend.backend() == "tensorflow":
+            raise UserError("settings-conflict", "--xla on: TensorFlow's CTC is unknown to XLA: leave it out")
+
+    @property
+    def output(self) -> OutputSpec:
+        """The blank and a logit for each token, at each frame."""
+        return OutputSpec(1 + len(self.labels), per_frame=True)
+
+    def add_training_clips(
+        self, config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+    ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
+        """The corpus without the clips whose text takes more frames than they have: CTC has no path through them.
+
+        Raises:
+            UserError: there are more of these, with what could not be read, than `max_bad`; or a text has characters
+                that are no tokens.
+        """
+        bad = list(corpus.bad)
+        kept = []
+        for item in corpus.utterances:
+            text, frames = normalise(item.text or ""), _num_outputs(config, item)
+            least = shortest_path(text if item.split == "test" else self.vocabulary.encode(text))
+            if frames is not None and frames < least:
+                bad.append(
+                    (item.path, f"{item.duration:g} s make {frames} outputs, and its text takes {least} or more")
+                )
+            else:
+                kept.append(item)
+        if len(bad) > len(corpus.bad):
+            report_bad(corpus, bad, config.data.max_bad)
+        return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), (), {}
+
+    def encode(self, utterances: Sequence[Utterance]) -> Targets:
+        """The token ids of each clip's text."""
+        return Targets.ragged([self.vocabulary.encode(normalise(item.text or "")) for item in utterances])
+
+    def loss(self, config: FitConfig) -> keras.losses.Loss:
+        """CTC's."""
+        return CTCLoss()
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Character errors of the likeliest path."""
+        return [TokenErrorRate(name="cer")]
+
+    def probs(self, logits):
+        """Softmax at each frame: `(batch, time, outputs)` to the same shape."""
+        return keras.ops.softmax(logits)
+
+    def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
+        """The text of the likeliest path through `(time, outputs)`."""
+        text, confidence = self.shown(probs)
+        return Transcript(text=text, confidence=confidence)
+
+    def signature(self, probs: Any) -> dict[str, Any]:
+        """The token ids of the likeliest path, -1 past its end."""
+        return {"token_ids": best_path(probs)}
+
+    def to_json(self, answer: Transcript) -> dict[str, Any]:
+        """The text and its confidence."""
+        return {"text": answer.text, "confidence": answer.confidence}
+
+    def cells(self, answer: Transcript) -> dict[str, str | None]:
+        """The text and its confidence."""
+        return {"text": answer.text or None, "confidence": f"{answer.confidence:.1%}"}
+
+    def truth(self, utterances: Sequence[Utterance]) -> np.ndarray:
+        """`(clips,)` the texts, normalised."""
+        return np.array([normalise(item.text or "") for item in utterances], object)
+
+    def decide(self, probs: np.ndarray) -> np.ndarray:
+        """`(clips,)` the texts of `(clips, time, outputs)`."""
+        return np.array([self.vocabulary.decode(collapse(path)).strip() for path in probs.argmax(-1)], object)
+
+    def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
+        """Raise where a recording has no text."""
+        if without := [item.path for item in utterances if item.text is None]:
+            raise UserError(
+                "text-missing",
+                f"{source}: {len(without):,} recordings have no text, as {', '.join(without[:NUM_NAMED])}: a "
+                "transcript can only be measured against one",
+            )
+
+    def evaluate(
+        self,
+        run: Trained,
+        utterances: Sequence[Utterance],
+        probs: np.ndarray,
+        *,
+        groups: Columns | None = None,
+        seed: int,
+    ) -> dict[str, Any]:
+        """What `transcription_metrics` says, with `labels`, the tokens."""
+        speakers = [item.speaker for item in utterances]
+        found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
+        metrics = transcription_metrics(found, truth, speakers, groups=groups, seed=seed)
+        return {**metrics, "unit": "token", "labels": list(self.labels), "num_empty": sum(not text for text in found)}
+
+    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
+        """Does it say anything, and more right than wrong?"""
+        if metrics["num_empty"] == metrics["num_clips"]:
+            text = "It says nothing but blanks: train for more --epochs, or at another --optimizer.learning-rate."
+            return [Judgement("only_blanks", text)]
+        if metrics["wer"] >= 1:
+            text = f"It makes as many errors as there are words ({metrics['wer']:.1%}), as saying nothing does."
+            return [Judgement("worse_than_constant", f"{text} More --epochs or recordings may help.")]
+        return []
+
+    def about(self) -> str:
+        """Over how many characters."""
+        return f"write down what is said, in {len(self.labels)} characters"
+
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        """The word error rate."""
+        return f"WER {metrics['wer']:.1%}"
+
+    def summary(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Word errors with their interval, and transcripts that are right in every word."""
+        interval = format_interval(metrics["wer_interval"], metrics["wer_method"])
+        return [
+            f"{self.headline(metrics)} of {metrics['num_words']:,} words ({interval}); {metrics['num_correct']:,} of "
+            f"{metrics['num_clips']:,} test transcripts right in every word"
+        ]
+
+    def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Word errors and their kinds, character errors, transcripts that are right, the worst speaker."""
+        rows = {
+            "word errors": f"{self.headline(metrics)} of {metrics['num_words']:,} words ({metrics['measured_on']})",
+            "95% interval": format_interval(metrics["wer_interval"], metrics["wer_method"]).removeprefix(
+                "95% interval "
+            ),
+            "of these": f"{metrics['num_substitutions']:,} taken for another, {metrics['num_deletions']:,} left out, "
+            f"{metrics['num_insertions']:,} put in",
+            "character errors": f"{metrics['cer']:.1%}",
+            "all right": f"{metrics['num_correct']:,} of {metrics['num_clips']:,} transcripts",
+        }
+        if speakers := metrics["speaker_errors"]:
+            worst = speakers[0]
+            rows["most errors"] = f"{isolate(worst['speaker'])}, WER {worst['wer']:.1%} of {worst['num_words']:,} words"
+        if confusions := metrics["confusions"]:
+            rows["often"] = ", ".join(
+                f"{item['said'] or '-'} > {item['found'] or '-'} ({item['count']})" for item in confusions[:NUM_NAMED]
+            )
+        return rows
+
+    def tiles(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Character errors, and transcripts that are right."""
+        return {"character errors": f"{metrics['cer']:.1%}", "right in every word": f"{metrics['accuracy']:.1%}"}
+
+    def said(self, utterance: Utterance) -> str:
+        """The text."""
+        return normalise(utterance.text or "")
+
+    def shown(self, probs: np.ndarray) -> tuple[str, float]:
+        """The text of `(time, outputs)`, and how sure it is."""
+        text = self.decide(probs[None])[0]
+        return text, float(np.exp(np.log(probs.max(-1)).mean()))
+
+    def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
+        """None but those that every task has."""
+        return []
+
+
+def _num_outputs(config: TrainConfig, item: Utterance) -> int | None:
+    """Outputs of the network for a recording; None where its length is not known."""
+    if item.duration is None:
+        return None
+    frames = config.features.num_frames(int(item.duration * config.features.sample_rate))
+    return -(-frames // model_facts(config.model.name).stride)
+
+
+@keras.saving.register_keras_serializable("kerasr")
+class CTCLoss(keras.losses.Loss):
+    """Of token ids `(batch, longest)`, -1 past a clip's last, and logits `(batch, time, outputs)`, the blank first."""
+
+    def call(self, y_true, y_pred):
+        """`(batch,)`."""
+        token_ids = keras.ops.cast(y_true, "int32")
+        return ctc_loss(y_pred, token_ids, keras.ops.sum(keras.ops.cast(token_ids >= 0, "int32"), axis=1))

@@ -1,0 +1,144 @@
+"""Sentences of tones, written down: from a manifest with texts to a transcript."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from _errors import raises
+from _shared import SPEC, quiet
+
+from kerasr import audio, evaluate_run, listen, load_run, predict
+from kerasr.config import FeatureSpec, OptimizerConfig, TaskConfig
+from kerasr.data.clips import pad_clips
+from kerasr.data.manifest import Corpus, Utterance, write_manifest
+from kerasr.exporters import export_litert, export_onnx, export_serving
+from kerasr.recipes import get_recipe
+from kerasr.tasks.transcribe import Transcribe
+from kerasr.training.trainer import train_recipe
+
+PITCHES = {"low": 300, "mid": 900, "top": 2500}
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory):
+    """A manifest of sentences of one to three tones, by six speakers."""
+    root = tmp_path_factory.mktemp("sentences")
+    rng = np.random.default_rng(0)
+    utterances = []
+    for number in range(72):
+        words = list(rng.choice([*PITCHES], rng.integers(1, 4)))
+        parts = [0.003 * rng.standard_normal(800)]
+        for word in words:
+            time = np.arange(int(rng.uniform(0.3, 0.4) * 8000)) / 8000
+            tone = 0.3 * np.sin(2 * np.pi * PITCHES[word] * rng.uniform(0.95, 1.05) * time)
+            parts += [tone, 0.003 * rng.standard_normal(1000)]
+        path = root / f"{number}.wav"
+        audio.write(path, np.concatenate(parts), 8000)
+        utterances.append(Utterance(str(path), text=" ".join(words).title() + ".", speaker=f"speaker{number % 6}"))
+    write_manifest(root / "sentences.csv", utterances)
+    return root / "sentences.csv"
+
+
+@pytest.fixture(scope="module")
+def run(sentences, tmp_path_factory):
+    config = get_recipe("sentences").replace(
+        data=str(sentences),
+        out=str(tmp_path_factory.mktemp("runs")),
+        features=FeatureSpec(**{**vars(SPEC), "clip_seconds": None}),
+        model_options={"units": 24, "filters": 8, "num_layers": 1, "dropout": 0.0},
+        augment=type(get_recipe("sentences").augment)(),
+        optimizer=OptimizerConfig(learning_rate=1e-2),
+        epochs=8,
+        passes=4,
+        batch_size=8,
+    )
+    return train_recipe(config, console=quiet())
+
+
+def test_it_learns_to_write_down_what_is_said(run):
+    found = evaluate_run(run)
+    assert found.metrics["wer"] < 0.3
+
+
+def test_a_recording_is_predicted_as_it_was_measured(run):
+    items = run.utterances("test")
+    run = load_run(run.path)
+    answers = run.predict([item.path for item in items])
+    assert [answer.text for answer in answers] == [item.text.lower().rstrip(".") for item in items]
+    assert all(0.5 < answer.confidence <= 1 for answer in answers)
+    row = run.task.to_json(answers[0])
+    assert row == {"text": answers[0].text, "confidence": answers[0].confidence}
+    assert run.task.cells(answers[0])["text"] == answers[0].text
+
+
+def test_a_clip_sees_neither_its_batch_nor_its_padding(run):
+    waveforms = [audio.read(item.path)[0] for item in run.utterances("test")]
+    together = run.logits(waveforms)
+    for index, waveform in enumerate(waveforms):
+        alone = run.logits([waveform])[0]
+        np.testing.assert_allclose(together[index, : len(alone)], alone, atol=1e-4)
+        assert (together[index, len(alone) :].argmax(-1) == 0).all()
+    # In the model that is saved, exact zeros at the end are padding.
+    padded = run.model.predict(np.pad(waveforms[0], (0, 4000))[None], verbose=0)[0]
+    np.testing.assert_allclose(padded[: len(alone := run.logits(waveforms[:1])[0])], alone, atol=1e-4)
+    assert (padded[len(alone) :].argmax(-1) == 0).all()
+
+
+def test_the_report_tells_the_errors(run, tmp_path):
+    found = evaluate_run(run, "validation", folder=tmp_path)
+    metrics = found.metrics
+    assert metrics["headline"].startswith("WER ")
+    assert metrics["num_words"] == sum(len(item.text.split()) for item in run.utterances("validation"))
+    assert "WER" in found.report.read_text()
+    assert {"word errors", "character errors"} <= {*run.task.rows(metrics)}
+
+
+def test_an_export_writes_the_text(run, tmp_path):
+    version, check = export_serving(run, tmp_path / "sentences")
+    assert (check.agreement, check.accuracy_after) == (1, check.accuracy_before)
+    waveforms = [audio.read(item.path)[0] for item in run.utterances("test")[:3]]
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    found = signature(waveform=pad_clips(waveforms))
+    assert [text.decode() for text in found["text"].numpy()] == [answer.text for answer in run.predict(waveforms)]
+    for export, name in ((export_litert, "a.tflite"), (export_onnx, "a.onnx")):
+        with raises("export-unsupported"):
+            export(run, tmp_path / name)
+
+
+def test_a_text_that_is_too_long_for_its_recording_is_left_out(run, sentences):
+    task, items = run.task, run.utterances("train")
+    long = replace(items[0], text="low mid top " * 20)
+    corpus = Corpus("x", (long, *items[1:]), source=str(sentences))
+    kept, more, facts = task.add_training_clips(run.config, corpus, load_run)
+    assert (kept.utterances, more, facts) == (tuple(items[1:]), (), {})
+    assert [path for path, _ in kept.bad] == [long.path]
+    with raises("too-many-bad-recordings", long.path):
+        task.add_training_clips(run.config.replace(max_bad=0), corpus, load_run)
+    with raises("text-unwritable"):
+        task.add_training_clips(run.config, replace(corpus, utterances=(replace(long, text="xyz"),)), load_run)
+
+
+def test_what_wants_a_word_a_clip_says_so(run):
+    recording = run.utterances("test")[0].path
+    with raises("task-unsupported"):
+        predict.main([str(run.path), recording, "--explain"])
+    with raises("task-unsupported"):
+        listen.main([str(run.path), "--file", recording])
+
+
+def test_nothing_is_learnt_from_recordings_without_text():
+    with raises("text-missing", "b.wav"):
+        Transcribe.labels_of(Corpus("x", (Utterance("a.wav", text="a"), Utterance("b.wav"))))
+    task = Transcribe((" ", "a"), TaskConfig("transcribe"))
+    with raises("text-missing", "b.wav"):
+        task.check_utterances([Utterance("b.wav")], "x")
+
+
+def test_a_model_that_says_nothing_is_told():
+    task = Transcribe((" ", "a"), TaskConfig("transcribe"))
+    blanks = np.zeros((2, 5, 3), np.float32)
+    blanks[..., 0] = 1
+    metrics = task.evaluate(None, [Utterance("a.wav", text="a"), Utterance("b.wav", text="a a")], blanks, seed=0)
+    assert [judgement.code for judgement in task.judge(metrics)] == ["only_blanks"]
+    assert metrics["wer"] == 1
