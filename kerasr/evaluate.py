@@ -1,12 +1,13 @@
 """Measure a run and write its report: `python -m kerasr.evaluate`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from kerasr.config import DecodingConfig
 from kerasr.config.bounds import Bounds, Count, NotNegative, Number, check_bounds
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
@@ -59,6 +60,10 @@ class ScoresConfig:
     """Write here instead."""
     max_bad: Number = 10
     """Unreadable recordings that are listed and left out; one more is an error."""
+    decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
+    """Of transcripts."""
+    tune_lm: bool = False
+    """Choose the language model's weight and the words' bonus on the validation split first; the run keeps them."""
     json: bool = False
     """Print the scores as JSON, for programs."""
 
@@ -275,6 +280,7 @@ def _measure(config: ScoresConfig) -> None:
     from kerasr.runs.run import load_run
 
     run = load_run(config.run)
+    _decode_as_asked(run, config)
     corpus = None
     if config.data:
         # Words that synthetic voices shall say are said in the language that the run has learnt.
@@ -293,6 +299,20 @@ def _measure(config: ScoresConfig) -> None:
     else:
         export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
         print_summary(make_console(), run, evaluation, export)
+
+
+def _decode_as_asked(run: "Run", config: ScoresConfig) -> None:
+    """Give the run the decoder that is asked for, its weights chosen where that is asked for, too."""
+    if config.tune_lm:
+        from kerasr.core.progress import console
+        from kerasr.evaluation.decoder_tuning import tune_decoder
+
+        found = tune_decoder(run, config.decoding)
+        console().print(
+            f"weights    language model {found['lm_weight']:g}, a word {found['word_bonus']:g}: WER "
+            f"{found['validation_wer']:.1%} on the validation split, on which they were chosen"
+        )
+    run.decode_with(config.decoding)
 
 
 def print_summary(console: "Console", run: "Run", evaluation: "Evaluation", command: str) -> None:

@@ -4,13 +4,14 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from kerasr.config import DecodingConfig
 from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
 from kerasr.core.console import is_watched, isolate, make_console
 from kerasr.core.progress import console as notices
@@ -57,6 +58,8 @@ class PredictConfig:
     threshold: float | None = None
     """Least probability of a word that is answered; 0 always names one. Where not given, the run's own, chosen on its
     validation clips, and 0.5 for a detector."""
+    decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
+    """Of transcripts."""
     json: bool = False
     """One JSON object a recording, a line each, for programs; the word is null where it is none of them."""
     explain: bool = False
@@ -91,6 +94,7 @@ def main(argv: list[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     run = load_run(config.run)
+    run.decode_with(config.decoding)
     sample = find_sample(run) if config.sample else None
     recordings = [*([str(sample.path)] if sample else []), *config.recordings]
     # What comes with the package is explained here, and not in the package's folder.

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from kerasr.runs.run import Run
 
 DESCRIPTION = """
-Train a recogniser, from recordings to a run's folder with weights, scores and a report.
+Train a recogniser: recordings in, a folder with weights and a report out.
 
   python -m kerasr.train                                  spoken digits, in a few minutes
   python -m kerasr.train --data my_words/                 your own words, a sub-folder each
   python -m kerasr.train digits --model CRNN --seed 1     a recipe, with changes
   python -m kerasr.train wakeword --data my_words/ --wanted hello    a detector of one word
-  python -m kerasr.train --config mine.yaml               settings from a file, or from a run's config.json
   python -m kerasr.train --resume runs/2026-11-21-digits-1    go on after a kill
 """
 
@@ -41,6 +40,7 @@ MORE = """
   python -m kerasr.train --teacher runs/2026-11-21-digits-1 --model Conv1DLSTM
                                                           a small network learns from a larger one's run
   python -m kerasr.train --print-config > mine.yaml       all settings, to change and to give to --config
+  python -m kerasr.train --config mine.yaml               settings from a file, or from a run's config.json
 """
 
 

@@ -1,5 +1,6 @@
 from .augmentation import Augmentation as Augmentation
 from .data import DataConfig as DataConfig
+from .decoding import DecodingConfig as DecodingConfig
 from .features import FeatureSpec as FeatureSpec
 from .files import read_settings as read_settings
 from .files import write_settings as write_settings

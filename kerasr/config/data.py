@@ -29,7 +29,7 @@ class DataConfig:
     """How recordings are divided; auto takes the corpus's official split (folders train, val, test are one too), else
     speakers, else a hash of the path."""
     leave_out: Annotated[str | None, ESSENTIAL] = None
-    """Test on this speaker alone (or on these, as a,b), and train on the others but for those that validate."""
+    """Test on this speaker alone (or on these: a,b); the others train and validate."""
     validate_on: Literal["speaker", "clips"] = "speaker"
     """With --leave-out, validate on the next speaker, or on a tenth of the others' clips: then all of them train."""
     speaker_pattern: str | None = None

@@ -23,7 +23,7 @@ AUGMENT = Augmentation(
 
 @register_recipe
 def sentences(model: str | None = None) -> TrainConfig:
-    """Sentences of your own: recordings, and in a manifest's column `text` what is said in each.
+    """Sentences of your own: recordings beside their texts (--task transcribe).
 
     The network says a character or nothing at each 40 ms (CTC), and is trained on whole recordings, those of like
     lengths together. Nothing beside the recordings is needed, so an hour of them is a beginning.

@@ -90,6 +90,7 @@ class RunFacts(TypedDict):
     train_seconds: NotRequired[float]
     rejection: NotRequired[dict[str, float] | None]
     stream: NotRequired[StreamChoice]
+    decoding: NotRequired[dict[str, Any]]
 
 
 # Facts as earlier versions call them.

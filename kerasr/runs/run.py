@@ -15,7 +15,7 @@ import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.audio.sound import why_no_sound
-from kerasr.config import TrainConfig, read_json, shorten
+from kerasr.config import DecodingConfig, TrainConfig, read_json, shorten
 from kerasr.core.cli import command_line
 from kerasr.core.imports import check_imported
 from kerasr.core.progress import ProgressBar, map_threaded
@@ -28,6 +28,7 @@ from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.presets.recordings import find_clips
+from kerasr.runs.decoding import use_decoder
 from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
 from kerasr.runs.history import read_history
@@ -249,6 +250,14 @@ class Run:
     def compiled(self) -> CompiledModel:
         """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
         return compile_probs(self.front_ends, self.network, self.task)
+
+    def decode_with(self, options: DecodingConfig) -> None:
+        """Find transcripts by beam search from now on, with a language model or a list of words; greedily without.
+
+        Raises:
+            UserError: the run gives no transcripts, or a file is missing or damaged.
+        """
+        use_decoder(self, options)
 
     # Of lists and tuples alone: a str, too, is a sequence of str.
     @overload

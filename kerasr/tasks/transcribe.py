@@ -13,6 +13,7 @@ from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding import best_path, collapse, shortest_path
+from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
 from kerasr.layers.ctc import ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
@@ -42,7 +43,12 @@ class Transcript(Answer):
 
 @register_task
 class Transcribe(Task):
-    """CTC over the characters of the transcripts."""
+    """CTC over the characters of the transcripts.
+
+    Attributes:
+        vocabulary: the characters.
+        decoder: finds the texts; None for greedy decoding.
+    """
 
     name = "transcribe"
     monitor = Monitor("val_cer", "min")
@@ -53,6 +59,7 @@ class Transcribe(Task):
     def __init__(self, labels, config):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(tuple(labels))
+        self.decoder: BeamDecoder | None = None
 
     @classmethod
     def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
@@ -142,8 +149,10 @@ class Transcribe(Task):
         return np.array([normalise(item.text or "") for item in utterances], object)
 
     def decide(self, probs: np.ndarray) -> np.ndarray:
-        """`(clips,)` the texts of `(clips, time, outputs)`."""
-        return np.array([self.vocabulary.decode(collapse(path)).strip() for path in probs.argmax(-1)], object)
+        """`(clips,)` the texts of `(clips, time, outputs)`: by the decoder, greedily where there is none."""
+        if self.decoder is not None:
+            return np.array([self.decoder.decode(clip) for clip in probs], object)
+        return np.array([" ".join(self.vocabulary.decode(collapse(path)).split()) for path in probs.argmax(-1)], object)
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""

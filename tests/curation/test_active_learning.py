@@ -21,7 +21,7 @@ from kerasr.runs.run import load_run
 # Of models that share a file, those after the first are for the full table.
 MODELS = [
     pytest.param(facts, id=facts.name, marks=[pytest.mark.full] if facts.module == before.module else [])
-    for before, facts in pairwise((list_models(per_frame=False)[-1], *list_models()))
+    for before, facts in pairwise((list_models(per_frame=False)[-1], *list_models(per_frame=False)))
 ]
 
 

@@ -21,7 +21,7 @@ from kerasr.runs.run import load_run
 # Of models that share a file, those after the first are for the full table.
 MODELS = [
     pytest.param(facts, id=facts.name, marks=[pytest.mark.full] if facts.module == before.module else [])
-    for before, facts in pairwise((list_models(per_frame=False)[-1], *list_models()))
+    for before, facts in pairwise((list_models(per_frame=False)[-1], *list_models(per_frame=False)))
 ]
 SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.5)
 # A burst of 1,500 Hz from 0.1 to 0.2 s in noise.

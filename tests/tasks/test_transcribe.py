@@ -1,5 +1,7 @@
 """Sentences of tones, written down: from a manifest with texts to a transcript."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +10,15 @@ import tensorflow as tf
 from _errors import raises
 from _shared import SPEC, quiet
 
-from kerasr import audio, evaluate_run, listen, load_run, predict
-from kerasr.config import FeatureSpec, OptimizerConfig, TaskConfig
+from kerasr import audio, evaluate, evaluate_run, listen, load_run, predict
+from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig
 from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, write_manifest
+from kerasr.decoding.kneser_ney import estimate_ngrams
+from kerasr.decoding.ngram import write_arpa
 from kerasr.exporters import export_litert, export_onnx, export_serving
 from kerasr.recipes import get_recipe
+from kerasr.runs.decoding import make_decoder
 from kerasr.tasks.transcribe import Transcribe
 from kerasr.training.trainer import train_recipe
 
@@ -92,6 +97,53 @@ def test_the_report_tells_the_errors(run, tmp_path):
     assert metrics["num_words"] == sum(len(item.text.split()) for item in run.utterances("validation"))
     assert "WER" in found.report.read_text()
     assert {"word errors", "character errors"} <= {*run.task.rows(metrics)}
+
+
+def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, capsys):
+    item = run.utterances("test")[0]
+    said = item.text.lower().rstrip(".")
+    folder = shutil.copytree(run.path, tmp_path / "run")
+    words = tmp_path / "words.txt"
+    words.write_text("Low\nmid top\nétranger\n", "utf-8")
+    write_arpa(estimate_ngrams([said.split()] * 3, 2), tmp_path / "lm.arpa.gz")
+    evaluate.main([str(folder), "--lm", "training", "--words", str(words), "--tune-lm", "--json"])
+    assert json.loads(capsys.readouterr().out)["wer"] <= 0.1
+    chosen = load_run(folder).facts["decoding"]
+    assert chosen["validation_wer"] == min(row["wer"] for row in chosen["grid"])
+    for flags in (["--lm", str(tmp_path / "lm.arpa.gz")], ["--words", "training"], ["--beam", "4"]):
+        predict.main([str(folder), item.path, *flags, "--json"])
+        assert json.loads(capsys.readouterr().out)["text"] == said
+    words.write_text("low\n")
+    found = load_run(folder)
+    found.decode_with(DecodingConfig(words=str(words)))
+    assert {*found.predict(item.path).text.split()} <= {"low"}
+    # Weights are those that were chosen, for the same language model and words alone.
+    again = make_decoder(found, DecodingConfig(lm="training", words=chosen["words"]))
+    assert (again.options.lm_weight, again.options.word_bonus) == (chosen["lm_weight"], chosen["word_bonus"])
+    assert make_decoder(found, DecodingConfig(lm="training")).options.lm_weight == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (["--lm", "nowhere.arpa"], "language-model-not-found"),
+        (["--words", "nowhere.txt"], "words-not-found"),
+        (["--words", "empty.txt"], "words-damaged"),
+        (["--words", "other.txt"], "language-model-differs"),
+        (["--tune-lm"], "setting-missing"),
+    ],
+)
+def test_what_is_wrong_with_a_decoder_is_told(run, tmp_path, monkeypatch, flags, code):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "other.txt").write_text("xyz\n")
+    with raises(code):
+        evaluate.main([str(run.path), *flags])
+
+
+def test_words_are_not_decoded(tone_run):
+    with raises("task-unsupported"):
+        load_run(tone_run).decode_with(DecodingConfig(beam=3))
 
 
 def test_an_export_writes_the_text(run, tmp_path):

@@ -1,0 +1,48 @@
+"""Word n-grams of any text, as an ARPA file for `kerasr predict RUN clip.wav --lm FILE`.
+
+    python data_scripts/ngram.py books.txt --to lm.arpa.gz               a trigram of a text, a sentence a line
+    python data_scripts/ngram.py books.txt --to lm.arpa.gz --order 4
+    python data_scripts/ngram.py books.txt --to lm.arpa.gz --held-out other.txt     and its perplexity on another text
+
+Modified Kneser-Ney smoothing (`kerasr.decoding.kneser_ney`). Texts are normalised as transcripts are.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from kerasr.decoding.kneser_ney import estimate_ngrams
+from kerasr.decoding.ngram import write_arpa
+from kerasr.errors import UserError
+from kerasr.text import normalise
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", nargs="+", type=Path, help="UTF-8 texts, a sentence a line")
+    parser.add_argument("--to", type=Path, required=True, help="the ARPA file; gzipped where it ends in .gz")
+    parser.add_argument("--order", type=int, default=3, help="words of the longest n-gram (default: %(default)s)")
+    parser.add_argument("--held-out", type=Path, help="a text to measure the perplexity on")
+    arguments = parser.parse_args(argv)
+    model = estimate_ngrams([words for path in arguments.texts for words in read_sentences(path)], arguments.order)
+    write_arpa(model, arguments.to)
+    print(f"{arguments.to}: {len(model.probs):,} n-grams of up to {model.order} words, {len(model.words):,} words")
+    if arguments.held_out:
+        perplexity = model.perplexity(list(read_sentences(arguments.held_out)))
+        print(f"perplexity on {arguments.held_out}: {perplexity:.1f}")
+
+
+def read_sentences(path: Path) -> list[list[str]]:
+    """The words of each line that has some."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("text-missing", f"{path}: cannot be read as UTF-8 text ({error})") from error
+    return [words for line in lines if (words := normalise(line).split())]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error[{error.code}]: {error}")

@@ -1,0 +1,208 @@
+"""CTC prefix beam search with a word language model and a closed list of words.
+
+A prefix's probability is that of all paths that say it, those that end in a blank apart from the others; a word that is
+complete is weighed by the language model.
+
+Source: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
+2014, https://arxiv.org/abs/1408.2873, algorithm 1.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kerasr.decoding.ngram import BEGIN, END, NGrams
+from kerasr.layers.ctc import BLANK
+from kerasr.text import Vocabulary
+from kerasr.text.vocabulary import SPACE
+
+_NEVER = -math.inf
+_LN10 = math.log(10)
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """How the search goes.
+
+    Attributes:
+        beam: prefixes that are kept after each frame.
+        lm_weight: factor on the language model's logarithms.
+        word_bonus: what each word adds, in natural logarithms: the language model alone prefers few.
+        least_prob: tokens of less are not looked at in a frame.
+    """
+
+    beam: int = 32
+    lm_weight: float = 1.0
+    word_bonus: float = 1.0
+    least_prob: float = 1e-4
+
+
+@dataclass(slots=True)
+class _Node:
+    """A place in the tree of words: the words that begin with its characters."""
+
+    children: dict[int, "_Node"] = field(default_factory=dict)
+    is_word: bool = False
+
+
+@dataclass(slots=True)
+class _Prefix:
+    """What has been said so far.
+
+    Attributes:
+        last: the last token; the blank where nothing has been said.
+        node: where the begun word is in the tree; None where any word may be said.
+        word: the begun word's tokens.
+        words: the words that are complete.
+        bonus: of the language model and for words.
+        blank: log probability of the paths that end in a blank.
+        token: of those that end in the last token.
+    """
+
+    last: int
+    node: _Node | None
+    word: tuple[int, ...]
+    words: tuple[str, ...]
+    bonus: float
+    blank: float = _NEVER
+    token: float = _NEVER
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], tuple[int, ...], int]:
+        """What tells it from others, and orders those that are equally likely."""
+        return self.words, self.word, self.last
+
+    @property
+    def total(self) -> float:
+        return _add(self.blank, self.token)
+
+    @property
+    def score(self) -> float:
+        return self.total + self.bonus
+
+
+class BeamDecoder:
+    """The search for the likeliest text, of one clip at a time: the same whatever it is batched with.
+
+    Args:
+        vocabulary: the tokens.
+        model: weighs words; None for none.
+        words: the only words that there are; None for any.
+        options: how the search goes.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        model: NGrams | None = None,
+        words: Iterable[str] | None = None,
+        options: BeamOptions | None = None,
+    ):
+        self.vocabulary = vocabulary
+        self.model = model
+        self.options = options or BeamOptions()
+        self._space = vocabulary.encode(SPACE)[0]
+        self._root = None if words is None else _tree(vocabulary, words)
+        self._known: dict[tuple[str, ...], float] = {}
+
+    def with_options(self, options: BeamOptions) -> "BeamDecoder":
+        """The same search with other weights."""
+        other = BeamDecoder(self.vocabulary, self.model, None, options)
+        other._root, other._known = self._root, self._known
+        return other
+
+    def decode(self, probs: np.ndarray) -> str:
+        """The likeliest text.
+
+        Args:
+            probs: `(time, outputs)` probabilities, the blank first.
+        """
+        prefixes = [_Prefix(BLANK, self._root, (), (), 0.0, blank=0.0)]
+        with np.errstate(divide="ignore"):
+            logs = np.log(probs.astype(np.float64))
+        least = math.log(self.options.least_prob)
+        for frame in logs:
+            tokens = [int(token) for token in np.flatnonzero(frame > least) if token != BLANK]
+            prefixes = self._prune(self._extend(prefixes, frame.tolist(), tokens))
+        return max(
+            (self._finish(prefix) for prefix in prefixes), default=(_NEVER, ""), key=lambda one: (one[0], one[1])
+        )[1]
+
+    def _extend(self, prefixes: Sequence[_Prefix], frame: list[float], tokens: list[int]) -> Iterable[_Prefix]:
+        found: dict[tuple[tuple[str, ...], tuple[int, ...], int], _Prefix] = {}
+        for prefix in prefixes:
+            same = found.get(prefix.key) or found.setdefault(prefix.key, _like(prefix))
+            same.blank = _add(same.blank, prefix.total + frame[BLANK])
+            if prefix.last != BLANK:
+                same.token = _add(same.token, prefix.token + frame[prefix.last])
+            for token in tokens:
+                # After the same token a new one is said only where a blank stood between.
+                base = prefix.blank if token == prefix.last else prefix.total
+                if base == _NEVER:
+                    continue
+                longer = self._said(prefix, token)
+                if longer is not None:
+                    longer = found.setdefault(longer.key, longer)
+                    longer.token = _add(longer.token, base + frame[token])
+        return found.values()
+
+    def _said(self, prefix: _Prefix, token: int) -> _Prefix | None:
+        """The prefix with a token more; None where no word goes on so."""
+        if token != self._space:
+            node = prefix.node and prefix.node.children.get(token)
+            if prefix.node is not None and node is None:
+                return None
+            return _Prefix(token, node, (*prefix.word, token), prefix.words, prefix.bonus)
+        if not prefix.word or (prefix.node is not None and not prefix.node.is_word):
+            return None
+        words = (*prefix.words, self.vocabulary.decode(prefix.word))
+        return _Prefix(token, self._root, (), words, prefix.bonus + self._worth(words))
+
+    def _worth(self, words: tuple[str, ...]) -> float:
+        """What the last of some words adds."""
+        if self.model is None:
+            return self.options.word_bonus
+        context = (BEGIN, *words)[-self.model.order :]
+        if context not in self._known:
+            self._known[context] = self.model.log_prob(context[-1], context[:-1]) * _LN10
+        return self.options.lm_weight * self._known[context] + self.options.word_bonus
+
+    def _prune(self, prefixes: Iterable[_Prefix]) -> list[_Prefix]:
+        return sorted(prefixes, key=lambda prefix: (-prefix.score, prefix.key))[: self.options.beam]
+
+    def _finish(self, prefix: _Prefix) -> tuple[float, str]:
+        """A prefix as a whole text, and its score; one that ends within a word of a closed list is none."""
+        words, score = prefix.words, prefix.score
+        if prefix.word:
+            if prefix.node is not None and not prefix.node.is_word:
+                return _NEVER, " ".join(words)
+            words = (*words, self.vocabulary.decode(prefix.word))
+            score += self._worth(words)
+        if self.model is not None:
+            history = (BEGIN, *words)
+            score += self.options.lm_weight * self.model.log_prob(END, history) * _LN10
+        return score, " ".join(words)
+
+
+def _tree(vocabulary: Vocabulary, words: Iterable[str]) -> _Node:
+    root = _Node()
+    for word in words:
+        node = root
+        for token in vocabulary.encode(word):
+            node = node.children.setdefault(token, _Node())
+        node.is_word = True
+    return root
+
+
+def _like(prefix: _Prefix) -> _Prefix:
+    """The same prefix, of no path yet."""
+    return _Prefix(prefix.last, prefix.node, prefix.word, prefix.words, prefix.bonus)
+
+
+def _add(one: float, other: float) -> float:
+    """The logarithm of the sum of two probabilities."""
+    if one < other:
+        one, other = other, one
+    return one if other == _NEVER else one + math.log1p(math.exp(other - one))

@@ -1,0 +1,68 @@
+"""The weights of a language model, chosen on the validation's speakers."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from kerasr.config.decoding import DecodingConfig
+from kerasr.core.progress import ProgressBar
+from kerasr.decoding.beam import BeamDecoder, BeamOptions
+from kerasr.errors import UserError
+from kerasr.runs.decoding import make_decoder
+from kerasr.runs.folder import update_facts
+from kerasr.runs.run import Run
+
+LM_WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+WORD_BONUSES = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
+def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
+    """Choose the weights with the fewest word errors of the validation split, and keep them in the run.
+
+    Args:
+        run: of the task `transcribe`.
+        config: names the language model, the words and the beam.
+
+    Returns:
+        `lm`, `words`, `lm_weight`, `word_bonus`, `validation_wer`, and `grid`, a list of weights and word error rates.
+
+    Raises:
+        UserError: neither a language model nor words are given, a file is damaged, or the validation cannot be read.
+    """
+    decoder = make_decoder(run, config)
+    if decoder is None:
+        raise UserError(
+            "setting-missing", "--tune-lm chooses the weights of a language model: add --lm, or --lm training"
+        )
+    utterances = run.utterances("validation")
+    truth = [text.split() for text in run.task.truth(utterances)]
+    probs = run.predict_files([item.path for item in utterances])
+    weights = list(itertools.product(LM_WEIGHTS if decoder.model else (1.0,), WORD_BONUSES))
+    grid = []
+    with ProgressBar("Choosing weights", len(weights)) as progress:
+        for lm_weight, word_bonus in weights:
+            options = BeamOptions(decoder.options.beam, lm_weight, word_bonus)
+            wer = _word_errors(decoder.with_options(options), probs, truth)
+            grid.append({"lm_weight": lm_weight, "word_bonus": word_bonus, "wer": wer})
+            progress.advance(1)
+    # Of equals those nearest to 1, as what is rarer on one split is often luck.
+    best = min(grid, key=lambda row: (row["wer"], abs(row["lm_weight"] - 1) + abs(row["word_bonus"] - 1)))
+    chosen = {
+        "lm": config.lm,
+        "words": config.words,
+        "lm_weight": best["lm_weight"],
+        "word_bonus": best["word_bonus"],
+        "validation_wer": best["wer"],
+        "grid": grid,
+    }
+    update_facts(run, decoding=chosen)
+    return chosen
+
+
+def _word_errors(decoder: BeamDecoder, probs: np.ndarray, truth: list[list[str]]) -> float:
+    errors = sum(
+        Levenshtein.distance(said, decoder.decode(clip).split()) for said, clip in zip(truth, probs, strict=True)
+    )
+    return errors / max(sum(map(len, truth)), 1)

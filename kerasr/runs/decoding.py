@@ -1,0 +1,113 @@
+"""A run's decoder: the language model and the words that settings name, or that its training texts make."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from kerasr.config.decoding import TRAINING, DecodingConfig
+from kerasr.data.manifest import Utterance
+from kerasr.decoding.beam import BeamDecoder, BeamOptions
+from kerasr.decoding.kneser_ney import estimate_ngrams
+from kerasr.decoding.ngram import NGrams, read_arpa
+from kerasr.errors import UserError
+from kerasr.tasks import Task
+from kerasr.tasks.transcribe import Transcribe
+from kerasr.text import normalise
+
+BEAM, ORDER = 32, 3
+
+
+class Transcribing(Protocol):
+    """What is seen of a run (`kerasr.runs.Run`)."""
+
+    path: Any
+    task: Task
+    facts: dict[str, Any]
+
+    def utterances(self, split: str) -> Sequence[Utterance]:
+        """The recordings of a split."""
+        ...
+
+
+def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
+    """Let a run find its transcripts so; errors as of `make_decoder`."""
+    decoder = make_decoder(run, config)
+    if isinstance(run.task, Transcribe):
+        run.task.decoder = decoder
+
+
+def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | None:
+    """What finds a run's transcripts; None for greedy decoding.
+
+    Args:
+        run: of the task `transcribe`.
+        config: the language model and so on. Weights that it leaves open are those that were chosen for the same
+            language model and words, where there are some.
+
+    Raises:
+        UserError: the run gives no transcripts, a file is missing or damaged, or a word cannot be written in the run's
+            tokens.
+    """
+    if config.is_greedy:
+        return None
+    if not isinstance(run.task, Transcribe):
+        raise UserError("task-unsupported", f"--lm, --words and --beam are for transcripts, and {_about(run)}")
+    chosen = run.facts.get("decoding") or {}
+    if (chosen.get("lm"), chosen.get("words")) != (config.lm, config.words):
+        chosen = {}
+    options = BeamOptions(
+        beam=config.beam or BEAM,
+        lm_weight=chosen.get("lm_weight", 1.0) if config.lm_weight is None else config.lm_weight,
+        word_bonus=chosen.get("word_bonus", 1.0) if config.word_bonus is None else config.word_bonus,
+    )
+    vocabulary = run.task.vocabulary
+    model, words = _read_model(run, config.lm), _read_words(run, config.words)
+    named = words if words is not None else model.words if model else set()
+    if named and not any(word for word in named if not vocabulary.unknown(word)):
+        raise UserError(
+            "language-model-differs",
+            f"{config.words or config.lm}: has no word that can be written in the run's characters, "
+            f"{''.join(vocabulary.tokens)!r}: is it of another language, or in capitals?",
+        )
+    if words is not None:
+        words = {word for word in words if not vocabulary.unknown(word)}
+    return BeamDecoder(vocabulary, model, words, options)
+
+
+def training_texts(run: Transcribing) -> list[list[str]]:
+    """The words of each training text.
+
+    Raises:
+        UserError: the run has none: a preset comes without.
+    """
+    found = [normalise(item.text or "").split() for item in run.utterances("train")]
+    if not any(found):
+        raise UserError("text-missing", f"{run.path}: has no training texts: name a file in the place of `{TRAINING}`")
+    return found
+
+
+def _about(run: Transcribing) -> str:
+    return f"{run.path} is to {run.task.about()}"
+
+
+def _read_model(run: Transcribing, name: str | None) -> NGrams | None:
+    if name is None:
+        return None
+    return estimate_ngrams(training_texts(run), ORDER) if name == TRAINING else read_arpa(name)
+
+
+def _read_words(run: Transcribing, name: str | None) -> set[str] | None:
+    if name is None:
+        return None
+    if name == TRAINING:
+        return {word for text in training_texts(run) for word in text}
+    if not os.path.isfile(name):
+        raise UserError("words-not-found", f"--words {name}: there is no such file; it has a word a line")
+    try:
+        with open(name, encoding="utf-8-sig") as file:
+            words = {word for line in file for word in normalise(line).split()}
+    except UnicodeDecodeError as error:
+        raise UserError("words-damaged", f"--words {name}: is no UTF-8 text ({error})") from error
+    if not words:
+        raise UserError("words-damaged", f"--words {name}: has no word")
+    return words

@@ -1,0 +1,72 @@
+"""Beam search: what an enumeration of all paths finds, with and without a language model and a list of words."""
+
+import itertools
+import math
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from kerasr.decoding.beam import BeamDecoder, BeamOptions
+from kerasr.decoding.greedy import collapse
+from kerasr.decoding.kneser_ney import estimate_ngrams
+from kerasr.text import Vocabulary
+
+VOCABULARY = Vocabulary((" ", "a", "b"))
+WIDE = BeamOptions(beam=10_000, lm_weight=0.7, word_bonus=0.4, least_prob=1e-12)
+
+
+def enumerate_texts(probs):
+    """The log probability of each text, of all paths through a few frames."""
+    found = defaultdict(float)
+    for path in itertools.product(range(probs.shape[1]), repeat=len(probs)):
+        text = VOCABULARY.decode(collapse(np.array(path)))
+        found[text] += math.prod(probs[frame, token] for frame, token in enumerate(path))
+    return found
+
+
+def is_text(text):
+    """Words with one space between them; the search ends a text with a space as it ends it without."""
+    return not text.startswith(" ") and "  " not in text
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("order", [0, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_finds_what_an_enumeration_of_all_paths_finds(seed, order, closed):
+    probs = np.random.default_rng(seed).dirichlet(np.full(4, 0.7), size=7)
+    model = estimate_ngrams([["ab", "a"], ["b", "ab"], ["a", "b", "ab"]], order) if order else None
+    words = {"a", "ab", "b"} if closed else None
+    scores = defaultdict(lambda: -math.inf)
+    for text, prob in enumerate_texts(probs).items():
+        said = text.split()
+        if not is_text(text) or (closed and not {*said} <= words):
+            continue
+        score = math.log(prob) + WIDE.word_bonus * len(said)
+        if model:
+            score += WIDE.lm_weight * math.log(10) * model.sentence_log_prob(said)
+        # With a space at its end it is a prefix of its own, whose paths are counted apart.
+        scores[text] = score
+    expected = max(scores, key=scores.__getitem__).strip()
+    assert BeamDecoder(VOCABULARY, model, words, WIDE).decode(probs) == expected
+
+
+def test_a_clip_sees_neither_the_padding_nor_those_before_it(rng):
+    decoder = BeamDecoder(VOCABULARY, estimate_ngrams([["ab", "a"], ["b"]], 2))
+    probs = rng.dirichlet(np.full(4, 0.5), size=(5, 12))
+    found = [decoder.decode(one) for one in probs]
+    assert [decoder.decode(one) for one in probs[::-1]] == found[::-1]
+    blank = np.zeros((6, 4))
+    blank[:, 0] = 1
+    assert [decoder.decode(np.concatenate([one, blank])) for one in probs] == found
+
+
+def test_nothing_is_said_where_no_word_can_be():
+    blank = np.zeros((4, 4), np.float32)
+    blank[:, 0] = 1
+    assert BeamDecoder(VOCABULARY).decode(blank) == ""
+    assert BeamDecoder(VOCABULARY).decode(blank[:0]) == ""
+    said = np.zeros((2, 4), np.float32)
+    said[:, 2] = 1
+    assert BeamDecoder(VOCABULARY).decode(said) == "a"
+    assert BeamDecoder(VOCABULARY, words=["bb"]).decode(said) == ""
