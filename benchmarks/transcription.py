@@ -6,8 +6,8 @@
 
 Nothing is chosen on the test: the weights are those of the epoch with the fewest character errors of the validation's
 speakers, and they choose the weights of the trigram of the training text, too. Where the copy has no test part, five
-speakers of the training part are the test
-(`kerasr.data.corpora.an4`), who are harder than the official ones. Results go to benchmarks/results/transcription/.
+speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. Results
+go to benchmarks/results/transcription/.
 """
 
 import statistics
