@@ -69,6 +69,14 @@ def test_exit_codes_are_right_while_threads_are_reading(short_config):
     assert done.stderr.count("is saved\nnext    python -m kerasr.train --resume") == 1
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """What a shell starts in the background is told to ignore Ctrl-C, and these tests press it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Press(keras.callbacks.Callback):
     """Presses Ctrl-C in the middle of a step, counted from 0."""
 
