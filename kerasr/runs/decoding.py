@@ -11,7 +11,7 @@ from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import NGrams, read_arpa
 from kerasr.errors import UserError
 from kerasr.tasks import Task
-from kerasr.tasks.transcribe import Transcribe
+from kerasr.tasks.transcribe import Transcribe, text_of
 from kerasr.text import normalise
 
 BEAM, ORDER = 32, 3
@@ -80,7 +80,7 @@ def training_texts(run: Transcribing) -> list[list[str]]:
     Raises:
         UserError: the run has none: a preset comes without.
     """
-    found = [normalise(item.text or "").split() for item in run.utterances("train")]
+    found = [text_of(item).split() for item in run.utterances("train")]
     if not any(found):
         raise UserError("text-missing", f"{run.path}: has no training texts: name a file in the place of `{TRAINING}`")
     return found

@@ -68,13 +68,9 @@ class Transcribe(Task):
         Raises:
             UserError: a recording has no text, or there is no word in any.
         """
-        if without := [item.path for item in corpus.utterances if item.text is None]:
-            raise UserError(
-                "text-missing",
-                f"{corpus.source}: {len(without):,} recordings have no text, as {', '.join(without[:NUM_NAMED])}: a "
-                "transcript is learnt from audio beside text, in a manifest's column text",
-            )
-        return Vocabulary.of(normalise(item.text or "") for item in corpus.utterances if item.split != "test").tokens
+        why = "a transcript is learnt from audio beside text, in a manifest's column text"
+        _check_texts(corpus.utterances, corpus.source, why)
+        return Vocabulary.of(text_of(item) for item in corpus.utterances if item.split != "test").tokens
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -99,7 +95,7 @@ class Transcribe(Task):
         bad = list(corpus.bad)
         kept = []
         for item in corpus.utterances:
-            text, frames = normalise(item.text or ""), _num_outputs(config, item)
+            text, frames = text_of(item), _num_outputs(config, item)
             least = shortest_path(text if item.split == "test" else self.vocabulary.encode(text))
             if frames is not None and frames < least:
                 bad.append(
@@ -113,7 +109,7 @@ class Transcribe(Task):
 
     def encode(self, utterances: Sequence[Utterance]) -> Targets:
         """The token ids of each clip's text."""
-        return Targets.ragged([self.vocabulary.encode(normalise(item.text or "")) for item in utterances])
+        return Targets.ragged([self.vocabulary.encode(text_of(item)) for item in utterances])
 
     def loss(self, config: FitConfig) -> keras.losses.Loss:
         """CTC's."""
@@ -146,7 +142,7 @@ class Transcribe(Task):
 
     def truth(self, utterances: Sequence[Utterance]) -> np.ndarray:
         """`(clips,)` the texts, normalised."""
-        return np.array([normalise(item.text or "") for item in utterances], object)
+        return np.array([text_of(item) for item in utterances], object)
 
     def decide(self, probs: np.ndarray) -> np.ndarray:
         """`(clips,)` the texts of `(clips, time, outputs)`: by the decoder, greedily where there is none."""
@@ -156,12 +152,7 @@ class Transcribe(Task):
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""
-        if without := [item.path for item in utterances if item.text is None]:
-            raise UserError(
-                "text-missing",
-                f"{source}: {len(without):,} recordings have no text, as {', '.join(without[:NUM_NAMED])}: a "
-                "transcript can only be measured against one",
-            )
+        _check_texts(utterances, source, "a transcript can only be measured against one")
 
     def evaluate(
         self,
@@ -231,7 +222,7 @@ class Transcribe(Task):
 
     def said(self, utterance: Utterance) -> str:
         """The text."""
-        return normalise(utterance.text or "")
+        return text_of(utterance)
 
     def shown(self, probs: np.ndarray) -> tuple[str, float]:
         """The text of `(time, outputs)`, and how sure it is."""
@@ -241,6 +232,18 @@ class Transcribe(Task):
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
         """None but those that every task has."""
         return []
+
+
+def text_of(utterance: Utterance) -> str:
+    """What is said in it, normalised; "" where it has no text."""
+    return normalise(utterance.text or "")
+
+
+def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:
+    """Raise where a recording has no text, saying why it needs one."""
+    if without := [item.path for item in utterances if item.text is None]:
+        named = ", ".join(without[:NUM_NAMED])
+        raise UserError("text-missing", f"{source}: {len(without):,} recordings have no text, as {named}: {why}")
 
 
 def _num_outputs(config: TrainConfig, item: Utterance) -> int | None:

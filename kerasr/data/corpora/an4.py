@@ -24,7 +24,6 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
 NAME = "an4"
-SOURCE = "http://www.speech.cs.cmu.edu/databases/an4/"
 LICENCE = "CMU, free for any purpose"
 SAMPLE_RATE = 16000
 OFFICIAL = "the test part is the test; speakers with sha1(name) % 15 == 1 are the validation (our choice)"

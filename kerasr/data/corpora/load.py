@@ -53,7 +53,7 @@ def load_corpus(
         corpus = synthetic.read_synthetic(
             words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
-    elif not min_labels and data is not None and os.path.isdir(data) and texts.find_texts(data):
+    elif not min_labels and data is not None and os.path.isdir(data) and texts.has_texts(data):
         corpus = texts.read_texts(data)
     else:
         corpus = _read(data, default, speaker_pattern)

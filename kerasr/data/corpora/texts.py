@@ -46,9 +46,9 @@ def read_ljspeech(path: str) -> Corpus:
     return _corpus(path, utterances, bad)
 
 
-def find_texts(path: str) -> list[str]:
-    """The texts in a folder, and in all folders in it, that have a recording of the same name beside them."""
-    return [stem for folder, names in _walk(path) for stem in _stems(folder, names) if _beside(stem, names)]
+def has_texts(path: str) -> bool:
+    """Whether a folder, or one in it, has a text with a recording of the same name beside it."""
+    return any(_stems(_texts(names)) & _stems(_recordings(names)) for _, names in _walk(path))
 
 
 def read_texts(path: str) -> Corpus:
@@ -72,8 +72,8 @@ def read_texts(path: str) -> Corpus:
                 utterances.append(Utterance(recording, text=_read_text(text).strip()))
             else:
                 bad.append((recording, "has no text beside it"))
-        alone = (stem for stem in _stems(folder, names) if not _beside(stem, names))
-        bad += [(f"{stem}.txt", "has no recording beside it") for stem in alone]
+        alone = sorted(_stems(_texts(names)) - _stems(_recordings(names)))
+        bad += [(os.path.join(folder, f"{stem}{_TEXT}"), "has no recording beside it") for stem in alone]
     return _corpus(path, utterances, bad)
 
 
@@ -89,17 +89,17 @@ def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
         yield folder, sorted(name for name in names if not name.startswith("."))
 
 
-def _stems(folder: str, names: list[str]) -> list[str]:
-    """The texts, without their suffix."""
-    return [os.path.join(folder, name[: -len(_TEXT)]) for name in names if name.endswith(_TEXT)]
+def _stems(names: list[str]) -> set[str]:
+    """The names without their suffix."""
+    return {os.path.splitext(name)[0] for name in names}
+
+
+def _texts(names: list[str]) -> list[str]:
+    return [name for name in names if name.endswith(_TEXT)]
 
 
 def _recordings(names: list[str]) -> list[str]:
     return [name for name in sorted(names) if name.lower().endswith(SUFFIXES)]
-
-
-def _beside(stem: str, names: list[str]) -> bool:
-    return any(os.path.splitext(name)[0] == os.path.basename(stem) for name in _recordings(names))
 
 
 def _read_text(path: str) -> str:
