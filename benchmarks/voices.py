@@ -62,6 +62,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "and telephones": {"augment": {"codec": 0.3}},
     "and cutmix": {"augment": {"cutmix": 0.25}},
     "and flite": {"flite_clips": FLITE_CLIPS},
+    "no mixup and flite": {"augment": {"mixup": 0.0}, "flite_clips": FLITE_CLIPS},
 }
 # Parts that are measured with all of the recipe's epochs.
 WHOLE = {
@@ -70,7 +71,7 @@ WHOLE = {
 }
 SAID = {"without": "all", "with_flite": "and-flite"}
 # Parts that are measured on the people of Speech Commands.
-CHOICES = ("all", "no mixup", "and flite")
+CHOICES = ("all", "no mixup", "and flite", "no mixup and flite")
 ON_COMMANDS = "commands "
 
 
