@@ -5,6 +5,9 @@ from keras import ops
 
 from kerasr.layers.masking import register, within_clip
 
+# The slowest pair turns once in about 2 pi times as many frames.
+ROTARY_BASE = 10000.0
+
 
 @register
 class FrameAttention(keras.layers.Layer):
@@ -25,33 +28,55 @@ class FrameAttention(keras.layers.Layer):
 
 @register
 class SelfAttention(keras.layers.Layer):
-    """Scaled dot-product attention of each position to all, in several heads; it has no weights.
+    """Scaled dot-product attention of each position to all of its clip, in several heads; it has no weights.
 
     One dense layer before it makes queries, keys and values in a single product; another may mix the heads after it.
+    With rotary positions a query and a key meet turned by an angle for each frame between them, so that what they make
+    of each other depends on their distance alone (Su et al. 2021, https://arxiv.org/abs/2104.09864, equation 34).
 
-    Shapes: queries, keys and values side by side (batch, time, 3 * width), to (batch, time, width).
+    Shapes: queries, keys and values side by side (batch, time, 3 * width), and num_frames (batch,) where the padding is
+    not to be seen, to (batch, time, width).
 
     Args:
         num_heads: heads that share the width equally.
+        rotary: turn queries and keys by their places; a head's width is then even.
     """
 
-    def __init__(self, num_heads, **kwargs):
+    def __init__(self, num_heads, *, rotary=False, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
+        self.rotary = rotary
 
-    def call(self, projected):
+    def call(self, projected, num_frames=None):
         batch, time, width = ops.shape(projected)
         heads = ops.reshape(projected, (batch, time, 3, self.num_heads, width // 3 // self.num_heads))
         query, key, value = ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)))
+        if self.rotary:
+            query, key = _turned(query), _turned(key)
         scores = ops.matmul(query / heads.shape[-1] ** 0.5, ops.transpose(key, (0, 1, 3, 2)))
+        if num_frames is not None:
+            scores = ops.where(within_clip(projected, num_frames)[:, None, None], scores, -float("inf"))
         attended = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
         return ops.reshape(attended, (batch, time, width // 3))
 
-    def compute_output_shape(self, projected_shape):
+    def compute_output_shape(self, projected_shape, num_frames_shape=None):
         return (*projected_shape[:-1], projected_shape[-1] // 3)
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads}
+        return {**super().get_config(), "num_heads": self.num_heads, "rotary": self.rotary}
+
+
+def _turned(heads):
+    """Each pair of numbers of `(batch, head, time, width)`, one of either half, turned by its frame's angle.
+
+    The angles are float32: in half precision those of late frames would be rounded to whole turns.
+    """
+    half = heads.shape[-1] // 2
+    place = ops.arange(ops.shape(heads)[2], dtype="float32")[:, None]
+    angle = place * ROTARY_BASE ** (-ops.arange(half, dtype="float32") / half)
+    cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)
+    one, other = heads[..., :half], heads[..., half:]
+    return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine], axis=-1)
 
 
 @register

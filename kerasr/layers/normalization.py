@@ -1,11 +1,11 @@
-"""Batch normalisation: Keras's own in one kernel, and that of sub-bands."""
+"""Batch normalisation: Keras's own in one kernel, that of clips' own frames, and that of sub-bands."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from kerasr.layers.kernels import fused_batch_norm
-from kerasr.layers.masking import register
+from kerasr.layers.masking import register, within_clip
 
 
 @register
@@ -43,6 +43,30 @@ def fuse_batch_norms(network, fused=True):
     for layer in network.layers:
         if isinstance(layer, BatchNormalization):
             layer.fused = fused
+
+
+@register
+class MaskedBatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch norm over the clips' own frames, and zeros past their ends.
+
+    The statistics of a batch do not depend on how far its clips are padded, and a convolution after it meets the same
+    zeros past a clip's end whatever the clip was batched with ("sequence-wise", Amodei et al. 2016,
+    https://arxiv.org/abs/1512.02595, section 3.2).
+
+    Shapes: (batch, time, channel) or (batch, time, feature, channel), and num_frames (batch,), to the first's.
+    """
+
+    def build(self, inputs_shape, num_frames_shape):
+        super().build(inputs_shape)
+
+    def call(self, inputs, num_frames, training=None):
+        mask = within_clip(inputs, num_frames)
+        if len(inputs.shape) == 4:
+            mask = ops.broadcast_to(mask[:, :, None], ops.shape(inputs)[:-1])
+        return ops.where(mask[..., None], super().call(inputs, training=training, mask=mask), 0)
+
+    def compute_output_shape(self, inputs_shape, num_frames_shape):
+        return inputs_shape
 
 
 @register

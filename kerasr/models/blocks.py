@@ -2,17 +2,23 @@
 
 import keras
 
-from kerasr.layers import BlankPadding, MaskedRNN, MaskPadding, NumFrames
+from kerasr.layers import BlankPadding, MaskedRNN, MaskPadding, NumFrames, SelfAttention
 from kerasr.models.head import HEAD
 
 
-def both_ways(x, num_frames, units, *, cell, implementation, name):
-    """States of a recurrent layer that reads each clip forwards and of one that reads it backwards, side by side."""
+def read_both_ways(x, num_frames, units, *, cell, implementation, name):
+    """States of a recurrent layer that reads each clip forwards, and of one that reads it backwards."""
     forwards = MaskedRNN(units, cell=cell, return_sequences=True, implementation=implementation, name=name)
     backwards = MaskedRNN(
         units, cell=cell, return_sequences=True, reverse=True, implementation=implementation, name=f"{name}_reverse"
     )
-    return keras.layers.Concatenate(name=f"{name}_both")([forwards(x, num_frames), backwards(x, num_frames)])
+    return forwards(x, num_frames), backwards(x, num_frames)
+
+
+def both_ways(x, num_frames, units, *, cell, implementation, name):
+    """The same states, side by side."""
+    both = read_both_ways(x, num_frames, units, cell=cell, implementation=implementation, name=name)
+    return keras.layers.Concatenate(name=f"{name}_both")(both)
 
 
 def subsample(features, filters, *, num_layers=2, name="subsample"):
@@ -33,12 +39,59 @@ def subsample(features, filters, *, num_layers=2, name="subsample"):
         # The same frames on each side, whatever the clip's length.
         x = keras.layers.ZeroPadding2D(1, name=f"{name}{index}_pad")(x)
         x = keras.layers.Conv2D(filters, 3, strides=2, activation="relu", name=f"{name}{index}")(x)
-        num_frames = (num_frames + 1) // 2
+        num_frames = halved(num_frames)
         x = MaskPadding(name=f"{name}{index}_mask")(x, num_frames)
     return keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name=f"{name}_frames")(x), num_frames
+
+
+def halved(num_frames):
+    """Frames that a convolution with a stride of 2 leaves of each clip's, where both its sides are padded alike."""
+    return (num_frames + 1) // 2
+
+
+def attend(x, num_frames, num_heads, dropout, name):
+    """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm)."""
+    width = x.shape[-1]
+    x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
+    x = keras.layers.Dense(3 * width, name=f"{name}_projections")(x)
+    x = SelfAttention(num_heads, rotary=True, name=name)(x, num_frames)
+    x = keras.layers.Dense(width, name=f"{name}_mix")(x)
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+
+
+def feed_forward(x, activation, dropout, name, *, expansion=4):
+    """What two dense layers at each position add to `(batch, time, width)`, of its layer norm (pre-norm)."""
+    width = x.shape[-1]
+    x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
+    x = keras.layers.Dense(expansion * width, activation=activation, name=f"{name}1")(x)
+    x = keras.layers.Dropout(dropout, name=f"{name}1_dropout")(x)
+    x = keras.layers.Dense(width, name=f"{name}2")(x)
+    return keras.layers.Dropout(dropout, name=f"{name}2_dropout")(x)
 
 
 def frame_logits(x, num_frames, num_outputs):
     """The head of an encoder: logits at each frame, `(batch, time, outputs)`, and the blank past a clip's end."""
     logits = keras.layers.Dense(num_outputs, dtype="float32", name=HEAD)(x)
     return BlankPadding(dtype="float32", name="padding")(logits, num_frames)
+
+
+def convolve_over_time(x, size, *, strides=1, name):
+    """A convolution over time for each channel alone, without a bias; both sides are padded alike.
+
+    It runs on pictures one pixel wide: the weights of a DepthwiseConv1D, which lays the frames out along the picture's
+    width, where TensorFlow is slower on a CPU.
+
+    Args:
+        x: `(batch, time, channel)`, zero past a clip's end.
+        size: frames that a kernel spans; odd.
+        strides: frames for each output.
+        name: the layer's name.
+
+    Returns:
+        `(batch, ceil(time / strides), channel)`; a clip's last frames have gone on past its end.
+    """
+    channels = x.shape[-1]
+    x = keras.layers.Reshape((-1, 1, channels), name=f"{name}_pixels")(x)
+    x = keras.layers.ZeroPadding2D(((size // 2, size // 2), (0, 0)), name=f"{name}_pad")(x)
+    x = keras.layers.DepthwiseConv2D((size, 1), strides=strides, use_bias=False, name=name)(x)
+    return keras.layers.Reshape((-1, channels), name=f"{name}_frames")(x)

@@ -35,7 +35,7 @@ class ModelFacts:
         macs: multiply-accumulates for one such clip; None where nobody has said.
         per_frame: whether it gives an output for each frame, as a transcript needs, or one a clip.
         stride: frames of features for each output of a frame.
-        recurrent: it reads frames in order and masks the padding; others see the padding of a fixed clip.
+        masks_padding: it takes clips of any length; others see the padding of a fixed clip.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
             reads a whole clip at once, and a stream in windows that move on by a hop.
         learning_rate: AdamW's, where it learns at another than the recipes'.
@@ -53,7 +53,7 @@ class ModelFacts:
     macs: int | None = None
     per_frame: bool = False
     stride: int = 1
-    recurrent: bool = False
+    masks_padding: bool = False
     stream_options: dict[str, Any] | None = None
     learning_rate: float | None = None
     narrow: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +79,7 @@ def register_model(
     macs: int | None = None,
     per_frame: bool = False,
     stride: int = 1,
-    recurrent: bool = False,
+    masks_padding: bool = False,
     stream_options: Mapping[str, Any] | None = None,
     learning_rate: float | None = None,
     narrow: Mapping[str, Any] = ...,

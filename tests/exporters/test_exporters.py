@@ -319,7 +319,7 @@ TABLE = [
     pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
     for facts in list_models(per_frame=False)
     for kind in ("serving", "onnx", "none", "dynamic", *(() if facts.name in LOOPS else ("int8",)))
-    for seconds in ((0.4, None) if facts.recurrent else (0.4,))
+    for seconds in ((0.4, None) if facts.masks_padding else (0.4,))
 ]
 
 

@@ -10,6 +10,7 @@ from kerasr.layers import (
     BatchNormalization,
     ClassToken,
     FrameAttention,
+    MaskedBatchNormalization,
     MaskPadding,
     NumFrames,
     SelfAttention,
@@ -67,6 +68,26 @@ def test_self_attention_is_that_of_keras(rng):
     np.testing.assert_allclose(SelfAttention(2)(projected), theirs(query, value, key), atol=1e-6)
 
 
+@pytest.mark.parametrize("rotary", [False, True])
+def test_self_attention_does_not_see_the_padding(rotary, rng):
+    projected = rng.normal(size=(4, 12, 12)).astype("float32")
+    layer = SelfAttention(2, rotary=rotary)
+    together = layer(projected, NUM_FRAMES).numpy()
+    for clip, num_frames, attended in zip(projected, NUM_FRAMES, together, strict=True):
+        np.testing.assert_allclose(attended[:num_frames], layer(clip[None, :num_frames])[0], atol=1e-6)
+
+
+def test_rotary_attention_is_that_of_turned_complex_numbers(rng):
+    """Su et al. 2021, section 3.2.2: pairs as complex numbers, turned by their frame times their frequency."""
+    projected = rng.normal(size=(1, 5, 12)).astype("float32")
+    query, key, value = projected.reshape(5, 3, 4).transpose(1, 0, 2)
+    turn = np.exp(1j * np.arange(5)[:, None] * 10000.0 ** (-np.arange(2) / 2))
+    query, key = ((each[:, :2] + 1j * each[:, 2:]) * turn for each in (query, key))
+    weights = np.exp(np.real(query @ key.conj().T) / 2)
+    expected = weights / weights.sum(1, keepdims=True) @ value
+    np.testing.assert_allclose(SelfAttention(1, rotary=True)(projected)[0], expected, atol=1e-5)
+
+
 def test_a_class_token_stands_first_and_each_frame_has_a_position(clips):
     layer = ClassToken()
     tokens = layer(clips).numpy()
@@ -91,6 +112,20 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
         values += [norm.moving_mean.numpy(), norm.moving_variance.numpy(), norm(inputs)]
     for ours, theirs in zip(got, want, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("picture", [False, True])
+def test_masked_batch_norm_is_that_of_the_clips_own_frames(picture, rng):
+    """Values, moving averages and the answer after training, against Keras's layer on all clips end to end."""
+    clips = rng.normal(1, 2, size=(4, 12, 3)).astype("float32")
+    inside = np.arange(12)[None] < NUM_FRAMES[:, None]
+    inputs = np.stack([clips, clips + 1], axis=2) if picture else clips
+    ours, theirs = (kind(momentum=0.9) for kind in (MaskedBatchNormalization, keras.layers.BatchNormalization))
+    for training in (True, False):
+        found = ours(inputs, NUM_FRAMES, training=training).numpy()
+        np.testing.assert_allclose(found[inside], theirs(inputs[inside], training=training), atol=1e-5)
+        assert not found[~inside].any()
+    np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"axis": 1}, {"scale": False}, {"center": False}, {"renorm": True}])

@@ -55,11 +55,11 @@ def build(facts, shape=SHAPE, num_outputs=OUTPUTS, *, full=False, **options):
 @functools.cache
 def _built(name, options):
     facts = next(facts for facts in list_models() if facts.name == name)
-    return build(facts, (None, SHAPE[1]) if facts.recurrent else SHAPE, **dict(options))
+    return build(facts, (None, SHAPE[1]) if facts.masks_padding else SHAPE, **dict(options))
 
 
 def built(facts, options):
-    """The same, made once for all tests, which read it only; a recurrent one for clips of any length."""
+    """The same, made once for all tests, which read it only; one that masks the padding for clips of any length."""
     return _built(facts.name, tuple(options.items()))
 
 
@@ -154,7 +154,7 @@ def test_a_clip_does_not_see_its_batch(facts, options):
         np.testing.assert_allclose(model(batch[index : index + 1])[0], together[index], atol=1e-5)
 
 
-@pytest.mark.parametrize(("facts", "options"), [row for row in TABLE if row.values[0].recurrent])
+@pytest.mark.parametrize(("facts", "options"), [row for row in TABLE if row.values[0].masks_padding])
 def test_a_clip_does_not_see_its_padding(facts, options):
     model = built(facts, options)
     for index, length in enumerate(lengths := [20, 9, 1, 2]):
@@ -169,12 +169,27 @@ def test_a_clip_does_not_see_its_padding(facts, options):
             np.testing.assert_allclose(found, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("facts", [row for row in MODELS if row.values[0].per_frame])
+def test_a_training_does_not_see_how_far_its_clips_are_padded(facts):
+    """The loss and its gradient, statistics of the batch among them."""
+    model, lengths = build(facts, (None, SHAPE[1])), [33, 20, 9, 6]
+    losses, gradients = [], []
+    for time in (33, 38):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(clip_loss(facts, model(clips(lengths, time), training=True), np.array([0, 1, 2, 0])))
+        losses.append(loss.numpy())
+        gradients.append([gradient.numpy() for gradient in tape.gradient(loss, model.trainable_weights)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 @pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].per_frame])
 def test_one_output_is_a_detector(facts):
     assert build(facts, num_outputs=1)(clips([33, 5], 33)).shape == (2, 1)
 
 
-@pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].recurrent])
+@pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].masks_padding])
 def test_a_picture_needs_a_fixed_length(facts):
     with raises("clip-length-missing", "clip_seconds"):
         build(facts, (None, 12))

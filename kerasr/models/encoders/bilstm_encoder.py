@@ -4,6 +4,8 @@ Stacked bidirectional LSTMs trained with CTC are Graves et al.'s; a frame in fou
 time and feature, as most later systems do. A layer norm before each LSTM stands where deep ones need their batch norm:
 it is of each frame alone, so that a clip does not see its batch.
 
+`python benchmarks/transcription.py` measures it.
+
 Source: Graves, Mohamed and Hinton, "Speech Recognition with Deep Recurrent Neural Networks", ICASSP 2013,
 https://arxiv.org/abs/1303.5778, section 2; the front is that of Watanabe et al., "ESPnet", Interspeech 2018,
 https://arxiv.org/abs/1804.00015, with two convolutions in place of a VGG block.
@@ -22,7 +24,7 @@ from kerasr.models.registry import register_model
     macs=44_461_440,
     per_frame=True,
     stride=4,
-    recurrent=True,
+    masks_padding=True,
     narrow={"units": 8, "filters": 4},
 )
 def BiLSTMEncoder(

@@ -42,7 +42,7 @@ DENSE_UNITS = {64: "relu", 32: "linear"}
     source="de Andrade et al. 2018, https://arxiv.org/abs/1808.08929",
     parameters=179_887,
     macs=15_140_320,
-    recurrent=True,
+    masks_padding=True,
     narrow={"units": 8},
     published=(({}, (None, 80), 36, 201_225),),
 )
@@ -79,7 +79,7 @@ def AttRNN(
     source="Rybakov et al. 2020, https://arxiv.org/abs/2005.06720",
     parameters=758_319,
     macs=42_038_496,
-    recurrent=True,
+    masks_padding=True,
     narrow={"units": 8},
     published=(({}, (None, 20), 12, 743_025),),
 )

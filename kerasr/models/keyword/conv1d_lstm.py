@@ -21,7 +21,7 @@ from kerasr.models.registry import register_model
     source="Hochreiter and Schmidhuber 1997, behind a convolution",
     parameters=45_578,
     macs=2_355_328,
-    recurrent=True,
+    masks_padding=True,
     stream_options={},
     narrow={"units": 8, "filters": 8},
     variants=({"implementation": "plain"},),

@@ -22,7 +22,7 @@ from kerasr.models.registry import register_model
     source="Graves et al. 2013, https://arxiv.org/abs/1303.5778",
     parameters=832_010,
     macs=80_259_584,
-    recurrent=True,
+    masks_padding=True,
     stream_options={"bidirectional": False},
     narrow={"units": 8, "num_layers": 2},
     variants=({"implementation": "plain"}, {"cell": "gru", "bidirectional": True, "num_layers": 1}),

@@ -1,0 +1,99 @@
+"""QuartzNet: residual blocks of convolutions that are separate over time and over channels, all along the clip.
+
+A convolution over time for each channel alone, a dense layer over the channels of each frame, batch norm and ReLU make
+a sub-block; `num_repeats` of them with a projected shortcut around them make a block. Five groups of `num_blocks`
+blocks follow a first convolution that takes every second frame, each group with a longer kernel than the one before:
+QuartzNet-(5 num_blocks)x(num_repeats). Two last layers stand before the logits. Batch norms are of the clips' own
+frames.
+
+The paper's networks have `width=1`, 5 repeats, and 1, 2 or 3 blocks to a group: 6.7, 12.8 and 18.9 M parameters.
+
+`python benchmarks/transcription.py` measures it.
+
+Source: Kriman et al., "QuartzNet: Deep Automatic Speech Recognition with 1D Time-Channel Separable Convolutions",
+ICASSP 2020, https://arxiv.org/abs/1910.10261, table 1.
+"""
+
+import keras
+
+from kerasr.layers import MaskedBatchNormalization, NumFrames
+from kerasr.models.blocks import convolve_over_time, frame_logits, halved
+from kerasr.models.keyword.resnet import scaled
+from kerasr.models.registry import register_model
+
+# Frames that a kernel spans, and channels.
+FIRST, LAST = (33, 256), (87, 512)
+GROUPS = ((33, 256), (39, 256), (51, 512), (63, 512), (75, 512))
+LAST_CHANNELS = 1024
+
+
+@register_model(
+    source="Kriman et al. 2020, https://arxiv.org/abs/1910.10261",
+    parameters=1_258_674,
+    macs=61_185_320,
+    per_frame=True,
+    stride=2,
+    masks_padding=True,
+    narrow={"width": 0.03125, "num_repeats": 1},
+    published=(({"width": 1.0, "num_repeats": 5}, (128, 64), 29, 6_700_000, 0.01),),
+)
+def QuartzNet(
+    input_shape: tuple[int | None, int],
+    num_outputs: int,
+    *,
+    num_blocks: int = 1,
+    num_repeats: int = 3,
+    width: float = 0.5,
+    dropout: float = 0.1,
+    name: str = "quartznet",
+) -> keras.Model:
+    """Build a QuartzNet-(5 num_blocks)x(num_repeats).
+
+    Args:
+        input_shape: `(time, feature)`; time may be None, for clips of any length.
+        num_outputs: number of logits at a frame: the tokens and the blank.
+        num_blocks: blocks of each of the five groups.
+        num_repeats: sub-blocks of each block.
+        width: factor on the channels.
+        dropout: share of each sub-block's outputs dropped in training.
+        name: the model's name.
+
+    Returns:
+        Model from features (batch, time, feature) to logits (batch, ceil(time / 2), num_outputs), float32.
+    """
+    features = keras.Input(input_shape, name="features")
+    num_frames = NumFrames(name="num_frames")(features)
+    x = convolve_over_time(features, FIRST[0], strides=2, name="first_time")
+    num_frames = halved(num_frames)
+    x = _active(_mixed(x, num_frames, scaled(FIRST[1], width), name="first"), dropout, "first")
+    for group, (size, channels) in enumerate(GROUPS, 1):
+        for block in range(1, num_blocks + 1):
+            x = _block(x, num_frames, size, scaled(channels, width), num_repeats, dropout, f"block{group}_{block}")
+    x = convolve_over_time(x, LAST[0], name="last_time")
+    x = _active(_mixed(x, num_frames, scaled(LAST[1], width), name="last"), dropout, "last")
+    x = _active(_mixed(x, num_frames, scaled(LAST_CHANNELS, width), name="mix"), dropout, "mix")
+    return keras.Model(features, frame_logits(x, num_frames, num_outputs), name=name)
+
+
+def _block(x, num_frames, size, channels, num_repeats, dropout, name):
+    """Sub-blocks, and around them a projected shortcut."""
+    shortcut = _mixed(x, num_frames, channels, name=f"{name}_shortcut")
+    for repeat in range(1, num_repeats + 1):
+        sub_block = f"{name}_sub{repeat}"
+        x = convolve_over_time(x, size, name=f"{sub_block}_time")
+        x = _mixed(x, num_frames, channels, name=sub_block)
+        if repeat == num_repeats:
+            x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
+        x = _active(x, dropout, sub_block)
+    return x
+
+
+def _mixed(x, num_frames, channels, *, name):
+    """A dense layer over the channels of each frame, and batch norm."""
+    x = keras.layers.Dense(channels, use_bias=False, kernel_initializer="he_normal", name=f"{name}_channels")(x)
+    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x, num_frames)
+
+
+def _active(x, dropout, name):
+    x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
