@@ -44,8 +44,8 @@ class CacheConfig:
         tyro.conf.Positional[tuple[Literal["corpus", "converted", "negatives", "silence", "voices"], ...]],
         tyro.conf.arg(metavar="[KIND ...]", help_behavior_hint="(default: all)"),
     ] = ()
-    """Only these: corpus, converted (recordings without a header), negatives (of a detector), silence (of Speech
-    Commands), voices (synthetic ones)."""
+    """Only these: corpus, converted (recordings without a header, segments of long ones), negatives (of a detector),
+    silence (of Speech Commands), voices (synthetic ones)."""
     clean: bool = False
     """Remove them, after asking; what a run needs, a running process reads, or cannot be had again, stays."""
     needed: bool = False

@@ -1,8 +1,11 @@
 """What several test files begin with."""
 
 import os
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 from rich.console import Console
 
 from kerasr import FeatureSpec, TrainConfig
@@ -15,6 +18,12 @@ SPEC = FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n
 def quiet() -> Console:
     """A console that nobody reads."""
     return Console(file=open(os.devnull, "w"))
+
+
+def record(path: Path, seconds: float = 0.1, sample_rate: int = 8000) -> None:
+    """A recording of nothing in particular, in the format that its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.linspace(-0.5, 0.5, round(seconds * sample_rate)), sample_rate)
 
 
 def flat_settings(config: TrainConfig) -> dict[str, Any]:

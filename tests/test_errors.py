@@ -120,8 +120,8 @@ SENTENCES = [
     ),
     (
         lambda folder: kerasr.load_corpus(str(folder / "nowhere")),
-        "FOLDER/nowhere: there is no such folder or manifest, nor a known corpus of this name (an4, fsdd, "
-        "speech_commands, ljspeech, synthetic:yes,no)",
+        "FOLDER/nowhere: there is no such folder or manifest, nor a known corpus of this name (an4, "
+        "common_voice, fsdd, grid, librispeech, speech_commands, ljspeech, synthetic:yes,no)",
     ),
 ]
 

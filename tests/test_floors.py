@@ -87,6 +87,8 @@ GUESSES = {
     "Kneser-Ney smoothing": ("decoding/kneser_ney.py", "estimate_ngrams"),
     "the vocabulary": ("text/vocabulary.py", "Vocabulary"),
     "word error rate": ("metrics/transcription.py", "transcription_metrics"),
+    "LibriSpeech": ("data/corpora/librispeech.py", "read_librispeech"),
+    "Kaldi's data directories": ("data/corpora/kaldi.py", "read_kaldi"),
     "transcripts": ("tasks/transcribe.py", "Transcribe"),
 }
 

@@ -7,6 +7,7 @@ from kerasr.recipes.an4 import an4
 from kerasr.recipes.commands import commands
 from kerasr.recipes.digits import digits
 from kerasr.recipes.digits_best import digits_best
+from kerasr.recipes.grid import grid
 from kerasr.recipes.registry import get_recipe, list_recipes, recipe_notes, register_recipe
 from kerasr.recipes.sentences import sentences
 from kerasr.recipes.tags import tags
@@ -20,6 +21,7 @@ __all__ = [
     "digits",
     "digits_best",
     "get_recipe",
+    "grid",
     "list_recipes",
     "recipe_notes",
     "register_recipe",

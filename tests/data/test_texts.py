@@ -1,17 +1,11 @@
 """Recordings beside their texts."""
 
-import numpy as np
 import pytest
 from _errors import raises
+from _shared import record
 
-from kerasr import audio
 from kerasr.data import load_corpus
 from kerasr.train import parse_arguments
-
-
-def record(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    audio.write(path, 0.1 * np.ones(800), 8000)
 
 
 @pytest.fixture
@@ -51,6 +45,12 @@ def test_what_has_no_other_half_is_named(beside):
     assert [path for path, _ in corpus.bad] == [str(beside / "anna" / "1.wav"), str(beside / "ben" / "1.txt")]
     with raises("too-many-bad-recordings"):
         load_corpus(str(beside), min_labels=0, max_bad=1)
+    record(beside / "ben" / "1.wav")
+    (beside / "ben" / "1.txt").write_text(" ...\n")
+    assert str(beside / "ben" / "1.txt") in dict(load_corpus(str(beside), min_labels=0).bad)
+    # What is no text of a recording may be anything.
+    (beside / "notes.txt").write_bytes(b"\xff\xfe")
+    assert len(load_corpus(str(beside), min_labels=0).bad) == 3
     (beside / "anna" / "2.txt").write_bytes(b"\xff\xfe")
     with raises("corpus-damaged", "2.txt"):
         load_corpus(str(beside), min_labels=0)
@@ -62,6 +62,9 @@ def test_a_table_as_ljspeech_has_it(table):
     (table / "wavs" / "b.wav").unlink()
     corpus = load_corpus(str(table), min_labels=0)
     assert len(corpus.bad) == 1
+    (table / "metadata.csv").write_text("a|Yes\na|No\n")
+    with raises("recording-twice", "metadata.csv:2"):
+        load_corpus(str(table), min_labels=0)
     (table / "metadata.csv").write_text("a\n")
     with raises("corpus-damaged", "metadata.csv:1"):
         load_corpus(str(table), min_labels=0)

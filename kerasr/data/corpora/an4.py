@@ -19,6 +19,7 @@ from kerasr.core import atomic
 from kerasr.core.progress import map_threaded
 from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.registry import register_corpus
+from kerasr.data.corpora.transcripts import read_lines
 from kerasr.data.corpora.user_cache import made_folder, mark_used, writable_cache
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
@@ -114,27 +115,19 @@ def _read_lists(path: str, part: str) -> Iterator[tuple[str, str]]:
     """Each utterance's file, without its suffix, and its text."""
     texts: dict[str, str] = {}
     transcription = _list(path, part, "transcription")
-    for number, line in _lines(transcription):
+    for number, line in read_lines(transcription):
         match = _LINE.fullmatch(line)
         if match is None:
             raise UserError("corpus-damaged", f"{transcription}:{number}: {line!r} is not `<s> WORDS </s> (id)`")
         texts[match[2]] = match[1]
     fileids = _list(path, part, "fileids")
-    for number, line in _lines(fileids):
+    for number, line in read_lines(fileids):
         name = line.rpartition("/")[2]
         if ".." in line.split("/") or os.path.isabs(line):
             raise UserError("corpus-damaged", f"{fileids}:{number}: {line} leads out of the corpus")
         if name not in texts:
             raise UserError("corpus-damaged", f"{fileids}:{number}: {name} has no line in {transcription}")
         yield line, texts[name]
-
-
-def _lines(path: str) -> Iterator[tuple[int, str]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            yield from ((number, line.strip()) for number, line in enumerate(file, 1) if line.strip())
-    except UnicodeDecodeError as error:
-        raise UserError("corpus-damaged", f"{path}: is no UTF-8 text ({error})") from error
 
 
 def _speaker(fileid: str) -> str:

@@ -11,6 +11,7 @@ from kerasr.data.corpora.flite import PROGRAM as FLITE
 
 # (The known corpora register in the order in which this imports them: before one of them is imported from here.)
 from kerasr.data.corpora.load import CORPORA
+from kerasr.data.corpora.segments import NAME as SEGMENTS
 from kerasr.data.corpora.speech_commands import NAME as SPEECH_COMMANDS
 from kerasr.data.corpora.synthetic import NAME as SYNTHETIC
 from kerasr.data.corpora.user_cache import cache_folder, is_used
@@ -30,6 +31,7 @@ _MADE = re.compile(r"(.+)-[0-9a-f]{12}")
 _KIND_OF_MADE = {
     AN4: "converted",
     "negatives": "negatives",
+    SEGMENTS: "converted",
     f"{SPEECH_COMMANDS}-silence": "silence",
     SYNTHETIC: "voices",
     FLITE: "voices",

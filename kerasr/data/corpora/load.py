@@ -4,8 +4,19 @@ import os
 from dataclasses import replace
 
 # (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
-from kerasr.data.corpora import an4, flite, fsdd, speech_commands, synthetic, texts  # noqa: F401
+from kerasr.data.corpora import (  # noqa: F401
+    an4,
+    common_voice,
+    flite,
+    fsdd,
+    grid,
+    librispeech,
+    speech_commands,
+    synthetic,
+    texts,
+)
 from kerasr.data.corpora.folder import read_folder
+from kerasr.data.corpora.kaldi import is_kaldi, read_kaldi
 from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.corpora.user_cache import cache_folder, mark_used, writable_cache
@@ -37,7 +48,7 @@ def load_corpus(
         speaker_pattern: who speaks, as `match_speakers` finds it; None for what the corpus or its file names tell.
         seed: draws the voices of a synthetic corpus; others do not change with it.
         min_labels: fewer labels than this are an error, and so is a recording without one; 0 allows a corpus of texts,
-            which may stand beside the recordings, as `1.txt` beside `1.wav`.
+            which may stand beside the recordings, as `1.txt` beside `1.wav`, or in a Kaldi data directory.
         language: of a synthetic corpus.
         clips_per_word: of a synthetic corpus.
 
@@ -138,11 +149,11 @@ def fetch_corpus(name: str, folder: str | None = None) -> Corpus:
 
 def _check_labels(corpus: Corpus, min_labels: int) -> None:
     """Raise where a word model has too few words to choose from."""
-    without = next((item.path for item in corpus.utterances if item.label is None), None)
+    without = next((item for item in corpus.utterances if item.label is None), None)
     if without is not None:
-        raise UserError(
-            "label-missing", f"{corpus.source}: {without} has no label, and a word model needs one for each recording"
-        )
+        why = f"{without.path} has no label, and a word model needs one for each recording"
+        way_out = "" if without.text is None else "; it has a text: train with --task transcribe"
+        raise UserError("label-missing", f"{corpus.source}: {why}{way_out}")
     if len(corpus.labels) < min_labels:
         raise UserError(
             "too-few-labels",
@@ -204,6 +215,8 @@ def _read_layout(path: str, option: str, default: str | None, speaker_pattern: s
         if os.path.isdir(inside) and wanted.recognise(inside):
             return wanted.read(inside)
     _refuse(option, path)
+    if is_kaldi(path):
+        return read_kaldi(path)
     return read_folder(path, speaker_pattern) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
 
 
