@@ -41,7 +41,7 @@ from kerasr.data.corpora.fsdd import DIGITS, SPEAKERS
 from kerasr.metrics.transcription import transcription_metrics
 from kerasr.training.trainer import train_recipe
 
-EPOCHS, SEEDS = 60, 3
+EPOCHS, SEEDS = 50, 3
 SHORTEST, LONGEST = 3, 7
 # Strings of so many passes over a speaker's recordings.
 ROUNDS = 2
