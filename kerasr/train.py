@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Train a recogniser: recordings in, a folder with weights and a report out.
-
   python -m kerasr.train                                  spoken digits, in a few minutes
   python -m kerasr.train --data my_words/                 your own words, a sub-folder each
   python -m kerasr.train digits --model CRNN --seed 1     a recipe, with changes
@@ -118,7 +117,9 @@ def parse_arguments(argv: list[str]) -> TrainArguments:
 
 def describe(recipe: str, *, more: bool) -> str:
     """What stands above the help: examples, the recipes, and what the one that is chosen says of itself."""
-    recipes = "\n".join(f"  {name:11} {line}" for name, line in list_recipes().items())
+    lines = list_recipes()
+    width = max(map(len, lines))
+    recipes = "\n".join(f"  {name:{width}} {line}" for name, line in lines.items())
     text = f"{DESCRIPTION.lstrip()}{MORE if more else ''}\nRecipes:\n{recipes}\n\n"
     if not more:
         return f"{text}The defaults below are those of {recipe}. The other settings: --help-all"

@@ -80,6 +80,8 @@ GUESSES = {
     "the cache's folder": ("data/corpora/user_cache.py", "cache_folder"),
     "how to install an extra": ("core/extras.py", "install_line"),
     "recurrent layers": ("layers/recurrent.py", "MaskedRNN"),
+    "connected digits": ("recipes/connected_digits.py", "connected_digits"),
+    "joining words to strings": ("data/connected.py", "connect"),
     "CTC": ("layers/ctc.py", "ctc_loss"),
     "greedy decoding": ("decoding/greedy.py", "best_path"),
     "beam search": ("decoding/beam.py", "BeamDecoder"),

@@ -1,6 +1,7 @@
 """Recordings on disk: read as mono float32 at any rate, judged by their header, written as 16-bit WAV.
 
-libsndfile decodes (WAV of any width, float WAV, FLAC, OGG, MP3, AIFF, ...) and soxr resamples.
+libsndfile decodes (WAV of any width, float WAV, FLAC, OGG, MP3, AIFF, ...) and soxr resamples. A path may name several
+recordings, joined with pauses between them (`kerasr.audio.joined`).
 """
 
 import io
@@ -13,6 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from kerasr.audio.joined import split_path
 from kerasr.audio.sound import why_no_sound
 from kerasr.core import atomic
 from kerasr.errors import UserError
@@ -197,6 +199,9 @@ def _mix(path: str, block: np.ndarray) -> np.ndarray:
 
 def _open(path: str) -> soundfile.SoundFile:
     """The recording, open and known to have samples, or the line that says why not."""
+    paths, pauses = split_path(path)
+    if pauses:
+        return _join(paths, pauses)
     try:
         # As bytes, a name that is no valid text opens too; Windows has no such names, and soundfile wants text there.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
@@ -206,6 +211,18 @@ def _open(path: str) -> soundfile.SoundFile:
         file.close()
         raise UserError("recording-empty", f"{path}: has no samples; remove it or record it again")
     return file
+
+
+def _join(paths: list[str], pauses: list[float]) -> soundfile.SoundFile:
+    """Recordings with silence between them, at the rate of the first, as a file in memory."""
+    first, rate = read(paths[0])
+    parts = [first]
+    for path, pause in zip(paths[1:], pauses, strict=True):
+        parts += [np.zeros(round(pause * rate), np.float32), read(path, rate)[0]]
+    memory = io.BytesIO()
+    soundfile.write(memory, np.concatenate(parts), rate, format="WAV", subtype="FLOAT")
+    memory.seek(0)
+    return soundfile.SoundFile(memory)
 
 
 def _diagnose(path: str, error: Exception) -> UserError:

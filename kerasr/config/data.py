@@ -39,6 +39,9 @@ class DataConfig:
     split_seed: Seed = 0
     """Fixes which speakers or recordings are tested, apart from `seed`: trainings of several seeds have one test, and
     can be compared. It also draws the voices of a synthetic corpus, and the stream of `evaluate stream`."""
+    connected: Number = 0
+    """Connected words, for --task transcribe: join one speaker's recordings to random strings of 1 to so many, with
+    pauses of 0.05 to 0.4 s; those to train on are drawn anew in each pass. 0 takes recordings as they are."""
     sampling: Literal["natural", "balanced"] = "natural"
     """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
     balance_groups: str | None = None

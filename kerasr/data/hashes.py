@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 
+from kerasr.audio.joined import split_path
 from kerasr.core.progress import map_threaded
 from kerasr.data.manifest import Corpus, Utterance
 
@@ -59,7 +60,15 @@ def content_hashes(utterances: Iterable[Utterance], description: str = "Taking t
 
 
 def content_hash(path: str) -> str:
-    """Size and SHA-256 of the file's bytes, of its two ends where it is long: as in the fingerprint."""
+    """Size and SHA-256 of the file's bytes, of its two ends where it is long: as in the fingerprint.
+
+    Of joined recordings (`kerasr.audio.joined`) they are of what this says of each, and of the pauses.
+    """
+    paths, pauses = split_path(path)
+    if pauses:
+        parts = [content_hash(part) for part in paths]
+        size = sum(int(part.partition(":")[0]) for part in parts)
+        return f"{size}:{hashlib.sha256(json.dumps([parts, pauses]).encode()).hexdigest()}"
     with open(path, "rb") as file:
         digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
         size = file.seek(0, os.SEEK_END)

@@ -48,7 +48,7 @@ class Utterance:
     """One recording and its facts.
 
     Attributes:
-        path: absolute path of the recording.
+        path: absolute path of the recording; or of several, joined with pauses (`kerasr.audio.joined`).
         label: the word that is said, if the corpus is one of words.
         text: the transcript, if it is one of sentences.
         speaker: who speaks; None where the corpus does not tell.

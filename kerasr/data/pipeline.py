@@ -98,6 +98,11 @@ class Pipeline:
         whole, rest = divmod(len(self.utterances), self.batch_size)
         return self._passes * (whole if self._augment else whole + bool(rest))
 
+    def of_pass(self, number: int) -> tuple[Sequence[Utterance], Targets]:
+        """The utterances of a pass, counted from 0, and their targets; here the same in each."""
+        del number
+        return self.utterances, self._targets
+
     @property
     def group_shares(self) -> np.ndarray | None:
         """`(groups,)` share of the drawn clips that each group has; None without groups."""
@@ -150,7 +155,7 @@ class Pipeline:
         return dataset.with_options(options).prefetch(4).apply(count)
 
     def _pass_order(self, number: tf.Tensor) -> tf.data.Dataset:
-        """`(seed, indices)` of each batch of one pass."""
+        """`(seed, number, indices)` of each batch of one pass."""
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
         if self._buckets is not None:
             flat, sizes = tf.numpy_function(self._bucketed, [number], [tf.int32, tf.int64])
@@ -158,7 +163,7 @@ class Pipeline:
                 tf.ensure_shape(flat, [None]), tf.ensure_shape(sizes, [None])
             )
             batches = tf.data.Dataset.from_tensor_slices(rows)
-            return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), batch))
+            return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), number, batch))
         indices = tf.range(len(self.utterances))
         if self._strata is not None:
             indices = draw_evenly(self._strata, tf.random.fold_in(seed, len(self.utterances)))
@@ -166,7 +171,7 @@ class Pipeline:
             shuffle = tf.random.experimental.stateless_shuffle  # pyright: ignore[reportAttributeAccessIssue]
             indices = shuffle(indices, seed)
         batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size, drop_remainder=bool(self._augment))
-        return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), batch))
+        return batches.enumerate().map(lambda step, batch: (tf.random.fold_in(seed, step), number, batch))
 
     def _bucketed(self, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The clips of a pass, and how many of them are in each batch."""
@@ -174,17 +179,22 @@ class Pipeline:
         batches = self._buckets.batches((self._seed, int(number)) if self._augment else None)
         return np.concatenate(batches), np.array([len(batch) for batch in batches], np.int64)
 
-    def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _load(self, seed: tf.Tensor, number: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Decoded waveforms of a batch, or its features where they are cached already."""
-        clips, num_samples, ready = tf.numpy_function(self._read_batch, [indices], [tf.float32, tf.int32, tf.bool])
+        read = [tf.float32, tf.int32, tf.bool]
+        clips, num_samples, ready = tf.numpy_function(self._read_batch, [number, indices], read)
         num_samples.set_shape([None])
         ready.set_shape([])
-        return seed, indices, clips, num_samples, ready
+        return seed, number, indices, clips, num_samples, ready
 
-    def _read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
+    def _read_batch(self, number: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         ready = self._cache is not None and self._keeps_features and all(index in self._cache for index in indices)
         with self._noting_fault():
-            clips = [self._cache.get(index) if ready and self._cache else self._read(index) for index in indices]
+            utterances, _ = self.of_pass(int(number))
+            clips = [
+                self._cache.get(index) if ready and self._cache else self._read(index, utterances[index].path)
+                for index in indices
+            ]
         return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     @contextlib.contextmanager
@@ -195,18 +205,18 @@ class Pipeline:
             self.fault = error
             raise
 
-    def _read(self, index: int) -> np.ndarray:
+    def _read(self, index: int, path: str) -> np.ndarray:
         keeps_waveform = self._cache is not None and not self._keeps_features
         if keeps_waveform and self._cache is not None and index in self._cache:
             return self._cache.get(index)
-        waveform = read_clip(self.utterances[index].path, self.features.spec, self._augment)
+        waveform = read_clip(path, self.features.spec, self._augment)
         if keeps_waveform and self._cache is not None:
             self._cache.put(index, waveform)
         return waveform
 
-    def _prepare(self, seed, indices, clips, num_samples, ready):
+    def _prepare(self, seed, number, indices, clips, num_samples, ready):
         """What the model is given for one batch."""
-        beside = self._beside(indices)
+        beside = self._beside(number, indices)
         if self._waveforms:
             clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
             return self._batch({"waveform": clips, "num_samples": num_samples}, beside)
@@ -245,15 +255,17 @@ class Pipeline:
 
         return tf.numpy_function(put, [indices, features], tf.float32)
 
-    def _beside(self, indices: tf.Tensor) -> dict[str, Any]:
+    def _beside(self, number: tf.Tensor, indices: tf.Tensor) -> dict[str, Any]:
         """What belongs to each clip: its targets, weight and groups, so that what blends clips blends these alike."""
-        targets = self._targets
-        if targets.lengths is None:
-            beside = {"targets": tf.gather(tf.constant(targets.values), indices)}
+        if self._targets.lengths is None:
+            beside = {"targets": tf.gather(tf.constant(self._targets.values), indices)}
         else:
-            rows = tf.RaggedTensor.from_row_lengths(targets.values, targets.lengths)  # pyright: ignore[reportAttributeAccessIssue]
-            chosen = tf.gather(rows, indices)
-            beside = {"targets": chosen.to_tensor(-1)}
+
+            def rows(number: np.ndarray, indices: np.ndarray) -> np.ndarray:
+                return self.of_pass(int(number))[1].rows(indices)
+
+            ids = tf.numpy_function(rows, [number, indices], tf.int32)
+            beside = {"targets": tf.ensure_shape(ids, [None, None])}
         if self._weights is not None:
             beside["weights"] = tf.gather(tf.constant(self._weights), indices)
         if self._group_index is not None:

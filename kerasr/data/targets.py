@@ -34,5 +34,15 @@ class Targets:
         lengths = np.array([len(ids) for ids in token_ids], np.int32)
         return cls(np.array([one for ids in token_ids for one in ids], np.int32), lengths)
 
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """int32 `(len(indices), longest)` token ids of some clips, -1 past a clip's own."""
+        assert self.lengths is not None, "targets of one shape have no lengths"
+        ends = np.cumsum(self.lengths)[indices]
+        lengths = self.lengths[indices]
+        padded = np.full((len(indices), lengths.max(initial=0)), -1, np.int32)
+        for row, end, length in zip(padded, ends, lengths, strict=True):
+            row[:length] = self.values[end - length : end]
+        return padded
+
     def __len__(self) -> int:
         return len(self.values if self.lengths is None else self.lengths)

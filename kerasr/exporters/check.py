@@ -164,7 +164,9 @@ def take_clips(run: Run) -> tuple[list[np.ndarray], list[Utterance] | None, list
             style="yellow",
         )
     items, clips = [items[place] for place, _ in read], [clip for _, clip in read]
-    leading = takewhile(lambda path: path.endswith(".wav"), [item.path for item in items[:NUM_WAV]])
+    # (Recordings that are joined are no file.)
+    paths = (item.path for item in items[:NUM_WAV])
+    leading = takewhile(lambda path: path.endswith(".wav") and os.path.isfile(path), paths)
     return clips, items, list(leading)
 
 

@@ -5,6 +5,7 @@ A file a recipe; importing this registers those of kerasr.
 
 from kerasr.recipes.an4 import an4
 from kerasr.recipes.commands import commands
+from kerasr.recipes.connected_digits import connected_digits
 from kerasr.recipes.digits import digits
 from kerasr.recipes.digits_best import digits_best
 from kerasr.recipes.grid import grid
@@ -18,6 +19,7 @@ from kerasr.recipes.words import words
 __all__ = [
     "an4",
     "commands",
+    "connected_digits",
     "digits",
     "digits_best",
     "get_recipe",

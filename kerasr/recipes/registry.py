@@ -55,7 +55,7 @@ def get_recipe(name: str, model: str | None = None) -> TrainConfig:
     Raises:
         UserError: there is no such recipe, or no such architecture.
     """
-    return _find(name)(model).derive(recipe=name)
+    return _find(name)(model).derive(recipe=_spelt(name))
 
 
 def recipe_notes(name: str) -> str:
@@ -64,6 +64,11 @@ def recipe_notes(name: str) -> str:
 
 
 def _find(name: str) -> Recipe:
-    if name not in RECIPES:
+    if _spelt(name) not in RECIPES:
         raise UserError("recipe-not-found", f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return RECIPES[_spelt(name)]
+
+
+def _spelt(name: str) -> str:
+    """The name as recipes are registered by."""
+    return name.replace("_", "-")

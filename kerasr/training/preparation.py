@@ -11,6 +11,7 @@ from kerasr.config.bounds import check_option
 from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.augment.registry import extra_changes
+from kerasr.data.connected import connect_corpus
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
@@ -61,6 +62,9 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )
+    if config.data.connected:
+        corpus = connect_corpus(corpus, config.data.connected, config.data.split_seed)
+        split_rule += f"; of each split, strings of up to {config.data.connected} recordings of one speaker"
     corpus = replace(corpus, labels=kind.labels_of(corpus))
     task = kind(corpus.labels, config.task)
     check_model(config, task)
@@ -212,6 +216,16 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "settings-conflict",
             f"--features.clip-seconds {config.features.clip_seconds:g} cuts recordings to their middle, and the task "
             f"{task.name} wants all of them: give --features.clip-seconds None",
+        )
+    if config.data.connected and not task.keeps_order:
+        raise UserError(
+            "settings-conflict",
+            f"--connected {config.data.connected} joins recordings to strings, and the task {task.name} asks what a "
+            "single one is: leave it out, or take --task transcribe",
+        )
+    if config.data.connected and config.data.cache:
+        raise UserError(
+            "settings-conflict", "--cache keeps what each pass has, and strings of --connected are others in each"
         )
     if task.keeps_order and (config.augment.time_shift or config.augment.tempo != (1.0, 1.0)):
         raise UserError(

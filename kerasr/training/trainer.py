@@ -1,6 +1,7 @@
 """From a config to a trained run: network, `fit`, checkpoints."""
 
 import contextlib
+import functools
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from kerasr.core.console import make_console
 from kerasr.core.extras import require_extra
 from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.locks import hold_run
+from kerasr.data.connected import ConnectedPipeline, connect
 from kerasr.data.corpora import mark_used
 from kerasr.data.manifest import Utterance
 from kerasr.data.pipeline import Pipeline
@@ -298,12 +300,16 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     made = []
     for split in ("train", "validation"):
         utterances = run.utterances(split) if split == "validation" else task.repeat(run.utterances(split))
-        targets = task.encode(utterances)
         mark_used(item.path for item in utterances)
+        if split == "train" and config.data.connected:
+            draw = functools.partial(_draw_strings, run, utterances)
+            utterances, targets = draw(0)
+            make = functools.partial(ConnectedPipeline, draw)
+        else:
+            targets = task.encode(utterances)
+            make = functools.partial(Pipeline, utterances, targets)
         made.append(
-            Pipeline(
-                utterances,
-                targets,
+            make(
                 run.features,
                 batch_size=config.fit.batch_size,
                 batch_seconds=config.fit.batch_seconds,
@@ -315,6 +321,12 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
             )
         )
     return made[0], made[1]
+
+
+def _draw_strings(run: Run, recordings: list[Utterance], number: int) -> tuple[list[Utterance], Targets]:
+    """The strings of recordings to train on in a pass, and their targets."""
+    strings = connect(recordings, run.config.data.connected, run.config.runtime.seed, number)
+    return strings, run.task.encode(strings)
 
 
 def _training_options(run: Run, utterances: list[Utterance], targets: Targets) -> dict[str, Any]:

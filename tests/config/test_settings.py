@@ -39,6 +39,7 @@ def test_a_setting_that_there_is_not_is_told(name):
 
 def test_what_was_asked_for_is_known_and_what_a_recipe_says_is_not():
     assert {get_recipe(name).given for name in list_recipes()} == {()}
+    assert get_recipe("digits_best") == get_recipe("digits-best")
     config = get_recipe("digits").replace(epochs=3)
     assert config.given == ("fit.epochs",)
     assert config.is_given("fit")
