@@ -6,8 +6,8 @@ report and commands ask it, and know none by name.
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from kerasr.core.console import isolate
 from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 
@@ -62,6 +63,10 @@ class Answer:
     seconds: float = 0.0
     start: float = 0.0
     end: float = 0.0
+
+    def placed(self, *, path: str | None, seconds: float, start: float, end: float) -> Self:
+        """The same answer, of this part of this recording."""
+        return replace(self, path=path, seconds=seconds, start=start, end=end)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +137,9 @@ class Task(abc.ABC):
         keeps_order: whether the order of sounds in a clip matters: then no clip is cut to a length.
         rejects: whether an answer that is not probable enough is taken back, by a threshold that is chosen on the
             validation clips.
+        has_words: whether an answer has `words`, each with its times.
+        none: what a table says of an answer that is none.
+        frame_times: when the outputs are of a network that gives one for each few frames; a run tells its task.
     """
 
     name: ClassVar[str]
@@ -141,6 +149,9 @@ class Task(abc.ABC):
     blends: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = False
     rejects: ClassVar[bool] = False
+    has_words: ClassVar[bool] = False
+    none: ClassVar[str] = "none of the words"
+    frame_times = FrameTimes()
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig):
         self.labels = labels

@@ -1,7 +1,7 @@
 """What is said? A token or CTC's blank at each frame, and of these a text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
@@ -13,9 +13,10 @@ from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding import best_path, collapse, shortest_path
+from kerasr.decoding.alignment import LEAST_PROB, Word, find_words
 from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
-from kerasr.layers.ctc import ctc_loss
+from kerasr.layers.ctc import BLANK, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import transcription_metrics
@@ -34,11 +35,19 @@ class Transcript(Answer):
 
     Attributes:
         text: words with a space between them; "" where nothing is said.
-        confidence: the geometric mean of the probabilities of what is likeliest at each frame.
+        confidence: the geometric mean of the words' confidences; where nothing is said, the least probability of that
+            in any frame.
+        words: its words with their times and confidences, by forced alignment (`kerasr.decoding.alignment`).
     """
 
     text: str
     confidence: float
+    words: tuple[Word, ...] = ()
+
+    def placed(self, *, path: str | None, seconds: float, start: float, end: float) -> "Transcript":
+        """The same transcript, of this part of this recording, whose seconds the words' times are then."""
+        words = tuple(word.moved(start, end) for word in self.words)
+        return replace(super().placed(path=path, seconds=seconds, start=start, end=end), words=words)
 
 
 @register_task
@@ -55,6 +64,8 @@ class Transcribe(Task):
     min_labels = 0
     blends = False
     keeps_order = True
+    has_words = True
+    none = "no word"
 
     def __init__(self, labels, config):
         super().__init__(labels, config)
@@ -125,16 +136,18 @@ class Transcribe(Task):
 
     def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
         """The text of the likeliest path through `(time, outputs)`."""
-        text, confidence = self.shown(probs)
-        return Transcript(text=text, confidence=confidence)
+        text = self.decide(probs[None])[0]
+        words = find_words(probs, text, self.vocabulary, self.frame_times)
+        return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
     def signature(self, probs: Any) -> dict[str, Any]:
         """The token ids of the likeliest path, -1 past its end."""
         return {"token_ids": best_path(probs)}
 
     def to_json(self, answer: Transcript) -> dict[str, Any]:
-        """The text and its confidence."""
-        return {"text": answer.text, "confidence": answer.confidence}
+        """The text and its confidence, and the words with theirs and with their times, to the millisecond."""
+        words = [asdict(word) | {"start": round(word.start, 3), "end": round(word.end, 3)} for word in answer.words]
+        return {"text": answer.text, "confidence": answer.confidence, "words": words}
 
     def cells(self, answer: Transcript) -> dict[str, str | None]:
         """The text and its confidence."""
@@ -226,8 +239,8 @@ class Transcribe(Task):
 
     def shown(self, probs: np.ndarray) -> tuple[str, float]:
         """The text of `(time, outputs)`, and how sure it is."""
-        text = self.decide(probs[None])[0]
-        return text, float(np.exp(np.log(probs.max(-1)).mean()))
+        answer = self.decode(probs, self.threshold)
+        return answer.text, answer.confidence
 
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
         """None but those that every task has."""
@@ -237,6 +250,13 @@ class Transcribe(Task):
 def text_of(utterance: Utterance) -> str:
     """What is said in it, normalised; "" where it has no text."""
     return normalise(utterance.text or "")
+
+
+def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
+    """How sure a transcript is."""
+    if not words:
+        return float(probs[:, BLANK].min(initial=1.0))
+    return float(np.exp(np.log(np.maximum([word.confidence for word in words], LEAST_PROB)).mean()))
 
 
 def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:
