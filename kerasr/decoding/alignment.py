@@ -16,7 +16,6 @@ import numpy as np
 from kerasr.config import FeatureSpec
 from kerasr.layers.ctc import BLANK
 from kerasr.text import Vocabulary
-from kerasr.text.vocabulary import SPACE
 
 # What a path of a frame that says no token is marked with.
 NO_TOKEN = -1
@@ -111,30 +110,51 @@ def align(probs: np.ndarray, token_ids: Sequence[int]) -> np.ndarray:
     return path
 
 
-def find_words(probs: np.ndarray, text: str, vocabulary: Vocabulary, times: FrameTimes) -> tuple[Word, ...]:
-    """The words of a text, where they are said and how sure that is.
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """A text's tokens in the frames of a clip.
 
-    Args:
+    Attributes:
         probs: `(time, outputs)` probabilities, the blank first.
-        text: words with a space between them, as a decoder has found them in these probabilities.
         vocabulary: the tokens.
+        token_ids: the text's.
+        path: int32 `(time,)`, as `align` finds it.
         times: of the outputs.
-
-    Raises:
-        ValueError: the text takes more frames than there are.
     """
-    token_ids = np.array(vocabulary.encode(text), int)
-    path = align(probs, token_ids.tolist())
-    said = np.flatnonzero(path != NO_TOKEN)
-    surest = np.zeros(len(token_ids))
-    np.maximum.at(surest, path[said], probs[said, token_ids[path[said]]])
-    words, place = [], 0
-    for word in text.split(SPACE) if text else ():
-        end = place + len(vocabulary.encode(word))
-        frames = np.flatnonzero((path >= place) & (path < end))
-        words.append(Word(word, *times.span(int(frames[0]), int(frames[-1])), float(surest[place:end].prod())))
-        place = end + 1
-    return tuple(words)
+
+    probs: np.ndarray
+    vocabulary: Vocabulary
+    token_ids: tuple[int, ...]
+    path: np.ndarray
+    times: FrameTimes
+
+    @classmethod
+    def of(cls, probs: np.ndarray, text: str, vocabulary: Vocabulary, times: FrameTimes) -> "Alignment":
+        """That of words with a space between them, as a decoder has found them in these probabilities.
+
+        Raises:
+            ValueError: the text takes more frames than there are.
+        """
+        token_ids = vocabulary.encode(text)
+        return cls(probs, vocabulary, tuple(token_ids), align(probs, token_ids), times)
+
+    def span(self, first: int, last: int) -> tuple[float, float]:
+        """Where the tokens from one to another begin and end, counted from 0, in seconds."""
+        frames = np.flatnonzero((self.path >= first) & (self.path <= last))
+        return self.times.span(int(frames[0]), int(frames[-1]))
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words, where they are said and how sure that is."""
+        said = np.flatnonzero(self.path != NO_TOKEN)
+        surest = np.zeros(len(self.token_ids))
+        np.maximum.at(surest, self.path[said], self.probs[said, np.array(self.token_ids, int)[self.path[said]]])
+        words, first = [], 0
+        for text in self.vocabulary.decode(self.token_ids).split():
+            end = first + len(self.vocabulary.encode(text))
+            words.append(Word(text, *self.span(first, end - 1), float(surest[first:end].prod())))
+            first = end + 1
+        return tuple(words)
 
 
 def _advance(

@@ -17,7 +17,7 @@ from kerasr.core.console import isolate
 from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
-from kerasr.decoding.alignment import FrameTimes
+from kerasr.decoding.alignment import Alignment, FrameTimes
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 
@@ -67,6 +67,27 @@ class Answer:
     def placed(self, *, path: str | None, seconds: float, start: float, end: float) -> Self:
         """The same answer, of this part of this recording."""
         return replace(self, path=path, seconds=seconds, start=start, end=end)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Example:
+    """A clip that the report of an evaluation shows.
+
+    Attributes:
+        index: which of the clips it is.
+        predicted: what it is taken for, in words.
+        probability: how sure that is.
+        correct: whether it is right in all.
+        pairs: of a transcript each word that was said beside the one that was found, "" where there is none.
+        alignment: of a transcript, where its tokens are.
+    """
+
+    index: int
+    predicted: str
+    probability: float
+    correct: bool
+    pairs: tuple[tuple[str, str], ...] = ()
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,6 +339,19 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def shown(self, probs: np.ndarray) -> tuple[str, float]:
         """What `(labels,)` are taken for, in words, and how sure that is."""
+
+    def examples(self, utterances: Sequence[Utterance], probs: np.ndarray, most: int) -> list[Example]:
+        """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
+        correct = self.is_correct(utterances, probs)
+        shown = [self.shown(row) for row in probs]
+        confidence = np.array([probability for _, probability in shown])
+        wrong = np.flatnonzero(~correct)
+        surest = wrong[np.argsort(-confidence[wrong], kind="stable")]
+        order = surest if len(wrong) else np.argsort(confidence, kind="stable")
+        return [
+            Example(index=index, predicted=shown[index][0], probability=shown[index][1], correct=bool(correct[index]))
+            for index in order[:most].tolist()
+        ]
 
     @abc.abstractmethod
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:

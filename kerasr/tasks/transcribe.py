@@ -13,15 +13,15 @@ from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding import best_path, collapse, shortest_path
-from kerasr.decoding.alignment import LEAST_PROB, Word, find_words
+from kerasr.decoding.alignment import LEAST_PROB, Alignment, Word
 from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
 from kerasr.layers.ctc import BLANK, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
-from kerasr.metrics.transcription import transcription_metrics
+from kerasr.metrics.transcription import transcription_metrics, word_pairs
 from kerasr.models.registry import model_facts
-from kerasr.tasks.base import Answer, Columns, OutputSpec, Task, Trained
+from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
 from kerasr.tasks.registry import register_task
 from kerasr.text import Vocabulary, normalise
 
@@ -57,6 +57,8 @@ class Transcribe(Task):
     Attributes:
         vocabulary: the characters.
         decoder: finds the texts; None for greedy decoding.
+        decoding: what a report says of it: `lm`, `words`, `beam`, `lm_weight` and `word_bonus`, and where these two
+            were chosen by measuring, the `grid`; empty for greedy decoding.
     """
 
     name = "transcribe"
@@ -71,6 +73,7 @@ class Transcribe(Task):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(tuple(labels))
         self.decoder: BeamDecoder | None = None
+        self.decoding: Mapping[str, Any] = {}
 
     @classmethod
     def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
@@ -137,7 +140,7 @@ class Transcribe(Task):
     def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
         """The text of the likeliest path through `(time, outputs)`."""
         text = self.decide(probs[None])[0]
-        words = find_words(probs, text, self.vocabulary, self.frame_times)
+        words = Alignment.of(probs, text, self.vocabulary, self.frame_times).words
         return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
     def signature(self, probs: Any) -> dict[str, Any]:
@@ -180,7 +183,8 @@ class Transcribe(Task):
         speakers = [item.speaker for item in utterances]
         found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
         metrics = transcription_metrics(found, truth, speakers, groups=groups, seed=seed)
-        return {**metrics, "unit": "token", "labels": list(self.labels), "num_empty": sum(not text for text in found)}
+        about = {"unit": "token", "labels": list(self.labels), "decoding": dict(self.decoding)}
+        return {**metrics, **about, "num_empty": sum(not text for text in found)}
 
     def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
         """Does it say anything, and more right than wrong?"""
@@ -219,19 +223,22 @@ class Transcribe(Task):
             f"{metrics['num_insertions']:,} put in",
             "character errors": f"{metrics['cer']:.1%}",
             "all right": f"{metrics['num_correct']:,} of {metrics['num_clips']:,} transcripts",
+            "decoding": _describe(metrics["decoding"]),
         }
-        if speakers := metrics["speaker_errors"]:
-            worst = speakers[0]
-            rows["most errors"] = f"{isolate(worst['speaker'])}, WER {worst['wer']:.1%} of {worst['num_words']:,} words"
         if confusions := metrics["confusions"]:
             rows["often"] = ", ".join(
-                f"{item['said'] or '-'} > {item['found'] or '-'} ({item['count']})" for item in confusions[:NUM_NAMED]
+                f"{isolate(item['said'] or '-')} > {isolate(item['found'] or '-')} ({item['count']})"
+                for item in confusions[:NUM_NAMED]
             )
         return rows
 
     def tiles(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Character errors, and transcripts that are right."""
-        return {"character errors": f"{metrics['cer']:.1%}", "right in every word": f"{metrics['accuracy']:.1%}"}
+        """Character errors, transcripts that are right, and how they were found."""
+        return {
+            "character errors": f"{metrics['cer']:.1%}",
+            "right in every word": f"{metrics['accuracy']:.1%}",
+            "decoding": "beam search" if metrics["decoding"] else "greedy",
+        }
 
     def said(self, utterance: Utterance) -> str:
         """The text."""
@@ -242,9 +249,33 @@ class Transcribe(Task):
         answer = self.decode(probs, self.threshold)
         return answer.text, answer.confidence
 
+    def examples(self, utterances: Sequence[Utterance], probs: np.ndarray, most: int) -> list[Example]:
+        """The transcripts with the most errors; where there is none, the least certain."""
+        found = self.decide(probs).tolist()
+        pairs = [tuple(word_pairs(*texts)) for texts in zip(self.truth(utterances).tolist(), found, strict=True)]
+        errors = np.array([sum(said != heard for said, heard in row) for row in pairs])
+        examples = []
+        # (Of as many errors, those in fewer words are more.)
+        order = np.lexsort((np.array([*map(len, pairs)]), -errors))
+        for index in order[:most] if errors.any() else order:
+            alignment = Alignment.of(probs[index], found[index], self.vocabulary, self.frame_times)
+            examples.append(
+                Example(
+                    index=int(index),
+                    predicted=found[index],
+                    probability=_confidence(probs[index], alignment.words),
+                    correct=not errors[index],
+                    pairs=pairs[index],
+                    alignment=alignment,
+                )
+            )
+        wrong = [example for example in examples if not example.correct]
+        return wrong or sorted(examples, key=lambda example: example.probability)[:most]
+
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
-        """None but those that every task has."""
-        return []
+        """Errors by length, and those of each pair of the decoder's weights that was tried."""
+        there = {"lengths": metrics["lengths"], "decoding": metrics["decoding"].get("grid")}
+        return [name for name, what in there.items() if what]
 
 
 def text_of(utterance: Utterance) -> str:
@@ -257,6 +288,18 @@ def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
     if not words:
         return float(probs[:, BLANK].min(initial=1.0))
     return float(np.exp(np.log(np.maximum([word.confidence for word in words], LEAST_PROB)).mean()))
+
+
+def _describe(decoding: Mapping[str, Any]) -> str:
+    """How transcripts were found, in words."""
+    if not decoding:
+        return "greedy"
+    parts = [f"a beam of {decoding['beam']}"]
+    if decoding["lm"]:
+        parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
+    if decoding["words"]:
+        parts.append(f"the words {decoding['words']}")
+    return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
 
 
 def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:

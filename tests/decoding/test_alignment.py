@@ -8,7 +8,7 @@ import pytest
 
 from kerasr.config import FeatureSpec
 from kerasr.decoding import collapse
-from kerasr.decoding.alignment import FrameTimes, Word, align, find_words
+from kerasr.decoding.alignment import Alignment, FrameTimes, Word, align
 from kerasr.text import Vocabulary
 
 VOCABULARY = Vocabulary((" ", "a", "b"))
@@ -71,9 +71,9 @@ def test_words_have_their_times_and_the_probabilities_of_their_tokens():
     probs = np.full((len(path), 4), 0.05)
     sure = np.array([0.7, 0.6, 0.9, 0.7, 0.8, 0.7, 0.9, 0.8, 0.9, 0.5, 0.6, 0.9, 0.7])
     probs[range(len(path)), path] = sure
-    found = find_words(probs, "ab bb", VOCABULARY, FrameTimes(0.1, 0.2))
+    found = Alignment.of(probs, "ab bb", VOCABULARY, FrameTimes(0.1, 0.2)).words
     assert [word.text for word in found] == ["ab", "bb"]
     for word, expected in zip(found, [(0.2, 1.0, 0.9 * 0.8), (1.8, 2.6, 0.6 * 0.7)], strict=True):
         assert (word.start, word.end, word.confidence) == pytest.approx(expected)
-    assert find_words(probs, "", VOCABULARY, FrameTimes()) == ()
+    assert Alignment.of(probs, "", VOCABULARY, FrameTimes()).words == ()
     assert Word("bb", 1.5, 2.5, 0.4).moved(10.0, 12.25) == Word("bb", 11.5, 12.25, 0.4)

@@ -169,6 +169,9 @@ def test_the_report_tells_the_errors(run, tmp_path):
     assert metrics["headline"].startswith("WER ")
     assert metrics["num_words"] == sum(len(item.text.split()) for item in run.utterances("validation"))
     assert "WER" in found.report.read_text()
+    drawn = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert {"lengths", "speakers", "alignment-1"} <= drawn
+    assert metrics["decoding"] == {}
     assert {"word errors", "character errors"} <= {*run.task.rows(metrics)}
 
 
@@ -181,6 +184,7 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     write_arpa(estimate_ngrams([said.split()] * 3, 2), tmp_path / "lm.arpa.gz")
     evaluate.main([str(folder), "--lm", "training", "--words", str(words), "--tune-lm", "--json"])
     assert json.loads(capsys.readouterr().out)["wer"] <= 0.1
+    assert (folder / "pictures" / "decoding.png").exists()
     chosen = load_run(folder).facts["decoding"]
     assert chosen["validation_wer"] == min(row["wer"] for row in chosen["grid"])
     for flags in (["--lm", str(tmp_path / "lm.arpa.gz")], ["--words", "training"], ["--beam", "4"]):
