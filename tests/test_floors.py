@@ -72,6 +72,7 @@ GUESSES = {
     "plugins": ("core/registry.py", "load_plugins"),
     "a run": ("runs/run.py", "Run"),
     "attribution": ("inference/attribution.py", "Explainer"),
+    "calibration error": ("metrics/calibration.py", "calibration_bins"),
     "confidence intervals": ("metrics/intervals.py", "mean_interval"),
     "comparing two models": ("evaluation/comparison.py", "compare_runs"),
     "label errors": ("curation/label_errors.py", "find_suspects"),

@@ -31,7 +31,8 @@ class Word:
         text: the word.
         start: where its first token begins, in seconds of the recording.
         end: where its last token ends.
-        confidence: the product of its tokens' probabilities, each in the frame of the alignment that is surest of it.
+        confidence: the geometric mean of its tokens' probabilities, each in that one of its frames in the alignment in
+            which it is the most probable.
     """
 
     text: str
@@ -152,9 +153,14 @@ class Alignment:
         words, first = [], 0
         for text in self.vocabulary.decode(self.token_ids).split():
             end = first + len(self.vocabulary.encode(text))
-            words.append(Word(text, *self.span(first, end - 1), float(surest[first:end].prod())))
+            words.append(Word(text, *self.span(first, end - 1), geometric_mean(surest[first:end])))
             first = end + 1
         return tuple(words)
+
+
+def geometric_mean(probs: Sequence[float] | np.ndarray) -> float:
+    """Of probabilities, at least one."""
+    return float(np.exp(np.log(np.maximum(probs, LEAST_PROB)).mean()))
 
 
 def _advance(

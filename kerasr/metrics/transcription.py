@@ -10,6 +10,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from kerasr.metrics.accuracy import accuracy_metrics
+from kerasr.metrics.calibration import MIN_PROBABILITY, calibration_bins
 from kerasr.metrics.intervals import ratio_interval
 
 # Confusions that are listed, the most frequent first.
@@ -21,6 +22,7 @@ def transcription_metrics(
     truth: Sequence[str],
     speakers: Sequence[str | None],
     *,
+    confidences: Sequence[Sequence[float]] | None = None,
     groups: Mapping[str, Sequence[str | None]] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def transcription_metrics(
         found: the transcripts of a model, normalised.
         truth: what was said, normalised.
         speakers: who speaks in each; None where that is not known.
+        confidences: of the words that were found in each; None where they are not known.
         groups: other facts of each clip.
         seed: of the intervals' resampling.
 
@@ -41,7 +44,9 @@ def transcription_metrics(
         - `lengths`: a list with the same of transcripts of `least` to `most` words, 1, 2, 3 to 4, 5 to 8..., and their
           `num_clips`, shortest first;
         - `confusions`: a list with `said`, `found` ("" for a word left out or put in), `count`, and `of`, how often the
-          word was said.
+          word was said;
+        - `calibration`, of the confidences of words that were found, where there are some: `ece` and `bins`, as
+          `calibration_bins` has them, and `brier` and `log_loss` of whether each is right.
     """
     pairs = [word_pairs(one, other) for one, other in zip(truth, found, strict=True)]
     wrong = [[pair for pair in row if pair[0] != pair[1]] for row in pairs]
@@ -62,6 +67,7 @@ def transcription_metrics(
         "num_insertions": kinds[True, False],
         "lengths": list(_by_length(rates)),
         "confusions": _confusions(pairs),
+        **({"calibration": _calibration(pairs, confidences)} if confidences and any(confidences) else {}),
     }
 
 
@@ -116,6 +122,17 @@ def _by_length(rates: _Rates) -> Iterable[dict[str, Any]]:
         if len(own):
             yield {"least": least, "most": 2**power, "num_clips": len(own), **rates.of(own)}
         least = 2**power + 1
+
+
+def _calibration(pairs: Sequence[Sequence[tuple[str, str]]], confidences: Sequence[Sequence[float]]) -> dict[str, Any]:
+    correct = np.array([said == found for row in pairs for said, found in row if found])
+    confidence = np.array([one for row in confidences for one in row])
+    likelihood = np.where(correct, confidence, 1 - confidence)
+    return {
+        **calibration_bins(confidence, correct, "words"),
+        "brier": float(np.square(confidence - correct).mean()),
+        "log_loss": float(-np.log(np.maximum(likelihood, MIN_PROBABILITY)).mean()),
+    }
 
 
 def _confusions(pairs: Sequence[Sequence[tuple[str, str]]]) -> list[dict[str, Any]]:

@@ -154,22 +154,24 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
     Args:
         metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
     """
-    filled = [item for item in metrics["calibration"]["bins"] if item["num_clips"]]
+    unit = "words" if "wer" in metrics else "clips"
+    counts = [(item, item[f"num_{unit}"]) for item in metrics["calibration"]["bins"]]
+    filled, sizes = zip(*((item, size) for item, size in counts if size), strict=True)
     confidence = [item["confidence"] for item in filled]
     accuracy = [item["accuracy"] for item in filled]
     title = f"Confidence is {100 * metrics['calibration']['ece']:.1f} points off on average"
-    note = "Dashed: right as often as it says. Numbers are clips."
+    note = f"Dashed: right as often as it says. Numbers are {unit}."
     with mpl.rc_context(STYLE):
         picture = Picture("calibration", WIDTH, WIDTH, title, note)
         axes = picture.subplots()
         axes.grid()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
         axes.vlines(confidence, confidence, accuracy, color=WRONG, linewidth=1.4)
-        areas = [30 + 500 * item["num_clips"] / metrics["num_clips"] for item in filled]
+        areas = [30 + 500 * size / sum(sizes) for size in sizes]
         axes.scatter(confidence, accuracy, areas, color=RIGHT, linewidths=0, zorder=3, clip_on=False)
-        for item, area in zip(filled, areas, strict=True):
+        for item, size, area in zip(filled, sizes, areas, strict=True):
             axes.annotate(
-                f"{item['num_clips']:,}",
+                f"{size:,}",
                 (item["confidence"], item["accuracy"]),
                 (math.sqrt(area) / 2 + 3, 0),
                 textcoords="offset points",

@@ -86,7 +86,7 @@ def draw_alignment(clip: Clip, number: int = 1) -> Picture:
     note = f"Blue: tokens of the text; orange: others; grey: the blank. {shorten(Path(clip.path).name, 24)}"
     with mpl.rc_context(STYLE):
         picture = Picture(f"alignment-{number}", width, 3.4, shorten(clip.predicted, round(11 * width)) or "-", note)
-        upper, lower = picture.subplots(2, 1, sharex=True, height_ratios=(1, 1.1))
+        upper, lower = picture.subplots(2, 1, height_ratios=(1, 1.1))
         colours = np.swapaxes(spectrogram_colours(clip.spectrogram), 0, 1)
         # A frame stands about the middle of its window, as the outputs do.
         start = alignment.times.first - clip.seconds / len(clip.spectrogram) / 2
@@ -94,7 +94,7 @@ def draw_alignment(clip: Clip, number: int = 1) -> Picture:
         upper.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="none")
         _write_words(upper, alignment, start + clip.seconds)
         _draw_probs(lower, alignment, start + clip.seconds)
-        upper.set(yticks=[], ylabel="log-mel")
+        upper.set(xlim=(0, start + clip.seconds), xticks=[], yticks=[], ylabel="log-mel")
         lower.set(xlim=(0, start + clip.seconds), ylim=(0, 1.02), xlabel="seconds", ylabel="probability")
         lower.set_yticks([0, 0.5, 1])
         lower.yaxis.set_major_formatter(PercentFormatter(1.0))

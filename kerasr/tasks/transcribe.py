@@ -13,7 +13,7 @@ from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding import best_path, collapse, shortest_path
-from kerasr.decoding.alignment import LEAST_PROB, Alignment, Word
+from kerasr.decoding.alignment import Alignment, Word, geometric_mean
 from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
 from kerasr.layers.ctc import BLANK, ctc_loss
@@ -140,7 +140,7 @@ class Transcribe(Task):
     def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
         """The text of the likeliest path through `(time, outputs)`."""
         text = self.decide(probs[None])[0]
-        words = Alignment.of(probs, text, self.vocabulary, self.frame_times).words
+        words = self._align(probs, text).words
         return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
     def signature(self, probs: Any) -> dict[str, Any]:
@@ -182,7 +182,9 @@ class Transcribe(Task):
         """What `transcription_metrics` says, with `labels`, the tokens."""
         speakers = [item.speaker for item in utterances]
         found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
-        metrics = transcription_metrics(found, truth, speakers, groups=groups, seed=seed)
+        words = [self._align(*row).words for row in zip(probs, found, strict=True)]
+        confidences = [[word.confidence for word in row] for row in words]
+        metrics = transcription_metrics(found, truth, speakers, confidences=confidences, groups=groups, seed=seed)
         about = {"unit": "token", "labels": list(self.labels), "decoding": dict(self.decoding)}
         return {**metrics, **about, "num_empty": sum(not text for text in found)}
 
@@ -258,7 +260,7 @@ class Transcribe(Task):
         # (Of as many errors, those in fewer words are more.)
         order = np.lexsort((np.array([*map(len, pairs)]), -errors))
         for index in order[:most] if errors.any() else order:
-            alignment = Alignment.of(probs[index], found[index], self.vocabulary, self.frame_times)
+            alignment = self._align(probs[index], found[index])
             examples.append(
                 Example(
                     index=int(index),
@@ -273,9 +275,16 @@ class Transcribe(Task):
         return wrong or sorted(examples, key=lambda example: example.probability)[:most]
 
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
-        """Errors by length, and those of each pair of the decoder's weights that was tried."""
-        there = {"lengths": metrics["lengths"], "decoding": metrics["decoding"].get("grid")}
+        """Errors by length, the words' confidences, and errors by the decoder's weights, where these were tuned."""
+        there = {
+            "lengths": len(metrics["lengths"]) > 1,
+            "calibration": metrics.get("calibration"),
+            "decoding": metrics["decoding"].get("grid"),
+        }
         return [name for name, what in there.items() if what]
+
+    def _align(self, probs: np.ndarray, text: str) -> Alignment:
+        return Alignment.of(probs, text, self.vocabulary, self.frame_times)
 
 
 def text_of(utterance: Utterance) -> str:
@@ -287,7 +296,7 @@ def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
     """How sure a transcript is."""
     if not words:
         return float(probs[:, BLANK].min(initial=1.0))
-    return float(np.exp(np.log(np.maximum([word.confidence for word in words], LEAST_PROB)).mean()))
+    return geometric_mean([word.confidence for word in words])
 
 
 def _describe(decoding: Mapping[str, Any]) -> str:

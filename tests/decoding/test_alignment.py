@@ -73,7 +73,7 @@ def test_words_have_their_times_and_the_probabilities_of_their_tokens():
     probs[range(len(path)), path] = sure
     found = Alignment.of(probs, "ab bb", VOCABULARY, FrameTimes(0.1, 0.2)).words
     assert [word.text for word in found] == ["ab", "bb"]
-    for word, expected in zip(found, [(0.2, 1.0, 0.9 * 0.8), (1.8, 2.6, 0.6 * 0.7)], strict=True):
+    for word, expected in zip(found, [(0.2, 1.0, (0.9 * 0.8) ** 0.5), (1.8, 2.6, (0.6 * 0.7) ** 0.5)], strict=True):
         assert (word.start, word.end, word.confidence) == pytest.approx(expected)
     assert Alignment.of(probs, "", VOCABULARY, FrameTimes()).words == ()
     assert Word("bb", 1.5, 2.5, 0.4).moved(10.0, 12.25) == Word("bb", 11.5, 12.25, 0.4)

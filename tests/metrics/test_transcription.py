@@ -55,6 +55,19 @@ def test_no_error_is_no_certainty():
     assert high == pytest.approx(1 - 0.025 ** (1 / 6))
 
 
+def test_confidences_of_words_are_compared_with_how_often_they_are_right():
+    found, said = ["go on", "one six"], ["go", "one two six"]
+    calibration = transcription_metrics(found, said, [None, None], confidences=[[0.95, 0.35], [0.95, 0.85]])[
+        "calibration"
+    ]
+    filled = [(bin["low"], bin["num_words"], bin["accuracy"]) for bin in calibration["bins"] if bin["num_words"]]
+    assert filled == [(0.3, 1, 0), (0.8, 1, 1), (0.9, 2, 1)]
+    assert calibration["ece"] == pytest.approx((0.35 + 0.15 + 2 * 0.05) / 4)
+    assert calibration["brier"] == pytest.approx((0.35**2 + 0.15**2 + 2 * 0.05**2) / 4)
+    assert calibration["log_loss"] == pytest.approx(-np.log([0.65, 0.85, 0.95, 0.95]).mean())
+    assert "calibration" not in transcription_metrics([""], ["go"], [None], confidences=[[]])
+
+
 def test_a_speakers_interval_is_over_what_else_they_say(metrics):
     assert all(row["wer_interval"] for row in metrics["speakers"])
     assert "clips" in metrics["speakers"][0]["wer_method"]

@@ -13,6 +13,7 @@ from kerasr.metrics.transcription import transcription_metrics, word_pairs
 from kerasr.report import (
     Clip,
     draw_alignment,
+    draw_calibration,
     draw_decoding,
     draw_groups,
     draw_lengths,
@@ -30,7 +31,8 @@ SPEAKERS = ["anna", "ben", "anna", "ben", "דנה", "a speaker of some long name
 
 
 def made_up(lm_weights=(0.5, 1.0, 2.0), bonuses=(0.0, 1.0)):
-    metrics = transcription_metrics(FOUND, SAID, SPEAKERS, groups={"room": ["hall", "bath"] * 3})
+    sure = [[0.1 + len(word) / 10 for word in text.split()] for text in FOUND]
+    metrics = transcription_metrics(FOUND, SAID, SPEAKERS, confidences=sure, groups={"room": ["hall", "bath"] * 3})
     grid = [
         {"lm_weight": one, "word_bonus": other, "wer": 0.1 + abs(one - 1) / 5 + other / 100}
         for one in lm_weights
@@ -86,6 +88,7 @@ def test_what_is_beyond_the_shown_part_is_not_drawn(rng):
         lambda: draw_speakers(made_up()),
         lambda: draw_groups(made_up(), "room"),
         lambda: draw_lengths(made_up()),
+        lambda: draw_calibration(made_up()),
         lambda: draw_decoding(made_up()),
         lambda: draw_decoding(made_up(bonuses=(0.0,))),
         lambda: draw_decoding(made_up(lm_weights=(1.0,), bonuses=(1.0,))),
