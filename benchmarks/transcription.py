@@ -52,7 +52,7 @@ def measure(model: str, seed: int, epochs: int) -> dict[str, Any]:
             "wer_lm": evaluate_run(run, folder=Path(out) / "report").metrics["wer"],
             "lm_weight": chosen["lm_weight"],
             "word_bonus": chosen["word_bonus"],
-            "speakers": {item["speaker"]: item["wer"] for item in metrics["speaker_errors"]},
+            "speakers": {item["speaker"]: item["wer"] for item in metrics["speakers"]},
             "validation_cer": min(row["val_cer"] for row in run.history),
             "best_epoch": run.facts["best_epoch"],
             "split_rule": run.split_rule,

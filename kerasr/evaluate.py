@@ -344,16 +344,12 @@ def _rejected(counts: dict[str, Any]) -> str:
 
 def _worst_groups(metrics: dict[str, Any]) -> dict[str, str]:
     """The worst speaker, and the worst group of each column of the manifest."""
-    from kerasr.core.scores import format_interval
+    from kerasr.core.scores import format_part
 
     worst = {name: (items[0]["group"], items[0]) for name, items in metrics["groups"].items()}
     if len(metrics["speakers"]) > 1:
         worst = {"speaker": (metrics["speakers"][0]["speaker"], metrics["speakers"][0]), **worst}
-    return {
-        f"worst {isolate(name)}": f"{isolate(group)}, {item['accuracy']:.1%} of {item['num_clips']:,} clips "
-        f"({format_interval(item['accuracy_interval'], item['interval_method'])})"
-        for name, (group, item) in worst.items()
-    }
+    return {f"worst {isolate(name)}": f"{isolate(group)}, {format_part(item)}" for name, (group, item) in worst.items()}
 
 
 JOBS: dict[str, tuple[type, Callable[[Any], None]]] = {

@@ -3,15 +3,16 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from kerasr.config import DecodingConfig
+from kerasr.core import atomic
 from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
 from kerasr.core.console import is_watched, isolate, make_console
 from kerasr.core.progress import console as notices
@@ -35,14 +36,13 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --json
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --explain      why: a picture beside the recording
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --threshold 0      always name a word
+  python -m kerasr.predict runs/2026-11-21-an4-1 talk.wav --timestamps          of a transcript: each word's times
+  python -m kerasr.predict runs/2026-11-21-an4-1 talk.wav --subtitles srt       talk.srt beside the recording
 
 A word model takes one clip's length: of a longer recording its middle, of one beyond a minute the middle of the first
 minute, and the table says so. What is less probable than the run's threshold is none of its words. A recording that
 cannot be read, or is no sound, is named, the others are answered all the same, and the exit code is 2.
 """
-
-# What the table says of a clip that is rejected.
-NONE = "none of the words"
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,14 @@ class PredictConfig:
     """Of transcripts."""
     json: bool = False
     """One JSON object a recording, a line each, for programs; the word is null where it is none of them."""
+    timestamps: bool = False
+    """Of transcripts: a row for each word, with its start, its end and its confidence; --json has them always."""
+    subtitles: Literal["srt", "vtt"] | None = None
+    """Of transcripts: write subtitles, clip.srt or clip.vtt beside the recording."""
     explain: bool = False
     """Draw what in each recording spoke for the word: clip.explained.png beside it."""
     out: str | None = None
-    """Write the pictures of --explain into this folder instead."""
+    """Write the pictures of --explain, or the subtitles, into this folder instead."""
 
 
 def main(argv: list[str]) -> None:
@@ -75,8 +79,8 @@ def main(argv: list[str]) -> None:
         raise UserError(
             "setting-missing", "name at least one recording, or a folder of them; --sample is one to try it with"
         )
-    if config.out and not config.explain:
-        raise UserError("setting-missing", "--out is where --explain writes its pictures: add --explain")
+    if config.out and not (config.explain or config.subtitles):
+        raise UserError("setting-missing", "--out is where --explain and --subtitles write to: add one of them")
     if config.threshold is not None and not 0 <= config.threshold <= 1:
         raise UserError(
             "setting-out-of-range", f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1"
@@ -97,31 +101,36 @@ def main(argv: list[str]) -> None:
     run.decode_with(config.decoding)
     sample = find_sample(run) if config.sample else None
     recordings = [*([str(sample.path)] if sample else []), *config.recordings]
-    # What comes with the package is explained here, and not in the package's folder.
-    folder = config.out or ("." if sample else None)
-    draw = explanation_writer(run, folder) if config.explain else None
-    answers, explained, failed = [], [], 0
+    # Of what comes with the package nothing is written into the package's folder, but here.
+    writers = _writers(run, config, config.out or ("." if sample else None))
+    answers, written, failed = [], [], 0
     for answer in run.predict_each(recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
             failed += 1
             print_error(answer, as_json=config.json)
             continue
-        picture = draw(str(answer.path)) if draw else None
+        made = {}
+        for name, write in writers.items():
+            try:
+                made[name] = write(answer)
+            except UserError as error:
+                failed += 1
+                print_error(error, as_json=config.json)
         if config.json:
-            row = row_of(run, answer) | ({"explanation": picture} if picture else {})
+            row = row_of(run, answer) | made
             row |= {"sample": sample.description} if sample and answer.path == str(sample.path) else {}
             print(json.dumps(row, ensure_ascii=False), flush=True)
         else:
             # Where the package lies says nothing of its sample.
             is_sample = sample and answer.path == str(sample.path)
             answers.append(replace(answer, path=Path(str(answer.path)).name) if is_sample else answer)
-            explained += [picture] if picture else []
+            written += [f"{'explained' if name == 'explanation' else name} in {path}" for name, path in made.items()]
     if answers:
-        print_table(run, answers)
+        print_table(run, answers, timestamps=config.timestamps)
         if sample:
             print(f"sample  {sample.description}")
-        for picture in explained:
-            print(f"explained in {picture}")
+        for line in written:
+            print(line)
         if is_watched(notices()):
             notices().print(f"next    {next_command(config, run, answers[0])}")
     if failed:
@@ -135,7 +144,22 @@ def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
 
 
-def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
+def _writers(run: "Run", config: PredictConfig, folder: str | None) -> dict[str, Callable[["Answer"], str]]:
+    """What is written of each recording: functions from its answer to the file's path, by the file's name in JSON."""
+    for flag in ("timestamps", "subtitles"):
+        if getattr(config, flag) and not run.task.has_words:
+            raise UserError(
+                "task-unsupported", f"--{flag}: there are no times of words from a model to {run.task.about()}"
+            )
+    writers: dict[str, Callable[[Answer], str]] = {}
+    if config.explain:
+        writers["explanation"] = explanation_writer(run, folder)
+    if config.subtitles:
+        writers["subtitles"] = subtitles_writer(config.subtitles, folder)
+    return writers
+
+
+def explanation_writer(run: "Run", folder: str | None) -> Callable[["Answer"], str]:
     """A function that draws the attribution of a recording's word, and gives the picture's path."""
     from kerasr.inference.attribution import Explainer
     from kerasr.report import write_explanation
@@ -145,21 +169,50 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[[str], str]:
     explainer = Explainer(run.front_ends, run.network)
     written: set[Path] = set()
 
-    def draw(recording: str) -> str:
-        if is_url(recording):
-            stem = Path(folder or ".", Path(file_name(recording)).stem)
-        else:
-            stem = Path(recording).with_suffix("") if folder is None else Path(folder, Path(recording).stem)
-        # Recordings of one name from several folders, and of several suffixes in one, each keep a picture.
-        endings = chain(("",), (f"-{number}" for number in count(2)))
-        paths = (stem.with_name(f"{stem.name}{ending}.explained.png") for ending in endings)
-        path = next(path for path in paths if path not in written)
-        written.add(path)
+    def draw(answer: "Answer") -> str:
+        recording = str(answer.path)
+        path = _path_beside(recording, folder, ".explained.png", written)
         with fetched(recording) if is_url(recording) else contextlib.nullcontext(recording) as file:
             write_explanation(run, explainer, file, path)
         return str(path)
 
     return draw
+
+
+def subtitles_writer(kind: Literal["srt", "vtt"], folder: str | None) -> Callable[[Any], str]:
+    """A function that writes the subtitles of a transcript, and gives the file's path.
+
+    Subtitles that are there already are somebody's, who may have corrected them: they are not replaced (`file-taken`).
+    """
+    from kerasr.decoding.subtitles import format_subtitles
+
+    written: set[Path] = set()
+
+    def write(answer: Any) -> str:
+        path = _path_beside(answer.path, folder, f".{kind}", written)
+        if path.exists():
+            raise UserError("file-taken", f"{path}: is there already: remove it, or name a folder with --out")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(path, format_subtitles(answer.words, kind).encode())
+        return str(path)
+
+    return write
+
+
+def _path_beside(recording: str, folder: str | None, suffix: str, written: set[Path]) -> Path:
+    """A file named as a recording, beside it or in a folder: none of those written before, to which it is added.
+
+    Recordings of one name from several folders, and of several suffixes in one, thus each keep one.
+    """
+    if is_url(recording):
+        stem = Path(folder or ".", Path(file_name(recording)).stem)
+    else:
+        stem = Path(recording).with_suffix("") if folder is None else Path(folder, Path(recording).stem)
+    endings = chain(("",), (f"-{number}" for number in count(2)))
+    paths = (stem.with_name(f"{stem.name}{ending}{suffix}") for ending in endings)
+    path = next(path for path in paths if path not in written)
+    written.add(path)
+    return path
 
 
 def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
@@ -168,27 +221,43 @@ def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
     return {"path": answer.path, **run.task.to_json(answer), **part}
 
 
-def print_table(run: "Run", answers: list["Answer"]) -> None:
-    """The answers as a table."""
+def print_table(run: "Run", answers: Sequence[Any], *, timestamps: bool = False) -> None:
+    """The answers as a table: a row each, or one for each of their words."""
     from rich.table import Table
     from rich.text import Text
 
     console = make_console()
-    rows = [run.task.cells(answer) for answer in answers]
-    first, *others = rows[0]
+    rows = [_word_rows(answer) if timestamps else [run.task.cells(answer)] for answer in answers]
+    first, *others = rows[0][0]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("recording", overflow="fold")
     table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right" if name == "probability" else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in ("probability", "start", "end") else "left", overflow="fold")
     parts = [_used_part(answer) for answer in answers]
     if any(parts):
         table.add_column("part", style="yellow")
-    for answer, row, part in zip(answers, rows, parts, strict=True):
-        said, *rest = row.values()
-        shown = Text(NONE, "yellow") if said is None else Text(isolate(said), "bold")
-        table.add_row(answer.path, shown, *(Text(text or "") for text in rest), *([part] if any(parts) else []))
+    for answer, own, part in zip(answers, rows, parts, strict=True):
+        for number, row in enumerate(own):
+            said, *rest = row.values()
+            shown = Text(run.task.none, "yellow") if said is None else Text(isolate(said), "bold")
+            name, used = ("", "") if number else (answer.path, part)
+            table.add_row(name, shown, *(Text(text or "") for text in rest), *([used] if any(parts) else []))
     console.print(table)
+
+
+def _word_rows(answer: Any) -> list[dict[str, str | None]]:
+    """The words of a transcript as rows of a table; one where there is none."""
+    rows: list[dict[str, str | None]] = [
+        {
+            "word": word.text,
+            "start": f"{word.start:.2f} s",
+            "end": f"{word.end:.2f} s",
+            "confidence": f"{word.confidence:.1%}",
+        }
+        for word in answer.words
+    ]
+    return rows or [{"word": None, "start": "", "end": "", "confidence": f"{answer.confidence:.1%}"}]
 
 
 def _used_part(answer: "Answer") -> str:

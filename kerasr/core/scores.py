@@ -54,6 +54,15 @@ def format_alarms(rate: Mapping[str, Any]) -> str:
     )
 
 
+def format_part(part: Mapping[str, Any]) -> str:
+    """The score of a speaker's clips or of another part: of which error rate, or accuracy, and its interval."""
+    if "wer" in part:
+        interval = format_interval(part["wer_interval"], part["wer_method"])
+        return f"WER {part['wer']:.1%} of {part['num_words']:,} words ({interval})"
+    interval = format_interval(part["accuracy_interval"], part["interval_method"])
+    return f"{part['accuracy']:.1%} of {part['num_clips']:,} clips ({interval})"
+
+
 def format_interval(interval: list[float] | None, method: str | None = None) -> str:
     """An interval of a share in words, with the method that found it; or why there is none."""
     if interval is None:

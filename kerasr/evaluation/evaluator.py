@@ -295,22 +295,15 @@ def _training(run: Run) -> str:
 
 
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list[Clip]:
-    """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
-    correct = run.task.is_correct(utterances, probs)
-    shown = [run.task.shown(row) for row in probs]
-    confidence = np.array([probability for _, probability in shown])
-    wrong = np.flatnonzero(~correct)
-    chosen = (
-        wrong[np.argsort(-confidence[wrong], kind="stable")] if len(wrong) else np.argsort(confidence, kind="stable")
-    )
+    """The task's examples, to look at and to play."""
     # Another backend trains and measures as well, and cannot explain.
     explainer = Explainer(run.front_ends, run.network) if keras.backend.backend() == "tensorflow" else None
     clips = []
-    for number, index in enumerate(chosen[:MAX_CLIPS]):
-        item, (predicted, probability) = utterances[index], shown[index]
-        facts = {"predicted": predicted, "probability": probability, "correct": bool(correct[index])}
+    for number, example in enumerate(run.task.examples(utterances, probs, MAX_CLIPS)):
+        item = utterances[example.index]
+        facts = {name: value for name, value in vars(example).items() if name != "index"}
         clip = make_clip(run, item, word=run.task.said(item), **facts)
-        if explainer and number < MAX_EXPLAINED and predicted in run.labels and not run.task.output.per_frame:
+        if explainer and number < MAX_EXPLAINED and clip.predicted in run.labels and not run.task.output.per_frame:
             clip = explain_clip(clip, run, explainer)
         clips.append(clip)
     return clips

@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasr.metrics.accuracy import accuracy_metrics
-
-# Bins of equal width that the calibration sorts clips into by their confidence.
-NUM_BINS = 10
-
-# Probabilities are kept this far from 0 in the log loss, so that one float32 zero does not make it infinite.
-MIN_PROBABILITY = 1e-7
+from kerasr.metrics.calibration import MIN_PROBABILITY, calibration_bins
 
 
 def classification_metrics(
@@ -102,31 +97,15 @@ def _words(label_index: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
 
 
 def _calibration(probs: np.ndarray, label_index: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
-    """Is a word that is given 90% right nine times in ten? (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
     rows = np.arange(len(probs))
-    confidence, correct = probs[rows, predicted], predicted == label_index
-    number = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
-    bins = []
-    for index in range(NUM_BINS):
-        inside = number == index
-        some = bool(inside.any())
-        bins.append(
-            {
-                "low": index / NUM_BINS,
-                "high": (index + 1) / NUM_BINS,
-                "num_clips": int(inside.sum()),
-                "confidence": float(confidence[inside].mean()) if some else None,
-                "accuracy": float(correct[inside].mean()) if some else None,
-            }
-        )
-    gaps = [abs(item["confidence"] - item["accuracy"]) * item["num_clips"] for item in bins if item["num_clips"]]
+    found = calibration_bins(probs[rows, predicted], predicted == label_index)
     truth = np.zeros_like(probs)
     truth[rows, label_index] = 1
     return {
-        "ece": float(sum(gaps) / len(probs)),
+        "ece": found["ece"],
         "brier": float(np.square(probs - truth).sum(-1).mean()),
         "log_loss": float(-np.log(np.maximum(probs[rows, label_index], MIN_PROBABILITY)).mean()),
-        "bins": bins,
+        "bins": found["bins"],
     }
 
 

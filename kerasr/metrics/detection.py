@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasr.metrics.classification import NUM_BINS, classification_metrics
+from kerasr.metrics.calibration import NUM_BINS
+from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.intervals import mean_interval
 
 # At this probability a detector says that its word is there.

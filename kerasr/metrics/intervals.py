@@ -132,6 +132,8 @@ def ratio_interval(
     parts = group_units(sizes, speakers).sums
     if not parts.sum():
         return None, "there is nothing to count"
+    if not units.sums.any():
+        return _exact(units, 0.0), f"exact over {_counted(units)}, as none is counted"
     return _over(replace(units, sizes=parts), 0.0, seed, highest=np.inf)
 
 

@@ -20,3 +20,6 @@ from .page import write_ranking as write_ranking
 from .page import write_report as write_report
 from .stream import draw_detection as draw_detection
 from .style import Picture as Picture
+from .transcripts import draw_alignment as draw_alignment
+from .transcripts import draw_decoding as draw_decoding
+from .transcripts import draw_lengths as draw_lengths

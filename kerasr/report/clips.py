@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,12 @@ import soundfile
 from kerasr.audio.features import Features
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.decoding.alignment import Alignment
 from kerasr.inference.attribution import Explainer
 from kerasr.runs.run import Run
 
-# A clip that is longer is shown and played up to here, in seconds: the page holds its sound.
-MAX_SHOWN_SECONDS = 5.0
+# A clip that is longer is shown and played up to here, in seconds: the page holds its sound. Of a sentence more is.
+MAX_SHOWN_SECONDS, MAX_SENTENCE_SECONDS = 5.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Clip:
         other: another word, and what the model gives to it, where a page has something to say about it.
         evidence: what spoke for `predicted` (above 0) and against it (below 0), in step with `spectrogram`; None where
             it was not asked for.
+        pairs: of a transcript each word that was said beside the one that was found, "" where there is none.
+        alignment: of a transcript, where its tokens are.
     """
 
     path: str
@@ -48,6 +52,8 @@ class Clip:
     sound: bytes | None = None
     other: tuple[str, float] | None = None
     evidence: np.ndarray | None = None
+    pairs: Sequence[tuple[str, str]] = ()
+    alignment: Alignment | None = None
 
 
 def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
@@ -62,7 +68,8 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
         UserError: the recording cannot be read.
     """
     spec = run.config.features
-    waveform = read_clip(item.path, spec)[: round(MAX_SHOWN_SECONDS * spec.sample_rate)]
+    most = MAX_SENTENCE_SECONDS if run.task.keeps_order else MAX_SHOWN_SECONDS
+    waveform = read_clip(item.path, spec)[: round(most * spec.sample_rate)]
     # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
     front_end = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
     frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]

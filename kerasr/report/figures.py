@@ -69,59 +69,80 @@ def draw_confusion(metrics: Mapping[str, Any]) -> Picture:
 
 
 def draw_speakers(metrics: Mapping[str, Any]) -> Picture:
-    """Accuracy for each speaker with its interval, worst first; of many, the worst thirty.
+    """Accuracy, or word error rate, for each speaker with its interval, worst first; of many, the worst thirty.
 
     Args:
         metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
     """
     rows = [(item["speaker"], item) for item in metrics["speakers"]]
-    return _draw_groups("speakers", "speaker", rows, metrics["accuracy"])
+    return _draw_groups("speakers", "speaker", rows, metrics)
 
 
 def draw_groups(metrics: Mapping[str, Any], column: str) -> Picture:
-    """Accuracy for each value of a manifest's column with its interval, worst first; of many, the worst thirty.
+    """Accuracy, or word error rate, for each value of a manifest's column with its interval, as `draw_speakers`.
 
     Args:
         metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
         column: of the manifest: `accent`, or what else it has.
     """
     rows = [(item["group"], item) for item in metrics["groups"][column]]
-    return _draw_groups(f"groups-{file_name(column)}", column, rows, metrics["accuracy"])
+    return _draw_groups(f"groups-{file_name(column)}", column, rows, metrics)
 
 
-def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, Any]]], overall: float) -> Picture:
+def _draw_groups(name: str, column: str, rows: Sequence[tuple[str, Mapping[str, Any]]], metrics: Any) -> Picture:
     shown = rows[:MAX_GROUPS]
-    median = np.median([item["accuracy"] for _, item in rows])
-    title = f"Worst {shorten(column, 24)} {rows[0][1]['accuracy']:.0%}, median {median:.0%}"
+    score, digits = ("wer", 1) if "wer" in metrics else ("accuracy", 0)
+    values = [item[score] for _, item in rows]
+    title = f"Worst {shorten(column, 24)} {values[0]:.{digits}%}, median {np.median(values):.{digits}%}"
     rest = f"The worst {len(shown)} of {len(rows):,}. " if len(shown) < len(rows) else ""
-    note = f"{rest}Lines: all clips, {overall:.0%}, and 95% intervals."
+    return draw_rates(name, [(shorten(group, 20), item) for group, item in shown], metrics, title, rest)
+
+
+def draw_rates(
+    name: str, rows: Sequence[tuple[str, Mapping[str, Any]]], metrics: Mapping[str, Any], title: str, note: str = ""
+) -> Picture:
+    """A bar with its interval for each part of the clips: of how many it is right, or how many words are wrong.
+
+    Args:
+        name: the picture's.
+        rows: the parts' names and scores, the first on top.
+        metrics: those of all clips.
+        title: what the picture says.
+        note: what is to be known beside what the lines are.
+    """
+    errs = "wer" in metrics
+    score, unit, digits = ("wer", "words", 1) if errs else ("accuracy", "clips", 0)
+    overall, value = metrics[score], np.array([item[score] for _, item in rows])
+    # Of one speaker there is none, and no line.
+    intervals = np.array([item[f"{score}_interval"] or (np.nan, np.nan) for _, item in rows])
+    # There may be more errors than words; and few of them would not be seen beside all.
+    limit = max(1.25 * value.max(), 1.5 * overall, 0.01) if errs else 1.0
+    worse = value > overall + 0.1 if errs else value < overall - 0.1
+    note = f"{note}Lines: all {unit}, {overall:.{digits}%}, and 95% intervals."
     with mpl.rc_context(STYLE):
-        picture = Picture(name, WIDTH, 0.9 + 0.25 * len(shown), title, note)
+        picture = Picture(name, WIDTH, 0.9 + 0.25 * len(rows), title, note)
         axes = picture.subplots()
-        position = np.arange(len(shown))
-        accuracy = np.array([item["accuracy"] for _, item in shown])
-        # Of one speaker there is none, and no line.
-        intervals = np.array([item["accuracy_interval"] or (np.nan, np.nan) for _, item in shown])
-        axes.barh(position, 1, color=FAINT, height=0.64)
-        axes.barh(position, accuracy, color=np.where(accuracy < overall - 0.1, WRONG, RIGHT), height=0.64, alpha=0.75)
-        axes.hlines(position, *intervals.T, color=INK, linewidth=1.4)
+        position = np.arange(len(rows))
+        axes.barh(position, limit, color=FAINT, height=0.64)
+        axes.barh(position, value, color=np.where(worse, WRONG, RIGHT), height=0.64, alpha=0.75)
+        axes.hlines(position, *np.minimum(intervals, limit).T, color=INK, linewidth=1.4)
         axes.axvline(overall, color=INK, linewidth=1)
-        for number, (_, item) in enumerate(shown):
+        for number, (_, item) in enumerate(rows):
             for text, side, colour in (
-                (f"{item['accuracy']:.0%}", 34, INK),
-                (f"of {item['num_clips']:,}", 40, MUTED),
+                (f"{value[number]:.{digits}%}", 34, INK),
+                (f"of {item[f'num_{unit}']:,}", 40, MUTED),
             ):
                 axes.annotate(
                     text,
-                    (1, number),
+                    (limit, number),
                     (side, 0),
                     textcoords="offset points",
                     ha="right" if colour == INK else "left",
                     va="center_baseline",
                     color=colour,
                 )
-        axes.set_yticks(position, [shorten(group, 20) for group, _ in shown], color=INK)
-        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xticks=[])
+        axes.set_yticks(position, [name for name, _ in rows], color=INK)
+        axes.set(xlim=(0, limit), ylim=(len(rows) - 0.5, -0.5), xticks=[])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return picture
@@ -133,22 +154,24 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
     Args:
         metrics: what an evaluation measured: `Evaluation.metrics`, `Run.metrics` or a `metrics.json`.
     """
-    filled = [item for item in metrics["calibration"]["bins"] if item["num_clips"]]
+    unit = "words" if "wer" in metrics else "clips"
+    counts = [(item, item[f"num_{unit}"]) for item in metrics["calibration"]["bins"]]
+    filled, sizes = zip(*((item, size) for item, size in counts if size), strict=True)
     confidence = [item["confidence"] for item in filled]
     accuracy = [item["accuracy"] for item in filled]
     title = f"Confidence is {100 * metrics['calibration']['ece']:.1f} points off on average"
-    note = "Dashed: right as often as it says. Numbers are clips."
+    note = f"Dashed: right as often as it says. Numbers are {unit}."
     with mpl.rc_context(STYLE):
         picture = Picture("calibration", WIDTH, WIDTH, title, note)
         axes = picture.subplots()
         axes.grid()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
         axes.vlines(confidence, confidence, accuracy, color=WRONG, linewidth=1.4)
-        areas = [30 + 500 * item["num_clips"] / metrics["num_clips"] for item in filled]
+        areas = [30 + 500 * size / sum(sizes) for size in sizes]
         axes.scatter(confidence, accuracy, areas, color=RIGHT, linewidths=0, zorder=3, clip_on=False)
-        for item, area in zip(filled, areas, strict=True):
+        for item, size, area in zip(filled, sizes, areas, strict=True):
             axes.annotate(
-                f"{item['num_clips']:,}",
+                f"{size:,}",
                 (item["confidence"], item["accuracy"]),
                 (math.sqrt(area) / 2 + 3, 0),
                 textcoords="offset points",

@@ -29,19 +29,29 @@ from kerasr.report.figures import (
 )
 from kerasr.report.render import write_page
 from kerasr.report.style import WIDTH, Picture, file_name
+from kerasr.report.transcripts import draw_alignment, draw_decoding, draw_lengths
 from kerasr.runs.facts import METRICS
 
 PAGE, PICTURES = "report.html", "pictures"
 RANKING, COMPARISON = "ranking.html", "comparison.html"
 
 # The pictures that a task may ask for, by name; each is drawn from the task's scores alone.
-FIGURES = {"confusion": draw_confusion, "calibration": draw_calibration, "detector": draw_detector}
+FIGURES = {
+    "confusion": draw_confusion,
+    "calibration": draw_calibration,
+    "detector": draw_detector,
+    "lengths": draw_lengths,
+    "decoding": draw_decoding,
+}
 
 # Rows of a ranking that are told at once.
 NUM_FIRST = 10
 
 # The most frequent mistakes, listed beside the matrix.
 MAX_MISTAKES = 8
+
+# Transcripts of which is drawn where their words are.
+MAX_ALIGNMENTS = 3
 
 # A file system takes folders' names of 255 bytes.
 MAX_NAME_BYTES = 200
@@ -86,7 +96,9 @@ def write_report(
     """
     folder = Path(folder)
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-    pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips)
+    aligned = [clip for clip in clips if clip.alignment][:MAX_ALIGNMENTS]
+    alignments = [draw_alignment(clip, number) for number, clip in enumerate(aligned, 1)]
+    pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips) + alignments
     if history:
         pictures.append(draw_training(history, kept, monitor))
     drawn = _write_pictures(folder / PICTURES, pictures)
@@ -104,7 +116,8 @@ def write_report(
         tiles=tiles,
         facts=facts,
         notes=notes,
-        mistakes=_mistakes(metrics) if "confusion" in metrics else None,
+        mistakes=_mistakes(metrics) if "confusion" in metrics or "confusions" in metrics else None,
+        alignments={picture.name: clip.predicted for picture, clip in zip(alignments, aligned, strict=True)},
         words=sorted(
             metrics.get("words", ()),
             key=lambda word: (not word["num_clips"], word["recall"], word["precision"] or 0),
@@ -256,6 +269,8 @@ def _draw_usual(metrics: Mapping[str, Any], clips: Sequence[Clip]) -> list[Pictu
 
 def _mistakes(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The most frequent mistakes: what was said, what was predicted, how often, of how many."""
+    if "confusions" in metrics:
+        return [{**row, "predicted": row["found"]} for row in metrics["confusions"][:MAX_MISTAKES]]
     counts = np.array(metrics["confusion"])
     said = counts.sum(1)
     np.fill_diagonal(counts, 0)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from kerasr.config.decoding import TRAINING, DecodingConfig
@@ -34,6 +35,10 @@ def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
     decoder = make_decoder(run, config)
     if isinstance(run.task, Transcribe):
         run.task.decoder = decoder
+        run.task.decoding = {}
+        if decoder is not None:
+            named = {"lm": config.lm, "words": config.words, **asdict(decoder.options)}
+            run.task.decoding = {**named, "grid": _chosen(run, config).get("grid")}
 
 
 def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | None:
@@ -52,9 +57,7 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
         return None
     if not isinstance(run.task, Transcribe):
         raise UserError("task-unsupported", f"--lm, --words and --beam are for transcripts, and {_about(run)}")
-    chosen = run.facts.get("decoding") or {}
-    if (chosen.get("lm"), chosen.get("words")) != (config.lm, config.words):
-        chosen = {}
+    chosen = _chosen(run, config)
     options = BeamOptions(
         beam=config.beam or BEAM,
         lm_weight=chosen.get("lm_weight", 1.0) if config.lm_weight is None else config.lm_weight,
@@ -84,6 +87,12 @@ def training_texts(run: Transcribing) -> list[list[str]]:
     if not any(found):
         raise UserError("text-missing", f"{run.path}: has no training texts: name a file in the place of `{TRAINING}`")
     return found
+
+
+def _chosen(run: Transcribing, config: DecodingConfig) -> dict[str, Any]:
+    """What `evaluate --tune-lm` has found for this language model and these words; nothing where it has not."""
+    chosen = run.facts.get("decoding") or {}
+    return chosen if (chosen.get("lm"), chosen.get("words")) == (config.lm, config.words) else {}
 
 
 def _about(run: Transcribing) -> str:

@@ -1,14 +1,21 @@
 """A run's network, from features to logits: whether it is one for the run's front-end and for its task."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from kerasr.config import FeatureSpec
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
+from kerasr.models.registry import MODELS
 from kerasr.runs.facts import CONFIG, FACTS
 from kerasr.tasks import Task
+
+# Frames of a clip by whose outputs it is told how many frames of features there are to an output.
+_PROBE_FRAMES = 960
 
 
 def find_network(model: Any) -> keras.Model | None:
@@ -58,3 +65,21 @@ def check_network(path: Path, model: Any, spec: FeatureSpec, task: Task) -> None
             f"{path}: these weights take features of the shape {network.input_shape}, and {path.parent / CONFIG} "
             f"makes some of {(None, *spec.shape)}: they belong to another run",
         )
+
+
+def measure_stride(network: keras.Model, spec: FeatureSpec) -> int:
+    """Frames of features for each output, of a network that gives one for each few frames."""
+    frames = spec.shape[0] or _PROBE_FRAMES
+    outputs = network(np.zeros((1, frames, spec.num_features), np.float32), training=False)
+    return max(round(frames / outputs.shape[1]), 1)
+
+
+def frame_times(config: TrainConfig, facts: Mapping[str, Any]) -> FrameTimes:
+    """When a run's outputs are, where its network gives one for each few frames.
+
+    Args:
+        config: the run's settings, which name an architecture.
+        facts: what its `run.json` holds; of a network that kerasr did not build, `stride` too.
+    """
+    known = MODELS.get(config.model.name)
+    return FrameTimes.of(config.features, facts.get("stride") or (known.stride if known else 1))

@@ -24,7 +24,7 @@ from kerasr.models import count_macs
 from kerasr.runs.facts import HISTORY, MODEL, OWN_LOOP, corpus_facts
 from kerasr.runs.files import process_folder, write_run
 from kerasr.runs.history import write_history
-from kerasr.runs.network import gives_logits, takes_features
+from kerasr.runs.network import gives_logits, measure_stride, takes_features
 from kerasr.tasks import Task, find_task
 from kerasr.tasks.base import list_words
 
@@ -118,6 +118,7 @@ class OwnNetwork:
             "parameters": network.count_params(),
             "macs": count_macs(network) if network.input_shape[1] else None,
             **({"epochs_run": epochs} if epochs else {}),
+            **({"stride": measure_stride(network, self.features.spec)} if task.output.per_frame else {}),
             "rejection": self._choose_rejection(task),
         }
 

@@ -1,7 +1,6 @@
 """A training's folder, read when it is asked for, and the model in it."""
 
 import contextlib
-import dataclasses
 import functools
 import os
 import reprlib
@@ -32,7 +31,7 @@ from kerasr.runs.decoding import use_decoder
 from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
 from kerasr.runs.history import read_history
-from kerasr.runs.network import check_network, find_network
+from kerasr.runs.network import check_network, find_network, frame_times
 from kerasr.runs.notebook import show_facts, show_scores
 from kerasr.runs.own_network import OwnNetwork
 from kerasr.tasks import Answer, Task, find_task
@@ -60,6 +59,7 @@ class Run:
         self.config = config
         self.facts = facts
         self.task: Task = find_task(config.task)(tuple(facts["corpus"]["labels"]), config.task)
+        self.task.frame_times = frame_times(config, facts)
         self.labels = self.task.labels
         self.in_memory = False
 
@@ -363,8 +363,8 @@ class Run:
             return []
         probs = self.probs([clip.waveform for clip in clips])
         return [
-            dataclasses.replace(
-                self.task.decode(row, threshold), path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
+            self.task.decode(row, threshold).placed(
+                path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
             )
             for row, clip in zip(probs, clips, strict=True)
         ]

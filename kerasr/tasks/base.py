@@ -6,8 +6,8 @@ report and commands ask it, and know none by name.
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from kerasr.core.console import isolate
 from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
+from kerasr.decoding.alignment import Alignment, FrameTimes
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 
@@ -62,6 +63,31 @@ class Answer:
     seconds: float = 0.0
     start: float = 0.0
     end: float = 0.0
+
+    def placed(self, *, path: str | None, seconds: float, start: float, end: float) -> Self:
+        """The same answer, of this part of this recording."""
+        return replace(self, path=path, seconds=seconds, start=start, end=end)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Example:
+    """A clip that the report of an evaluation shows.
+
+    Attributes:
+        index: which of the clips it is.
+        predicted: what it is taken for, in words.
+        probability: how sure that is.
+        correct: whether it is right in all.
+        pairs: of a transcript each word that was said beside the one that was found, "" where there is none.
+        alignment: of a transcript, where its tokens are.
+    """
+
+    index: int
+    predicted: str
+    probability: float
+    correct: bool
+    pairs: tuple[tuple[str, str], ...] = ()
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +158,9 @@ class Task(abc.ABC):
         keeps_order: whether the order of sounds in a clip matters: then no clip is cut to a length.
         rejects: whether an answer that is not probable enough is taken back, by a threshold that is chosen on the
             validation clips.
+        has_words: whether an answer has `words`, each with its times.
+        none: what a table says of an answer that is none.
+        frame_times: when the outputs are of a network that gives one for each few frames; a run tells its task.
     """
 
     name: ClassVar[str]
@@ -141,6 +170,9 @@ class Task(abc.ABC):
     blends: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = False
     rejects: ClassVar[bool] = False
+    has_words: ClassVar[bool] = False
+    none: ClassVar[str] = "none of the words"
+    frame_times = FrameTimes()
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig):
         self.labels = labels
@@ -307,6 +339,19 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def shown(self, probs: np.ndarray) -> tuple[str, float]:
         """What `(labels,)` are taken for, in words, and how sure that is."""
+
+    def examples(self, utterances: Sequence[Utterance], probs: np.ndarray, most: int) -> list[Example]:
+        """The wrong clips of the highest confidence; where none is wrong, the right ones of the lowest."""
+        correct = self.is_correct(utterances, probs)
+        shown = [self.shown(row) for row in probs]
+        confidence = np.array([probability for _, probability in shown])
+        wrong = np.flatnonzero(~correct)
+        surest = wrong[np.argsort(-confidence[wrong], kind="stable")]
+        order = surest if len(wrong) else np.argsort(confidence, kind="stable")
+        return [
+            Example(index=index, predicted=shown[index][0], probability=shown[index][1], correct=bool(correct[index]))
+            for index in order[:most].tolist()
+        ]
 
     @abc.abstractmethod
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """What is said? A token or CTC's blank at each frame, and of these a text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
@@ -13,14 +13,15 @@ from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding import best_path, collapse, shortest_path
+from kerasr.decoding.alignment import Alignment, Word, geometric_mean
 from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
-from kerasr.layers.ctc import ctc_loss
+from kerasr.layers.ctc import BLANK, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
-from kerasr.metrics.transcription import transcription_metrics
+from kerasr.metrics.transcription import transcription_metrics, word_pairs
 from kerasr.models.registry import model_facts
-from kerasr.tasks.base import Answer, Columns, OutputSpec, Task, Trained
+from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
 from kerasr.tasks.registry import register_task
 from kerasr.text import Vocabulary, normalise
 
@@ -34,11 +35,19 @@ class Transcript(Answer):
 
     Attributes:
         text: words with a space between them; "" where nothing is said.
-        confidence: the geometric mean of the probabilities of what is likeliest at each frame.
+        confidence: the geometric mean of the words' confidences; where nothing is said, the least probability of that
+            in any frame.
+        words: its words with their times and confidences, by forced alignment (`kerasr.decoding.alignment`).
     """
 
     text: str
     confidence: float
+    words: tuple[Word, ...] = ()
+
+    def placed(self, *, path: str | None, seconds: float, start: float, end: float) -> "Transcript":
+        """The same transcript, of this part of this recording, whose seconds the words' times are then."""
+        words = tuple(word.moved(start, end) for word in self.words)
+        return replace(super().placed(path=path, seconds=seconds, start=start, end=end), words=words)
 
 
 @register_task
@@ -48,6 +57,8 @@ class Transcribe(Task):
     Attributes:
         vocabulary: the characters.
         decoder: finds the texts; None for greedy decoding.
+        decoding: what a report says of it: `lm`, `words`, `beam`, `lm_weight` and `word_bonus`, and where these two
+            were chosen by measuring, the `grid`; empty for greedy decoding.
     """
 
     name = "transcribe"
@@ -55,11 +66,14 @@ class Transcribe(Task):
     min_labels = 0
     blends = False
     keeps_order = True
+    has_words = True
+    none = "no word"
 
     def __init__(self, labels, config):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(tuple(labels))
         self.decoder: BeamDecoder | None = None
+        self.decoding: Mapping[str, Any] = {}
 
     @classmethod
     def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
@@ -127,16 +141,18 @@ class Transcribe(Task):
 
     def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
         """The text of the likeliest path through `(time, outputs)`."""
-        text, confidence = self.shown(probs)
-        return Transcript(text=text, confidence=confidence)
+        text = self.decide(probs[None])[0]
+        words = self._align(probs, text).words
+        return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
     def signature(self, probs: Any) -> dict[str, Any]:
         """The token ids of the likeliest path, -1 past its end."""
         return {"token_ids": best_path(probs)}
 
     def to_json(self, answer: Transcript) -> dict[str, Any]:
-        """The text and its confidence."""
-        return {"text": answer.text, "confidence": answer.confidence}
+        """The text and its confidence, and the words with theirs and with their times, to the millisecond."""
+        words = [asdict(word) | {"start": round(word.start, 3), "end": round(word.end, 3)} for word in answer.words]
+        return {"text": answer.text, "confidence": answer.confidence, "words": words}
 
     def cells(self, answer: Transcript) -> dict[str, str | None]:
         """The text and its confidence."""
@@ -168,8 +184,11 @@ class Transcribe(Task):
         """What `transcription_metrics` says, with `labels`, the tokens."""
         speakers = [item.speaker for item in utterances]
         found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
-        metrics = transcription_metrics(found, truth, speakers, groups=groups, seed=seed)
-        return {**metrics, "unit": "token", "labels": list(self.labels), "num_empty": sum(not text for text in found)}
+        words = [self._align(*row).words for row in zip(probs, found, strict=True)]
+        confidences = [[word.confidence for word in row] for row in words]
+        metrics = transcription_metrics(found, truth, speakers, confidences=confidences, groups=groups, seed=seed)
+        about = {"unit": "token", "labels": list(self.labels), "decoding": dict(self.decoding)}
+        return {**metrics, **about, "num_empty": sum(not text for text in found)}
 
     def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
         """Does it say anything, and more right than wrong?"""
@@ -208,19 +227,22 @@ class Transcribe(Task):
             f"{metrics['num_insertions']:,} put in",
             "character errors": f"{metrics['cer']:.1%}",
             "all right": f"{metrics['num_correct']:,} of {metrics['num_clips']:,} transcripts",
+            "decoding": _describe(metrics["decoding"]),
         }
-        if speakers := metrics["speaker_errors"]:
-            worst = speakers[0]
-            rows["most errors"] = f"{isolate(worst['speaker'])}, WER {worst['wer']:.1%} of {worst['num_words']:,} words"
         if confusions := metrics["confusions"]:
             rows["often"] = ", ".join(
-                f"{item['said'] or '-'} > {item['found'] or '-'} ({item['count']})" for item in confusions[:NUM_NAMED]
+                f"{isolate(item['said'] or '-')} > {isolate(item['found'] or '-')} ({item['count']})"
+                for item in confusions[:NUM_NAMED]
             )
         return rows
 
     def tiles(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Character errors, and transcripts that are right."""
-        return {"character errors": f"{metrics['cer']:.1%}", "right in every word": f"{metrics['accuracy']:.1%}"}
+        """Character errors, transcripts that are right, and how they were found."""
+        return {
+            "character errors": f"{metrics['cer']:.1%}",
+            "right in every word": f"{metrics['accuracy']:.1%}",
+            "decoding": "beam search" if metrics["decoding"] else "greedy",
+        }
 
     def said(self, utterance: Utterance) -> str:
         """The text."""
@@ -228,17 +250,67 @@ class Transcribe(Task):
 
     def shown(self, probs: np.ndarray) -> tuple[str, float]:
         """The text of `(time, outputs)`, and how sure it is."""
-        text = self.decide(probs[None])[0]
-        return text, float(np.exp(np.log(probs.max(-1)).mean()))
+        answer = self.decode(probs, self.threshold)
+        return answer.text, answer.confidence
+
+    def examples(self, utterances: Sequence[Utterance], probs: np.ndarray, most: int) -> list[Example]:
+        """The transcripts with the most errors; where there is none, the least certain."""
+        found = self.decide(probs).tolist()
+        pairs = [tuple(word_pairs(*texts)) for texts in zip(self.truth(utterances).tolist(), found, strict=True)]
+        errors = np.array([sum(said != heard for said, heard in row) for row in pairs])
+        examples = []
+        # (Of as many errors, those in fewer words are more.)
+        order = np.lexsort((np.array([*map(len, pairs)]), -errors))
+        for index in order[:most] if errors.any() else order:
+            alignment = self._align(probs[index], found[index])
+            examples.append(
+                Example(
+                    index=int(index),
+                    predicted=found[index],
+                    probability=_confidence(probs[index], alignment.words),
+                    correct=not errors[index],
+                    pairs=pairs[index],
+                    alignment=alignment,
+                )
+            )
+        wrong = [example for example in examples if not example.correct]
+        return wrong or sorted(examples, key=lambda example: example.probability)[:most]
 
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
-        """None but those that every task has."""
-        return []
+        """Errors by length, the words' confidences, and errors by the decoder's weights, where these were tuned."""
+        there = {
+            "lengths": len(metrics["lengths"]) > 1,
+            "calibration": metrics.get("calibration"),
+            "decoding": metrics["decoding"].get("grid"),
+        }
+        return [name for name, what in there.items() if what]
+
+    def _align(self, probs: np.ndarray, text: str) -> Alignment:
+        return Alignment.of(probs, text, self.vocabulary, self.frame_times)
 
 
 def text_of(utterance: Utterance) -> str:
     """What is said in it, normalised; "" where it has no text."""
     return normalise(utterance.text or "")
+
+
+def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
+    """How sure a transcript is."""
+    if not words:
+        return float(probs[:, BLANK].min(initial=1.0))
+    return geometric_mean([word.confidence for word in words])
+
+
+def _describe(decoding: Mapping[str, Any]) -> str:
+    """How transcripts were found, in words."""
+    if not decoding:
+        return "greedy"
+    parts = [f"a beam of {decoding['beam']}"]
+    if decoding["lm"]:
+        parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
+    if decoding["words"]:
+        parts.append(f"the words {decoding['words']}")
+    return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
 
 
 def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import tensorflow as tf
 from _errors import raises
 from _shared import SPEC, quiet
 
-from kerasr import audio, evaluate, evaluate_run, listen, load_run, predict
+from kerasr import Run, audio, evaluate, evaluate_run, listen, load_run, predict
 from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig
 from kerasr.data.clips import pad_clips
-from kerasr.data.manifest import Corpus, Utterance, write_manifest
+from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import write_arpa
 from kerasr.exporters import export_litert, export_onnx, export_serving
@@ -73,8 +74,80 @@ def test_a_recording_is_predicted_as_it_was_measured(run):
     assert [answer.text for answer in answers] == [item.text.lower().rstrip(".") for item in items]
     assert all(0.5 < answer.confidence <= 1 for answer in answers)
     row = run.task.to_json(answers[0])
-    assert row == {"text": answers[0].text, "confidence": answers[0].confidence}
+    assert (row["text"], row["confidence"]) == (answers[0].text, answers[0].confidence)
+    for word, one in zip(row["words"], answers[0].words, strict=True):
+        times = {"start": round(one.start, 3), "end": round(one.end, 3)}
+        assert word == {"text": one.text, **times, "confidence": one.confidence}
     assert run.task.cells(answers[0])["text"] == answers[0].text
+
+
+def spoken(waveform):
+    """Where a recording of tones is loud, in seconds."""
+    loud = np.abs(waveform[: len(waveform) // 80 * 80]).reshape(-1, 80).max(1) > 0.1
+    return np.flatnonzero(np.diff(loud)).reshape(-1, 2) / 100
+
+
+def test_words_have_their_times_with_and_without_a_beam(run):
+    items = run.utterances("test")
+    searching = load_run(run.path)
+    searching.decode_with(DecodingConfig(beam=4))
+    for found in (run, searching):
+        for answer in found.predict([item.path for item in items]):
+            assert " ".join(word.text for word in answer.words) == answer.text
+            for word, (start, end) in zip(answer.words, spoken(audio.read(answer.path)[0]), strict=True):
+                assert min(word.end, end) - max(word.start, start) > 0
+                assert 0 <= word.start < word.end <= answer.end
+                assert 0 < word.confidence <= 1
+            assert answer.confidence == pytest.approx(
+                np.exp(np.mean([np.log(word.confidence) for word in answer.words]))
+            )
+
+
+def test_neither_the_batch_nor_its_padding_changes_a_confidence(run):
+    paths = [item.path for item in run.utterances("test")]
+    together = run.predict(paths)
+    for path, answer in zip(paths, together, strict=True):
+        alone = run.predict(path)
+        assert alone.confidence == pytest.approx(answer.confidence, abs=1e-4)
+        assert [(word.text, word.start) for word in alone.words] == [(word.text, word.start) for word in answer.words]
+
+
+def test_words_are_told_with_their_times_and_written_as_subtitles(run, tmp_path, capsys):
+    paths = [shutil.copy(item.path, tmp_path) for item in run.utterances("test")[:2]]
+    answers = run.predict(paths)
+    predict.main([str(run.path), *paths, "--timestamps", "--subtitles", "srt"])
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["recording", "word", "start", "end", "confidence"]
+    words = [word for answer in answers for word in answer.words]
+    for row, word in zip(rows, words, strict=False):
+        assert row.split()[-6:-1] == [word.text, f"{word.start:.2f}", "s", f"{word.end:.2f}", "s"]
+    files = [tmp_path / f"{Path(path).stem}.srt" for path in paths]
+    assert rows[len(words) :] == [f"subtitles in {file}" for file in files]
+    assert [file.read_text().splitlines()[2] for file in files] == [answer.text for answer in answers]
+    # What is there already may be somebody's own.
+    files[0].write_text("mine")
+    with pytest.raises(SystemExit):
+        predict.main([str(run.path), *paths, "--subtitles", "srt"])
+    assert "error[file-taken]" in capsys.readouterr().err
+    assert files[0].read_text() == "mine"
+    predict.main([str(run.path), paths[0], "--subtitles", "vtt", "--out", str(tmp_path / "new"), "--json"])
+    row = json.loads(capsys.readouterr().out)
+    assert Path(row["subtitles"]).read_text().startswith("WEBVTT\n\n00:00:0")
+    assert [word["text"] for word in row["words"]] == answers[0].text.split()
+
+
+@pytest.mark.parametrize("flags", [["--timestamps"], ["--subtitles", "srt"]])
+def test_a_word_model_has_no_words_with_times(tone_run, tones, flags):
+    with raises("task-unsupported"):
+        predict.main([str(tone_run), str(tones / "low" / "0.wav"), *flags])
+
+
+def test_a_network_of_ones_own_has_words_at_the_same_times(run):
+    corpus = read_manifest(run.path / "manifest.csv")
+    own = Run.from_model(run.network, corpus, run.features, task="transcribe")
+    path = run.utterances("test")[0].path
+    assert own.predict(path).words == run.predict(path).words
+    assert own.facts["stride"] == 4
 
 
 def test_a_clip_sees_neither_its_batch_nor_its_padding(run):
@@ -96,6 +169,9 @@ def test_the_report_tells_the_errors(run, tmp_path):
     assert metrics["headline"].startswith("WER ")
     assert metrics["num_words"] == sum(len(item.text.split()) for item in run.utterances("validation"))
     assert "WER" in found.report.read_text()
+    drawn = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert {"lengths", "speakers", "alignment-1"} <= drawn
+    assert metrics["decoding"] == {}
     assert {"word errors", "character errors"} <= {*run.task.rows(metrics)}
 
 
@@ -108,6 +184,7 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     write_arpa(estimate_ngrams([said.split()] * 3, 2), tmp_path / "lm.arpa.gz")
     evaluate.main([str(folder), "--lm", "training", "--words", str(words), "--tune-lm", "--json"])
     assert json.loads(capsys.readouterr().out)["wer"] <= 0.1
+    assert (folder / "pictures" / "decoding.png").exists()
     chosen = load_run(folder).facts["decoding"]
     assert chosen["validation_wer"] == min(row["wer"] for row in chosen["grid"])
     for flags in (["--lm", str(tmp_path / "lm.arpa.gz")], ["--words", "training"], ["--beam", "4"]):
