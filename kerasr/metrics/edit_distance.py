@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasr.decoding import best_path
+from kerasr.decoding.greedy import best_path
 
 
 def edit_distance(found, truth):

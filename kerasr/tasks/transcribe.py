@@ -12,9 +12,9 @@ from kerasr.core.console import isolate
 from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
-from kerasr.decoding import best_path, collapse, shortest_path
 from kerasr.decoding.alignment import Alignment, Word, geometric_mean
 from kerasr.decoding.beam import BeamDecoder
+from kerasr.decoding.greedy import best_path, collapse, shortest_path
 from kerasr.errors import UserError
 from kerasr.layers.ctc import BLANK, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate

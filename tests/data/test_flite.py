@@ -111,6 +111,7 @@ def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
     assert both.licence.startswith("GPL; made with flite")
 
 
+@pytest.mark.full
 def test_training_beside_recordings(calls, short_config, tmp_path, monkeypatch):
     """More training clips, and neither the other splits nor the front-end's statistics change."""
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))

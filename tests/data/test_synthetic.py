@@ -262,6 +262,7 @@ def test_two_at_once(tmp_path):
     assert all(os.path.isfile(item.path) for item in made[0].utterances)
 
 
+@pytest.mark.full
 @needs_voices
 def test_beside_tensorflow(tmp_path):
     code = (

@@ -267,6 +267,7 @@ def test_onnx_hears_the_same_words_of_any_number_and_length(tone_run, tmp_path):
         np.testing.assert_allclose(logits, run.logits(list(waveform)), atol=1e-4)
 
 
+@pytest.mark.full
 def test_eight_bits_are_of_the_network_alone(tone_run, tmp_path):
     """A power spectrum in 8 bits would be 30 dB off."""
     path, _ = export_litert(load_run(tone_run), tmp_path / "tones.tflite", quantize="int8")
@@ -404,7 +405,8 @@ def test_a_phone_hears_clips_of_any_length(untrained, tmp_path, quantize, rng):
         open_stream_model(str(path))
 
 
-@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), pytest.param(0.7, "longer", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize(("seconds", "change"), [(0.1, "shorter"), (0.7, "longer")])
 def test_the_json_says_how_a_phone_takes_clips_of_other_lengths(tone_run, tmp_path, seconds, change, rng):
     run = load_run(tone_run)
     path, _ = export_litert(run, tmp_path / "tones.tflite")

@@ -137,6 +137,7 @@ def test_batch_norm_with_any_option_is_that_of_keras(options, dtype, rng):
     np.testing.assert_allclose(ours(inputs, training=True), theirs(inputs, training=True), rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.full
 def test_a_network_trains_with_fused_batch_norms_as_without(rng):
     """Through several layers, as a training does it; XLA still gets it wrong, and then they must not be fused."""
     features, labels = rng.normal(size=(8, 24, 20)).astype("float32"), np.arange(8) % 3

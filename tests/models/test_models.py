@@ -106,7 +106,9 @@ def test_attention_counts_as_work():
 
 
 @pytest.mark.parametrize("full", WIDTHS)
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.full)]
+)
 @pytest.mark.parametrize("facts", MODELS)
 def test_a_step_learns_at_every_precision(facts, precision, full):
     keras.config.set_dtype_policy(precision)

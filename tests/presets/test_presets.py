@@ -296,7 +296,14 @@ def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
         assert not script["was_trained_by"](from_preset(name).facts, [*command, "--seed", "1"])
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "kerasr/presets").glob("*/card.md")))
+# The one that takes longest is for the full table.
+PRESETS = [
+    pytest.param(path.parent.name, marks=[pytest.mark.full] if path.parent.name == "digits" else [])
+    for path in sorted((ROOT / "kerasr/presets").glob("*/card.md"))
+]
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     """Small, the very file that was measured, and its score comes out again where the recordings are at hand."""
     monkeypatch.delenv("KERASR_PRESETS", raising=False)

@@ -112,7 +112,8 @@ def test_neither_the_batch_nor_its_padding_changes_a_confidence(run):
         assert [(word.text, word.start) for word in alone.words] == [(word.text, word.start) for word in answer.words]
 
 
-def test_words_are_told_with_their_times_and_written_as_subtitles(run, tmp_path, capsys):
+def test_words_are_told_with_their_times_and_written_as_subtitles(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # So that no path takes two lines.
     paths = [shutil.copy(item.path, tmp_path) for item in run.utterances("test")[:2]]
     answers = run.predict(paths)
     predict.main([str(run.path), *paths, "--timestamps", "--subtitles", "srt"])

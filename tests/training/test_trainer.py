@@ -97,7 +97,7 @@ def test_a_run_holds_what_it_takes_to_tell_it_again(config):
     assert any(np.any(a != b) for a, b in zip(arrays(run.path), arrays(other.path), strict=True))
 
 
-@pytest.mark.parametrize("speeds", [(1.0,), (0.8, 1.0, 1.25)])
+@pytest.mark.parametrize("speeds", [pytest.param((1.0,), marks=pytest.mark.full), (0.8, 1.0, 1.25)])
 def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, speeds):
     run = train_recipe(config.replace(tta_speeds=speeds), console=quiet())
     waveform = 0.1 * rng.standard_normal(2500).astype("float32")
@@ -354,7 +354,7 @@ def test_settings_beyond_their_bounds_are_told(name, value):
         TrainConfig().replace(**{name: value})
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.full)])
 def test_mixed_precision_keeps_logits_and_weights_float32(config, policy):
     optimizer = replace(config.optimizer, ema=0.9)
     run = train_recipe(config.replace(precision=policy, epochs=2, optimizer=optimizer), console=quiet())
