@@ -79,6 +79,7 @@ def test_what_is_done_is_not_done_again(mislabelled, monkeypatch, tmp_path):
     assert sorted(item.name for item in (copy / "suspects" / "folds-2").iterdir()) == ["1.npy", "2.npy"]
 
 
+@pytest.mark.full
 def test_a_fold_that_was_killed_goes_on(mislabelled, tmp_path, monkeypatch):
     """A kill between two epochs leaves a run that has begun; it is resumed, not begun anew."""
     path, _, _ = mislabelled

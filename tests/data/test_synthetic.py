@@ -180,6 +180,7 @@ def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "cache") == []
 
 
+@pytest.mark.full
 @needs_voices
 def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
     """In the training split alone, by speakers of their own, and none of what the recordings decide changes."""

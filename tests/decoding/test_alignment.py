@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasr.config import FeatureSpec
-from kerasr.decoding import collapse
+from kerasr.decoding.greedy import collapse
 from kerasr.decoding.alignment import Alignment, FrameTimes, Word, align
 from kerasr.text import Vocabulary
 

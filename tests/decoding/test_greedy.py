@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from rapidfuzz.distance import Levenshtein
 
-from kerasr.decoding import best_path, collapse
+from kerasr.decoding.greedy import best_path, collapse
 from kerasr.metrics.edit_distance import TokenErrorRate, edit_distance
 
 

@@ -285,7 +285,7 @@ def test_eight_bits_are_of_the_network_alone(tone_run, tmp_path):
     ("change", "code"),
     [
         ({"to": "tones.bin"}, "name-invalid"),
-        ({"least_agreement": 1.1}, "export-differs"),
+        pytest.param({"least_agreement": 1.1}, "export-differs", marks=pytest.mark.full),
     ],
 )
 def test_a_file_that_may_not_be_written_is_told(tone_run, tmp_path, change, code):
@@ -448,6 +448,7 @@ def test_a_loop_is_not_calibrated(untrained, tmp_path):
                 export_litert(run, tmp_path / "model.tflite", quantize="int8")
 
 
+@pytest.mark.full
 def test_saved_model_cli_runs_it(served, tone_run, tmp_path):
     waveform, _, _, logits = listen(load_run(tone_run))
     np.save(tmp_path / "waveform.npy", waveform)

@@ -302,6 +302,7 @@ def test_patience_stops_a_training_that_does_not_improve(config):
     assert len(run.history) == run.facts["epochs_run"] < 30
 
 
+@pytest.mark.full
 def test_a_training_that_patience_stopped_has_ended_for_a_resumed_one_too(config, monkeypatch):
     """Where the last weights are kept, patience waits for a better score all the same."""
     hardly = OptimizerConfig(name="sgd", learning_rate=1e-12)
