@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kerasr.config import FeatureSpec
-from kerasr.decoding.greedy import collapse
 from kerasr.decoding.alignment import Alignment, FrameTimes, Word, align
+from kerasr.decoding.greedy import collapse
 from kerasr.text import Vocabulary
 
 VOCABULARY = Vocabulary((" ", "a", "b"))
