@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasr.layers import BlankPadding, MaskedRNN, MaskPadding, NumFrames, SelfAttention
+from kerasr.layers import BlankPadding, MaskedBatchNormalization, MaskedRNN, MaskPadding, NumFrames, SelfAttention
 from kerasr.models.head import HEAD
 
 
@@ -47,6 +47,11 @@ def subsample(features, filters, *, num_layers=2, name="subsample"):
 def halved(num_frames):
     """Frames that a convolution with a stride of 2 leaves of each clip's, where both its sides are padded alike."""
     return (num_frames + 1) // 2
+
+
+def masked_norm(x, num_frames, name):
+    """Batch norm of the clips' own frames, and zeros past their ends."""
+    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)
 
 
 def attend(x, num_frames, num_heads, dropout, name):

@@ -18,8 +18,8 @@ https://arxiv.org/abs/2005.08100, section 2.
 
 import keras
 
-from kerasr.layers import MaskedBatchNormalization, MaskPadding
-from kerasr.models.blocks import attend, convolve_over_time, feed_forward, frame_logits, subsample
+from kerasr.layers import MaskPadding
+from kerasr.models.blocks import attend, convolve_over_time, feed_forward, frame_logits, masked_norm, subsample
 from kerasr.models.registry import register_model
 
 # The share of its two dense modules that a block adds ("macaron").
@@ -85,7 +85,7 @@ def _convolve(x, num_frames, kernel_size, dropout, name):
     gate = keras.layers.Dense(width, activation="sigmoid", name=f"{name}_gate")(x)
     x = keras.layers.Multiply(name=f"{name}_glu")([keras.layers.Dense(width, name=f"{name}_values")(x), gate])
     x = convolve_over_time(MaskPadding(name=f"{name}_mask")(x, num_frames), kernel_size, name=f"{name}_time")
-    x = MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x, num_frames)
+    x = masked_norm(x, num_frames, f"{name}_norm")
     x = keras.layers.Activation("silu", name=f"{name}_silu")(x)
     x = keras.layers.Dense(width, name=f"{name}_mix")(x)
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)

@@ -15,9 +15,9 @@ https://arxiv.org/abs/1512.02595, sections 3.1 to 3.5.
 
 import keras
 
-from kerasr.layers import MaskedBatchNormalization, NumFrames
+from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import choose_implementation
-from kerasr.models.blocks import frame_logits, halved, read_both_ways
+from kerasr.models.blocks import frame_logits, halved, masked_norm, read_both_ways
 from kerasr.models.registry import register_model
 
 # Frames and features that the kernels span.
@@ -71,18 +71,14 @@ def DeepSpeech2(
         x = keras.layers.ZeroPadding2D((size[0] // 2, size[1] // 2), name=f"conv{index}_pad")(x)
         x = keras.layers.Conv2D(filters, size, strides=2, use_bias=False, name=f"conv{index}")(x)
         num_frames = halved(num_frames)
-        x = _norm(x, num_frames, f"conv{index}_norm")
+        x = masked_norm(x, num_frames, f"conv{index}_norm")
         x = keras.layers.ReLU(max_value=CEILING, name=f"conv{index}_relu")(x)
     x = keras.layers.Reshape((-1, x.shape[2] * filters), name="frames")(x)
     implementation = choose_implementation(implementation)
     for index in range(1, num_layers + 1):
         if index > 1:
-            x = keras.layers.Dropout(dropout, name=f"dropout{index}")(_norm(x, num_frames, f"norm{index}"))
+            x = keras.layers.Dropout(dropout, name=f"dropout{index}")(masked_norm(x, num_frames, f"norm{index}"))
         both = read_both_ways(x, num_frames, units, cell="gru", implementation=implementation, name=f"gru{index}")
         x = keras.layers.Add(name=f"gru{index}_both")(both)
-    x = keras.layers.Dropout(dropout, name="dropout")(_norm(x, num_frames, "norm"))
+    x = keras.layers.Dropout(dropout, name="dropout")(masked_norm(x, num_frames, "norm"))
     return keras.Model(features, frame_logits(x, num_frames, num_outputs), name=name)
-
-
-def _norm(x, num_frames, name):
-    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)

@@ -16,8 +16,8 @@ ICASSP 2020, https://arxiv.org/abs/1910.10261, table 1.
 
 import keras
 
-from kerasr.layers import MaskedBatchNormalization, NumFrames
-from kerasr.models.blocks import convolve_over_time, frame_logits, halved
+from kerasr.layers import NumFrames
+from kerasr.models.blocks import convolve_over_time, frame_logits, halved, masked_norm
 from kerasr.models.keyword.resnet import scaled
 from kerasr.models.registry import register_model
 
@@ -91,7 +91,7 @@ def _block(x, num_frames, size, channels, num_repeats, dropout, name):
 def _mixed(x, num_frames, channels, *, name):
     """A dense layer over the channels of each frame, and batch norm."""
     x = keras.layers.Dense(channels, use_bias=False, kernel_initializer="he_normal", name=f"{name}_channels")(x)
-    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x, num_frames)
+    return masked_norm(x, num_frames, f"{name}_norm")
 
 
 def _active(x, dropout, name):

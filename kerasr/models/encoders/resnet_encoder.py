@@ -13,8 +13,8 @@ https://arxiv.org/abs/1702.07793, sections 3.1 and 3.2.
 
 import keras
 
-from kerasr.layers import MaskedBatchNormalization, NumFrames
-from kerasr.models.blocks import frame_logits, halved
+from kerasr.layers import NumFrames
+from kerasr.models.blocks import frame_logits, halved, masked_norm
 from kerasr.models.keyword.resnet import scaled
 from kerasr.models.registry import register_model
 
@@ -87,4 +87,4 @@ def _conv_norm(x, num_frames, filters, size, strides, name):
     x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False, kernel_initializer="he_normal", name=name)(
         x
     )
-    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x, num_frames)
+    return masked_norm(x, num_frames, f"{name}_norm")
