@@ -93,7 +93,17 @@ def use(folder, model, clip):
     assert run.metrics is None or isinstance(run.metrics, dict)
 
 
-@pytest.mark.parametrize(("name", "times"), [("run.json", 60), ("config.json", 60), ("metrics.json", 30)])
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("run.json", 60),
+        ("config.json", 60),
+        ("metrics.json", 30),
+        # The default's mutations are the first of these.
+        pytest.param("run.json", 120, marks=pytest.mark.full),
+        pytest.param("config.json", 120, marks=pytest.mark.full),
+    ],
+)
 def test_mutated_json_works_or_is_one_line(original, tones, name, times):
     text, rng = json.dumps({"accuracy": 0.5}), random.Random(0)
     if (original / name).exists():
