@@ -1,8 +1,7 @@
 """Language models: probabilities that sum up to 1, as KenLM reads them, and what is wrong with a file."""
 
 import gzip
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -106,17 +105,13 @@ def test_nothing_is_estimated_of_nothing():
         estimate_ngrams(TEXT, 0)
 
 
-def test_the_script_writes_n_grams_of_a_text(tmp_path):
-    (tmp_path / "text.txt").write_text("Go up!\n\nGo down.\n", "utf-8-sig")
-    script = [sys.executable, str(Path(__file__).parents[2] / "data_scripts" / "ngram.py"), str(tmp_path / "text.txt")]
-    told = subprocess.run(
-        [*script, "--to", str(tmp_path / "lm.arpa"), "--order", "2", "--held-out", script[-1]],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "perplexity" in told
-    assert read_arpa(tmp_path / "lm.arpa").words == {"go", "up", "down"}
-    (tmp_path / "text.txt").write_text("...")
-    failed = subprocess.run([*script, "--to", str(tmp_path / "lm.arpa")], capture_output=True, text=True)
-    assert "error[text-missing]" in failed.stderr
+def test_the_script_writes_n_grams_of_a_text(tmp_path, capsys):
+    text, to = tmp_path / "text.txt", tmp_path / "lm.arpa"
+    text.write_text("Go up!\n\nGo down.\n", "utf-8-sig")
+    script = runpy.run_path(str(Path(__file__).parents[2] / "data_scripts" / "ngram.py"))
+    script["main"]([str(text), "--to", str(to), "--order", "2", "--held-out", str(text)])
+    assert "perplexity" in capsys.readouterr().out
+    assert read_arpa(to).words == {"go", "up", "down"}
+    text.write_text("...")
+    with raises("text-missing"):
+        script["main"]([str(text), "--to", str(to)])

@@ -243,7 +243,9 @@ def test_a_folder_is_no_file_to_export_to(tone_run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
 
 
-@pytest.mark.parametrize("quantize", ["none", pytest.param("dynamic", marks=pytest.mark.full), "int8"])
+@pytest.mark.parametrize(
+    "quantize", [*(pytest.param(name, marks=pytest.mark.full) for name in ("none", "dynamic")), "int8"]
+)
 def test_a_phone_hears_the_same_words(tone_run, tmp_path, quantize):
     run = load_run(tone_run)
     path, check = export_litert(run, tmp_path / "tones.tflite", quantize=quantize)
@@ -374,11 +376,15 @@ def test_a_state_that_is_not_there_is_told(untrained, tone_run, tmp_path):
     causal = untrained(model_facts("TCResNet8"), causal=True)
     with raises("settings-conflict"):
         export_litert(causal, tmp_path / "a.tflite", stream=True, quantize="int8")
-    path, _ = export_litert(causal, tmp_path / "a.tflite")
-    with raises("streaming-unsupported"):
-        open_stream_model(str(path), carry_state=True)
     with raises("settings-conflict"):
         export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--stream"])
+
+
+@pytest.mark.full
+def test_a_file_without_a_state_carries_none(untrained, tmp_path):
+    path, _ = export_litert(untrained(model_facts("TCResNet8"), causal=True), tmp_path / "a.tflite")
+    with raises("streaming-unsupported"):
+        open_stream_model(str(path), carry_state=True)
 
 
 @pytest.mark.parametrize("quantize", ["none", pytest.param("dynamic", marks=pytest.mark.full)])
