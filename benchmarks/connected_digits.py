@@ -12,7 +12,6 @@ searches a grammar of any digits in any number. Results go to benchmarks/results
 can share the work (--parts, TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
-import importlib
 import statistics
 import tempfile
 import time
@@ -31,10 +30,11 @@ from _parts import (
     processor_seconds,
     read_parts,
 )
+from _pocketsphinx import NAME as PEER
+from _pocketsphinx import make_decoder, recognise
 from rich.console import Console
 
 import kerasr
-from kerasr import audio
 from kerasr.config import DecodingConfig
 from kerasr.data import Utterance, load_corpus
 from kerasr.data.connected import connect
@@ -46,7 +46,6 @@ EPOCHS, SEEDS = 50, 3
 SHORTEST, LONGEST = 3, 7
 # Strings of so many passes over a speaker's recordings.
 ROUNDS = 2
-PEER = "PocketSphinx"
 GREEDY, CLOSED = "greedy", "ten digits"
 NAMES = {GREEDY: "kerasr, greedy", CLOSED: "kerasr, closed list of ten words", PEER: "PocketSphinx, digit grammar"}
 KEPT = ("wer", "num_words", "num_substitutions", "num_deletions", "num_insertions")
@@ -98,30 +97,18 @@ def measure(speaker: str, seed: int, epochs: int) -> dict[str, Any]:
 
 def measure_peer() -> dict[str, Any]:
     """PocketSphinx on the strings of each speaker."""
-    pocketsphinx: Any = importlib.import_module("pocketsphinx")  # no part of the development install
-
     grammar = f"#JSGF V1.0; grammar digits; public <string> = ({' | '.join(DIGITS)})+;"
     scores = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.gram"
         path.write_text(grammar)
-        decoder = pocketsphinx.Decoder(samprate=16000, jsgf=str(path), lm=None, logfn="/dev/null")
+        decoder = make_decoder(jsgf=str(path), lm=None)
         started = time.perf_counter()
         for speaker in SPEAKERS:
             found = [recognise(decoder, item.path) for item in strings_of(speaker)]
             scores[speaker] = {PEER: score(found, strings_of(speaker))}
         seconds = time.perf_counter() - started
     return {"speaker": PEER, "seed": 0, "scores": scores, "seconds": round(seconds, 1)}
-
-
-def recognise(decoder: Any, path: str) -> str:
-    """What PocketSphinx makes of a recording; it wants 16 kHz, in 16 bits."""
-    waveform, _ = audio.read(path, 16000)
-    decoder.start_utt()
-    decoder.process_raw(np.round(32767 * np.clip(waveform, -1, 1)).astype("int16").tobytes(), full_utt=True)
-    decoder.end_utt()
-    found = decoder.hyp()
-    return found.hypstr if found else ""
 
 
 def score(found: Sequence[str], strings: Sequence[Utterance]) -> dict[str, Any]:

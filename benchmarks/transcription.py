@@ -1,13 +1,15 @@
-"""Transcripts of AN4 by speakers never heard: each encoder trained by the recipe `an4`.
+"""Transcripts of what was never heard: each encoder by the recipe `an4`, GRID by its own, and PocketSphinx on AN4.
 
-    python benchmarks/transcription.py                             every encoder, three seeds
+    python benchmarks/transcription.py                             every part, three seeds
     python benchmarks/transcription.py --parts BiLSTMEncoder-0     some of them
     python benchmarks/transcription.py --table                     print what has been measured
 
 Nothing is chosen on the test: the weights are those of the epoch with the fewest character errors of the validation's
 speakers, and they choose the weights of the trigram of the training text, too. Where the copy has no test part, five
-speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. Results
-go to benchmarks/results/transcription/.
+speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
+one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
+(`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. Results go to
+benchmarks/results/transcription/.
 """
 
 import statistics
@@ -16,29 +18,45 @@ from pathlib import Path
 from typing import Any
 
 from _parts import RESULTS, by_way, markdown_table, measure_ways, print_tables, processor_seconds
+from _pocketsphinx import NAME as PEER
+from _pocketsphinx import make_decoder, recognise
 from rich.console import Console
 
 import kerasr
+from kerasr import audio
 from kerasr.config import DecodingConfig
+from kerasr.data import load_corpus
+from kerasr.decoding.kneser_ney import estimate_ngrams
+from kerasr.decoding.ngram import write_arpa
 from kerasr.evaluation.decoder_tuning import tune_decoder
 from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.metrics.transcription import transcription_metrics
 from kerasr.models.registry import list_models
+from kerasr.text import normalise
 from kerasr.training.trainer import train_recipe
 
 EPOCHS, SEEDS = 60, 3
 ENCODERS = [facts.name for facts in list_models(per_frame=True)]
+GRID = "grid"
 KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "num_correct", "parameters", "latency_ms")
 
 
 def main() -> None:
-    print_tables(tables(measure_ways(__doc__, "transcription", EPOCHS, ENCODERS, SEEDS, measure)))
+    ways = [*ENCODERS, GRID, PEER]
+    print_tables(tables(measure_ways(__doc__, "transcription", EPOCHS, ways, SEEDS, measure, once=[PEER])))
 
 
-def measure(model: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train, and transcribe the test."""
+def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
+    """Train, and transcribe the test; or let the peer."""
+    return measure_peer() if way == PEER else measure_encoder(way, seed, epochs)
+
+
+def measure_encoder(way: str, seed: int, epochs: int) -> dict[str, Any]:
+    """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
+    recipe, model = (GRID, None) if way == GRID else ("an4", way)
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        config = kerasr.get_recipe("an4", model).replace(epochs=epochs, seed=seed, out=out)
+        config = kerasr.get_recipe(recipe, model).replace(epochs=epochs, seed=seed, out=out)
         run = train_recipe(config, console=Console(stderr=True))
         trained = processor_seconds() - busy
         metrics = evaluate_run(run, folder=Path(out) / "report").metrics
@@ -46,8 +64,9 @@ def measure(model: str, seed: int, epochs: int) -> dict[str, Any]:
         chosen = tune_decoder(run, decoding)
         run.decode_with(decoding)
         return {
-            "way": model,
+            "way": way,
             "seed": seed,
+            "encoder": run.config.model.name,
             **{name: metrics[name] for name in KEPT},
             "wer_lm": evaluate_run(run, folder=Path(out) / "report").metrics["wer"],
             "lm_weight": chosen["lm_weight"],
@@ -61,20 +80,32 @@ def measure(model: str, seed: int, epochs: int) -> dict[str, Any]:
         }
 
 
+def measure_peer() -> dict[str, Any]:
+    """PocketSphinx on AN4's test, with the trigram of the training text."""
+    utterances = load_corpus("an4", min_labels=0).utterances
+    tested = [item for item in utterances if item.split == "test"]
+    texts = [normalise(item.text or "") for item in utterances if item.split == "train"]
+    with tempfile.TemporaryDirectory() as folder:
+        trigram = Path(folder) / "training.arpa"
+        write_arpa(estimate_ngrams([text.split() for text in texts], 3), trigram)
+        decoder = make_decoder(lm=str(trigram))
+        busy = processor_seconds()
+        found = [normalise(recognise(decoder, item.path)) for item in tested]
+        seconds = processor_seconds() - busy
+    truth = [normalise(item.text or "") for item in tested]
+    metrics = transcription_metrics(found, truth, [item.speaker for item in tested])
+    length = sum(audio.facts(item.path).duration for item in tested)
+    return {
+        "way": PEER,
+        "seed": 0,
+        "wer_lm": metrics["wer"],
+        **{name: metrics[name] for name in ("wer_interval", "wer_method", "num_words", "num_clips", "num_correct")},
+        "real_time_factor": round(seconds / length, 3),
+    }
+
+
 def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     """Mean and range over the seeds that have been measured."""
-    rows = [
-        (
-            model,
-            f"{results[0]['parameters']:,}",
-            _spread([result["wer"] for result in results]),
-            _spread([result["wer_lm"] for result in results]),
-            _spread([result["cer"] for result in results]),
-            str(len(results)),
-            f"{statistics.mean(result['processor_minutes'] for result in results):.0f}",
-        )
-        for model, results in by_way(folder, ENCODERS).items()
-    ]
     headings = (
         "encoder",
         "parameters",
@@ -84,7 +115,20 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
         "seeds",
         "processor minutes of training",
     )
-    return {"all": markdown_table(headings, rows)}
+    measured = by_way(folder, [*ENCODERS, GRID, PEER])
+    on_grid = {results[0]["encoder"]: results for way, results in measured.items() if way == GRID}
+    on_an4 = {way: results for way, results in measured.items() if way != GRID}
+    found = {"all": on_an4, "grid": on_grid}
+    return {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
+
+
+def _row(way: str, results: list[dict[str, Any]]) -> tuple[str, ...]:
+    """An encoder's; a peer has been trained elsewhere, and says nothing without a language model."""
+    if way == PEER:
+        return (way, "", "", _spread([result["wer_lm"] for result in results]), "", "", "")
+    minutes = statistics.mean(result["processor_minutes"] for result in results)
+    errors = [_spread([result[name] for result in results]) for name in ("wer", "wer_lm", "cer")]
+    return (way, f"{results[0]['parameters']:,}", *errors, str(len(results)), f"{minutes:.0f}")
 
 
 def _spread(values: list[float]) -> str:
