@@ -27,6 +27,8 @@ Export a run, and check the export before anyone sees it.
   python -m kerasr.export PRESET --to serving/digits
   docker run -p 8501:8501 -v "$PWD/serving:/models" tensorflow/serving --model_config_file=/models/models.config
 
+A run of sentences becomes any of these, too: docs/sentences.md says how a file is called.
+
 The front-end and the words are inside, or beside the file. The run's test clips go through the export in a process
 of its own that knows no Keras; where its answers are not the run's, nothing is written. docs/serving.md has clients
 and clusters.
@@ -51,8 +53,9 @@ class ExportConfig:
     """litert only. Also bring the step that carries a state from chunk to chunk, for kerasr.listen --carry-state; a
     SavedModel always has it, where the model can (`kerasr models`)."""
     least_agreement: float | None = None
-    """litert and onnx. Least share of the test clips in which the file must give the run's word; 0.999 where not given,
-    and 0.98 in 8 bits."""
+    """litert and onnx. Least share of the test clips in which the file must give the run's answer, a word or a
+    transcript; 0.999 where not given, and 0.98 in 8 bits, where transcripts may have 0.5 points of word errors more
+    instead."""
     json: bool = False
     """Print what was measured as JSON, for programs."""
 
@@ -129,7 +132,9 @@ def print_check(run: "Run", check: "Check") -> None:
         table.add_column(heading, justify="right" if heading else "left")
     if check.accuracy_before is not None and check.accuracy_after is not None:
         table.add_row(f"right of {check.num_clips} test clips", *_shares(check.accuracy_before, check.accuracy_after))
-    table.add_row("same word", "", f"{check.agreement:.1%}")
+    if check.wer_before is not None and check.wer_after is not None:
+        table.add_row("word errors", f"{check.wer_before:.2%}", f"{check.wer_after:.2%}")
+    table.add_row("same answer", "", f"{check.agreement:.1%}")
     table.add_row("largest difference of a logit", "", f"{check.difference:.1g}")
     table.add_row("one clip on one thread", "", f"{check.milliseconds:.1f} ms")
     table.add_row("size", "", f"{check.size / 1e3:,.0f} kB")

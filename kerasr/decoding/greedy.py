@@ -36,11 +36,16 @@ def best_path(outputs):
     Returns:
         int32 `(batch, time)` token ids, -1 past a clip's last.
     """
-    path = ops.cast(ops.argmax(outputs, axis=-1), "int32")
+    # (The largest of one: LiteRT and ONNX lack what Keras makes of argmax.)
+    path = ops.cast(ops.top_k(outputs, 1)[1][..., 0], "int32")
     before = ops.pad(path[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
     kept = ops.logical_and(path != before, path != BLANK)
-    # Those that are kept move to the front, in their order.
-    number = ops.cumsum(ops.cast(kept, "int32"), axis=1)
-    place = ops.arange(ops.shape(path)[1], dtype="int32")
-    order = ops.argsort(ops.where(kept, place, place + ops.shape(path)[1]), axis=1)
-    return ops.where(place[None] < number[:, -1:], ops.take_along_axis(path, order, axis=1), -1)
+    # Each goes to a place of its own: those that are kept to the front, in their order, the others behind all of them.
+    num_clips, num_frames = ops.shape(path)
+    number = ops.cumsum(ops.cast(kept, "int32"), axis=1) - 1
+    place = ops.where(kept, number, num_frames + ops.arange(num_frames, dtype="int32"))
+    clip = ops.broadcast_to(ops.arange(num_clips, dtype="int32")[:, None], ops.shape(path))
+    indices = ops.reshape(ops.stack([clip, place], axis=-1), (-1, 2))
+    # (Scattered among zeros, so that what is left free is -1 in the end.)
+    moved = ops.scatter(indices, ops.reshape(path + 1, (-1,)), (num_clips, 2 * num_frames))
+    return moved[:, :num_frames] - 1

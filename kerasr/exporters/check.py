@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import keras
 import numpy as np
 
 from kerasr.core.progress import console
-from kerasr.data.clips import pad_clips, read_clips
+from kerasr.data.clips import BATCH_SIZE, pad_clips, read_clips
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compute_logits, pad_frames
+from kerasr.inference.compiled import compute_logits, join_outputs, pad_frames
+from kerasr.layers.ctc import padding_row
 from kerasr.runs.run import Run
 from kerasr.streaming.client import StreamFacts
 from kerasr.tasks.base import same_decisions
@@ -37,12 +39,15 @@ class Check:
     Attributes:
         num_clips: clips that both were given.
         real: whether they are the run's test recordings; else they are bursts of noise, for want of them.
-        agreement: share of the clips in which both give the same word; as a stream, where it is less.
+        agreement: share of the clips in which both answer the same, a word or a transcript; as a stream, where it is
+            less.
         difference: largest difference between their logits.
-        accuracy_before: share of the clips in which the run gives the right word; None where they are made.
+        accuracy_before: share of the clips in which the run is right in all; None where they are made.
         accuracy_after: the same of the file.
         milliseconds: of one clip on one thread, from waveform to probabilities (median).
         size: bytes of the file, or of all files of the folder.
+        wer_before: word error rate of the run, where it writes transcripts; None where clips are made.
+        wer_after: the same of the file.
     """
 
     num_clips: int
@@ -53,6 +58,8 @@ class Check:
     accuracy_after: float | None
     milliseconds: float
     size: int
+    wer_before: float | None = None
+    wer_after: float | None = None
 
     def to_json(self) -> str:
         """As JSON, for what is written beside the file."""
@@ -75,6 +82,8 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     num_samples = np.array([len(clip) for clip in clips], np.int32)
     waveform = pad_clips(clips)
     given = {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)}
+    if run.task.output.per_frame:
+        given["padding"] = np.array(padding_row(run.task.output.size))
     streamed = clips[:NUM_STREAMED] if stream else []
     if stream:
         given["stream"] = np.array(json.dumps(stream.to_json()))
@@ -82,7 +91,9 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         given["streamed"], given["streamed_samples"] = pad_clips(streamed), np.array([len(clip) for clip in streamed])
     answers = _run_exported(kind, path, given)
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
-    padded = keras.ops.convert_to_numpy(compute_logits(run.front_ends, run.network, waveform))
+    batches = (waveform[start : start + BATCH_SIZE] for start in range(0, len(waveform), BATCH_SIZE))
+    compute = partial(compute_logits, run.front_ends, run.network)
+    padded = join_outputs([keras.ops.convert_to_numpy(compute(batch)) for batch in batches])
     exact = run.logits(clips)
     pairs = [("padded_logits", padded), ("logits", exact), ("wav_logits", exact[: len(wav)])]
     in_pieces = run.logits(streamed) if streamed else None
@@ -106,6 +117,8 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         accuracy_after=None if truth is None else float(run.task.is_correct(truth, after).mean()),
         milliseconds=float(answers["milliseconds"]),
         size=size_of(path),
+        wer_before=None if truth is None else run.task.word_error_rate(truth, before),
+        wer_after=None if truth is None else run.task.word_error_rate(truth, after),
     )
 
 
@@ -120,20 +133,6 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 def _agreement(run: Run, before: np.ndarray, after: np.ndarray) -> float:
     """Share of the clips of which two sets of probabilities decide the same."""
     return float(same_decisions(run.task.decide(before), run.task.decide(after)).mean())
-
-
-def check_one_output(run: Run, form: str) -> None:
-    """Raise where a run has an output for each frame, and a format takes one a clip.
-
-    Raises:
-        UserError: it has.
-    """
-    if run.task.output.per_frame:
-        raise UserError(
-            "export-unsupported",
-            f"{run.path}: is to {run.task.about()}, and {form} is written for models with one answer a clip: export it "
-            "as a SavedModel",
-        )
 
 
 def child_environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from kerasr.exporters.check import Check
 from kerasr.runs.run import Run
 from kerasr.streaming.client import StreamFacts
 
-TEST_SCORES = ("accuracy", "accuracy_interval", "interval_method", "num_clips")
+TEST_SCORES = ("wer", "wer_interval", "wer_method", "accuracy", "accuracy_interval", "interval_method", "num_clips")
 
 
 def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, Any]:
@@ -16,6 +16,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
     return {
         "labels": list(run.labels),
         "task": run.task.name,
+        "outputs": run.task.output_facts(),
         "threshold": run.threshold,
         "stream_threshold": run.stream_threshold,
         "features": to_json(run.config.features),

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from kerasr.core import atomic
@@ -23,19 +24,51 @@ from kerasr.runs.run import Run, load_run
 from kerasr.streaming.step_model import StreamingStep
 
 
-def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *options: str) -> tuple[Path, Check]:
+@dataclass(frozen=True)
+class Bounds:
+    """How far a file's answers may be from its run's.
+
+    Attributes:
+        agreement: least share of the clips in which both answer the same.
+        wer_loss: of transcripts of real clips, by so much the file's word error rate may be higher, whatever the share
+            of the same ones; None where the share alone counts.
+    """
+
+    agreement: float
+    wer_loss: float | None = None
+
+    def why_not(self, check: Check) -> str | None:
+        """What is too far, in words; None where all is well."""
+        if self.wer_loss is not None and check.wer_before is not None and check.wer_after is not None:
+            # (One word of two hundred is half a point, whatever a float makes of it.)
+            if round(check.wer_after - check.wer_before, 9) <= self.wer_loss:
+                return None
+            return (
+                f"the file makes word errors of {check.wer_after:.2%} where the run makes {check.wer_before:.2%} on "
+                f"{check.num_clips} clips, and {100 * self.wer_loss:g} points more is the most (--least-agreement goes "
+                "by the share of the same transcripts instead)"
+            )
+        if check.agreement >= self.agreement:
+            return None
+        return (
+            f"the file gives the run's answer in {check.agreement:.1%} of {check.num_clips} clips, and "
+            f"{self.agreement:.1%} is the least (--least-agreement)"
+        )
+
+
+def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds, *options: str) -> tuple[Path, Check]:
     """Let `convert` of the module `kerasr.exporters.KIND` make a file of a run.
 
     Args:
         run: a finished run, or a preset.
         to: the file.
         kind: `litert` or `onnx`.
-        least: share of the clips in which it must give the run's word.
+        bounds: how far its answers may be from the run's.
         options: what `convert` takes beside the run.
 
     Raises:
-        UserError: the format's extra is not installed, the converter failed, or the file gives other words than the
-            run; nothing is left behind.
+        UserError: the format's extra is not installed, the converter failed, or the file answers otherwise
+            than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
     require_extra(kind, f"--format {kind}")
@@ -48,12 +81,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, least: float, *
         _convert_apart(run, file, kind, *options)
         stream = StreamingStep(run, run.network).facts if "stream" in options else None
         check = check_export(run, kind, str(file), stream)
-        if check.agreement < least:
-            raise UserError(
-                "export-differs",
-                f"the file gives the run's word in {check.agreement:.1%} of {check.num_clips} clips, and "
-                f"{least:.1%} is the least (--least-agreement): nothing was written",
-            )
+        if why := bounds.why_not(check):
+            raise UserError("export-differs", f"{why}: nothing was written")
         content = file.read_bytes()
     facts = {
         "input": describe_input(kind, run.config.features),

@@ -13,14 +13,15 @@ import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.errors import UserError
-from kerasr.exporters.check import Check, check_one_output
-from kerasr.exporters.files import export_file
+from kerasr.exporters.answer import answer
+from kerasr.exporters.check import Check
+from kerasr.exporters.files import Bounds, export_file
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import with_implementation
 from kerasr.runs.run import Run
 
 OPSET = 18
-# Least share of clips in which the file gives the run's word.
+# Least share of clips in which the file gives the run's answer.
 AGREEMENT = 0.999
 
 
@@ -30,19 +31,18 @@ def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float 
     Args:
         run: a finished run, or a preset.
         to: the file, whose name ends in `.onnx`.
-        least_agreement: share of the clips in which it must give the run's word; `AGREEMENT` where None.
+        least_agreement: share of the clips in which it must give the run's answer; `AGREEMENT` where None.
 
     Returns:
         The file, and what was measured of it.
 
     Raises:
-        UserError: it cannot be converted, or gives other words than the run; nothing is left behind.
+        UserError: it cannot be converted, or answers otherwise than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
-    check_one_output(run, "ONNX")
     if Path(to).suffix != ".onnx":
         raise UserError("name-invalid", f"--to {to}: an ONNX file's name ends in .onnx")
-    return export_file(run, to, "onnx", AGREEMENT if least_agreement is None else least_agreement)
+    return export_file(run, to, "onnx", Bounds(AGREEMENT if least_agreement is None else least_agreement))
 
 
 def convert(run: Run) -> bytes:
@@ -53,10 +53,9 @@ def convert(run: Run) -> bytes:
     network = with_implementation(run.network, "plain")
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
-    logits = compute_logits(front_ends, network, waveform)
-    model = keras.Model(waveform, {"logits": logits, "probs": run.task.probs(logits)})
+    model = keras.Model(waveform, compute_logits(front_ends, network, waveform))
     signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
-    function = tf.function(lambda waveform: model(waveform, training=False), signature, autograph=False)
+    function = tf.function(lambda waveform: answer(run, model(waveform, training=False)), signature, autograph=False)
     handlers = {"Erfc": (_convert_erfc, [])}
     model, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, custom_op_handlers=handlers)
     return model.SerializeToString()

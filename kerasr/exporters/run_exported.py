@@ -2,10 +2,11 @@
 
 Importing Keras is made to fail: what it answers, a server or a phone will answer. Of kerasr it imports only what knows
 no framework. CLIPS is an .npz of `waveform` (batch, samples), `num_samples` (batch,) and `wav`, paths of WAV files, or
-none; where there is a signature `stream`, its facts as JSON, the samples of a `piece`, and the clips that are
-`streamed` with their `streamed_samples`. ANSWERS is an .npz of `padded_logits` and `padded_probs` for the waveforms,
-whose trailing zeros are padding, `logits` and `probs` where lengths can be given, `wav_logits` for the files,
-`stream_logits` and `stream_probs`, and `milliseconds` of the first clip on one thread.
+none; of a model that answers each frame, the logits of a frame of `padding`; where there is a signature `stream`, its
+facts as JSON, the samples of a `piece`, and the clips that are `streamed` with their `streamed_samples`. ANSWERS is an
+.npz of `padded_logits` and `padded_probs` for the waveforms, whose trailing zeros are padding, `logits` and `probs`
+where lengths can be given, `wav_logits` for the files, `stream_logits` and `stream_probs`, and `milliseconds` of the
+first clip on one thread.
 """
 
 import json
@@ -17,6 +18,19 @@ import numpy as np
 from kerasr.core.timing import median_milliseconds
 
 NUM_TIMED = 30
+OUTPUTS = ("logits", "probs")
+# Clips at once.
+BATCH_SIZE = 64
+
+
+def in_batches(call, **inputs):
+    """What a signature answers to rows of all its inputs."""
+    count = len(inputs["waveform"])
+    parts = [
+        call(**{name: values[start : start + BATCH_SIZE] for name, values in inputs.items()})
+        for start in range(0, count, BATCH_SIZE)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
 
 
 def run_saved_model(path, clips):
@@ -27,10 +41,9 @@ def run_saved_model(path, clips):
     tf.config.threading.set_inter_op_parallelism_threads(1)
     signatures = tf.saved_model.load(path).signatures
     waveform, num_samples = tf.constant(clips["waveform"]), tf.constant(clips["num_samples"])
-    padded = signatures["serving_default"](waveform=waveform)
-    found = signatures["with_num_samples"](waveform=waveform, num_samples=num_samples)
-    answers = {name: found[name].numpy() for name in ("logits", "probs")}
-    answers |= {f"padded_{name}": padded[name].numpy() for name in ("logits", "probs")}
+    answers = in_batches(signatures["with_num_samples"], waveform=waveform, num_samples=num_samples)
+    padded = in_batches(signatures["serving_default"], waveform=waveform)
+    answers |= {f"padded_{name}": values for name, values in padded.items()}
     if len(clips["wav"]):
         contents = tf.constant([tf.io.read_file(str(name)).numpy() for name in clips["wav"]])
         answers["wav_logits"] = signatures["serve_wav"](wav=contents)["logits"].numpy()
@@ -55,11 +68,23 @@ def run_litert(path, clips):
     else:
         waveform = np.pad(clips["waveform"], ((0, 0), (0, max(size - clips["waveform"].shape[1], 0))))
     found = [runner(waveform=clip[None]) for clip in waveform]
-    answers = {f"padded_{name}": np.concatenate([answer[name] for answer in found]) for name in ("logits", "probs")}
+    answers = {
+        f"padded_{name}": np.concatenate(same_frames([answer[name] for answer in found], name, clips.get("padding")))
+        for name in OUTPUTS
+    }
     if "stream" in clips:
         step = interpreter.get_signature_runner("stream")
         answers |= run_in_chunks(lambda inputs: step(**inputs), clips)
     return answers, lambda: runner(waveform=waveform[0][None])
+
+
+def same_frames(outputs, name, padding):
+    """Outputs of clips of different lengths with as many frames as the longest; unchanged where there is no padding."""
+    if padding is None:
+        return outputs
+    row = padding if name == "logits" else np.exp(padding)
+    frames = max(clip.shape[1] for clip in outputs)
+    return [np.concatenate([clip, np.tile(row, (1, frames - clip.shape[1], 1))], axis=1) for clip in outputs]
 
 
 def run_onnx(path, clips):
@@ -69,10 +94,13 @@ def run_onnx(path, clips):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    waveform, names = clips["waveform"], ["logits", "probs"]
-    found = session.run(names, {"waveform": waveform})
-    answers = {f"padded_{name}": values for name, values in zip(names, found, strict=True)}
-    return answers, lambda: session.run(names, {"waveform": waveform[:1]})
+
+    def call(**inputs):
+        return dict(zip(OUTPUTS, session.run(OUTPUTS, inputs), strict=True))
+
+    found = in_batches(call, waveform=clips["waveform"])
+    answers = {f"padded_{name}": values for name, values in found.items()}
+    return answers, lambda: call(waveform=clips["waveform"][:1])
 
 
 def run_in_chunks(step, clips):
@@ -86,7 +114,7 @@ def run_in_chunks(step, clips):
         for start in range(0, length, piece):
             list(stream.process(clip[start : min(start + piece, length)]))
         found.append(stream.finish())
-    return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in ("logits", "probs")}
+    return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in OUTPUTS}
 
 
 RUNNERS = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}

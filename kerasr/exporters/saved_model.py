@@ -28,6 +28,7 @@ import tensorflow as tf
 
 from kerasr.audio.sound import LOUDEST
 from kerasr.errors import UserError
+from kerasr.exporters.answer import answer
 from kerasr.exporters.wav import decode_wavs
 from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
@@ -71,35 +72,30 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
     front_ends, spec = run.front_ends, run.config.features
     words = tf.constant(run.labels)
 
-    def answer(logits):
+    def respond(logits):
         # Of finite features, too, some are too large.
-        logits = _numbers(logits, "logits")
-        probs = run.task.probs(logits)
-        found = {"logits": logits, "probs": probs, **run.task.signature(probs)}
+        found = answer(run, _numbers(logits, "logits"))
         if "label_index" in found:
             found["label"] = tf.gather(words, found["label_index"])
         if "token_ids" in found:
             # (Past a text's end stands -1.)
             tokens = tf.gather(tf.concat([[""], words], 0), tf.maximum(found["token_ids"], 0))
             found["text"] = tf.strings.strip(tf.strings.reduce_join(tokens, axis=1))
-        if run.task.rejects:
-            # As `Run.predict`; `label` stays the likeliest word, which older clients read.
-            found["rejected"] = tf.reduce_max(probs, axis=-1) < run.threshold
         return found
 
     def serving_default(waveform):
-        return answer(compute_logits(front_ends, network, _sound(waveform)))
+        return respond(compute_logits(front_ends, network, _sound(waveform)))
 
     def with_num_samples(waveform, num_samples):
-        return answer(compute_logits(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
+        return respond(compute_logits(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
 
     def serve_wav(wav):
-        return answer(compute_logits(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
+        return respond(compute_logits(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
 
     def from_features(features):
         features = _numbers(features, "features")
         features = run.features.normalise(features, NumFrames()(features))
-        return answer(network(features, training=False))
+        return respond(network(features, training=False))
 
     waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
     return {

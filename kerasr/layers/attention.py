@@ -55,7 +55,8 @@ class SelfAttention(keras.layers.Layer):
             query, key = _turned(query), _turned(key)
         scores = ops.matmul(query / heads.shape[-1] ** 0.5, ops.transpose(key, (0, 1, 3, 2)))
         if num_frames is not None:
-            scores = ops.where(within_clip(projected, num_frames)[:, None, None], scores, -float("inf"))
+            inside = ops.expand_dims(within_clip(projected, num_frames), (1, 2))
+            scores = ops.where(inside, scores, -float("inf"))
         attended = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
         return ops.reshape(attended, (batch, time, width // 3))
 

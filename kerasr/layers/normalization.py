@@ -62,8 +62,9 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, num_frames, training=None):
         mask = within_clip(inputs, num_frames)
         if len(inputs.shape) == 4:
-            mask = ops.broadcast_to(mask[:, :, None], ops.shape(inputs)[:-1])
-        return ops.where(mask[..., None], super().call(inputs, training=training, mask=mask), 0)
+            mask = ops.broadcast_to(ops.expand_dims(mask, 2), ops.shape(inputs)[:-1])
+        # (An index of None would do, but LiteRT knows none of truth values.)
+        return ops.where(ops.expand_dims(mask, -1), super().call(inputs, training=training, mask=mask), 0)
 
     def compute_output_shape(self, inputs_shape, num_frames_shape):
         return inputs_shape

@@ -252,6 +252,10 @@ class Task(abc.ABC):
         """What an exported model gives beside `logits` and `probs`: tensors by name."""
         return {}
 
+    def output_facts(self) -> dict[str, Any]:
+        """What must be known to read an exported model's outputs, beside the labels, as plain JSON types."""
+        return {}
+
     @abc.abstractmethod
     def to_json(self, answer: Any) -> dict[str, Any]:
         """What is said of a recording, as plain JSON types."""
@@ -273,6 +277,10 @@ class Task(abc.ABC):
     def is_correct(self, utterances: Sequence[Utterance], probs: np.ndarray) -> np.ndarray:
         """`(clips,)`, whether each clip is right in all."""
         return same_decisions(self.decide(probs), self.truth(utterances))
+
+    def word_error_rate(self, utterances: Sequence[Utterance], probs: np.ndarray) -> float | None:
+        """Errors as a share of the words that are said; None of a task that writes no transcripts."""
+        return None
 
     @abc.abstractmethod
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:

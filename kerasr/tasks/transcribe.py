@@ -149,6 +149,11 @@ class Transcribe(Task):
         """The token ids of the likeliest path, -1 past its end."""
         return {"token_ids": best_path(probs)}
 
+    def output_facts(self) -> dict[str, Any]:
+        """Which outputs are the blank and the tokens, and when each is, in seconds."""
+        times = {"first_seconds": self.frame_times.first, "step_seconds": self.frame_times.step}
+        return {"blank": BLANK, "first_label": BLANK + 1, "end_of_token_ids": -1, **times}
+
     def to_json(self, answer: Transcript) -> dict[str, Any]:
         """The text and its confidence, and the words with theirs and with their times, to the millisecond."""
         words = [asdict(word) | {"start": round(word.start, 3), "end": round(word.end, 3)} for word in answer.words]
@@ -167,6 +172,12 @@ class Transcribe(Task):
         if self.decoder is not None:
             return np.array([self.decoder.decode(clip) for clip in probs], object)
         return np.array([" ".join(self.vocabulary.decode(collapse(path)).split()) for path in probs.argmax(-1)], object)
+
+    def word_error_rate(self, utterances: Sequence[Utterance], probs: np.ndarray) -> float:
+        """Words taken for others, left out and put in, as a share of those that were said."""
+        rows = [word_pairs(*texts) for texts in zip(self.truth(utterances), self.decide(probs), strict=True)]
+        said = sum(bool(one) for row in rows for one, _ in row)
+        return sum(one != other for row in rows for one, other in row) / max(said, 1)
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""

@@ -231,9 +231,20 @@ def test_an_export_writes_the_text(run, tmp_path):
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     found = signature(waveform=pad_clips(waveforms))
     assert [text.decode() for text in found["text"].numpy()] == [answer.text for answer in run.predict(waveforms)]
-    for export, name in ((export_litert, "a.tflite"), (export_onnx, "a.onnx")):
-        with raises("export-unsupported"):
-            export(run, tmp_path / name)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("quantize", ["none", "dynamic", "int8"])
+def test_a_phone_makes_no_more_word_errors(run, tmp_path, quantize):
+    _, check = export_litert(run, tmp_path / "a.tflite", quantize=quantize)
+    assert check.wer_after <= check.wer_before + 0.005
+    assert (check.agreement == 1) or quantize != "none"
+
+
+@pytest.mark.full
+def test_onnx_makes_the_same_word_errors(run, tmp_path):
+    _, check = export_onnx(run, tmp_path / "a.onnx")
+    assert (check.agreement, check.wer_after) == (1, check.wer_before)
 
 
 def test_a_text_that_is_too_long_for_its_recording_is_left_out(run, sentences):

@@ -1,0 +1,130 @@
+"""Sentences in files: a phone and ONNX Runtime write down what the run writes down, of recordings of any length."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from _errors import raises
+from _shared import SPEC
+from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import InferenceSession
+
+from kerasr import Run
+from kerasr.audio.features import Features
+from kerasr.config import FeatureSpec
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.exporters import export_litert, export_onnx
+from kerasr.exporters.check import Check
+from kerasr.exporters.files import Bounds
+from kerasr.models.registry import builder, list_models, model_facts
+
+SPLITS = ("train", "validation", "validation", "test", "test", "test")
+ENCODERS = {facts.name: facts for facts in list_models(per_frame=True)}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Six recordings of different lengths, each with a text."""
+    root, rng = tmp_path_factory.mktemp("sentences"), np.random.default_rng(0)
+    items = []
+    for number, split in enumerate(SPLITS):
+        path = root / f"{number}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(2000 + 1100 * number), SPEC.sample_rate, subtype="FLOAT")
+        items.append(Utterance(str(path), text="low mid top"[number:], split=split))
+    return Corpus("noise", tuple(items), source=str(root))
+
+
+def untrained(corpus, name):
+    """A run of a narrow encoder with the weights that it begins with, all of one kind (a random one says anything)."""
+    spec, facts = FeatureSpec(**{**vars(SPEC), "clip_seconds": None}), model_facts(name)
+    tokens = {*"low mid top"}
+    network = builder(name)(spec.shape, 1 + len(tokens), **{**facts.options, **facts.narrow, "dropout": 0.0})
+    features = Features(spec, mean=[-30.0] * spec.num_features, std=[10.0] * spec.num_features)
+    return Run.from_model(network, corpus, features, task="transcribe")
+
+
+def texts(run, found):
+    """What a file's token ids say, as docs/sentences.md reads them."""
+    return [" ".join("".join(run.labels[token - 1] for token in row if token > 0).split()) for row in found]
+
+
+def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(corpus, tmp_path, monkeypatch, capsys):
+    run = untrained(corpus, "TransformerEncoder")
+    path, check = export_litert(run, tmp_path / "an4.tflite", quantize="int8", least_agreement=0.0)
+    assert check.num_clips == 3
+    assert 0 < check.difference < 1.0
+    assert check.wer_before == run.task.word_error_rate(run.utterances("test"), run.probs(run_clips(run)))
+    facts = json.loads(Path(f"{path}.json").read_text())
+    assert facts["input"]["shape"] == [1, None]
+    assert facts["outputs"]["blank"] == 0
+    # What the page about sentences tells to type is what the file's probabilities say.
+    item = run.utterances("test")[0]
+    shutil.copy(item.path, tmp_path / "utterance.wav")
+    page = (Path(__file__).parents[2] / "docs" / "sentences.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    probs = Interpreter(str(path)).get_signature_runner()(waveform=soundfile.read(item.path, dtype="float32")[0][None])
+    assert capsys.readouterr().out == f"{run.task.decide(probs['probs'])[0]}\n"
+
+
+def run_clips(run):
+    return [soundfile.read(item.path, dtype="float32")[0] for item in run.utterances("test")]
+
+
+def check_of(**scores):
+    return Check(100, True, 0.9, 0.1, 0.5, 0.5, 1.0, 1, **scores)
+
+
+def test_8_bits_may_cost_half_a_point_of_word_errors_and_no_more():
+    bounds = Bounds(0.98, wer_loss=0.005)
+    assert bounds.why_not(check_of(wer_before=32 / 200, wer_after=33 / 200)) is None
+    assert bounds.why_not(check_of(wer_before=0.160, wer_after=0.150)) is None
+    assert "16.60%" in bounds.why_not(check_of(wer_before=0.160, wer_after=0.166))
+    # Without a truth, and in 32 bits, it is the share of the same transcripts.
+    assert "90.0%" in bounds.why_not(check_of())
+    assert "90.0%" in Bounds(0.98).why_not(check_of(wer_before=0.16, wer_after=0.16))
+
+
+def test_a_file_that_writes_down_something_else_is_refused(corpus, tmp_path, monkeypatch):
+    run = untrained(corpus, "TransformerEncoder")
+    monkeypatch.setattr("kerasr.exporters.files._convert_apart", lambda run, file, *_: file.write_bytes(b"x"))
+    monkeypatch.setattr("kerasr.exporters.files.check_export", lambda *_: check_of(wer_before=0.1, wer_after=0.2))
+    with raises("export-differs", "20.00%"):
+        export_litert(run, tmp_path / "a.tflite", quantize="int8")
+    assert list(tmp_path.iterdir()) == []
+
+
+TABLE = [
+    pytest.param(name, kind, id=f"{name}-{kind}") for name in ENCODERS for kind in ("onnx", "none", "dynamic", "int8")
+]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "kind"), TABLE)
+def test_every_encoder_in_every_format(name, kind, corpus, tmp_path, rng):
+    run = untrained(corpus, name)
+    if kind == "onnx":
+        path, check = export_onnx(run, tmp_path / "a.onnx")
+        session = InferenceSession(str(path))
+
+        def call(waveform):
+            return dict(
+                zip(("probs", "token_ids"), session.run(["probs", "token_ids"], {"waveform": waveform}), strict=True)
+            )
+    else:
+        eight = {} if kind == "none" else {"least_agreement": 0.0}
+        path, check = export_litert(run, tmp_path / "a.tflite", quantize=kind, **eight)
+        call = Interpreter(str(path)).get_signature_runner()
+    exact = kind in ("onnx", "none")
+    assert check.difference < (1e-4 if exact else 1.0)
+    # Shorter than a frame, longer than a block of frames, and the same length again: nothing stays from clip to clip.
+    for size in (100, 9000, 9000, 1, 60_000):
+        waveform = 0.1 * rng.standard_normal((1, size)).astype("float32")
+        found, expected = call(waveform=waveform), run.probs(list(waveform))
+        np.testing.assert_allclose(found["probs"], expected, atol=1e-4 if exact else 0.2)
+        assert texts(run, found["token_ids"]) == run.task.decide(found["probs"]).tolist()
