@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasr.config.bounds import Number, check_bounds
+from kerasr.config.bounds import NotNegative, Number, check_bounds
 from kerasr.core.signatures import plain_signature
 
 # In a file's place: what the run's own training texts make.
@@ -12,18 +12,23 @@ TRAINING = "training"
 @plain_signature
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How a transcript is found: greedily, or by beam search where one of the first three is given."""
+    """How a transcript is found: greedily, or by beam search where one of the first four is given."""
 
     lm: str | None = None
     """A language model: an ARPA file, gzipped or not, or `training` for a trigram of the run's training texts."""
     words: str | None = None
     """The only words that there are: a text file with them, or `training` for those of the run's training texts."""
+    hot_words: str | None = None
+    """Words of your own that are likelier than the network thinks, with commas between them: kerasr,Anna. They are
+    added to --words."""
     beam: Number = 0
-    """Beginnings of a text that are kept after each frame; where 0, 32 with a language model or words, else greedy."""
+    """Beginnings of a text that are kept after each frame; where 0, 32 with any of those above, else greedy."""
     lm_weight: float | None = None
     """Factor on the language model's logarithms. Where not given, what `evaluate --tune-lm` has chosen, else 1."""
     word_bonus: float | None = None
     """What each word adds, in natural logarithms. Where not given, what `evaluate --tune-lm` has chosen, else 1."""
+    hot_word_bonus: NotNegative = 5.0
+    """What each of the hot words adds, in natural logarithms."""
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -31,4 +36,4 @@ class DecodingConfig:
     @property
     def is_greedy(self) -> bool:
         """Whether the likeliest path is taken as it is."""
-        return self.lm is None and self.words is None and not self.beam
+        return self.lm is None and self.words is None and self.hot_words is None and not self.beam

@@ -1,7 +1,8 @@
-"""CTC prefix beam search with a word language model and a closed list of words.
+"""CTC prefix beam search with a word language model, a closed list of words, and hot words.
 
 A prefix's probability is that of all paths that say it, those that end in a blank apart from the others; a word that is
-complete is weighed by the language model.
+complete is weighed by the language model. A hot word has a bonus, of which a word that may become one has a share while
+it is said: else a beam would lose it before it is complete.
 
 Source: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
 2014, https://arxiv.org/abs/1408.2873, algorithm 1.
@@ -30,21 +31,30 @@ class BeamOptions:
         beam: prefixes that are kept after each frame.
         lm_weight: factor on the language model's logarithms.
         word_bonus: what each word adds, in natural logarithms: the language model alone prefers few.
+        hot_word_bonus: what a hot word adds beside that.
         least_prob: tokens of less are not looked at in a frame.
     """
 
     beam: int = 32
     lm_weight: float = 1.0
     word_bonus: float = 1.0
+    hot_word_bonus: float = 5.0
     least_prob: float = 1e-4
 
 
 @dataclass(slots=True)
 class _Node:
-    """A place in the tree of words: the words that begin with its characters."""
+    """A place in a tree of words: the words that begin with its characters.
+
+    Attributes:
+        children: the places one character on, by its token.
+        is_word: whether a word ends here.
+        share: of the shortest of the words, what is said of it already.
+    """
 
     children: dict[int, "_Node"] = field(default_factory=dict)
     is_word: bool = False
+    share: float = 0.0
 
 
 @dataclass(slots=True)
@@ -57,6 +67,8 @@ class _Prefix:
         word: the begun word's tokens.
         words: the words that are complete.
         bonus: of the language model and for words.
+        hot: where the begun word is in the tree of hot words; None where it is none of them.
+        begun: what the begun word has of a hot word's bonus.
         blank: log probability of the paths that end in a blank.
         token: of those that end in the last token.
     """
@@ -66,6 +78,8 @@ class _Prefix:
     word: tuple[int, ...]
     words: tuple[str, ...]
     bonus: float
+    hot: _Node | None = None
+    begun: float = 0.0
     blank: float = _NEVER
     token: float = _NEVER
 
@@ -80,7 +94,7 @@ class _Prefix:
 
     @property
     def score(self) -> float:
-        return self.total + self.bonus
+        return self.total + self.bonus + self.begun
 
 
 class BeamDecoder:
@@ -91,6 +105,8 @@ class BeamDecoder:
         model: weighs words; None for none.
         words: the only words that there are; None for any.
         options: how the search goes.
+        hot_words: have a bonus, and are among the words that there are. One that the model lacks is weighed as the
+            rarest of the words that it has.
     """
 
     def __init__(
@@ -99,17 +115,21 @@ class BeamDecoder:
         model: NGrams | None = None,
         words: Iterable[str] | None = None,
         options: BeamOptions | None = None,
+        hot_words: Iterable[str] = (),
     ):
         self.vocabulary = vocabulary
         self.model = model
         self.options = options or BeamOptions()
+        self.hot_words = frozenset(hot_words)
         self._space = vocabulary.encode(SPACE)[0]
-        self._root = None if words is None else _tree(vocabulary, words)
+        self._root = None if words is None else _tree(vocabulary, {*words, *self.hot_words})
+        self._hot = _tree(vocabulary, self.hot_words) if self.hot_words else None
+        self._rarest = model.rarest if model and self.hot_words else _NEVER
         self._known: dict[tuple[str, ...], float] = {}
 
     def with_options(self, options: BeamOptions) -> "BeamDecoder":
         """The same search with other weights."""
-        other = BeamDecoder(self.vocabulary, self.model, None, options)
+        other = BeamDecoder(self.vocabulary, self.model, None, options, self.hot_words)
         other._root, other._known = self._root, self._known
         return other
 
@@ -119,7 +139,7 @@ class BeamDecoder:
         Args:
             probs: `(time, outputs)` probabilities, the blank first.
         """
-        prefixes = [_Prefix(BLANK, self._root, (), (), 0.0, blank=0.0)]
+        prefixes = [_Prefix(BLANK, self._root, (), (), 0.0, self._hot, blank=0.0)]
         with np.errstate(divide="ignore"):
             logs = np.log(probs.astype(np.float64))
         least = math.log(self.options.least_prob)
@@ -154,27 +174,34 @@ class BeamDecoder:
             node = prefix.node and prefix.node.children.get(token)
             if prefix.node is not None and node is None:
                 return None
-            return _Prefix(token, node, (*prefix.word, token), prefix.words, prefix.bonus)
+            hot = prefix.hot and prefix.hot.children.get(token)
+            begun = self.options.hot_word_bonus * hot.share if hot else 0.0
+            return _Prefix(token, node, (*prefix.word, token), prefix.words, prefix.bonus, hot, begun)
         if not prefix.word or (prefix.node is not None and not prefix.node.is_word):
             return None
         words = (*prefix.words, self.vocabulary.decode(prefix.word))
-        return _Prefix(token, self._root, (), words, prefix.bonus + self._worth(words))
+        return _Prefix(token, self._root, (), words, prefix.bonus + self._worth(words), self._hot)
 
     def _worth(self, words: tuple[str, ...]) -> float:
         """What the last of some words adds."""
+        is_hot = words[-1] in self.hot_words
+        bonus = self.options.word_bonus + (self.options.hot_word_bonus if is_hot else 0.0)
         if self.model is None:
-            return self.options.word_bonus
+            return bonus
         context = (BEGIN, *words)[-self.model.order :]
         if context not in self._known:
-            self._known[context] = self.model.log_prob(context[-1], context[:-1]) * _LN10
-        return self.options.lm_weight * self._known[context] + self.options.word_bonus
+            log_prob = self.model.log_prob(context[-1], context[:-1])
+            if is_hot and not self.model.has(words[-1]):
+                log_prob = max(log_prob, self._rarest)
+            self._known[context] = log_prob * _LN10
+        return self.options.lm_weight * self._known[context] + bonus
 
     def _prune(self, prefixes: Iterable[_Prefix]) -> list[_Prefix]:
         return sorted(prefixes, key=lambda prefix: (-prefix.score, prefix.key))[: self.options.beam]
 
     def _finish(self, prefix: _Prefix) -> tuple[float, str]:
         """A prefix as a whole text, and its score; one that ends within a word of a closed list is none."""
-        words, score = prefix.words, prefix.score
+        words, score = prefix.words, prefix.total + prefix.bonus
         if prefix.word:
             if prefix.node is not None and not prefix.node.is_word:
                 return _NEVER, " ".join(words)
@@ -189,16 +216,17 @@ class BeamDecoder:
 def _tree(vocabulary: Vocabulary, words: Iterable[str]) -> _Node:
     root = _Node()
     for word in words:
-        node = root
-        for token in vocabulary.encode(word):
+        node, tokens = root, vocabulary.encode(word)
+        for place, token in enumerate(tokens, 1):
             node = node.children.setdefault(token, _Node())
+            node.share = max(node.share, place / len(tokens))
         node.is_word = True
     return root
 
 
 def _like(prefix: _Prefix) -> _Prefix:
     """The same prefix, of no path yet."""
-    return _Prefix(prefix.last, prefix.node, prefix.word, prefix.words, prefix.bonus)
+    return _Prefix(prefix.last, prefix.node, prefix.word, prefix.words, prefix.bonus, prefix.hot, prefix.begun)
 
 
 def _add(one: float, other: float) -> float:

@@ -42,6 +42,15 @@ class NGrams:
         """What may be said."""
         return {gram[0] for gram in self.probs if len(gram) == 1} - {BEGIN, END, UNKNOWN}
 
+    def has(self, word: str) -> bool:
+        """Whether it is among them."""
+        return (word,) in self.probs
+
+    @property
+    def rarest(self) -> float:
+        """log10 of the probability of the least probable word."""
+        return min((self.probs[word,] for word in self.words), default=NEVER)
+
     def log_prob(self, word: str, history: Sequence[str] = ()) -> float:
         """log10 of the probability of a word after others, the last of which is the nearest.
 

@@ -1,6 +1,7 @@
 """The weights of a language model, chosen on the validation's speakers."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from kerasr.config.decoding import DecodingConfig
 from kerasr.core.progress import ProgressBar
-from kerasr.decoding.beam import BeamDecoder, BeamOptions
+from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
 from kerasr.runs.decoding import make_decoder
 from kerasr.runs.folder import update_facts
@@ -43,7 +44,7 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
     grid = []
     with ProgressBar("Choosing weights", len(weights)) as progress:
         for lm_weight, word_bonus in weights:
-            options = BeamOptions(decoder.options.beam, lm_weight, word_bonus)
+            options = replace(decoder.options, lm_weight=lm_weight, word_bonus=word_bonus)
             wer = _word_errors(decoder.with_options(options), probs, truth)
             grid.append({"lm_weight": lm_weight, "word_bonus": word_bonus, "wer": wer})
             progress.advance(1)

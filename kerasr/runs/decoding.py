@@ -13,7 +13,7 @@ from kerasr.decoding.ngram import NGrams, read_arpa
 from kerasr.errors import UserError
 from kerasr.tasks import Task
 from kerasr.tasks.transcribe import Transcribe, text_of
-from kerasr.text import normalise
+from kerasr.text import Vocabulary, normalise
 
 BEAM, ORDER = 32, 3
 
@@ -37,7 +37,8 @@ def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
         run.task.decoder = decoder
         run.task.decoding = {}
         if decoder is not None:
-            named = {"lm": config.lm, "words": config.words, **asdict(decoder.options)}
+            named = {"lm": config.lm, "words": config.words, "hot_words": sorted(decoder.hot_words)}
+            named |= asdict(decoder.options)
             run.task.decoding = {**named, "grid": _chosen(run, config).get("grid")}
 
 
@@ -50,18 +51,19 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
             language model and words, where there are some.
 
     Raises:
-        UserError: the run gives no transcripts, a file is missing or damaged, or a word cannot be written in the run's
-            tokens.
+        UserError: the run gives no transcripts, a file is missing or damaged, or no word, or not each of the hot
+            words, can be written in the run's tokens.
     """
     if config.is_greedy:
         return None
     if not isinstance(run.task, Transcribe):
-        raise UserError("task-unsupported", f"--lm, --words and --beam are for transcripts, and {_about(run)}")
+        raise UserError("task-unsupported", f"--lm, --words, --hot-words and --beam are for transcripts, and {_about(run)}")
     chosen = _chosen(run, config)
     options = BeamOptions(
         beam=config.beam or BEAM,
         lm_weight=chosen.get("lm_weight", 1.0) if config.lm_weight is None else config.lm_weight,
         word_bonus=chosen.get("word_bonus", 1.0) if config.word_bonus is None else config.word_bonus,
+        hot_word_bonus=config.hot_word_bonus,
     )
     vocabulary = run.task.vocabulary
     model, words = _read_model(run, config.lm), _read_words(run, config.words)
@@ -74,7 +76,7 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
         )
     if words is not None:
         words = {word for word in words if not vocabulary.unknown(word)}
-    return BeamDecoder(vocabulary, model, words, options)
+    return BeamDecoder(vocabulary, model, words, options, _hot_words(config, vocabulary))
 
 
 def training_texts(run: Transcribing) -> list[list[str]]:
@@ -97,6 +99,23 @@ def _chosen(run: Transcribing, config: DecodingConfig) -> dict[str, Any]:
 
 def _about(run: Transcribing) -> str:
     return f"{run.path} is to {run.task.about()}"
+
+
+def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
+    """The hot words, each of several words apart; all can be written."""
+    if config.hot_words is None:
+        return set()
+    words = {word for name in config.hot_words.split(",") for word in normalise(name).split()}
+    if not words:
+        raise UserError("setting-out-of-range", f"--hot-words {config.hot_words}: give words, with commas between them")
+    for word in sorted(words):
+        if unknown := vocabulary.unknown(word):
+            raise UserError(
+                "text-unwritable",
+                f"--hot-words {word}: the run has no {', '.join(map(repr, unknown))}: write it as it is said, in "
+                f"{''.join(vocabulary.tokens)!r}",
+            )
+    return words
 
 
 def _read_model(run: Transcribing, name: str | None) -> NGrams | None:

@@ -57,8 +57,8 @@ class Transcribe(Task):
     Attributes:
         vocabulary: the characters.
         decoder: finds the texts; None for greedy decoding.
-        decoding: what a report says of it: `lm`, `words`, `beam`, `lm_weight` and `word_bonus`, and where these two
-            were chosen by measuring, the `grid`; empty for greedy decoding.
+        decoding: what a report says of it: `lm`, `words`, `hot_words` and the `BeamOptions`, and where the weights were
+            chosen by measuring, the `grid`; empty for greedy decoding.
     """
 
     name = "transcribe"
@@ -321,6 +321,8 @@ def _describe(decoding: Mapping[str, Any]) -> str:
         parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
     if decoding["words"]:
         parts.append(f"the words {decoding['words']}")
+    if decoding.get("hot_words"):
+        parts.append(f"{len(decoding['hot_words'])} hot words ({decoding['hot_word_bonus']:g} for each)")
     return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
 
 

@@ -70,3 +70,32 @@ def test_nothing_is_said_where_no_word_can_be():
     said[:, 2] = 1
     assert BeamDecoder(VOCABULARY).decode(said) == "a"
     assert BeamDecoder(VOCABULARY, words=["bb"]).decode(said) == ""
+
+
+def test_hot_words_are_what_an_enumeration_of_all_paths_finds(rng):
+    """Each adds its bonus where it is said whole, and nothing where it is only begun."""
+    options = BeamOptions(beam=10_000, word_bonus=0.4, hot_word_bonus=3.0, least_prob=1e-12)
+    for probs in rng.dirichlet(np.full(4, 0.7), size=(4, 6)):
+        scores = {}
+        for text, prob in enumerate_texts(probs).items():
+            if is_text(text):
+                scores[text] = math.log(prob) + sum(3.4 if word == "ab" else 0.4 for word in text.split())
+        found = BeamDecoder(VOCABULARY, options=options, hot_words=["ab"]).decode(probs)
+        assert found == max(scores, key=scores.__getitem__).strip()
+
+
+def test_a_hot_word_is_found_by_a_narrow_beam_beside_a_language_model_and_a_closed_list():
+    """It is in neither; the padding behind it and the clips before it change nothing."""
+    said = np.full((3, 4), 0.01)
+    said[range(3), [2, 3, 3]] = 0.4
+    said[range(3), [3, 0, 2]] = 0.57
+    model = estimate_ngrams([["bba", "a"], ["ba"]], 2)
+    for words in (None, {"ba", "a"}):
+        for lm in (None, model):
+            options = BeamOptions(beam=2, hot_word_bonus=6.0)
+            plain = BeamDecoder(VOCABULARY, lm, words, options)
+            hot = BeamDecoder(VOCABULARY, lm, words, options, ["abb", "ab"])
+            assert plain.decode(said) != "ab"
+            assert hot.decode(said) == "ab"
+            assert hot.decode(np.concatenate([said, np.eye(4)[[0, 0]]])) == "ab"
+            assert hot.with_options(options).decode(said) == "ab"

@@ -195,6 +195,9 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     found = load_run(folder)
     found.decode_with(DecodingConfig(words=str(words)))
     assert {*found.predict(item.path).text.split()} <= {"low"}
+    found.decode_with(DecodingConfig(words=str(words), hot_words="Mid, Top"))
+    assert found.predict(item.path).text == said
+    assert found.task.decoding["hot_words"] == ["mid", "top"]
     # Weights are those that were chosen, for the same language model and words alone.
     again = make_decoder(found, DecodingConfig(lm="training", words=chosen["words"]))
     assert (again.options.lm_weight, again.options.word_bonus) == (chosen["lm_weight"], chosen["word_bonus"])
@@ -209,6 +212,8 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
         (["--words", "empty.txt"], "words-damaged"),
         (["--words", "other.txt"], "language-model-differs"),
         (["--tune-lm"], "setting-missing"),
+        (["--hot-words", "low,xyz"], "text-unwritable"),
+        (["--hot-words", ", "], "setting-out-of-range"),
     ],
 )
 def test_what_is_wrong_with_a_decoder_is_told(run, tmp_path, monkeypatch, flags, code):
