@@ -57,7 +57,9 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
     if config.is_greedy:
         return None
     if not isinstance(run.task, Transcribe):
-        raise UserError("task-unsupported", f"--lm, --words, --hot-words and --beam are for transcripts, and {_about(run)}")
+        raise UserError(
+            "task-unsupported", f"--lm, --words, --hot-words and --beam are for transcripts, and {_about(run)}"
+        )
     chosen = _chosen(run, config)
     options = BeamOptions(
         beam=config.beam or BEAM,
