@@ -1,20 +1,20 @@
-"""Detect words in a stream of sound: `python -m kerasr.listen`."""
+"""Detect words in a stream of sound, or transcribe it: `python -m kerasr.listen`."""
 
 import json
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from kerasr import audio
-from kerasr.config import ListenOptions
-from kerasr.config.bounds import SampleRate, check_bounds
+from kerasr.config import DecodingConfig, ListenOptions
+from kerasr.config.bounds import NotNegative, SampleRate, check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.errors import UserError
@@ -24,20 +24,23 @@ from kerasr.runs.find import find_run
 if TYPE_CHECKING:
     import numpy as np
 
-    from kerasr.streaming.listener import Detection, Listener
+    from kerasr.streaming.listener import Detection, Listening
+    from kerasr.tasks.transcribe import Transcript
 
 DESCRIPTION = """
-Detect words as they are spoken: from the microphone, from a recording, or from another program.
+Detect words as they are spoken, or transcribe: from the microphone, from a recording, or from another program.
 
   python -m kerasr.listen PRESET                              the microphone (extra `microphone`)
   python -m kerasr.listen runs/2026-11-21-digits-1
   python -m kerasr.listen digits.tflite --file long.wav       a recording, faster than real time
   arecord -t raw -f S16_LE -r 16000 -c 1 | python -m kerasr.listen digits.tflite - --sample-rate 16000
   python -m kerasr.listen PRESET --file long.wav --json       a line of JSON a word, for programs
+  python -m kerasr.listen runs/2026-11-21-an4-1 --file long.wav       of a model of sentences: text as it comes
 
 A window of the model's clip length moves over the sound. Train on clips with silence and noise around the word
 (--augment.silence 0.3 --augment.noise 0.8): a model trained only on closely cut clips takes parts of words
-for other words.
+for other words. A model of sentences writes down what is said as far as it looks ahead, or 4 s, after it was said, and
+changes none of it; a pause of a second ends a line.
 """
 
 # Sound is taken in pieces of this length.
@@ -64,8 +67,14 @@ class ListenConfig:
     """Carry the network's state from chunk to chunk instead of taking windows, which is less work; docs/streaming.md
     says when it finds as many words."""
     options: Annotated[ListenOptions, tyro.conf.arg(name="")] = field(default_factory=ListenOptions)
+    look_ahead_seconds: NotNegative | None = None
+    """Of a transcript: sound that must come before a moment is written down, in seconds. Where not given, as far as the
+    network looks ahead, and 4 where it reads clips whole; less is sooner, and worse."""
+    decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
+    """Of transcripts: with a beam, text comes at each pause."""
     json: bool = False
-    """One JSON object a word, a line each."""
+    """One JSON object a word, a line each; of a transcript one for each growth of `partial`, and at a pause the `text`
+    with the words' times and confidences."""
 
 
 def main(argv: list[str]) -> None:
@@ -87,10 +96,10 @@ def main(argv: list[str]) -> None:
     if not Path(config.model).exists() and not config.model.endswith(".tflite"):
         find_run(config.model)
     import_quietly()
-    from kerasr.streaming.listener import Listener, listen, open_stream_model
+    from kerasr.streaming.listener import listen
 
-    listener = Listener(open_stream_model(config.model, carry_state=config.carry_state), config.options)
-    chunks = open_source(config, listener.stream_model.sample_rate)
+    listener = open_listener(config)
+    chunks = open_source(config, listener.sample_rate)
     started = time.perf_counter()
     try:
         show(config, listener, listen(listener, chunks))
@@ -99,6 +108,36 @@ def main(argv: list[str]) -> None:
     took = time.perf_counter() - started
     if config.file and not config.json and listener.seconds:
         print(f"{listener.seconds:.1f} s of sound in {took:.1f} s, {took / listener.seconds:.3f} of real time")
+
+
+def open_listener(config: ListenConfig) -> "Listening":
+    """What listens with the model: for its words, or to what is said.
+
+    Raises:
+        UserError: the model cannot be loaded, or used so.
+    """
+    from kerasr.inference.transcriber import Transcriber
+    from kerasr.streaming.listener import Listener, open_run, open_stream_model, stream_model_of
+
+    run = open_run(config.model)
+    if run is None or not run.task.has_words:
+        if config.look_ahead_seconds is not None or not config.decoding.is_greedy:
+            raise UserError(
+                "task-unsupported",
+                f"{config.model}: --look-ahead-seconds, --lm, --words and --beam are for models of sentences",
+            )
+        carry_state = config.carry_state
+        if run is None:
+            return Listener(open_stream_model(config.model, carry_state=carry_state), config.options)
+        return Listener(stream_model_of(run, carry_state=carry_state), config.options)
+    if config.carry_state or config.options != ListenOptions():
+        raise UserError(
+            "task-unsupported",
+            f"{config.model}: is to {run.task.about()}: --carry-state, --threshold and the times of windows are for "
+            "models of words; --look-ahead-seconds is what it takes",
+        )
+    run.decode_with(config.decoding)
+    return Transcriber(run, live=True, look_ahead=config.look_ahead_seconds)
 
 
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:
@@ -126,20 +165,19 @@ def read_pcm(sample_rate: int) -> Iterator["np.ndarray"]:
         yield np.frombuffer(data[:whole], "<i2").astype(np.float32) / 2**15
 
 
-def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.ndarray, list[Detection]]]") -> None:
-    """The detections, line by line; on a terminal with the sound's level below."""
+def show(config: ListenConfig, listener: "Listening", stream: "Iterator[tuple[np.ndarray, list]]") -> None:
+    """What is found, line by line; on a terminal with what is being said, and with the sound's level, below."""
     from rich.live import Live
-
-    from kerasr.streaming.listener import detection_to_json
 
     console = make_console()
     if config.json or not console.is_terminal:
+        partial = ""
         for _, found in stream:
-            for detection in found:
-                print(
-                    json.dumps(detection_to_json(detection), ensure_ascii=False) if config.json else line(detection),
-                    flush=True,
-                )
+            for one in found:
+                print(json.dumps(listener.to_json(one), ensure_ascii=False) if config.json else line(one), flush=True)
+            if config.json and listener.partial not in ("", partial):
+                print(json.dumps({"partial": listener.partial}, ensure_ascii=False), flush=True)
+            partial = listener.partial
         return
     view = View(listener)
     with Live(view.draw(), console=console, refresh_per_second=10) as live:
@@ -148,22 +186,31 @@ def show(config: ListenConfig, listener: "Listener", stream: "Iterator[tuple[np.
             live.update(view.draw())
 
 
-def line(detection: "Detection") -> str:
-    """`   1:02.3  seven  97%`."""
-    minutes, seconds = divmod(detection.seconds, 60)
-    return f"{minutes:5.0f}:{seconds:04.1f}  {isolate(detection.word)}  {detection.probability:.0%}"
+def line(found: "Detection | Transcript") -> str:
+    """`   1:02.3  seven  97%`; of a transcript when its first word begins, and its text."""
+    from kerasr.streaming.listener import Detection
+
+    if isinstance(found, Detection):
+        return f"{clock(found.seconds)}  {isolate(found.word)}  {found.probability:.0%}"
+    return f"{clock(found.words[0].start)}  {isolate(found.text)}"
+
+
+def clock(seconds: float) -> str:
+    """`   1:02.3`."""
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes:5.0f}:{seconds:04.1f}"
 
 
 @dataclass
 class View:
-    """The last words, and a bar for the sound's level."""
+    """What was found last, what is being said, and a bar for the sound's level."""
 
-    listener: "Listener"
-    last: "deque[Detection]" = field(default_factory=lambda: deque(maxlen=NUM_SHOWN))
+    listener: "Listening"
+    last: "deque[Any]" = field(default_factory=lambda: deque(maxlen=NUM_SHOWN))
     level: float = QUIET_DB
 
-    def process(self, chunk: "np.ndarray", found: "list[Detection]") -> None:
-        """Take in a chunk and what was detected in it."""
+    def process(self, chunk: "np.ndarray", found: "Sequence[Any]") -> None:
+        """Take in a chunk and what was found in it."""
         self.last.extend(found)
         power = float((chunk**2).mean()) if len(chunk) else 0.0
         self.level = max(QUIET_DB, 10 * math.log10(power + 1e-12))
@@ -172,10 +219,8 @@ class View:
         """As text."""
         filled = round(BAR_WIDTH * (1 - self.level / QUIET_DB))
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-        lines = [
-            *map(line, self.last),
-            f"{bar} {self.level:4.0f} dB   threshold {self.listener.threshold:.0%}   Ctrl-C",
-        ]
+        partial = [f"{'...':>9}  {isolate(self.listener.partial)}"] if self.listener.partial else []
+        lines = [*map(line, self.last), *partial, f"{bar} {self.level:4.0f} dB   {self.listener.setting}   Ctrl-C"]
         return "\n".join(lines)
 
 

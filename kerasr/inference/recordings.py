@@ -24,18 +24,35 @@ class Clip:
     """What a model is given of a recording.
 
     Attributes:
-        waveform: float32 `(samples,)` at the model's rate.
+        waveform: float32 `(samples,)` at the model's rate; None of a long file, which is read piece by piece.
         path: of the recording, or its address; None for a waveform.
         seconds: how long the recording is.
         start: where the part that the model looks at begins, in seconds.
         end: where it ends.
+        in_windows: whether it is long, and the model looks at it in windows.
     """
 
-    waveform: np.ndarray
+    waveform: np.ndarray | None
     path: str | None
     seconds: float
     start: float
     end: float
+    in_windows: bool = False
+
+    def blocks(self, sample_rate: int, seconds: float) -> Iterator[np.ndarray]:
+        """The waveform piece by piece, float32 `(samples,)` at the model's rate.
+
+        Args:
+            sample_rate: the model's.
+            seconds: of a piece.
+
+        Raises:
+            UserError: a file cannot be read; the message names it.
+        """
+        if self.waveform is None:
+            return audio.blocks(self.path or "", sample_rate, seconds)
+        size = round(seconds * sample_rate)
+        return (self.waveform[start : start + size] for start in range(0, len(self.waveform), size))
 
 
 def is_one(source: Source | Sequence[Source]) -> TypeGuard[Source]:
@@ -69,10 +86,15 @@ def find_recordings(sources: Iterable[Source]) -> Iterator[Source | UserError]:
             yield source
 
 
-def make_clip(source: Source, spec: FeatureSpec) -> Clip:
+def make_clip(source: Source, spec: FeatureSpec, *, windows: bool = False) -> Clip:
     """The clip of a recording, of any format and rate, or of a waveform `(samples,)` at the spec's rate.
 
     A recording is a file, or an address of `http` or `https`, which is fetched.
+
+    Args:
+        source: the recording.
+        spec: of the model's front-end.
+        windows: whether the model looks at all of it, and in windows where it is longer than `MAX_CLIP_SECONDS`.
 
     Raises:
         UserError: a recording cannot be fetched or read, or is no sound; the message names it and says why.
@@ -86,12 +108,14 @@ def make_clip(source: Source, spec: FeatureSpec) -> Clip:
         waveform, path = source, None
     else:
         path = os.fspath(source)
+        if windows and not is_url(path) and (seconds := audio.facts(path).duration) > MAX_CLIP_SECONDS:
+            return Clip(None, path, seconds, 0.0, seconds, in_windows=True)
         waveform, seconds = _read(path, spec)
         # Of a recording of hours, only the beginning is decoded.
         decoded = min(seconds, max(MAX_CLIP_SECONDS, spec.clip_seconds or seconds))
     length = min(decoded, spec.clip_seconds or decoded)
     start = (decoded - length) / 2
-    return Clip(waveform, path, seconds, start, start + length)
+    return Clip(waveform, path, seconds, start, start + length, windows and seconds > MAX_CLIP_SECONDS)
 
 
 def check_some_readable(sources: Sequence[Source]) -> list[UserError]:

@@ -23,6 +23,7 @@ from kerasr.data.clips import BATCH_SIZE, read_clip
 from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Utterance, read_manifest
 from kerasr.errors import UserError
+from kerasr.inference.answers import answer_clips
 from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
@@ -282,16 +283,14 @@ class Run:
         Raises:
             UserError: one cannot be read or is no sound (`kerasr.audio.sound`), or the weights are damaged.
         """
-        if is_one(recordings):
-            clip = make_clip(recordings, self.config.features)
-            return self._answers([clip], self.threshold if threshold is None else threshold)[0]
+        single = is_one(recordings)
+        sources = [recordings] if single or isinstance(recordings, str | os.PathLike) else recordings
         answers = []
-        one = isinstance(recordings, str | os.PathLike)
-        for found in self.predict_each([recordings] if one else recordings, threshold=threshold):
+        for found in self.predict_each(sources, threshold=threshold):
             if isinstance(found, Exception):
                 raise found
             answers.append(found)
-        return answers
+        return answers[0] if single else answers
 
     def predict_each(
         self, recordings: Iterable[Source], *, threshold: float | None = None
@@ -312,14 +311,13 @@ class Run:
             if isinstance(source, Exception):
                 return source
             try:
-                return make_clip(source, self.config.features)
+                return make_clip(source, self.config.features, windows=self.task.output.per_frame)
             except (UserError, OSError) as error:
                 return error
 
         clips = map_threaded(read, list(find_recordings(recordings)), "Predicting")
         while batch := list(islice(clips, BATCH_SIZE)):
-            answers = iter(self._answers([clip for clip in batch if isinstance(clip, Clip)], threshold))
-            yield from (next(answers) if isinstance(clip, Clip) else clip for clip in batch)
+            yield from answer_clips(self, batch, threshold)
 
     def logits(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `(clips, outputs)` of waveforms `(samples,)` at the spec's rate, each on its own.
@@ -357,17 +355,6 @@ class Run:
             if progress is not None:
                 progress.advance(len(batch))
         return join_outputs(found) if found else np.zeros((0, len(self.labels)), np.float32)
-
-    def _answers(self, clips: Sequence[Clip], threshold: float) -> list[Answer]:
-        if not clips:
-            return []
-        probs = self.probs([clip.waveform for clip in clips])
-        return [
-            self.task.decode(row, threshold).placed(
-                path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
-            )
-            for row, clip in zip(probs, clips, strict=True)
-        ]
 
     def _outputs(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         for number, waveform in enumerate(waveforms):

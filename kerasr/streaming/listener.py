@@ -57,6 +57,42 @@ class ProbabilityStream(Protocol):
         ...
 
 
+class Listening(Protocol):
+    """What takes in a sound and tells what is in it: a `Listener`, or a `kerasr.inference.transcriber.Transcriber`."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How much of the sound has come."""
+        ...
+
+    @property
+    def partial(self) -> str:
+        """What is being said and not told yet."""
+        ...
+
+    @property
+    def setting(self) -> str:
+        """What decides when something is told, in words."""
+        ...
+
+    def process(self, chunk: np.ndarray) -> list[Any]:
+        """What is found in the next samples `(samples,)`, any number of them."""
+        ...
+
+    def finish(self) -> list[Any]:
+        """What is found at the sound's end."""
+        ...
+
+    def to_json(self, found: Any) -> dict[str, Any]:
+        """What is found as plain JSON types."""
+        ...
+
+
 class WindowedStream:
     """A stream in windows that move on by a hop.
 
@@ -134,14 +170,24 @@ def open_stream_model(path: str, *, carry_state: bool = False) -> StreamModel:
     Raises:
         UserError: it cannot be loaded, or used so; the message says why.
     """
+    run = open_run(path)
+    return _litert_stream_model(path, carry_state) if run is None else stream_model_of(run, carry_state=carry_state)
+
+
+def open_run(path: str) -> Run | None:
+    """The run in a folder, or the preset of that name; None for a `.tflite` file.
+
+    Raises:
+        UserError: it is another export, or cannot be loaded.
+    """
     if path.endswith(".tflite"):
-        return _litert_stream_model(path, carry_state)
+        return None
     if path.endswith(".onnx") or any(Path(path).glob("*/saved_model.pb")) or Path(path, "saved_model.pb").exists():
         raise UserError(
             "export-unsupported",
             f"{path}: give the run, a preset's name or a .tflite file; other exports are not listened with",
         )
-    return stream_model_of(load_run(path), carry_state=carry_state)
+    return load_run(path)
 
 
 def stream_model_of(run: Run, *, carry_state: bool = False) -> StreamModel:
@@ -293,9 +339,24 @@ class Listener:
         self._samples = 0
 
     @property
+    def sample_rate(self) -> int:
+        """Of the stream, in Hz."""
+        return self.stream_model.sample_rate
+
+    @property
     def seconds(self) -> float:
         """How much of the stream has come."""
-        return self._samples / self.stream_model.sample_rate
+        return self._samples / self.sample_rate
+
+    @property
+    def partial(self) -> str:
+        """Nothing: a word is reported as a whole."""
+        return ""
+
+    @property
+    def setting(self) -> str:
+        """The threshold, in words."""
+        return f"threshold {self.threshold:.0%}"
 
     def process(self, chunk: np.ndarray) -> list[Detection]:
         """Detections in the next samples `(samples,)`, any number of them."""
@@ -305,6 +366,10 @@ class Listener:
     def finish(self) -> list[Detection]:
         """The stream has ended: its last words are found in silence after them."""
         return self.process(np.zeros(self.stream_model.window, np.float32))
+
+    def to_json(self, found: Detection) -> dict[str, Any]:
+        """A detection as plain JSON types."""
+        return {"seconds": found.seconds, "word": found.word, "probability": round(found.probability, 4)}
 
     def answer(self, chunk: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
         """The smoothed answers `(labels,)` that the next samples complete, each with the seconds that have come.
@@ -328,13 +393,8 @@ def reported_words(labels: Sequence[str], task: str) -> tuple[str, ...]:
     return tuple(label for label in labels if not (label.startswith("_") and label.endswith("_")))
 
 
-def listen(listener: Listener, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Detection]]]:
-    """Each chunk with its detections, and at the stream's end the last ones."""
+def listen(listener: Listening, chunks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """Each chunk with what is found in it, and at the stream's end the last of it."""
     for chunk in chunks:
         yield chunk, listener.process(chunk)
     yield np.zeros(0, np.float32), listener.finish()
-
-
-def detection_to_json(detection: Detection) -> dict[str, Any]:
-    """As plain JSON types."""
-    return {"seconds": detection.seconds, "word": detection.word, "probability": round(detection.probability, 4)}

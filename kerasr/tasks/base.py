@@ -18,6 +18,7 @@ from kerasr.core.scores import ACCURACY, Monitor
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.decoding.alignment import Alignment, FrameTimes
+from kerasr.decoding.segments import Segmenter
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 
@@ -247,6 +248,22 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def decode(self, probs: np.ndarray, threshold: float) -> Answer:
         """What `(labels,)` say of a clip."""
+
+    def segmenter(self) -> Segmenter:
+        """What cuts the outputs of a sound that goes on into segments, each of which `decode` reads.
+
+        Raises:
+            UserError: the answers are of a clip as a whole.
+        """
+        raise UserError("task-unsupported", f"a transcript of a sound that goes on: this model is to {self.about()}")
+
+    def partial(self, segmenter: Segmenter) -> str:
+        """What is said so far in the segment that has not ended; "" where that is not known before its end."""
+        return ""
+
+    def join(self, answers: Sequence[Any], segmenter: Segmenter) -> Answer:
+        """The answers to a recording's segments as one."""
+        raise NotImplementedError
 
     def signature(self, probs: Any) -> dict[str, Any]:
         """What an exported model gives beside `logits` and `probs`: tensors by name."""

@@ -15,6 +15,8 @@ from kerasr.data.targets import Targets
 from kerasr.decoding.alignment import Alignment, Word, geometric_mean
 from kerasr.decoding.beam import BeamDecoder
 from kerasr.decoding.greedy import best_path, collapse, shortest_path
+from kerasr.decoding.segments import Segmenter
+from kerasr.decoding.subtitles import PAUSE
 from kerasr.errors import UserError
 from kerasr.layers.ctc import BLANK, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
@@ -24,9 +26,12 @@ from kerasr.models.registry import model_facts
 from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
 from kerasr.tasks.registry import register_task
 from kerasr.text import Vocabulary, normalise
+from kerasr.text.vocabulary import SPACE
 
 # Recordings that an error names; the others are counted.
 NUM_NAMED = 5
+# Seconds after which a sound that goes on is cut, though there is no pause, where a word ends.
+LONGEST_SEGMENT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +150,21 @@ class Transcribe(Task):
         words = self._align(probs, text).words
         return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
+    def segmenter(self) -> Segmenter:
+        """Cuts at pauses of a second, as subtitles do."""
+        pause, longest = (max(round(seconds / self.frame_times.step), 1) for seconds in (PAUSE, LONGEST_SEGMENT))
+        return Segmenter(self.vocabulary.encode(SPACE)[0], pause, longest)
+
+    def partial(self, segmenter: Segmenter) -> str:
+        """The text so far, which only grows, where it is decoded greedily."""
+        return "" if self.decoder else self._text_of(segmenter.path)
+
+    def join(self, answers: Sequence[Transcript], segmenter: Segmenter) -> Transcript:
+        """The texts with a space between them."""
+        words = tuple(word for answer in answers for word in answer.words)
+        sure = geometric_mean([word.confidence for word in words]) if words else segmenter.least_blank
+        return Transcript(text=" ".join(word.text for word in words), confidence=sure, words=words)
+
     def signature(self, probs: Any) -> dict[str, Any]:
         """The token ids of the likeliest path, -1 past its end."""
         return {"token_ids": best_path(probs)}
@@ -171,7 +191,7 @@ class Transcribe(Task):
         """`(clips,)` the texts of `(clips, time, outputs)`: by the decoder, greedily where there is none."""
         if self.decoder is not None:
             return np.array([self.decoder.decode(clip) for clip in probs], object)
-        return np.array([" ".join(self.vocabulary.decode(collapse(path)).split()) for path in probs.argmax(-1)], object)
+        return np.array([self._text_of(path) for path in probs.argmax(-1)], object)
 
     def word_error_rate(self, utterances: Sequence[Utterance], probs: np.ndarray) -> float:
         """Words taken for others, left out and put in, as a share of those that were said."""
@@ -295,6 +315,10 @@ class Transcribe(Task):
             "decoding": metrics["decoding"].get("grid"),
         }
         return [name for name, what in there.items() if what]
+
+    def _text_of(self, path: Sequence[int] | np.ndarray) -> str:
+        """What a path says, greedily."""
+        return " ".join(self.vocabulary.decode(collapse(np.asarray(path, int))).split())
 
     def _align(self, probs: np.ndarray, text: str) -> Alignment:
         return Alignment.of(probs, text, self.vocabulary, self.frame_times)

@@ -18,6 +18,8 @@ from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifes
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import write_arpa
 from kerasr.exporters import export_litert, export_onnx, export_serving
+from kerasr.inference.transcriber import Transcriber
+from kerasr.metrics.transcription import word_pairs
 from kerasr.recipes import get_recipe
 from kerasr.runs.decoding import make_decoder
 from kerasr.tasks.transcribe import Transcribe
@@ -269,8 +271,47 @@ def test_what_wants_a_word_a_clip_says_so(run):
     recording = run.utterances("test")[0].path
     with raises("task-unsupported"):
         predict.main([str(run.path), recording, "--explain"])
+    for flags in (["--carry-state"], ["--threshold", "0.5"]):
+        with raises("task-unsupported"):
+            listen.main([str(run.path), "--file", recording, *flags])
+
+
+def test_transcripts_have_settings_that_words_have_not(tone_run, tones):
+    for flags in (["--look-ahead-seconds", "1"], ["--beam", "2"]):
+        with raises("task-unsupported"):
+            listen.main([str(tone_run), "--file", str(tones / "low" / "0.wav"), *flags])
     with raises("task-unsupported"):
-        listen.main([str(run.path), "--file", recording])
+        Transcriber(load_run(tone_run))
+
+
+def test_a_long_recording_and_the_same_live(run, tmp_path, capsys):
+    items = [item for split in ("test", "validation", "train") for item in run.utterances(split)]
+    waveform = np.concatenate([audio.read(item.path)[0] for item in items])
+    assert len(waveform) > 60 * 8000
+    audio.write(tmp_path / "long.wav", waveform, 8000)
+    answer = run.predict(tmp_path / "long.wav")
+    assert answer.end == answer.seconds == len(waveform) / 8000
+    assert [word.text for word in answer.words] == answer.text.split()
+    # What a network reads in both directions depends on what is 4 s away, if on little of it.
+    whole = run.task.decide(run.probs([waveform]))[0]
+    pairs = word_pairs(whole, answer.text)
+    assert np.mean([one != other for one, other in pairs]) < 0.1
+    audio.write(tmp_path / "some.wav", waveform[:48_000], 8000)
+    listen.main([str(run.path), "--file", str(tmp_path / "some.wav"), "--json"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[-1]["words"][-1]["text"] == rows[-1]["text"].split()[-1]
+    told = ""
+    for row in rows:
+        assert row.get("partial", row.get("text")).startswith(told)
+        told = row.get("partial", "")
+    texts = [row["text"] for row in rows if "text" in row]
+    listen.main([str(run.path), "--file", str(tmp_path / "some.wav")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[-1] for line in lines[:-1]] == texts
+    view = listen.View(Transcriber(run, live=True))
+    view.process(waveform[:80], [answer])
+    assert "look-ahead 4.0 s" in view.draw()
+    assert answer.text in view.draw()
 
 
 def test_nothing_is_learnt_from_recordings_without_text():

@@ -1,0 +1,86 @@
+"""Segments of a sound that goes on: CTC's outputs are cut at pauses, and each segment is decoded on its own.
+
+So neither a search nor an alignment grows with the recording, and what is said before a pause is final after it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasr.layers.ctc import BLANK
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A part of a sound in which something is said.
+
+    Attributes:
+        first: its first output, counted from the sound's beginning.
+        probs: `(time, outputs)` probabilities, the blank first.
+    """
+
+    first: int
+    probs: np.ndarray
+
+
+class Segmenter:
+    """Cuts outputs that come in any number where nothing is said for a while.
+
+    By the likeliest of each output: greedily decoded, segments say what the whole says, with a space at each pause.
+
+    Args:
+        space: the number of the space among the outputs.
+        pause: outputs without any other token that end a segment.
+        longest: outputs after which a segment that has no pause ends at its last space.
+
+    Attributes:
+        path: the likeliest output at each frame of the segment that has not ended.
+        least_blank: the least probability of the blank so far.
+    """
+
+    def __init__(self, space: int, pause: int, longest: int):
+        self.path: list[int] = []
+        self.least_blank = 1.0
+        self._space = space
+        self._pause = pause
+        self._longest = longest
+        self._rows: list[np.ndarray] = []
+        self._position = self._silent = 0
+        self._begun = False
+
+    def process(self, probs: np.ndarray) -> Iterator[Segment]:
+        """Take in the next outputs `(time, outputs)`; the segments that end with them."""
+        self.least_blank = min(self.least_blank, float(probs[:, BLANK].min(initial=1.0)))
+        for row, output in zip(probs, probs.argmax(-1).tolist(), strict=True):
+            self._rows.append(row)
+            self.path.append(output)
+            self._position += 1
+            if output not in (BLANK, self._space):
+                self._begun, self._silent = True, 0
+            elif self._begun:
+                self._silent += 1
+            else:
+                # Some silence goes before a segment: a search looks at tokens that are not the likeliest, too.
+                self._keep(0 if output == self._space else self._pause // 2)
+            if self._begun and self._silent >= self._pause:
+                yield self._end(len(self.path), 0)
+            elif self._begun and len(self.path) >= self._longest and self._space in self.path:
+                last = len(self.path) - 1 - self.path[::-1].index(self._space)
+                yield self._end(last, len(self.path) - last - 1)
+
+    def finish(self) -> Iterator[Segment]:
+        """The sound has ended, and with it the last segment, where there is one."""
+        if self._begun:
+            yield self._end(len(self.path), 0)
+
+    def _end(self, size: int, left: int) -> Segment:
+        """The segment of so many outputs; the last `left` of all begin the next one."""
+        segment = Segment(self._position - len(self.path), np.stack(self._rows[:size]))
+        self._keep(left)
+        self._begun = any(output not in (BLANK, self._space) for output in self.path)
+        return segment
+
+    def _keep(self, size: int) -> None:
+        gone = max(len(self.path) - size, 0)
+        del self._rows[:gone], self.path[:gone]
