@@ -84,6 +84,7 @@ GUESSES = {
     "connected digits": ("recipes/connected_digits.py", "connected_digits"),
     "joining words to strings": ("data/connected.py", "connect"),
     "CTC": ("layers/ctc.py", "ctc_loss"),
+    "the attention decoder": ("models/decoders/transformer_decoder.py", "TransformerDecoder"),
     "greedy decoding": ("decoding/greedy.py", "best_path"),
     "beam search": ("decoding/beam.py", "BeamDecoder"),
     "forced alignment": ("decoding/alignment.py", "align"),

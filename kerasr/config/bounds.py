@@ -36,6 +36,7 @@ def _whole(least: int, most: int) -> Bounds:
 NotNegative = Annotated[float, Bounds("a number of at least 0", lambda value: value >= 0)]
 Positive = Annotated[float, Bounds("a number above 0", lambda value: value > 0)]
 Share = Annotated[float, Bounds("a share from 0 to 1", lambda value: 0 <= value <= 1)]
+ShareAboveZero = Annotated[float, Bounds("a number above 0 and of at most 1", lambda value: 0 < value <= 1)]
 ShareBelowOne = Annotated[float, Bounds("a number from 0 to below 1", lambda value: 0 <= value < 1)]
 ClipSeconds = Annotated[
     float, Bounds(f"a number above 0 and of at most {_MOST_SECONDS:,}", lambda value: 0 < value <= _MOST_SECONDS)

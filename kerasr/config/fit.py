@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from kerasr.config.bounds import Count, Positive, ShareBelowOne, check_bounds
+from kerasr.config.bounds import Count, Positive, ShareAboveZero, ShareBelowOne, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.signatures import plain_signature
 
@@ -25,7 +25,10 @@ class FitConfig:
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     """What is minimised; the focal loss weighs a clip by how unsure the network is of it; it smooths no label."""
     label_smoothing: ShareBelowOne = 0.0
-    """Share of each target spread over all words."""
+    """Share of each target spread over all words; of an attention decoder's, over all tokens."""
+    ctc_weight: ShareAboveZero = 1.0
+    """Share of the loss that is CTC's, of transcripts; where below 1, the rest is the cross entropy of an attention
+    decoder, which learns from the same encoder and finds no transcript itself (joint CTC-attention; often 0.3)."""
     class_weights: bool = False
     """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
     keep: Literal["best", "last"] = "best"

@@ -4,8 +4,11 @@ All are imported at once: a `.keras` file that holds one of them loads where thi
 """
 
 from kerasr.layers.attention import ClassToken as ClassToken
+from kerasr.layers.attention import CrossAttention as CrossAttention
 from kerasr.layers.attention import FrameAttention as FrameAttention
 from kerasr.layers.attention import SelfAttention as SelfAttention
+from kerasr.layers.attention import SinusoidalPositions as SinusoidalPositions
+from kerasr.layers.cross_entropy import sequence_cross_entropy as sequence_cross_entropy
 from kerasr.layers.ctc import BlankPadding as BlankPadding
 from kerasr.layers.ctc import ctc_loss as ctc_loss
 from kerasr.layers.masking import MaskPadding as MaskPadding

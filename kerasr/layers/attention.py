@@ -5,8 +5,8 @@ from keras import ops
 
 from kerasr.layers.masking import register, within_clip
 
-# The slowest pair turns once in about 2 pi times as many frames.
-ROTARY_BASE = 10000.0
+# The slowest pair of numbers turns once in about 2 pi times as many frames.
+POSITION_BASE = 10000.0
 
 
 @register
@@ -40,44 +40,108 @@ class SelfAttention(keras.layers.Layer):
     Args:
         num_heads: heads that share the width equally.
         rotary: turn queries and keys by their places; a head's width is then even.
+        causal: no position sees a later one, padding behind its clip's end neither.
     """
 
-    def __init__(self, num_heads, *, rotary=False, **kwargs):
+    def __init__(self, num_heads, *, rotary=False, causal=False, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.rotary = rotary
+        self.causal = causal
 
     def call(self, projected, num_frames=None):
-        batch, time, width = ops.shape(projected)
-        heads = ops.reshape(projected, (batch, time, 3, self.num_heads, width // 3 // self.num_heads))
-        query, key, value = ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)))
+        query, key, value = _heads(projected, 3, self.num_heads)
         if self.rotary:
             query, key = _turned(query), _turned(key)
-        scores = ops.matmul(query / heads.shape[-1] ** 0.5, ops.transpose(key, (0, 1, 3, 2)))
-        if num_frames is not None:
-            inside = ops.expand_dims(within_clip(projected, num_frames), (1, 2))
-            scores = ops.where(inside, scores, -float("inf"))
-        attended = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
-        return ops.reshape(attended, (batch, time, width // 3))
+        allowed = None if num_frames is None else ops.expand_dims(within_clip(projected, num_frames), (1, 2))
+        if self.causal:
+            place = ops.arange(ops.shape(projected)[1])
+            earlier = (place[:, None] >= place[None])[None, None]
+            allowed = earlier if allowed is None else ops.logical_and(allowed, earlier)
+        return _attended(query, key, value, allowed)
 
     def compute_output_shape(self, projected_shape, num_frames_shape=None):
         return (*projected_shape[:-1], projected_shape[-1] // 3)
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads, "rotary": self.rotary}
+        return {**super().get_config(), "num_heads": self.num_heads, "rotary": self.rotary, "causal": self.causal}
+
+
+@register
+class CrossAttention(keras.layers.Layer):
+    """Scaled dot-product attention of each position of one sequence to a clip's own frames; it has no weights.
+
+    Shapes: queries (batch, query, width), keys and values of the frames side by side (batch, time, 2 * width) and
+    num_frames (batch,), to (batch, query, width).
+
+    Args:
+        num_heads: heads that share the width equally.
+    """
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, queries, projected, num_frames):
+        (query,) = _heads(queries, 1, self.num_heads)
+        key, value = _heads(projected, 2, self.num_heads)
+        return _attended(query, key, value, within_clip(projected, num_frames)[:, None, None])
+
+    def compute_output_shape(self, queries_shape, projected_shape, num_frames_shape):
+        return queries_shape
+
+    def get_config(self):
+        return {**super().get_config(), "num_heads": self.num_heads}
+
+
+@register
+class SinusoidalPositions(keras.layers.Layer):
+    """Sines and cosines of each frame's place are added to it (Vaswani et al. 2017, section 3.5).
+
+    Shapes: (batch, time, width) to the same; the width is even.
+    """
+
+    def call(self, sequence):
+        angle = _angles(ops.shape(sequence)[1], sequence.shape[-1] // 2)
+        return sequence + ops.cast(ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1), sequence.dtype)
+
+    def compute_output_shape(self, sequence_shape):
+        return sequence_shape
+
+
+def _heads(projected, num_parts, num_heads):
+    """The parts that stand side by side in `(batch, time, parts * width)`, each `(batch, head, time, depth)`."""
+    batch, time, width = ops.shape(projected)
+    heads = ops.reshape(projected, (batch, time, num_parts, num_heads, width // num_parts // num_heads))
+    return ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)))
+
+
+def _attended(query, key, value, allowed):
+    """`(batch, query, width)`: of each query the values by their keys' likeness, of those that are allowed."""
+    batch, num_heads, num_queries, depth = ops.shape(query)
+    scores = ops.matmul(query / depth**0.5, ops.transpose(key, (0, 1, 3, 2)))
+    if allowed is not None:
+        scores = ops.where(allowed, scores, -float("inf"))
+    attended = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
+    return ops.reshape(attended, (batch, num_queries, num_heads * depth))
 
 
 def _turned(heads):
-    """Each pair of numbers of `(batch, head, time, width)`, one of either half, turned by its frame's angle.
-
-    The angles are float32: in half precision those of late frames would be rounded to whole turns.
-    """
+    """Each pair of numbers of `(batch, head, time, width)`, one of either half, turned by its frame's angle."""
     half = heads.shape[-1] // 2
-    place = ops.arange(ops.shape(heads)[2], dtype="float32")[:, None]
-    angle = place * ROTARY_BASE ** (-ops.arange(half, dtype="float32") / half)
+    angle = _angles(ops.shape(heads)[2], half)
     cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)
     one, other = heads[..., :half], heads[..., half:]
     return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine], axis=-1)
+
+
+def _angles(time, count):
+    """`(time, count)` angles that grow with a frame's place, some fast and some slowly.
+
+    They are float32: in half precision those of late frames would be rounded to whole turns.
+    """
+    place = ops.arange(time, dtype="float32")[:, None]
+    return place * POSITION_BASE ** (-ops.arange(count, dtype="float32") / count)
 
 
 @register

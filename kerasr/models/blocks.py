@@ -2,7 +2,15 @@
 
 import keras
 
-from kerasr.layers import BlankPadding, MaskedBatchNormalization, MaskedRNN, MaskPadding, NumFrames, SelfAttention
+from kerasr.layers import (
+    BlankPadding,
+    CrossAttention,
+    MaskedBatchNormalization,
+    MaskedRNN,
+    MaskPadding,
+    NumFrames,
+    SelfAttention,
+)
 from kerasr.models.head import HEAD
 
 
@@ -54,12 +62,23 @@ def masked_norm(x, num_frames, name):
     return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)
 
 
-def attend(x, num_frames, num_heads, dropout, name):
+def attend(x, num_frames, num_heads, dropout, name, *, causal=False):
     """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm)."""
     width = x.shape[-1]
     x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
     x = keras.layers.Dense(3 * width, name=f"{name}_projections")(x)
-    x = SelfAttention(num_heads, rotary=True, name=name)(x, num_frames)
+    x = SelfAttention(num_heads, rotary=True, causal=causal, name=name)(x, num_frames)
+    x = keras.layers.Dense(width, name=f"{name}_mix")(x)
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+
+
+def attend_to(frames, num_frames, x, num_heads, dropout, name):
+    """What attention to a clip's frames `(batch, time, width)` adds to `(batch, query, width)`, of its layer norm."""
+    width = x.shape[-1]
+    x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
+    x = keras.layers.Dense(width, name=f"{name}_queries")(x)
+    frames = keras.layers.Dense(2 * width, name=f"{name}_projections")(frames)
+    x = CrossAttention(num_heads, name=name)(x, frames, num_frames)
     x = keras.layers.Dense(width, name=f"{name}_mix")(x)
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
 

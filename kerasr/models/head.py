@@ -15,6 +15,15 @@ def encoder(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.get_layer(HEAD).input, name=f"{network.name}_encoder")
 
 
+def with_embedding(network: keras.Model) -> keras.Model:
+    """A network that gives its embedding beside its logits, from one pass; the two share their weights.
+
+    Args:
+        network: what a builder made.
+    """
+    return keras.Model(network.input, [network.output, network.get_layer(HEAD).input], name=network.name)
+
+
 def encoder_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """All layers but the head."""
     return [layer for layer in network.layers if layer.name != HEAD]

@@ -110,6 +110,24 @@ class Label(Answer):
     threshold: float
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuxiliaryLoss:
+    """A loss beside the task's own, of a head that learns from the same embedding and gives no answers.
+
+    Attributes:
+        name: the history's column.
+        head: holds what it learns; no part of the network.
+        weight: its share of the whole loss.
+        compute: `(batch,)` losses, from the embedding `(batch, time, channels)`, the logits, the targets, and whether
+            the network is in training.
+    """
+
+    name: str
+    head: keras.Model
+    weight: float
+    compute: Callable[[Any, Any, Any, bool], Any]
+
+
 class Trained(Protocol):
     """What a task sees of a run (`kerasr.runs.Run`)."""
 
@@ -206,6 +224,10 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def loss(self, config: FitConfig) -> keras.losses.Loss:
         """The loss between targets and logits."""
+
+    def auxiliary_loss(self, network: keras.Model, config: FitConfig) -> AuxiliaryLoss | None:
+        """What is learnt beside the targets from the same embedding, by a head that is built here; None for nothing."""
+        return None
 
     def distillation_loss(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:
         """`(batch,)` how far the network is from a teacher, both softened.

@@ -18,12 +18,15 @@ from kerasr.decoding.greedy import best_path, collapse, shortest_path
 from kerasr.decoding.segments import Segmenter
 from kerasr.decoding.subtitles import PAUSE
 from kerasr.errors import UserError
-from kerasr.layers.ctc import BLANK, ctc_loss
+from kerasr.layers.cross_entropy import sequence_cross_entropy
+from kerasr.layers.ctc import BLANK, count_frames, ctc_loss
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import transcription_metrics, word_pairs
+from kerasr.models.decoders.transformer_decoder import TransformerDecoder
+from kerasr.models.head import HEAD
 from kerasr.models.registry import model_facts
-from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
+from kerasr.tasks.base import Answer, AuxiliaryLoss, Columns, Example, OutputSpec, Task, Trained
 from kerasr.tasks.registry import register_task
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import SPACE
@@ -57,7 +60,7 @@ class Transcript(Answer):
 
 @register_task
 class Transcribe(Task):
-    """CTC over the characters of the transcripts.
+    """CTC over the characters of the transcripts, and in training a decoder with attention beside it, if asked for.
 
     Attributes:
         vocabulary: the characters.
@@ -135,6 +138,19 @@ class Transcribe(Task):
     def loss(self, config: FitConfig) -> keras.losses.Loss:
         """CTC's."""
         return CTCLoss()
+
+    def auxiliary_loss(self, network: keras.Model, config: FitConfig) -> AuxiliaryLoss | None:
+        """The cross entropy of an attention decoder, where CTC's is not all of the loss."""
+        if config.ctc_weight == 1:
+            return None
+        decoder = TransformerDecoder(network.get_layer(HEAD).input.shape[-1], self.output.size)
+
+        def compute(embedding, logits, targets, training):
+            token_ids = keras.ops.cast(targets, "int32")
+            found = decoder([embedding, count_frames(logits), token_ids], training=training)
+            return sequence_cross_entropy(found, token_ids, config.label_smoothing)
+
+        return AuxiliaryLoss(name="attention_loss", head=decoder, weight=1 - config.ctc_weight, compute=compute)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Character errors of the likeliest path."""

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerasr.tasks import Task
+from kerasr.tasks.base import AuxiliaryLoss
 
 # How fast a group's weight follows its loss: the step size of section 5 in Sagawa et al.
 GROUP_STEP = 0.01
@@ -31,16 +32,18 @@ class Learner(keras.Model):
     decay of `tf.train.ExponentialMovingAverage` with `num_updates`): with a constant one, a short training would keep
     the network that it began with. Keras's `use_ema` has that constant, and leaves the statistics out.
 
-    Validation sees the labels alone.
+    With an auxiliary loss, the loss is a mix of the task's own and of that, and the model's outputs are the logits and
+    the embedding that both are of. Validation has the same mix, but sees no teacher.
 
     Args:
         inputs: as for `keras.Model`.
-        outputs: as for `keras.Model`.
+        outputs: the logits; with an auxiliary loss a list of them and of the embedding.
         task: gives the loss between logits and teacher.
         loss: between targets and logits.
         teacher: model from the same inputs to its own logits.
         teacher_weight: share of the loss that is the teacher's.
         temperature: softens the teacher and the network.
+        auxiliary: a loss of the embedding.
         group_shares: `(groups,)` share of the drawn clips that is each group's.
         average: highest momentum of the weights' average; 0 judges and keeps the weights as they are.
     """
@@ -55,10 +58,17 @@ class Learner(keras.Model):
         teacher: keras.Model | None = None,
         teacher_weight: float = 0.0,
         temperature: float = 1.0,
+        auxiliary: AuxiliaryLoss | None = None,
         group_shares: np.ndarray | None = None,
         average: float = 0.0,
     ):
-        super().__init__(inputs, outputs)
+        # Of one output, Keras's losses and metrics know nothing of the embedding.
+        super().__init__(inputs, outputs[0] if auxiliary else outputs)
+        self._auxiliary = auxiliary
+        if auxiliary:
+            self._network = keras.Model(inputs, outputs)
+            self.auxiliary_head = auxiliary.head
+            self._auxiliary_mean = keras.metrics.Mean(auxiliary.name)
         self._average = average
         if average:
             self._averages = [self._own(one.shape, "float32", "average") for one in self._averaged()]
@@ -82,7 +92,8 @@ class Learner(keras.Model):
 
     def _averaged(self) -> list[keras.Variable]:
         """The network's weights and statistics (random layers have whole numbers among theirs, which have no mean)."""
-        variables = (variable for layer in self.layers for variable in layer.variables)
+        layers = [*self.layers, self.auxiliary_head] if self._auxiliary else self.layers
+        variables = (variable for layer in layers for variable in layer.variables)
         return [variable for variable in variables if variable.dtype.startswith("float")]
 
     def restart_average(self) -> None:
@@ -125,19 +136,29 @@ class Learner(keras.Model):
         with self.averaged_weights():
             return super().evaluate(*args, **kwargs)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if not training:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        if self._average:
+    def call(self, inputs, training=None, mask=None):
+        """The logits; with an auxiliary loss, also the embedding."""
+        if self._auxiliary:
+            return self._network(inputs, training=training)
+        return super().call(inputs, training=training, mask=mask)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred[0] if self._auxiliary else y_pred, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred: Any = None, sample_weight=None, training=True):
+        logits, embedding = y_pred if self._auxiliary else (y_pred, None)
+        if training and self._average:
             self._add_to_averages()
-        if self._group_shares is not None:
-            sample_weight = self._weigh_groups(sample_weight, self._label_loss.call(y, y_pred))
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if not self._teacher_weight:
-            return loss
-        apart = self._disagreement(x, y_pred)
-        apart = ops.mean(apart if sample_weight is None else apart * sample_weight)
-        return (1 - self._teacher_weight) * loss + self._teacher_weight * apart
+        if training and self._group_shares is not None:
+            sample_weight = self._weigh_groups(sample_weight, self._label_loss.call(y, logits))
+        loss = super().compute_loss(x, y, logits, sample_weight, training)
+        if self._auxiliary:
+            apart = self._auxiliary.compute(embedding, logits, y, training)
+            self._auxiliary_mean.update_state(apart)
+            loss = _mix(loss, apart, sample_weight, self._auxiliary.weight)
+        if training and self._teacher_weight:
+            loss = _mix(loss, self._disagreement(x, logits), sample_weight, self._teacher_weight)
+        return loss
 
     def _weigh_groups(self, membership, losses):
         """`(batch,)` weights of clips, from those in each group `(batch, groups + 1)` and their losses `(batch,)`."""
@@ -149,3 +170,8 @@ class Learner(keras.Model):
         # The last column is of clips whose group is not known: they count as they are.
         factors = ops.append(weights / share * ops.sum(share), 1.0)
         return ops.matmul(membership, factors[:, None])[:, 0]
+
+
+def _mix(loss, losses, sample_weight, weight):
+    """A loss, and the mean of other losses `(batch,)` that has a weight in the whole."""
+    return (1 - weight) * loss + weight * ops.mean(losses if sample_weight is None else losses * sample_weight)

@@ -211,6 +211,11 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--augment.mixup and --augment.cutmix blend clips, and what the task {task.name} asks of two cannot be "
             "blended: leave them out",
         )
+    if config.fit.ctc_weight < 1 and not task.output.per_frame:
+        raise UserError(
+            "settings-conflict",
+            f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
+        )
     if task.keeps_order and config.features.clip_seconds is not None:
         raise UserError(
             "settings-conflict",

@@ -29,7 +29,7 @@ from kerasr.errors import UserError
 from kerasr.evaluation.rejection import choose_rejection
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
-from kerasr.models.head import encoder_layers
+from kerasr.models.head import encoder_layers, with_embedding
 from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
@@ -355,6 +355,9 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
     """
     config = run.config
     teacher = load_run(config.transfer.teacher).network if config.transfer.teacher else None
+    with under_precision(runtime.precision):
+        auxiliary = run.task.auxiliary_loss(network, config.fit)
+    network = with_embedding(network) if auxiliary else network
     inputs, outputs = network.input, network.output
     if runtime.backend != "tensorflow":
         inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
@@ -369,6 +372,7 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
         teacher=teacher,
         teacher_weight=config.transfer.teacher_weight,
         temperature=config.transfer.temperature,
+        auxiliary=auxiliary,
         group_shares=group_shares,
         average=config.optimizer.ema,
     )

@@ -9,13 +9,16 @@ from _padding import NUM_FRAMES, padded_clips, with_gradients
 from kerasr.layers import (
     BatchNormalization,
     ClassToken,
+    CrossAttention,
     FrameAttention,
     MaskedBatchNormalization,
     MaskPadding,
     NumFrames,
     SelfAttention,
+    SinusoidalPositions,
     SubSpectralNorm,
     fuse_batch_norms,
+    sequence_cross_entropy,
 )
 from kerasr.models.registry import builder
 
@@ -75,6 +78,43 @@ def test_self_attention_does_not_see_the_padding(rotary, rng):
     together = layer(projected, NUM_FRAMES).numpy()
     for clip, num_frames, attended in zip(projected, NUM_FRAMES, together, strict=True):
         np.testing.assert_allclose(attended[:num_frames], layer(clip[None, :num_frames])[0], atol=1e-6)
+
+
+def test_causal_attention_sees_nothing_later(rng):
+    projected = rng.normal(size=(2, 6, 12)).astype("float32")
+    layer = SelfAttention(2, rotary=True, causal=True)
+    whole = layer(projected).numpy()
+    for end in range(1, 7):
+        np.testing.assert_allclose(whole[:, :end], layer(projected[:, :end]), atol=1e-6)
+    np.testing.assert_allclose(whole[:, -1], SelfAttention(2, rotary=True)(projected)[:, -1], atol=1e-6)
+
+
+def test_cross_attention_is_that_of_keras_to_each_clips_own_frames(rng):
+    queries, frames = rng.normal(size=(4, 5, 6)).astype("float32"), rng.normal(size=(4, 12, 12)).astype("float32")
+    theirs = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)
+    attended = CrossAttention(2)(queries, frames, NUM_FRAMES)
+    key, value = np.split(frames, 2, axis=-1)
+    theirs(queries, value, key)
+    theirs.set_weights([np.eye(6).reshape(weight.shape) for weight in theirs.get_weights()])
+    inside = np.arange(12)[None, None] < NUM_FRAMES[:, None, None]
+    np.testing.assert_allclose(attended, theirs(queries, value, key, attention_mask=inside), atol=1e-6)
+
+
+def test_sines_tell_places_apart():
+    places = SinusoidalPositions()(np.zeros((1, 50, 8), "float32")).numpy()[0]
+    np.testing.assert_allclose(places[3, [0, 4]], [np.sin(3), np.cos(3)], atol=1e-6)
+    assert np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(50, dtype=bool)].min() > 0.1
+
+
+def test_a_sequences_cross_entropy_is_kerass_over_its_tokens_and_its_end(rng):
+    logits = rng.normal(size=(3, 4, 5)).astype("float32")
+    token_ids = np.array([[3, 1, 4], [2, -1, -1], [-1, -1, -1]], np.int32)
+    for smoothing in (0.0, 0.1):
+        found = sequence_cross_entropy(logits, token_ids, smoothing)
+        for loss, row, truth in zip(found, logits, ([3, 1, 4, 0], [2, 0], [0]), strict=True):
+            own = row[: len(truth)]
+            theirs = keras.losses.categorical_crossentropy(np.eye(5)[truth], own, True, smoothing)
+            assert float(loss) == pytest.approx(float(np.sum(theirs)), rel=1e-5)
 
 
 def test_rotary_attention_is_that_of_turned_complex_numbers(rng):

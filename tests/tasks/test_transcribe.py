@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,7 +24,7 @@ from kerasr.metrics.transcription import word_pairs
 from kerasr.recipes import get_recipe
 from kerasr.runs.decoding import make_decoder
 from kerasr.tasks.transcribe import Transcribe
-from kerasr.training.trainer import train_recipe
+from kerasr.training.trainer import resume_run, train_recipe
 
 PITCHES = {"low": 300, "mid": 900, "top": 2500}
 
@@ -49,10 +50,12 @@ def sentences(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(sentences, tmp_path_factory):
-    config = get_recipe("sentences").replace(
+def config(sentences, tmp_path_factory):
+    """CTC beside an attention decoder, of which nothing is seen once it has learnt."""
+    return get_recipe("sentences").replace(
         data=str(sentences),
         out=str(tmp_path_factory.mktemp("runs")),
+        ctc_weight=0.3,
         features=FeatureSpec(**{**vars(SPEC), "clip_seconds": None}),
         model_options={"units": 24, "filters": 8, "num_layers": 1, "dropout": 0.0},
         augment=type(get_recipe("sentences").augment)(),
@@ -61,12 +64,37 @@ def run(sentences, tmp_path_factory):
         passes=4,
         batch_size=8,
     )
+
+
+@pytest.fixture(scope="module")
+def run(config):
     return train_recipe(config, console=quiet())
 
 
 def test_it_learns_to_write_down_what_is_said(run):
     found = evaluate_run(run)
     assert found.metrics["wer"] < 0.3
+    assert run.history[-1]["val_attention_loss"] < run.history[0]["val_attention_loss"]
+
+
+@pytest.mark.full
+def test_a_killed_training_of_both_goes_on_as_if_it_had_not_been(config):
+    class Killed(Exception):
+        pass
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise Killed
+
+    config = config.replace(epochs=2, passes=1)
+    whole = train_recipe(config, console=quiet())
+    with pytest.raises(Killed):
+        train_recipe(config, console=quiet(), callbacks=[Kill()])
+    (killed,) = (path for path in whole.path.parent.iterdir() if load_run(path).facts["status"] == "training")
+    resumed = resume_run(killed, console=quiet())
+    assert resumed.history == whole.history
+    for one, other in zip(resumed.network.get_weights(), whole.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_recording_is_predicted_as_it_was_measured(run):
