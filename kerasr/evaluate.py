@@ -291,6 +291,7 @@ def _measure(config: ScoresConfig) -> None:
             speaker_pattern=config.speaker_pattern,
             min_labels=min(run.task.min_labels, 1),
             language=language,
+            numbers=run.config.data.spell_numbers,
         )
     folder = Path(config.out) if config.out else None
     evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)

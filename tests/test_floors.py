@@ -73,6 +73,7 @@ GUESSES = {
     "a run": ("runs/run.py", "Run"),
     "attribution": ("inference/attribution.py", "Explainer"),
     "calibration error": ("metrics/calibration.py", "calibration_bins"),
+    "Platt scaling": ("metrics/calibration.py", "fit_platt"),
     "confidence intervals": ("metrics/intervals.py", "mean_interval"),
     "comparing two models": ("evaluation/comparison.py", "compare_runs"),
     "label errors": ("curation/label_errors.py", "find_suspects"),

@@ -25,6 +25,7 @@ class Extra:
 # Those that a user may need; setup.cfg has some more for those who work on kerasr.
 EXTRAS = {
     "voices": Extra("words spoken by espeak-ng", ("espeakng_loader",)),
+    "numbers": Extra("train --spell-numbers", ("num2words",)),
     "microphone": Extra("record, listen", ("sounddevice",)),
     "litert": Extra("export --format litert", ("ai_edge_litert", "ai_edge_quantizer")),
     "onnx": Extra("export --format onnx", ("onnx", "onnxruntime", "tf2onnx")),

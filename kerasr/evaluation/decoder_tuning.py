@@ -1,7 +1,7 @@
 """The weights of a language model, chosen on the validation's speakers."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from kerasr.errors import UserError
 from kerasr.runs.decoding import make_decoder
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
+from kerasr.tasks.transcribe import Transcribe
 
 LM_WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 WORD_BONUSES = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -27,7 +28,8 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
         config: names the language model, the words and the beam.
 
     Returns:
-        `lm`, `words`, `lm_weight`, `word_bonus`, `validation_wer`, and `grid`, a list of weights and word error rates.
+        `lm`, `words`, `lm_weight`, `word_bonus`, `validation_wer`, the `calibration` of the words' confidences, and
+        `grid`, a list of weights and word error rates.
 
     Raises:
         UserError: neither a language model nor words are given, a file is damaged, or the validation cannot be read.
@@ -50,12 +52,18 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
             progress.advance(1)
     # Of equals those nearest to 1, as what is rarer on one split is often luck.
     best = min(grid, key=lambda row: (row["wer"], abs(row["lm_weight"] - 1) + abs(row["word_bonus"] - 1)))
+    assert isinstance(run.task, Transcribe)
+    run.task.decoder = decoder.with_options(
+        replace(decoder.options, lm_weight=best["lm_weight"], word_bonus=best["word_bonus"])
+    )
+    calibration = run.task.fit_calibration(utterances, probs)
     chosen = {
         "lm": config.lm,
         "words": config.words,
         "lm_weight": best["lm_weight"],
         "word_bonus": best["word_bonus"],
         "validation_wer": best["wer"],
+        "calibration": calibration and asdict(calibration),
         "grid": grid,
     }
     update_facts(run, decoding=chosen)

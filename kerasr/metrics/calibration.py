@@ -1,16 +1,69 @@
-"""Calibration: is what is given a confidence of 90% right nine times in ten?
+"""Calibration: is what is given a confidence of 90% right nine times in ten? And what would be a better one?
 
-Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599.
+Sources: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599; Platt,
+"Probabilistic Outputs for Support Vector Machines", 1999, whose targets keep the fit finite where nothing is wrong.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 # Bins of equal width that answers are sorted into by their confidence.
 NUM_BINS = 10
 # Probabilities are kept this far from 0 in the log loss, so that one float32 zero does not make it infinite.
 MIN_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class PlattScaling:
+    """Confidences as shares of right answers: two parameters, and no confidence overtakes another.
+
+    Attributes:
+        scale: factor on a confidence's log odds, at least 0.
+        offset: what is added to them.
+        num_words: that it was fitted on.
+    """
+
+    scale: float
+    offset: float
+    num_words: int
+
+    def __call__(self, confidence: float) -> float:
+        """The calibrated confidence."""
+        inside = min(max(confidence, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
+        return float(expit(self.scale * logit(inside) + self.offset))
+
+
+def fit_platt(confidence: np.ndarray, correct: np.ndarray) -> PlattScaling | None:
+    """The scaling under which answers like these are likeliest to be right where they are.
+
+    Args:
+        confidence: `(answers,)` from 0 to 1.
+        correct: `(answers,)`, whether each is right.
+
+    Returns:
+        None where there is no answer.
+    """
+    if not len(confidence):
+        return None
+    right = int(np.sum(correct))
+    # Each answer counts as right, and as wrong, by its target's share.
+    targets = np.where(correct, (right + 1) / (right + 2), 1 / (len(correct) - right + 2))
+    odds = logit(np.clip(np.asarray(confidence, np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY))
+    # C is how little the scale is pulled to 0: hardly.
+    found = LogisticRegression(C=1e3, tol=1e-8, max_iter=1000).fit(
+        np.concatenate([odds, odds])[:, None],
+        np.repeat([1, 0], len(odds)),
+        np.concatenate([targets, 1 - targets]),
+    )
+    scale, offset = float(found.coef_[0, 0]), float(found.intercept_[0])
+    if scale <= 0:
+        # They tell nothing: each word is as sure as all are.
+        scale, offset = 0.0, float(logit(targets.mean()))
+    return PlattScaling(scale, offset, len(odds))
 
 
 def calibration_bins(confidence: np.ndarray, correct: np.ndarray, unit: str = "clips") -> dict[str, Any]:

@@ -23,6 +23,7 @@ def transcription_metrics(
     speakers: Sequence[str | None],
     *,
     confidences: Sequence[Sequence[float]] | None = None,
+    uncalibrated: Sequence[Sequence[float]] | None = None,
     groups: Mapping[str, Sequence[str | None]] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def transcription_metrics(
         truth: what was said, normalised.
         speakers: who speaks in each; None where that is not known.
         confidences: of the words that were found in each; None where they are not known.
+        uncalibrated: the same as the network has them, where they were calibrated.
         groups: other facts of each clip.
         seed: of the intervals' resampling.
 
@@ -46,7 +48,8 @@ def transcription_metrics(
         - `confusions`: a list with `said`, `found` ("" for a word left out or put in), `count`, and `of`, how often the
           word was said;
         - `calibration`, of the confidences of words that were found, where there are some: `ece` and `bins`, as
-          `calibration_bins` has them, and `brier` and `log_loss` of whether each is right.
+          `calibration_bins` has them, and `brier` and `log_loss` of whether each is right; `ece_uncalibrated` where
+          they were calibrated.
     """
     pairs = [word_pairs(one, other) for one, other in zip(truth, found, strict=True)]
     wrong = [[pair for pair in row if pair[0] != pair[1]] for row in pairs]
@@ -67,8 +70,14 @@ def transcription_metrics(
         "num_insertions": kinds[True, False],
         "lengths": list(_by_length(rates)),
         "confusions": _confusions(pairs),
-        **({"calibration": _calibration(pairs, confidences)} if confidences and any(confidences) else {}),
+        **({"calibration": _calibration(pairs, confidences, uncalibrated)} if confidences and any(confidences) else {}),
     }
+
+
+def right_words(truth: Sequence[str], found: Sequence[str]) -> np.ndarray:
+    """`(words,)`, whether each word that was found in some transcripts is right."""
+    pairs = (word_pairs(one, other) for one, other in zip(truth, found, strict=True))
+    return np.array([said == other for row in pairs for said, other in row if other], bool)
 
 
 def word_pairs(said: str, found: str) -> list[tuple[str, str]]:
@@ -124,14 +133,23 @@ def _by_length(rates: _Rates) -> Iterable[dict[str, Any]]:
         least = 2**power + 1
 
 
-def _calibration(pairs: Sequence[Sequence[tuple[str, str]]], confidences: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _calibration(
+    pairs: Sequence[Sequence[tuple[str, str]]],
+    confidences: Sequence[Sequence[float]],
+    uncalibrated: Sequence[Sequence[float]] | None,
+) -> dict[str, Any]:
     correct = np.array([said == found for row in pairs for said, found in row if found])
     confidence = np.array([one for row in confidences for one in row])
+    before = {}
+    if uncalibrated is not None:
+        raw = np.array([one for row in uncalibrated for one in row])
+        before = {"ece_uncalibrated": calibration_bins(raw, correct)["ece"]}
     likelihood = np.where(correct, confidence, 1 - confidence)
     return {
         **calibration_bins(confidence, correct, "words"),
         "brier": float(np.square(confidence - correct).mean()),
         "log_loss": float(-np.log(np.maximum(likelihood, MIN_PROBABILITY)).mean()),
+        **before,
     }
 
 

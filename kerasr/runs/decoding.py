@@ -1,7 +1,7 @@
 """A run's decoder: the language model and the words that settings name, or that its training texts make."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from kerasr.decoding.beam import BeamDecoder, BeamOptions
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import NGrams, read_arpa
 from kerasr.errors import UserError
+from kerasr.metrics.calibration import PlattScaling
 from kerasr.tasks import Task
 from kerasr.tasks.transcribe import Transcribe, text_of
 from kerasr.text import Vocabulary, normalise
@@ -33,13 +34,21 @@ class Transcribing(Protocol):
 def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
     """Let a run find its transcripts so; errors as of `make_decoder`."""
     decoder = make_decoder(run, config)
+    chosen = _chosen(run, config)
+    run.task.calibration = read_calibration(chosen) or read_calibration(run.facts)
     if isinstance(run.task, Transcribe):
         run.task.decoder = decoder
         run.task.decoding = {}
         if decoder is not None:
             named = {"lm": config.lm, "words": config.words, "hot_words": sorted(decoder.hot_words)}
             named |= asdict(decoder.options)
-            run.task.decoding = {**named, "grid": _chosen(run, config).get("grid")}
+            run.task.decoding = {**named, "grid": chosen.get("grid")}
+
+
+def read_calibration(facts: Mapping[str, Any]) -> PlattScaling | None:
+    """The calibration of words' confidences that a run has for greedy decoding, or for a decoder that was tuned."""
+    found = facts.get("calibration")
+    return PlattScaling(**found) if found else None
 
 
 def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | None:

@@ -64,6 +64,14 @@ class StreamChoice(TypedDict):
     judgements: NotRequired[list[Remark]]
 
 
+class Calibration(TypedDict):
+    """A `kerasr.metrics.calibration.PlattScaling`."""
+
+    scale: float
+    offset: float
+    num_words: int
+
+
 class RunFacts(TypedDict):
     """What is read of `run.json`; a training and an evaluation write more, and add some of these at their end."""
 
@@ -90,6 +98,7 @@ class RunFacts(TypedDict):
     train_seconds: NotRequired[float]
     rejection: NotRequired[dict[str, float] | None]
     stream: NotRequired[StreamChoice]
+    calibration: NotRequired[Calibration | None]
     decoding: NotRequired[dict[str, Any]]
 
 

@@ -1,7 +1,7 @@
 """The run that a network makes which was fitted in a loop of one's own: what is checked of it, and what is written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -119,19 +119,24 @@ class OwnNetwork:
             "macs": count_macs(network) if network.input_shape[1] else None,
             **({"epochs_run": epochs} if epochs else {}),
             **({"stride": measure_stride(network, self.features.spec)} if task.output.per_frame else {}),
-            "rejection": self._choose_rejection(task),
+            **self._choices(task),
         }
 
-    def _choose_rejection(self, task: Task) -> dict[str, Any] | None:
-        """As a training does: chosen on the validation clips that can be read."""
+    def _choices(self, task: Task) -> dict[str, Any]:
+        """As a training makes them: a threshold or a calibration, by the validation clips that can be read."""
+        made: dict[str, Any] = {"rejection": None}
         validation = [item for item in self.corpus.utterances if item.split == "validation"]
-        if not (task.rejects and validation):
-            return None
-        found = [*read_clips([item.path for item in validation], self.features.spec, [], "Choosing a threshold")]
+        if not ((task.rejects or task.has_words) and validation):
+            return made
+        found = [*read_clips([item.path for item in validation], self.features.spec, [], "Validating")]
         if not found:
-            return None
+            return made
         probs = compile_probs([self.features], self.network, task)([clip for _, clip in found])["probs"]
-        return choose_threshold(probs, task.truth([validation[place] for place, _ in found]))
+        items = [validation[place] for place, _ in found]
+        if task.rejects:
+            made["rejection"] = choose_threshold(probs, task.truth(items))
+        calibration = task.fit_calibration(items, probs)
+        return made | {"calibration": calibration and asdict(calibration)}
 
 
 def _check_kind(network: Any) -> None:

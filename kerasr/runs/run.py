@@ -28,7 +28,7 @@ from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.presets import CARD, list_presets, preset_folder
 from kerasr.presets.recordings import find_clips
-from kerasr.runs.decoding import use_decoder
+from kerasr.runs.decoding import read_calibration, use_decoder
 from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
 from kerasr.runs.history import read_history
@@ -61,6 +61,7 @@ class Run:
         self.facts = facts
         self.task: Task = find_task(config.task)(tuple(facts["corpus"]["labels"]), config.task)
         self.task.frame_times = frame_times(config, facts)
+        self.task.calibration = read_calibration(facts)
         self.labels = self.task.labels
         self.in_memory = False
 

@@ -20,6 +20,7 @@ from kerasr.data.targets import Targets
 from kerasr.decoding.alignment import Alignment, FrameTimes
 from kerasr.decoding.segments import Segmenter
 from kerasr.errors import UserError
+from kerasr.metrics.calibration import PlattScaling
 from kerasr.metrics.judgement import Judgement
 
 # The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
@@ -159,6 +160,10 @@ class Trained(Protocol):
         """Probabilities `(files, labels)`."""
         ...
 
+    def utterances(self, split: str) -> Sequence[Utterance]:
+        """The recordings of a split."""
+        ...
+
 
 class Task(abc.ABC):
     """One of the things that a network can be trained for.
@@ -179,6 +184,7 @@ class Task(abc.ABC):
             validation clips.
         has_words: whether an answer has `words`, each with its times.
         none: what a table says of an answer that is none.
+        calibration: of the confidences of an answer's words, fitted on the validation clips; None where it was not.
         frame_times: when the outputs are of a network that gives one for each few frames; a run tells its task.
     """
 
@@ -191,6 +197,7 @@ class Task(abc.ABC):
     rejects: ClassVar[bool] = False
     has_words: ClassVar[bool] = False
     none: ClassVar[str] = "none of the words"
+    calibration: PlattScaling | None = None
     frame_times = FrameTimes()
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig):
@@ -319,6 +326,10 @@ class Task(abc.ABC):
 
     def word_error_rate(self, utterances: Sequence[Utterance], probs: np.ndarray) -> float | None:
         """Errors as a share of the words that are said; None of a task that writes no transcripts."""
+        return None
+
+    def fit_calibration(self, utterances: Sequence[Utterance], probs: np.ndarray) -> PlattScaling | None:
+        """The calibration of its words' confidences by these clips; None where it has none."""
         return None
 
     @abc.abstractmethod

@@ -20,9 +20,10 @@ from kerasr.decoding.subtitles import PAUSE
 from kerasr.errors import UserError
 from kerasr.layers.cross_entropy import sequence_cross_entropy
 from kerasr.layers.ctc import BLANK, count_frames, ctc_loss
+from kerasr.metrics.calibration import PlattScaling, fit_platt
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
-from kerasr.metrics.transcription import transcription_metrics, word_pairs
+from kerasr.metrics.transcription import right_words, transcription_metrics, word_pairs
 from kerasr.models.decoders.transformer_decoder import TransformerDecoder
 from kerasr.models.head import HEAD
 from kerasr.models.registry import model_facts
@@ -45,7 +46,8 @@ class Transcript(Answer):
         text: words with a space between them; "" where nothing is said.
         confidence: the geometric mean of the words' confidences; where nothing is said, the least probability of that
             in any frame.
-        words: its words with their times and confidences, by forced alignment (`kerasr.decoding.alignment`).
+        words: its words with their times, by forced alignment (`kerasr.decoding.alignment`), and confidences,
+            calibrated where the run has a calibration.
     """
 
     text: str
@@ -163,7 +165,7 @@ class Transcribe(Task):
     def decode(self, probs: np.ndarray, threshold: float) -> Transcript:
         """The text of the likeliest path through `(time, outputs)`."""
         text = self.decide(probs[None])[0]
-        words = self._align(probs, text).words
+        words = self._words(probs, text)
         return Transcript(text=text, confidence=_confidence(probs, words), words=words)
 
     def segmenter(self) -> Segmenter:
@@ -231,11 +233,22 @@ class Transcribe(Task):
         """What `transcription_metrics` says, with `labels`, the tokens."""
         speakers = [item.speaker for item in utterances]
         found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
-        words = [self._align(*row).words for row in zip(probs, found, strict=True)]
-        confidences = [[word.confidence for word in row] for row in words]
-        metrics = transcription_metrics(found, truth, speakers, confidences=confidences, groups=groups, seed=seed)
+        confidences = uncalibrated = self._confidences(probs, found)
+        if self.calibration and not _same_clips(utterances, run.utterances("validation")):
+            confidences = [[*map(self.calibration, row)] for row in confidences]
+        else:  # What was fitted on the same clips would say too much of itself.
+            uncalibrated = None
+        metrics = transcription_metrics(
+            found, truth, speakers, confidences=confidences, uncalibrated=uncalibrated, groups=groups, seed=seed
+        )
         about = {"unit": "token", "labels": list(self.labels), "decoding": dict(self.decoding)}
         return {**metrics, **about, "num_empty": sum(not text for text in found)}
+
+    def fit_calibration(self, utterances: Sequence[Utterance], probs: np.ndarray) -> PlattScaling | None:
+        """Of the words that it finds now, by Platt's scaling."""
+        found = self.decide(probs).tolist()
+        confidences = [one for row in self._confidences(probs, found) for one in row]
+        return fit_platt(np.array(confidences), right_words(self.truth(utterances).tolist(), found))
 
     def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
         """Does it say anything, and more right than wrong?"""
@@ -336,6 +349,17 @@ class Transcribe(Task):
         """What a path says, greedily."""
         return " ".join(self.vocabulary.decode(collapse(np.asarray(path, int))).split())
 
+    def _words(self, probs: np.ndarray, text: str) -> tuple[Word, ...]:
+        """The words of a text with their times and calibrated confidences."""
+        words = self._align(probs, text).words
+        if self.calibration is None:
+            return words
+        return tuple(replace(word, confidence=self.calibration(word.confidence)) for word in words)
+
+    def _confidences(self, probs: np.ndarray, found: Sequence[str]) -> list[list[float]]:
+        """Those of each clip's words, as the network has them."""
+        return [[word.confidence for word in self._align(*row).words] for row in zip(probs, found, strict=True)]
+
     def _align(self, probs: np.ndarray, text: str) -> Alignment:
         return Alignment.of(probs, text, self.vocabulary, self.frame_times)
 
@@ -350,6 +374,11 @@ def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
     if not words:
         return float(probs[:, BLANK].min(initial=1.0))
     return geometric_mean([word.confidence for word in words])
+
+
+def _same_clips(one: Sequence[Utterance], other: Sequence[Utterance]) -> bool:
+    """Whether some recordings are in both."""
+    return not {item.path for item in one}.isdisjoint(item.path for item in other)
 
 
 def _describe(decoding: Mapping[str, Any]) -> str:

@@ -116,6 +116,7 @@ def _load(config: TrainConfig, console: Console, min_labels: int) -> tuple[Train
             seed=config.data.split_seed,
             language=config.data.language,
             clips_per_word=config.data.synthetic_voices or CLIPS_PER_WORD,
+            numbers=config.data.spell_numbers,
         )
     except UserError as error:
         if error.code != "corpus-unavailable" or config.recipe != "digits" or config.is_given("data.path"):

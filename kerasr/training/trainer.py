@@ -26,6 +26,7 @@ from kerasr.data.pipeline import Pipeline
 from kerasr.data.sampling import Balance, class_weights, find_groups, find_strata
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
+from kerasr.evaluation.calibration import calibrate
 from kerasr.evaluation.rejection import choose_rejection
 from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
@@ -189,6 +190,7 @@ def _train(
         train_seconds=state.seconds,
         **_group_facts(run, trained),
         rejection=choose_rejection(run),
+        calibration=calibrate(run),
     )
     if config.logging.tensorboard:
         tensorboard.write_end(run)

@@ -65,6 +65,8 @@ def test_confidences_of_words_are_compared_with_how_often_they_are_right():
     assert calibration["ece"] == pytest.approx((0.35 + 0.15 + 2 * 0.05) / 4)
     assert calibration["brier"] == pytest.approx((0.35**2 + 0.15**2 + 2 * 0.05**2) / 4)
     assert calibration["log_loss"] == pytest.approx(-np.log([0.65, 0.85, 0.95, 0.95]).mean())
+    both = transcription_metrics(found, said, [None] * 2, confidences=[[1, 0], [1, 1]], uncalibrated=[[0.9] * 2] * 2)
+    assert (both["calibration"]["ece"], both["calibration"]["ece_uncalibrated"]) == (0, pytest.approx(0.15))
     assert "calibration" not in transcription_metrics([""], ["go"], [None], confidences=[[]])
 
 

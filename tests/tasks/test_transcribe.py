@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -194,6 +194,23 @@ def test_a_clip_sees_neither_its_batch_nor_its_padding(run):
     assert (padded[len(alone) :].argmax(-1) == 0).all()
 
 
+def test_confidences_are_calibrated_on_the_validation_and_told_before_and_after(run, tmp_path):
+    loaded = load_run(run.path)
+    assert loaded.task.calibration == run.task.calibration
+    assert asdict(loaded.task.calibration) == loaded.facts["calibration"]
+    item = loaded.utterances("test")[0]
+    calibrated = loaded.predict(item.path).words[0].confidence
+    metrics = evaluate_run(loaded, "test", folder=tmp_path / "test").metrics["calibration"]
+    raw = loaded.task.calibration
+    loaded.task.calibration = None
+    assert calibrated == raw(loaded.predict(item.path).words[0].confidence)
+    before = evaluate_run(loaded, "test", folder=tmp_path / "raw").metrics["calibration"]
+    assert metrics["ece_uncalibrated"] == before["ece"]
+    # Of the clips that it was fitted on, nothing is told but what the network said.
+    loaded.task.calibration = raw
+    assert "ece_uncalibrated" not in evaluate_run(loaded, "validation", folder=tmp_path / "own").metrics["calibration"]
+
+
 def test_the_report_tells_the_errors(run, tmp_path):
     found = evaluate_run(run, "validation", folder=tmp_path)
     metrics = found.metrics
@@ -217,6 +234,7 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     assert json.loads(capsys.readouterr().out)["wer"] <= 0.1
     assert (folder / "pictures" / "decoding.png").exists()
     chosen = load_run(folder).facts["decoding"]
+    assert chosen["calibration"]["num_words"] > 0
     assert chosen["validation_wer"] == min(row["wer"] for row in chosen["grid"])
     for flags in (["--lm", str(tmp_path / "lm.arpa.gz")], ["--words", "training"], ["--beam", "4"]):
         predict.main([str(folder), item.path, *flags, "--json"])

@@ -23,6 +23,7 @@ from kerasr.data.corpora.user_cache import cache_folder, mark_used, writable_cac
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
 from kerasr.errors import UserError
+from kerasr.text.numbers import spell_numbers
 
 
 def load_corpus(
@@ -35,6 +36,7 @@ def load_corpus(
     min_labels: int = 2,
     language: str = synthetic.LANGUAGE,
     clips_per_word: int = synthetic.CLIPS_PER_WORD,
+    numbers: str | None = None,
 ) -> Corpus:
     """The corpus that `data` names, each recording checked by its header.
 
@@ -51,13 +53,15 @@ def load_corpus(
             which may stand beside the recordings, as `1.txt` beside `1.wav`, or in a Kaldi data directory.
         language: of a synthetic corpus.
         clips_per_word: of a synthetic corpus.
+        numbers: language to say the numbers of its texts in (`spell_numbers`); None leaves them as they are.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
     (`KERASR_CACHE` moves it), then downloaded into it.
 
     Raises:
         UserError: the known corpus is not on this machine and cannot be downloaded (`corpus-unavailable`), or `data`
-            names nothing, has too few labels or too many bad recordings, or the pattern finds no speaker.
+            names nothing, has too few labels or too many bad recordings, the pattern finds no speaker, or
+            nobody knows how numbers are said in the language.
     """
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
@@ -70,10 +74,21 @@ def load_corpus(
         corpus = _read(data, default, speaker_pattern)
     if speaker_pattern is not None:
         corpus = match_speakers(corpus, speaker_pattern)
+    if numbers is not None:
+        corpus = _spell_numbers(corpus, numbers)
     corpus = check_recordings(corpus, max_bad)
     if min_labels:
         _check_labels(corpus, min_labels)
     return corpus
+
+
+def _spell_numbers(corpus: Corpus, language: str) -> Corpus:
+    """The corpus with the numbers of its texts as words."""
+    utterances = (
+        item if item.text is None else replace(item, text=spell_numbers(item.text, language))
+        for item in corpus.utterances
+    )
+    return replace(corpus, utterances=tuple(utterances))
 
 
 def check_corpus_name(data: str | None) -> None:
