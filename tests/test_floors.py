@@ -25,6 +25,7 @@ FLOORS = (
     "presets",
     "recipes",
     "inference",
+    "pretrained",
     "runs",
     "report",
     "streaming",
@@ -96,6 +97,8 @@ GUESSES = {
     "word error rate": ("metrics/transcription.py", "transcription_metrics"),
     "LibriSpeech": ("data/corpora/librispeech.py", "read_librispeech"),
     "Kaldi's data directories": ("data/corpora/kaldi.py", "read_kaldi"),
+    "Whisper": ("pretrained/whisper.py", "WhisperDecoder"),
+    "generation token by token": ("pretrained/generation.py", "generate"),
     "transcripts": ("tasks/transcribe.py", "Transcribe"),
 }
 
