@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.inference.download import fetched, file_name, is_url
 from kerasr.inference.recordings import check_some_readable
+from kerasr.models.hub import check_hub, is_hub
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 
@@ -38,6 +40,7 @@ Say which word is in each recording, how probable it is, and what else it might 
   python -m kerasr.predict runs/2026-11-21-digits-1 clip.wav --threshold 0      always name a word
   python -m kerasr.predict runs/2026-11-21-an4-1 talk.wav --timestamps          of a transcript: each word's times
   python -m kerasr.predict runs/2026-11-21-an4-1 talk.wav --subtitles srt       talk.srt beside the recording
+  python -m kerasr.predict hub:whisper_tiny_en talk.wav      a pretrained model of keras-hub, by name or by its folder
 
 A word model takes one clip's length: of a longer recording its middle, of one beyond a minute the middle of the first
 minute, and the table says so. What is less probable than the run's threshold is none of its words. A recording that
@@ -50,7 +53,7 @@ class PredictConfig:
     """The recordings, and the model."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """The run's folder (`kerasr runs` lists them), or a preset's name."""
+    """The run's folder (`kerasr runs` lists them), a preset's name, or `hub:` and a pretrained model of keras-hub."""
     recordings: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RECORDING...")] = ()
     """One or more recordings of any format and rate, their addresses (https://...), or folders of them."""
     sample: bool = False
@@ -68,6 +71,9 @@ class PredictConfig:
     """Of transcripts: write subtitles, clip.srt or clip.vtt beside the recording."""
     explain: bool = False
     """Draw what in each recording spoke for the word: clip.explained.png beside it."""
+    manifest: str | None = None
+    """Of transcripts: write a manifest (.csv, .jsonl) of the recordings with these texts, pseudo-labels to train on;
+    with --threshold, of those at least so confident."""
     out: str | None = None
     """Write the pictures of --explain, or the subtitles, into this folder instead."""
 
@@ -85,30 +91,35 @@ def main(argv: list[str]) -> None:
         raise UserError(
             "setting-out-of-range", f"--threshold {config.threshold:g} is no probability: give a number from 0 to 1"
         )
-    find_run(config.run)
+    if is_hub(config.run):
+        check_hub(config.run)
+        if config.sample:
+            raise UserError("task-unsupported", f"--sample: {config.run} comes without one: name a recording")
+    else:
+        find_run(config.run)
     if config.recordings and not config.sample and (faults := check_some_readable(config.recordings)):
         for fault in faults:
             print_error(fault, as_json=config.json)
         sys.exit(2)
     import_quietly()
-    from kerasr.runs.run import load_run
     from kerasr.runs.sample import find_sample
 
     # A name that is no valid text is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
-    run = load_run(config.run)
+    run = _open_model(config.run)
     run.decode_with(config.decoding)
     sample = find_sample(run) if config.sample else None
     recordings = [*([str(sample.path)] if sample else []), *config.recordings]
     # Of what comes with the package nothing is written into the package's folder, but here.
     writers = _writers(run, config, config.out or ("." if sample else None))
-    answers, written, failed = [], [], 0
+    found, answers, written, failed = [], [], [], 0
     for answer in run.predict_each(recordings, threshold=config.threshold):
         if isinstance(answer, Exception):
             failed += 1
             print_error(answer, as_json=config.json)
             continue
+        found.append(answer)
         made = {}
         for name, write in writers.items():
             try:
@@ -125,6 +136,9 @@ def main(argv: list[str]) -> None:
             is_sample = sample and answer.path == str(sample.path)
             answers.append(replace(answer, path=Path(str(answer.path)).name) if is_sample else answer)
             written += [f"{'explained' if name == 'explanation' else name} in {path}" for name, path in made.items()]
+    if config.manifest:
+        write_pseudo_labels(config.manifest, found, config.threshold or 0.0)
+        written.append(f"pseudo-labels in {config.manifest}")
     if answers:
         print_table(run, answers, timestamps=config.timestamps)
         if sample:
@@ -137,8 +151,21 @@ def main(argv: list[str]) -> None:
         sys.exit(2)
 
 
+def _open_model(name: str) -> Any:
+    """The run, or the pretrained model that has the part of a run which predicts."""
+    if is_hub(name):
+        from kerasr.pretrained.transcriber import load_transcriber
+
+        return load_transcriber(name)
+    from kerasr.runs.run import load_run
+
+    return load_run(name)
+
+
 def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     """What to type next: what asks why it is that word, and after that what makes a service of the run."""
+    if is_hub(config.run):
+        return command_line("evaluate", config.run, "--data", "FOLDER")
     if config.explain or run.task.output.per_frame:
         return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
     return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
@@ -146,6 +173,8 @@ def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
 
 def _writers(run: "Run", config: PredictConfig, folder: str | None) -> dict[str, Callable[["Answer"], str]]:
     """What is written of each recording: functions from its answer to the file's path, by the file's name in JSON."""
+    if config.manifest and not run.task.keeps_order:
+        raise UserError("task-unsupported", f"--manifest: there is no text from a model to {run.task.about()}")
     for flag in ("timestamps", "subtitles"):
         if getattr(config, flag) and not run.task.has_words:
             raise UserError(
@@ -197,6 +226,25 @@ def subtitles_writer(kind: Literal["srt", "vtt"], folder: str | None) -> Callabl
         return str(path)
 
     return write
+
+
+def write_pseudo_labels(path: str, answers: Sequence[Any], threshold: float) -> None:
+    """Write a manifest of transcripts that say something, and are at least so confident, marked as pseudo-labels."""
+    from kerasr.data.manifest import Utterance, write_manifest
+    from kerasr.training.transfer import PSEUDO, SOURCE
+
+    write_manifest(
+        path,
+        [
+            Utterance(
+                os.path.abspath(answer.path),
+                text=answer.text,
+                extra={SOURCE: PSEUDO, "confidence": f"{answer.confidence:.3f}"},
+            )
+            for answer in answers
+            if answer.text and answer.confidence >= threshold
+        ],
+    )
 
 
 def _path_beside(recording: str, folder: str | None, suffix: str, written: set[Path]) -> Path:

@@ -25,6 +25,7 @@ FLOORS = (
     "presets",
     "recipes",
     "inference",
+    "pretrained",
     "runs",
     "report",
     "streaming",
@@ -101,6 +102,8 @@ GUESSES = {
     "transcripts of a stream": ("inference/transcriber.py", "Transcriber"),
     "long recordings": ("inference/windows.py", "OverlappingWindows"),
     "the receptive field": ("models/receptive_field.py", "receptive_field"),
+    "Whisper": ("pretrained/whisper.py", "WhisperDecoder"),
+    "generation token by token": ("pretrained/generation.py", "generate"),
     "transcripts": ("tasks/transcribe.py", "Transcribe"),
 }
 

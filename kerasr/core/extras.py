@@ -33,6 +33,7 @@ EXTRAS = {
     "search": Extra("search", ("optuna",)),
     "tensorboard": Extra("train --tensorboard", ("tensorboard",)),
     "wandb": Extra("train --wandb", ("wandb",)),
+    "hub": Extra("hub:NAME, pretrained models", ("keras_hub",)),
     "jax": Extra("KERAS_BACKEND=jax", ("jax",)),
 }
 

@@ -1,0 +1,1 @@
+"""Large pretrained models of keras-hub that write down what is said."""

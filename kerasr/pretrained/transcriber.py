@@ -1,0 +1,139 @@
+"""A pretrained model as a whole transcriber: recordings in, text out, without a run and without training."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasr.config import DecodingConfig, FeatureSpec, TaskConfig
+from kerasr.core.progress import map_threaded
+from kerasr.errors import UserError
+from kerasr.inference.recordings import Clip, Source, find_recordings, make_clip
+from kerasr.models.hub import Pretrained, read_pretrained
+from kerasr.pretrained.decoder import Decoder
+from kerasr.pretrained.generation import Generated, generate
+from kerasr.pretrained.moonshine import MoonshineDecoder
+from kerasr.pretrained.whisper import WhisperDecoder
+from kerasr.tasks.transcribe import Transcribe, Transcript
+
+# A recording that is longer than the model reads at once is cut where it is quietest: over so many seconds, in the last
+# part of each window.
+QUIET_SECONDS, LAST_PART = 0.1, 1 / 6
+
+DECODERS: dict[str, type[Decoder]] = {"Whisper": WhisperDecoder, "Moonshine": MoonshineDecoder}
+
+
+class Dictation(Transcribe):
+    """How transcripts of tokens that have no times are told."""
+
+    has_words = False
+
+    def __init__(self, name: str):
+        super().__init__((), TaskConfig(Transcribe.name))
+        self._name = name
+
+    def about(self) -> str:
+        """That there are no times."""
+        return f"write down what is said by {self._name}, which tells no times"
+
+
+class Transcriber:
+    """A pretrained model that transcribes.
+
+        whisper = kerasr.pretrained.transcriber.load_transcriber("hub:whisper_tiny_en")
+        whisper.predict("talk.wav").text
+
+    Attributes:
+        name: with `hub:` before it.
+        task: how answers are told.
+        beam: texts that generation keeps; 1 is greedy.
+    """
+
+    def __init__(self, model: Pretrained):
+        self.name = model.name
+        self.task = Dictation(model.name)
+        self.beam = 1
+        self._decoder = DECODERS[model.family](model)
+        # Of the front-end's settings only the rate plays a part: the model has a front-end of its own.
+        self._spec = FeatureSpec(sample_rate=self._decoder.sample_rate, clip_seconds=None)
+
+    def decode_with(self, options: DecodingConfig) -> None:
+        """Keep as many texts from now on as `options.beam` says; one where that is 0.
+
+        Raises:
+            UserError: there is a language model or a list of words: the model has its own.
+        """
+        if options.lm or options.words:
+            raise UserError(
+                "task-unsupported", f"--lm and --words: {self.name} has a language of its own; it takes --beam alone"
+            )
+        self.beam = options.beam or 1
+
+    def predict(self, recording: Source) -> Transcript:
+        """The transcript of a file of any format and rate, its address, or a waveform `(samples,)` at the model's rate.
+
+        Raises:
+            UserError: it cannot be read or is no sound.
+        """
+        return self._answer(make_clip(recording, self._spec))
+
+    def predict_each(
+        self, recordings: Iterable[Source], *, threshold: float | None = None
+    ) -> Iterator[Transcript | Exception]:
+        """Transcripts of many recordings, in order, as they are found; in place of one, why there is none.
+
+        Args:
+            recordings: files, waveforms, folders and patterns.
+            threshold: as `Run.predict_each` has it; it plays no part in transcripts.
+        """
+
+        def read(source: Source | Exception) -> Clip | Exception:
+            if isinstance(source, Exception):
+                return source
+            try:
+                return make_clip(source, self._spec)
+            except (UserError, OSError) as error:
+                return error
+
+        for clip in map_threaded(read, list(find_recordings(recordings)), "Transcribing"):
+            yield self._answer(clip) if isinstance(clip, Clip) else clip
+
+    def _answer(self, clip: Clip) -> Transcript:
+        rate, most = self._decoder.sample_rate, round(self._decoder.max_seconds * self._decoder.sample_rate)
+        found = [generate(self._decoder, part, beam=self.beam) for part in cut_windows(clip.waveform, most, rate)]
+        text = " ".join(filter(None, (self._decoder.text(list(part.token_ids)) for part in found)))
+        return Transcript(text=text, confidence=_confidence(found)).placed(
+            path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
+        )
+
+
+def load_transcriber(name: str | os.PathLike[str]) -> Transcriber:
+    """The pretrained model of a name.
+
+    Args:
+        name: `hub:` and a name that keras-hub knows, or a folder that `save_to_preset` has written.
+
+    Raises:
+        UserError: there is none, it cannot be fetched, it is no Whisper and no Moonshine, or keras-hub is not there.
+    """
+    return Transcriber(read_pretrained(os.fspath(name)))
+
+
+def cut_windows(waveform: np.ndarray, most: int, rate: int) -> list[np.ndarray]:
+    """A waveform `(samples,)` in parts of at most so many samples, cut where each is quietest near its end."""
+    size = max(round(QUIET_SECONDS * rate), 1)
+    parts = []
+    while len(waveform) > most:
+        first = round(most * (1 - LAST_PART))
+        power = np.concatenate([[0.0], np.cumsum(np.square(waveform[first:most], dtype=np.float64))])
+        end = first + int(np.argmin(power[size:] - power[:-size])) + size // 2
+        parts.append(waveform[:end])
+        waveform = waveform[end:]
+    return [*parts, waveform]
+
+
+def _confidence(found: Sequence[Generated]) -> float:
+    """The geometric mean of the tokens' probabilities, each text's end among them."""
+    total: Any = sum(part.log_prob for part in found)
+    return float(np.exp(total / max(sum(part.num_steps for part in found), 1)))
