@@ -22,6 +22,7 @@ from kerasr.decoding.segments import Segmenter
 from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.metrics.judgement import Judgement
+from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 
 # The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
 # 2017, https://arxiv.org/abs/1708.02002.
@@ -109,24 +110,6 @@ class Label(Answer):
     top: tuple[tuple[str, float], ...]
     rejected: bool
     threshold: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AuxiliaryLoss:
-    """A loss beside the task's own, of a head that learns from the same embedding and gives no answers.
-
-    Attributes:
-        name: the history's column.
-        head: holds what it learns; no part of the network.
-        weight: its share of the whole loss.
-        compute: `(batch,)` losses, from the embedding `(batch, time, channels)`, the logits, the targets, and whether
-            the network is in training.
-    """
-
-    name: str
-    head: keras.Model
-    weight: float
-    compute: Callable[[Any, Any, Any, bool], Any]
 
 
 class Trained(Protocol):

@@ -18,17 +18,16 @@ from kerasr.decoding.greedy import best_path, collapse, shortest_path
 from kerasr.decoding.segments import Segmenter
 from kerasr.decoding.subtitles import PAUSE
 from kerasr.errors import UserError
-from kerasr.layers.cross_entropy import sequence_cross_entropy
-from kerasr.layers.ctc import BLANK, count_frames, ctc_loss
+from kerasr.layers.ctc import BLANK
 from kerasr.metrics.calibration import PlattScaling, fit_platt
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import right_words, transcription_metrics, word_pairs
-from kerasr.models.decoders.transformer_decoder import TransformerDecoder
-from kerasr.models.head import HEAD
 from kerasr.models.registry import model_facts
-from kerasr.tasks.base import Answer, AuxiliaryLoss, Columns, Example, OutputSpec, Task, Trained
+from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
+from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import SPACE
 
@@ -145,14 +144,7 @@ class Transcribe(Task):
         """The cross entropy of an attention decoder, where CTC's is not all of the loss."""
         if config.ctc_weight == 1:
             return None
-        decoder = TransformerDecoder(network.get_layer(HEAD).input.shape[-1], self.output.size)
-
-        def compute(embedding, logits, targets, training):
-            token_ids = keras.ops.cast(targets, "int32")
-            found = decoder([embedding, count_frames(logits), token_ids], training=training)
-            return sequence_cross_entropy(found, token_ids, config.label_smoothing)
-
-        return AuxiliaryLoss(name="attention_loss", head=decoder, weight=1 - config.ctc_weight, compute=compute)
+        return attention_loss(network, self.output.size, config)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Character errors of the likeliest path."""
@@ -408,13 +400,3 @@ def _num_outputs(config: TrainConfig, item: Utterance) -> int | None:
         return None
     frames = config.features.num_frames(int(item.duration * config.features.sample_rate))
     return -(-frames // model_facts(config.model.name).stride)
-
-
-@keras.saving.register_keras_serializable("kerasr")
-class CTCLoss(keras.losses.Loss):
-    """Of token ids `(batch, longest)`, -1 past a clip's last, and logits `(batch, time, outputs)`, the blank first."""
-
-    def call(self, y_true, y_pred):
-        """`(batch,)`."""
-        token_ids = keras.ops.cast(y_true, "int32")
-        return ctc_loss(y_pred, token_ids, keras.ops.sum(keras.ops.cast(token_ids >= 0, "int32"), axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerasr.tasks import Task
-from kerasr.tasks.base import AuxiliaryLoss
+from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 
 # How fast a group's weight follows its loss: the step size of section 5 in Sagawa et al.
 GROUP_STEP = 0.01
