@@ -4,8 +4,8 @@
     python benchmarks/noise_words.py runs/RUN --lm training --words training      by the decoder that is used
     python benchmarks/noise_words.py --table                                      print what has been measured
 
-The noises are heard whole, each at three levels, for a microphone's gain is anybody's; the silence is digital. Words that
-are written down there are false. The interval is the exact one of their number, as if each came alone and three
+The noises are heard whole, each at three levels, for a microphone's gain is anybody's; the silence is digital. Words
+that are written down there are false. The interval is the exact one of their number, as if each came alone and three
 levels of a noise were three noises. Writes benchmarks/results/noise_words/RUN.json.
 """
 
