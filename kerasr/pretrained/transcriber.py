@@ -38,7 +38,7 @@ class Dictation(Transcribe):
         return f"write down what is said by {self._name}, which tells no times"
 
 
-class Transcriber:
+class PretrainedTranscriber:
     """A pretrained model that transcribes.
 
         whisper = kerasr.pretrained.transcriber.load_transcriber("hub:whisper_tiny_en")
@@ -76,7 +76,7 @@ class Transcriber:
         Raises:
             UserError: it cannot be read or is no sound.
         """
-        return self._answer(make_clip(recording, self._spec))
+        return self._answer(make_clip(recording, self._spec, windows=True))
 
     def predict_each(
         self, recordings: Iterable[Source], *, threshold: float | None = None
@@ -92,7 +92,7 @@ class Transcriber:
             if isinstance(source, Exception):
                 return source
             try:
-                return make_clip(source, self._spec)
+                return make_clip(source, self._spec, windows=True)
             except (UserError, OSError) as error:
                 return error
 
@@ -101,14 +101,15 @@ class Transcriber:
 
     def _answer(self, clip: Clip) -> Transcript:
         rate, most = self._decoder.sample_rate, round(self._decoder.max_seconds * self._decoder.sample_rate)
-        found = [generate(self._decoder, part, beam=self.beam) for part in cut_windows(clip.waveform, most, rate)]
+        parts = cut_windows(clip.blocks(rate, self._decoder.max_seconds), most, rate)
+        found = [generate(self._decoder, part, beam=self.beam) for part in parts]
         text = " ".join(filter(None, (self._decoder.text(list(part.token_ids)) for part in found)))
         return Transcript(text=text, confidence=_confidence(found)).placed(
             path=clip.path, seconds=clip.seconds, start=clip.start, end=clip.end
         )
 
 
-def load_transcriber(name: str | os.PathLike[str]) -> Transcriber:
+def load_transcriber(name: str | os.PathLike[str]) -> PretrainedTranscriber:
     """The pretrained model of a name.
 
     Args:
@@ -117,20 +118,24 @@ def load_transcriber(name: str | os.PathLike[str]) -> Transcriber:
     Raises:
         UserError: there is none, it cannot be fetched, it is no Whisper and no Moonshine, or keras-hub is not there.
     """
-    return Transcriber(read_pretrained(os.fspath(name)))
+    return PretrainedTranscriber(read_pretrained(os.fspath(name)))
 
 
-def cut_windows(waveform: np.ndarray, most: int, rate: int) -> list[np.ndarray]:
-    """A waveform `(samples,)` in parts of at most so many samples, cut where each is quietest near its end."""
-    size = max(round(QUIET_SECONDS * rate), 1)
-    parts = []
-    while len(waveform) > most:
-        first = round(most * (1 - LAST_PART))
-        power = np.concatenate([[0.0], np.cumsum(np.square(waveform[first:most], dtype=np.float64))])
-        end = first + int(np.argmin(power[size:] - power[:-size])) + size // 2
-        parts.append(waveform[:end])
-        waveform = waveform[end:]
-    return [*parts, waveform]
+def cut_windows(blocks: Iterable[np.ndarray], most: int, rate: int) -> Iterator[np.ndarray]:
+    """A waveform that comes in blocks `(samples,)`, in parts of at most so many samples.
+
+    Each is cut where it is quietest near its end.
+    """
+    size, first = max(round(QUIET_SECONDS * rate), 1), round(most * (1 - LAST_PART))
+    waveform = np.zeros(0, np.float32)
+    for block in blocks:
+        waveform = np.concatenate([waveform, block])
+        while len(waveform) > most:
+            power = np.concatenate([[0.0], np.cumsum(np.square(waveform[first:most], dtype=np.float64))])
+            end = first + int(np.argmin(power[size:] - power[:-size])) + size // 2
+            yield waveform[:end]
+            waveform = waveform[end:]
+    yield waveform
 
 
 def _confidence(found: Sequence[Generated]) -> float:
