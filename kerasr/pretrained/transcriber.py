@@ -62,11 +62,12 @@ class PretrainedTranscriber:
         """Keep as many texts from now on as `options.beam` says; one where that is 0.
 
         Raises:
-            UserError: there is a language model or a list of words: the model has its own.
+            UserError: there is a language model or words: the model has its own.
         """
-        if options.lm or options.words:
+        if options.lm or options.words or options.hot_words:
             raise UserError(
-                "task-unsupported", f"--lm and --words: {self.name} has a language of its own; it takes --beam alone"
+                "task-unsupported",
+                f"--lm, --words and --hot-words: {self.name} has a language of its own; it takes --beam alone",
             )
         self.beam = options.beam or 1
 

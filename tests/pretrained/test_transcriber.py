@@ -90,8 +90,9 @@ def test_a_recording_longer_than_the_model_reads_goes_in_windows_cut_where_it_is
 
 
 def test_what_a_pretrained_model_does_not_take_is_said(whisper, whisper_folder, tmp_path):
-    with raises("task-unsupported", "--beam"):
-        whisper.decode_with(DecodingConfig(words="words.txt"))
+    for options in (DecodingConfig(words="words.txt"), DecodingConfig(hot_words="kerasr")):
+        with raises("task-unsupported", "--beam"):
+            whisper.decode_with(options)
     with raises("hub-model-not-found", str(tmp_path)):
         load_transcriber(f"hub:{tmp_path}")
     (tmp_path / "config.json").write_text("{}")
