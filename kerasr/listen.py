@@ -124,7 +124,7 @@ def open_listener(config: ListenConfig) -> "Listening":
         if config.look_ahead_seconds is not None or not config.decoding.is_greedy:
             raise UserError(
                 "task-unsupported",
-                f"{config.model}: --look-ahead-seconds, --lm, --words, --hot-words and --beam are for models of sentences",
+                f"{config.model}: --look-ahead-seconds, --lm, --words, --hot-words and --beam are for sentences",
             )
         carry_state = config.carry_state
         if run is None:
