@@ -4,12 +4,11 @@ Sources: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, http
 "Probabilistic Outputs for Support Vector Machines", 1999, whose targets keep the fit finite where nothing is wrong.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 # Bins of equal width that answers are sorted into by their confidence.
 NUM_BINS = 10
@@ -34,7 +33,8 @@ class PlattScaling:
     def __call__(self, confidence: float) -> float:
         """The calibrated confidence."""
         inside = min(max(confidence, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
-        return float(expit(self.scale * logit(inside) + self.offset))
+        odds = self.scale * math.log(inside / (1 - inside)) + self.offset
+        return (1 + math.tanh(odds / 2)) / 2  # The logistic function, which overflows nowhere.
 
 
 def fit_platt(confidence: np.ndarray, correct: np.ndarray) -> PlattScaling | None:
@@ -47,6 +47,9 @@ def fit_platt(confidence: np.ndarray, correct: np.ndarray) -> PlattScaling | Non
     Returns:
         None where there is no answer.
     """
+    from scipy.special import logit
+    from sklearn.linear_model import LogisticRegression
+
     if not len(confidence):
         return None
     right = int(np.sum(correct))

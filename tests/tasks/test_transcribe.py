@@ -51,11 +51,9 @@ def sentences(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config(sentences, tmp_path_factory):
-    """CTC beside an attention decoder, of which nothing is seen once it has learnt."""
     return get_recipe("sentences").replace(
         data=str(sentences),
         out=str(tmp_path_factory.mktemp("runs")),
-        ctc_weight=0.3,
         features=FeatureSpec(**{**vars(SPEC), "clip_seconds": None}),
         model_options={"units": 24, "filters": 8, "num_layers": 1, "dropout": 0.0},
         augment=type(get_recipe("sentences").augment)(),
@@ -78,7 +76,7 @@ def test_it_learns_to_write_down_what_is_said(run):
 
 
 @pytest.mark.full
-def test_a_killed_training_of_both_goes_on_as_if_it_had_not_been(config):
+def test_a_killed_training_with_a_decoder_beside_ctc_goes_on_as_if_it_had_not_been(config):
     class Killed(Exception):
         pass
 
@@ -86,15 +84,19 @@ def test_a_killed_training_of_both_goes_on_as_if_it_had_not_been(config):
         def on_epoch_end(self, epoch, logs=None):
             raise Killed
 
-    config = config.replace(epochs=2, passes=1)
+    config = config.replace(epochs=2, passes=1, ctc_weight=0.3)
     whole = train_recipe(config, console=quiet())
     with pytest.raises(Killed):
         train_recipe(config, console=quiet(), callbacks=[Kill()])
     (killed,) = (path for path in whole.path.parent.iterdir() if load_run(path).facts["status"] == "training")
     resumed = resume_run(killed, console=quiet())
     assert resumed.history == whole.history
+    assert {"attention_loss", "val_attention_loss"} <= {*resumed.history[0]}
     for one, other in zip(resumed.network.get_weights(), whole.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    # Nothing is seen of the decoder once it has learnt.
+    (path,) = (item.path for item in whole.utterances("test")[:1])
+    assert load_run(resumed.path).predict(path).text == whole.predict(path).text
 
 
 def test_a_recording_is_predicted_as_it_was_measured(run):
