@@ -4,7 +4,7 @@ The file takes one clip at a time: of the run's `clip_seconds`, zeros at its end
 a run that takes any: its input is then resized to each clip. Quantised files keep the front-end in float32, for a power
 spectrum in 8 bits is 30 dB off: `dynamic` stores the network's weights in 8 bits and needs no recordings; `int8`
 computes in them, too, with ranges calibrated on the run's validation clips, but for recurrent layers, which stay
-`dynamic`: the calibration does not see into loops.
+`dynamic`: the calibration does not see into loops. (In clips of one length it fails behind one.)
 """
 
 import os
@@ -70,6 +70,12 @@ def export_litert(
         raise UserError(
             "export-unsupported", f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic"
         )
+    if quantize == "int8" and run.config.features.clip_seconds is not None and _loops(run):
+        raise UserError(
+            "export-unsupported",
+            f"{run.path}: int8 cannot be calibrated past the loop of {run.config.model.name} in clips of one length: "
+            "use dynamic",
+        )
     if stream and quantize == "int8":
         raise UserError(
             "settings-conflict",
@@ -125,8 +131,8 @@ def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> by
     else:
         made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
         without = algorithm_manager.AlgorithmName.NO_QUANTIZE
-        if loops := [re.escape(layer.name) for layer in run.network.layers if isinstance(layer, MaskedRNN)]:
-            inside = rf"/({'|'.join(loops)})(_\d+)?/"
+        if loops := _loops(run):
+            inside = rf"/({'|'.join(map(re.escape, loops))})(_\d+)?/"
             made.update_quantization_recipe(f".*{inside}.*", every, algorithm_key=without)
             # (Rules of the same expression would replace each other.)
             made.add_dynamic_config(regex=inside, operation_name=qtyping.TFLOperationName.FULLY_CONNECTED, num_bits=8)
@@ -149,6 +155,11 @@ def _ranges(content: bytes, recipe: Any, clips: list[dict[str, np.ndarray]]) -> 
     measure = calibrator.Calibrator(content, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
     measure.calibrate({"serving_default": clips}, manager)
     return measure.get_model_qsvs()
+
+
+def _loops(run: Run) -> list[str]:
+    """The names of recurrent layers: a loop each."""
+    return [layer.name for layer in run.network.layers if isinstance(layer, MaskedRNN)]
 
 
 def _calibration_clips(run: Run) -> list[dict[str, np.ndarray]]:

@@ -324,11 +324,13 @@ def test_options_of_another_format_are_refused(tone_run, tmp_path):
         export.main([str(tone_run), "--to", str(tmp_path / "tones"), "--quantize", "int8"])
 
 
+LOOPS = ("Conv1DLSTM", "StackedLSTM", "CRNN", "AttRNN", "MHAttRNN")
 TABLE = [
     pytest.param(facts, kind, seconds, id=f"{facts.name}-{kind}-{seconds}", marks=pytest.mark.full)
     for facts in list_models(per_frame=False)
     for kind in ("serving", "onnx", "none", "dynamic", "int8")
     for seconds in ((0.4, None) if facts.masks_padding else (0.4,))
+    if not (kind == "int8" and facts.name in LOOPS and seconds)
 ]
 
 
@@ -342,6 +344,13 @@ def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path):
     else:
         _, check = export_litert(run, tmp_path / "model.tflite", quantize=kind, least_agreement=0.0)
     assert check.difference < (1e-4 if kind in ("serving", "onnx", "none") else 1.0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_over_clips_of_one_length_is_not_calibrated(name, untrained, tmp_path):
+    with raises("export-unsupported"):
+        export_litert(untrained(model_facts(name)), tmp_path / "model.tflite", quantize="int8")
 
 
 STREAMS = [
