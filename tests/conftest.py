@@ -98,6 +98,8 @@ def short_config(tones, tmp_path):
 @pytest.fixture
 def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
+    import keras
+
     from kerasr.inference.compiled import attach_front_ends
     from kerasr.models.registry import builder
     from kerasr.runs.run import load_run
@@ -112,6 +114,7 @@ def untrained(tone_run, tmp_path):
         }
         (folder / "config.json").write_text(json.dumps(config))
         run = load_run(folder)
+        keras.utils.set_random_seed(0)
         network = builder(facts.name)(run.config.features.shape, run.task.output.size, **options)
         attach_front_ends(run.front_ends, network).save(folder / "model.keras")
         return run
