@@ -72,7 +72,6 @@ def run(config):
 def test_it_learns_to_write_down_what_is_said(run):
     found = evaluate_run(run)
     assert found.metrics["wer"] < 0.3
-    assert run.history[-1]["val_attention_loss"] < run.history[0]["val_attention_loss"]
 
 
 @pytest.mark.full
