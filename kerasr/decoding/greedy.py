@@ -27,6 +27,11 @@ def shortest_path(tokens: Sequence[Any]) -> int:
     return len(tokens) + sum(one == other for one, other in pairwise(tokens))
 
 
+def likeliest(outputs):
+    """Where the largest of `(..., outputs)` is, int32 `(...)`, in a graph, too: LiteRT and ONNX lack Keras's argmax."""
+    return ops.cast(ops.top_k(outputs, 1)[1][..., 0], "int32")
+
+
 def best_path(outputs):
     """The tokens of each clip's likeliest path, in a graph, too.
 
@@ -36,8 +41,7 @@ def best_path(outputs):
     Returns:
         int32 `(batch, time)` token ids, -1 past a clip's last.
     """
-    # (The largest of one: LiteRT and ONNX lack what Keras makes of argmax.)
-    path = ops.cast(ops.top_k(outputs, 1)[1][..., 0], "int32")
+    path = likeliest(outputs)
     before = ops.pad(path[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
     kept = ops.logical_and(path != before, path != BLANK)
     # Each goes to a place of its own: those that are kept to the front, in their order, the others behind all of them.

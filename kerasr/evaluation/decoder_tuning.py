@@ -4,13 +4,10 @@ import itertools
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-from rapidfuzz.distance import Levenshtein
-
 from kerasr.config.decoding import DecodingConfig
 from kerasr.core.progress import ProgressBar
-from kerasr.decoding.beam import BeamDecoder
 from kerasr.errors import UserError
+from kerasr.metrics.transcription import word_error_rate
 from kerasr.runs.decoding import make_decoder
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
@@ -40,14 +37,15 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
             "setting-missing", "--tune-lm chooses the weights of a language model: add --lm, or --lm training"
         )
     utterances = run.utterances("validation")
-    truth = [text.split() for text in run.task.truth(utterances)]
+    truth = run.task.truth(utterances).tolist()
     probs = run.predict_files([item.path for item in utterances])
     weights = list(itertools.product(LM_WEIGHTS if decoder.model else (1.0,), WORD_BONUSES))
     grid = []
     with ProgressBar("Choosing weights", len(weights)) as progress:
         for lm_weight, word_bonus in weights:
             options = replace(decoder.options, lm_weight=lm_weight, word_bonus=word_bonus)
-            wer = _word_errors(decoder.with_options(options), probs, truth)
+            search = decoder.with_options(options)
+            wer = word_error_rate(truth, [search.decode(clip) for clip in probs])
             grid.append({"lm_weight": lm_weight, "word_bonus": word_bonus, "wer": wer})
             progress.advance(1)
     # Of equals those nearest to 1, as what is rarer on one split is often luck.
@@ -68,10 +66,3 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
     }
     update_facts(run, decoding=chosen)
     return chosen
-
-
-def _word_errors(decoder: BeamDecoder, probs: np.ndarray, truth: list[list[str]]) -> float:
-    errors = sum(
-        Levenshtein.distance(said, decoder.decode(clip).split()) for said, clip in zip(truth, probs, strict=True)
-    )
-    return errors / max(sum(map(len, truth)), 1)

@@ -74,6 +74,13 @@ def transcription_metrics(
     }
 
 
+def word_error_rate(truth: Sequence[str], found: Sequence[str]) -> float:
+    """Words taken for others, left out and put in, as a share of those that were said."""
+    said = [text.split() for text in truth]
+    errors = sum(Levenshtein.distance(one, other.split()) for one, other in zip(said, found, strict=True))
+    return errors / max(sum(map(len, said)), 1)
+
+
 def right_words(truth: Sequence[str], found: Sequence[str]) -> np.ndarray:
     """`(words,)`, whether each word that was found in some transcripts is right."""
     pairs = (word_pairs(one, other) for one, other in zip(truth, found, strict=True))

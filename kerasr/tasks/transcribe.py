@@ -22,7 +22,7 @@ from kerasr.layers.ctc import BLANK
 from kerasr.metrics.calibration import PlattScaling, fit_platt
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
-from kerasr.metrics.transcription import right_words, transcription_metrics, word_pairs
+from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate, word_pairs
 from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
@@ -204,10 +204,8 @@ class Transcribe(Task):
         return np.array([self._text_of(path) for path in probs.argmax(-1)], object)
 
     def word_error_rate(self, utterances: Sequence[Utterance], probs: np.ndarray) -> float:
-        """Words taken for others, left out and put in, as a share of those that were said."""
-        rows = [word_pairs(*texts) for texts in zip(self.truth(utterances), self.decide(probs), strict=True)]
-        said = sum(bool(one) for row in rows for one, _ in row)
-        return sum(one != other for row in rows for one, other in row) / max(said, 1)
+        """Of the texts that it finds now."""
+        return word_error_rate(self.truth(utterances).tolist(), self.decide(probs).tolist())
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""

@@ -4,10 +4,10 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasr.data.manifest import Utterance
+from kerasr.decoding.greedy import likeliest
 from kerasr.errors import UserError
 from kerasr.tasks.base import Label, Task, Trained, list_words
 
@@ -29,8 +29,7 @@ class WordTask(Task):
 
     def signature(self, probs: Any) -> dict[str, Any]:
         """The index of the likeliest label."""
-        # (The largest of one: LiteRT and ONNX lack what Keras makes of argmax.)
-        return {"label_index": keras.ops.cast(keras.ops.top_k(probs, 1)[1][:, 0], "int32")}
+        return {"label_index": likeliest(probs)}
 
     def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
         """Labels of which there is no clip."""
