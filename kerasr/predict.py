@@ -165,7 +165,7 @@ def _open_model(name: str) -> Any:
 def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     """What to type next: what asks why it is that word, and after that what makes a service of the run."""
     if is_hub(config.run):
-        return command_line("evaluate", config.run, "--data", "FOLDER")
+        return command_line("predict", config.run, "FOLDER", "--manifest", "labels.csv")
     if config.explain or run.task.output.per_frame:
         return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
     return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
