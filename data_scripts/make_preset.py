@@ -4,7 +4,9 @@
     python data_scripts/make_preset.py digits runs/x --recipe-score "94.1%, the mean of six speakers, each left out"
 
 The run is measured again on its own test split, so that the score is that of the file; but for the silences of Speech
-Commands, which nobody says, and which each machine cuts itself. A preset of the same name is replaced.
+Commands, which nobody says, and which each machine cuts itself. One that writes down sentences is measured with words
+and trigram of its training texts, too, whose weights are chosen on the validation split where they have not been, and
+which come with the preset. A preset of the same name is replaced.
 `python -m kerasr.predict NAME clip.wav` then works, in this checkout and in wheels built from it.
 """
 
@@ -31,8 +33,8 @@ from kerasr.errors import UserError
 
 PRESETS_FOLDER = Path(kerasr.presets.__file__).parent
 
-# A preset is installed with the package, on every machine.
-MAX_BYTES = 1_000_000
+# A preset is installed with the package, on every machine. Sentences need larger networks than words.
+MAX_BYTES, MAX_BYTES_SENTENCES = 1_000_000, 3_000_000
 
 # Settings that name a run which this one began from or learnt from.
 ORIGINS = ("init_from", "teacher")
@@ -51,6 +53,9 @@ TERMS = {
     "": "The recordings are under {licence}: see there what that asks of those who pass these weights on.",
 }
 NO_TERMS = "The licence of the recordings is not known: find it out before you pass these weights on."
+
+# Of the score with words and trigram, what the card tells.
+WITH_LM = ("decoding", "wer", "wer_interval", "wer_method", "num_words", "cer", "num_correct", "num_clips")
 
 # A path from the root of a file system, inside a text; an address's slashes stand behind a letter or a colon.
 _PATH = re.compile(r"(?<![\w:/.~-])(?:[A-Za-z]:\\|/|~/)(?:[^\s/\\:'\",]+[/\\])*([^\s/\\:'\",]+)")
@@ -81,8 +86,11 @@ def make_preset(
         UserError: the name will not do, the run has not ended or is too large, or its test clips trained it.
     """
     from kerasr.data import write_manifest
+    from kerasr.decoding.kneser_ney import estimate_ngrams
+    from kerasr.decoding.ngram import write_arpa
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.evaluation.rejection import choose_rejection
+    from kerasr.runs.decoding import ORDER, training_texts
     from kerasr.runs.facts import CONFIG, FACTS, LEARNT_FROM, MANIFEST, METRICS, MODEL
     from kerasr.runs.files import write_hashes
     from kerasr.runs.run import load_run
@@ -99,6 +107,7 @@ def make_preset(
     with tempfile.TemporaryDirectory() as aside:
         measured = run if len(run.utterances("test")) == len(splits["test"]) else _copy(run, splits, Path(aside, "run"))
         evaluation = evaluate_run(measured, folder=Path(aside, "report"))
+        with_lm = _with_language_model(run, Path(aside, "report_lm")) if _writes_sentences(run) else None
     content = (run.path / MODEL).read_bytes()
     facts = {
         **run.facts,
@@ -112,6 +121,8 @@ def make_preset(
     config = run.config.derive(out=TrainConfig().logging.out, negatives=None, hard_negatives=None)
     facts, config = without_paths(facts), without_paths(to_json(config))
     metrics = {key: value for key, value in evaluation.metrics.items() if key != "run"} | {"notes": evaluation.notes}
+    if with_lm:
+        metrics["with_lm"] = {key: with_lm[key] for key in WITH_LM}
     card = _card(name, config, facts, metrics, splits, recipe_score, limits)
     # Made whole beside its place; only then does an older one go.
     place = folder / name
@@ -127,6 +138,8 @@ def make_preset(
         write_manifest(os.path.join(beside, MANIFEST), listed)
         own = {item.content_hash for split in ("train", "validation") for item in splits[split]}
         write_hashes(Path(beside, LEARNT_FROM), own | run.known_before.hashes)
+        if with_lm:
+            write_arpa(estimate_ngrams(training_texts(run), ORDER), Path(beside, kerasr.presets.LANGUAGE_MODEL))
         (Path(beside) / kerasr.presets.CARD).write_text(card, encoding="utf-8")
     earlier = folder / f".{name}.old"
     shutil.rmtree(earlier, ignore_errors=True)
@@ -146,10 +159,30 @@ def _check(run: Any) -> None:
             "run-unfinished", f"{run.path}: this training has not ended: {command_line('train', '--resume', run.path)}"
         )
     size = (run.path / "model.keras").stat().st_size
-    if size > MAX_BYTES:
+    most = MAX_BYTES_SENTENCES if _writes_sentences(run) else MAX_BYTES
+    if size > most:
         raise UserError(
-            "run-not-fit", f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {MAX_BYTES / 1e6:g}"
+            "run-not-fit", f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {most / 1e6:g}"
         )
+
+
+def _writes_sentences(run: Any) -> bool:
+    return run.config.task.name == "transcribe"
+
+
+def _with_language_model(run: Any, report: Path) -> dict[str, Any]:
+    """What the run scores with words and trigram of its training texts; it has the weights for them from then on."""
+    from kerasr.config import DecodingConfig
+    from kerasr.config.decoding import TRAINING
+    from kerasr.evaluation.decoder_tuning import tune_decoder
+    from kerasr.evaluation.evaluator import evaluate_run
+
+    decoding = DecodingConfig(lm=TRAINING, words=TRAINING)
+    chosen = run.facts.get("decoding") or {}
+    if (chosen.get("lm"), chosen.get("words")) != (TRAINING, TRAINING):
+        tune_decoder(run, decoding)
+    run.decode_with(decoding)
+    return evaluate_run(run, folder=report).metrics
 
 
 def _copy(run: Any, splits: dict[str, Sequence[Any]], place: Path) -> Any:
@@ -229,9 +262,12 @@ def _card(
     environment.filters |= {"interval": format_interval, "missed": format_missed, "score": format_score}
     licence = facts["corpus"]["licence"]
     terms = next(text for mark, text in TERMS.items() if mark in licence) if licence else NO_TERMS
-    return environment.get_template("card.md.jinja").render(
+    sentences = "with_lm" in metrics
+    return environment.get_template("card_transcript.md.jinja" if sentences else "card.md.jinja").render(
         name=name,
         wanted=config["task"]["wanted"],
+        with_lm=metrics.get("with_lm"),
+        language_model=kerasr.presets.LANGUAGE_MODEL,
         labels=facts["corpus"]["labels"],
         config=config,
         facts=facts,

@@ -2,9 +2,10 @@
 
 A preset's folder holds `model.keras`, `config.json`, `run.json`, `metrics.json`, the list of its test clips in
 `manifest.csv`, short hashes of the recordings that it has learnt from in `learnt_from.txt`, and `card.md`, which says
-what it was trained on, what it scores and what its limits are. One of the package's also has `sample.wav`, a word to
-try it with, spoken by espeak-ng (`data_scripts/preset_samples.py`). `data_scripts/make_preset.py` makes a preset of a
-run; `kerasr.from_preset` and every command that takes a run open it by its name.
+what it was trained on, what it scores and what its limits are. One that writes down sentences also brings the trigram
+of its training texts, `training.arpa.gz`. One of the package's also has `sample.wav`, a word to try it with, or some,
+spoken by espeak-ng (`data_scripts/preset_samples.py`). `data_scripts/make_preset.py` makes a preset of a run;
+`kerasr.from_preset` and every command that takes a run open it by its name.
 """
 
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 CARD = "card.md"
 SAMPLE = "sample.wav"
+LANGUAGE_MODEL = "training.arpa.gz"
 
 
 def list_presets() -> tuple[str, ...]:

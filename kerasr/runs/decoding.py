@@ -12,6 +12,7 @@ from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import NGrams, read_arpa
 from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
+from kerasr.presets import LANGUAGE_MODEL
 from kerasr.tasks import Task
 from kerasr.tasks.transcribe import Transcribe, text_of
 from kerasr.text import Vocabulary, normalise
@@ -94,7 +95,7 @@ def training_texts(run: Transcribing) -> list[list[str]]:
     """The words of each training text.
 
     Raises:
-        UserError: the run has none: a preset comes without.
+        UserError: the run has none.
     """
     found = [text_of(item).split() for item in run.utterances("train")]
     if not any(found):
@@ -132,14 +133,18 @@ def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
 def _read_model(run: Transcribing, name: str | None) -> NGrams | None:
     if name is None:
         return None
-    return estimate_ngrams(training_texts(run), ORDER) if name == TRAINING else read_arpa(name)
+    if name != TRAINING:
+        return read_arpa(name)
+    own = run.path / LANGUAGE_MODEL
+    return read_arpa(own) if own.exists() else estimate_ngrams(training_texts(run), ORDER)
 
 
 def _read_words(run: Transcribing, name: str | None) -> set[str] | None:
     if name is None:
         return None
     if name == TRAINING:
-        return {word for text in training_texts(run) for word in text}
+        own = run.path / LANGUAGE_MODEL
+        return set(read_arpa(own).words) if own.exists() else {word for text in training_texts(run) for word in text}
     if not os.path.isfile(name):
         raise UserError("words-not-found", f"--words {name}: there is no such file; it has a word a line")
     try:

@@ -1,6 +1,7 @@
 """Sentences of tones, written down: from a manifest with texts to a transcript."""
 
 import json
+import runpy
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import tensorflow as tf
 from _errors import raises
 from _shared import SPEC, quiet
 
-from kerasr import Run, audio, evaluate, evaluate_run, listen, load_run, predict
+from kerasr import Run, audio, evaluate, evaluate_run, from_preset, listen, load_run, predict
 from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig
 from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
@@ -72,6 +73,21 @@ def run(config):
 def test_it_learns_to_write_down_what_is_said(run):
     found = evaluate_run(run)
     assert found.metrics["wer"] < 0.3
+
+
+def test_a_preset_brings_its_trigram_and_its_weights(run, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "data_scripts"))
+    make = runpy.run_path(str(Path(__file__).parents[2] / "data_scripts" / "make_preset.py"))["make_preset"]
+    copy = load_run(shutil.copytree(run.path, tmp_path / "run"))
+    place = make("tunes", copy.path, folder=tmp_path / "presets", limits=[])
+    monkeypatch.setenv("KERASR_PRESETS", str(place.parent))
+    preset, decoding = from_preset("tunes"), DecodingConfig(lm="training", words="training")
+    assert not preset.utterances("train")
+    one, other = make_decoder(preset, decoding), make_decoder(load_run(copy.path), decoding)
+    assert one.options == other.options
+    heard = preset.predict_files([run.utterances("test")[0].path])[0]
+    assert one.decode(heard) == other.decode(heard) != ""
+    assert f"{preset.metrics['with_lm']['wer']:.1%}" in (place / "card.md").read_text()
 
 
 @pytest.mark.full
