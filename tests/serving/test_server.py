@@ -51,7 +51,7 @@ from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_
 from kerasr.runs.run import load_run
 from kerasr.serving import Server, ServerOptions, batching
 from kerasr.serving.folders import Source, find_sources, versions_of
-from kerasr.serving.json_tensors import write_outputs
+from kerasr.serving.json_tensors import parse_body, write_outputs
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.models import Models
 from kerasr.serving.servable import Signature, Tensor
@@ -134,6 +134,7 @@ class Client:
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.http = requests.Session()
+        self.address = f"http://127.0.0.1:{rest_port}/v1/models/tones:predict"
 
     def close(self):
         self.channel.close()
@@ -574,9 +575,12 @@ def test_a_tensor_that_is_not_what_it_declares(client, harmless):
     negative.inputs["waveform"].tensor_shape.dim[1].size = -5
     unknown = make_request(waveform=clips(1, 100))
     unknown.inputs["waveform"].tensor_shape.unknown_rank = True
+    # Rows without a value each, of which each would be work.
+    empty = make_request(waveform=np.zeros((0, 0), "float32"))
+    empty.inputs["waveform"].tensor_shape.dim[0].size = 2**40
     kind = make_request(waveform=clips(1, 100))
     kind.inputs["waveform"].dtype = 999
-    for request in (declares, filled, negative, unknown, kind):
+    for request in (declares, filled, negative, unknown, empty, kind):
         assert_refused(
             grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: waveform", client.predictions.Predict, request
         )
@@ -691,6 +695,50 @@ def test_a_million_rows_are_refused_before_each_is_read(client, harmless, monkey
         answer = client.post(b'{"instances": [' + row * 100_000 + row[:-1] + b"]}")
         assert answer.status_code == 400
         assert "Task size 100001 is larger than maximum input batch size 32" in answer.json()["error"]
+
+
+def test_lists_that_are_too_many_or_too_deep_are_refused_before_each_is_read(client, harmless, monkeypatch):
+    def never(*_):
+        raise AssertionError("a list was read")
+
+    for module in ("_flatten", "_convert"):
+        monkeypatch.setattr(f"kerasr.serving.json_tensors.{module}", never)
+    many = b"[" + b"[0]," * 32 + b"[0]]"
+    for columns in (many, b'{"waveform": %b}' % many):
+        answer = client.post(b'{"inputs": %b}' % columns)
+        assert answer.status_code == 400
+        assert "Task size 33 is larger than maximum input batch size 32" in answer.json()["error"]
+    monkeypatch.undo()
+    monkeypatch.setattr("kerasr.serving.json_tensors._convert", never)
+    for body in (b'{"instances": [%b]}', b'{"inputs": [%b]}'):
+        answer = client.post(body % many)
+        assert answer.status_code == 400
+        assert "Encountered list at unexpected level" in answer.json()["error"]
+
+
+def test_who_sends_a_large_body_keeps_no_other_waiting(client, harmless, monkeypatch):
+    """It is read beside the event loop, one after another, and so is what must be unpacked."""
+    gate, at_work = threading.Event(), []
+
+    def parse(body):
+        if len(body) > 2**18:
+            at_work.append(body)
+            assert gate.wait(30)
+        return parse_body(body)
+
+    monkeypatch.setattr("kerasr.serving.rest.parse_body", parse)
+    large = b'{"instances": [[' + b"0.1," * 70_000 + b"0.1]]}"
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(requests.post, client.address, data=data, headers=headers, timeout=60)
+            for data, headers in ((large, {}), (gzip.compress(large), {"content-encoding": "gzip"}))
+        ]
+        wait_until(lambda: at_work)
+        assert client.post(b'{"instances": [[0.1, 0.2]]}').status_code == 200
+        assert len(at_work) == 1
+        gate.set()
+        assert [answer.result().status_code for answer in asked] == [200, 200]
+    assert at_work == [large, large]
 
 
 def test_what_is_declared_takes_the_room_of_what_is_there(client, harmless, gate):
