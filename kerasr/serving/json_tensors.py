@@ -118,7 +118,7 @@ def _read_rows(document: dict[str, Any], signature: Signature, max_rows: int) ->
     if not rows:
         raise invalid(f"JSON Value: {_show(document)} No values in 'instances' array")
     signature.check_rows(len(rows), max_rows)
-    if not isinstance(rows[0], dict) and len(signature.inputs) > 1:
+    if not _is_named(rows[0]) and len(signature.inputs) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"

@@ -659,6 +659,12 @@ def test_half_surrogates_are_told_as_bad_requests(client, harmless):
         assert client.get(path).status_code in (400, 404)
 
 
+def test_a_text_for_a_row_of_several_inputs_is_a_bad_request(client, harmless):
+    body = {"signature_name": "with_num_samples", "instances": [{"b64": "AAAA"}]}
+    answer = client.post(body)
+    assert (answer.status_code, "instances is a plain list" in answer.text) == (400, True)
+
+
 def test_what_is_no_message_is_the_clients_fault(client, harmless):
     """gRPC in C++ says INTERNAL (grpcpp's proto_utils.h, GenericDeserialize), which its watchers take for its own."""
     for method in (PREDICT, "/tensorflow.serving.ModelService/GetModelStatus"):
