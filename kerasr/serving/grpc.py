@@ -69,9 +69,12 @@ class GrpcServer:
         """Take requests."""
         await self._server.start()
 
+    def announce_end(self) -> None:
+        """Say to those who watch its health that requests should go elsewhere; they are still taken."""
+        self._health.stop()
+
     async def stop(self, grace_seconds: float) -> None:
         """Take no more requests, answer those that were taken, and end."""
-        self._health.stop()
         await self._server.stop(grace_seconds)
 
 

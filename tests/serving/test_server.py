@@ -116,6 +116,7 @@ def serving(path, **options):
     if isinstance(started, Exception):
         raise started
     client = Client(server.grpc_port, server.rest_port, lines)
+    client.loop, client.stop = started
     try:
         yield client
     finally:
@@ -144,6 +145,11 @@ class Client:
         """Over gRPC: outputs as arrays."""
         request = make_request(signature, version, label, output_filter, **inputs)
         return to_arrays(self.predictions.Predict(request, timeout=60))
+
+    def models_served(self):
+        """Versions that answer."""
+        states = self.get("/v1/models/tones").json()["model_version_status"]
+        return [int(row["version"]) for row in states if row["state"] == "AVAILABLE"]
 
     def get(self, path):
         return self.http.get(f"http://127.0.0.1:{self.rest_port}{path}", timeout=60)
@@ -1296,6 +1302,29 @@ def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", rest_port))
         client.close()
+
+
+def test_what_was_sent_before_the_end_is_answered(folder):
+    """While the event loop is busy with others, calls wait that gRPC has not handed over yet."""
+    with serving(folder) as client:
+        waveform = clips(1, 100)
+        expected = client.predict(waveform=waveform)
+        client.loop.call_soon_threadsafe(time.sleep, 0.5)
+        asked = [client.predictions.Predict.future(make_request(waveform=waveform), timeout=60) for _ in range(20)]
+        client.loop.call_soon_threadsafe(client.stop.set)
+        for answer in asked:
+            assert_same(to_arrays(answer.result()), expected, 1e-5)
+
+
+def test_an_older_version_is_served_while_the_newest_is_broken(versions, tmp_path):
+    for name in ("1", "2"):
+        shutil.copytree(versions / name, tmp_path / "tones" / name)
+    (tmp_path / "tones" / "2" / "saved_model.pb").write_bytes(b"damaged")
+    with serving(tmp_path) as client:
+        assert sorted(client.models_served()) == [1]
+        assert any("tones 2 cannot be loaded" in line for line in client.lines)
+        shutil.copy(versions / "2" / "saved_model.pb", tmp_path / "tones" / "2" / "saved_model.pb")
+        wait_until(lambda: client.models_served() == [2])
 
 
 def run_command(monkeypatch, capsys, *arguments):
