@@ -16,7 +16,7 @@ from kerasr import audio
 from kerasr.config import DecodingConfig, ListenOptions
 from kerasr.config.bounds import NotNegative, SampleRate, check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
-from kerasr.core.console import isolate, make_console
+from kerasr.core.console import isolate, make_console, visible
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
@@ -174,7 +174,8 @@ def show(config: ListenConfig, listener: "Listening", stream: "Iterator[tuple[np
         partial = ""
         for _, found in stream:
             for one in found:
-                print(json.dumps(listener.to_json(one), ensure_ascii=False) if config.json else line(one), flush=True)
+                text = json.dumps(listener.to_json(one), ensure_ascii=False) if config.json else line(one)
+                print(visible(text), flush=True)
             if config.json and listener.partial not in ("", partial):
                 print(json.dumps({"partial": listener.partial}, ensure_ascii=False), flush=True)
             partial = listener.partial

@@ -15,7 +15,7 @@ import tyro
 from kerasr.config import DecodingConfig
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
-from kerasr.core.console import is_watched, isolate, make_console
+from kerasr.core.console import is_watched, isolate, make_console, visible
 from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.inference.download import fetched, file_name, is_url
@@ -144,7 +144,7 @@ def main(argv: list[str]) -> None:
         if sample:
             print(f"sample  {sample.description}")
         for line in written:
-            print(line)
+            print(visible(line))
         if is_watched(notices()):
             notices().print(f"next    {next_command(config, run, answers[0])}")
     if failed:

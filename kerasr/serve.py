@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
+from kerasr.core.console import visible
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 from kerasr.serving.options import ServerOptions
@@ -81,7 +82,7 @@ def check(config: ServeConfig) -> None:
 
 def say(words: str) -> None:
     """A line about what goes on."""
-    print(words, file=sys.stderr, flush=True)
+    print(visible(words), file=sys.stderr, flush=True)
 
 
 def say_ready(server: "Server") -> None:
@@ -89,10 +90,8 @@ def say_ready(server: "Server") -> None:
     models = ", ".join(
         f"{name} ({', '.join(map(str, sorted(server.models.available(name))))})" for name in server.models.names()
     )
-    print(
-        f"serving {models}: gRPC {server.host}:{server.grpc_port}, REST http://{server.host}:{server.rest_port}/v1/models/",
-        flush=True,
-    )
+    address = f"gRPC {server.host}:{server.grpc_port}, REST http://{server.host}:{server.rest_port}/v1/models/"
+    print(visible(f"serving {models}: {address}"), flush=True)
 
 
 if __name__ == "__main__":

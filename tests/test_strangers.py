@@ -299,6 +299,13 @@ def archive(state, *arrays):
     return memory.getvalue()
 
 
+def squeezed(state, array):
+    """A checkpoint as none is written: it may unpack to a thousand times its size."""
+    memory = io.BytesIO()
+    np.savez_compressed(memory, state=state, v0=array)
+    return memory.getvalue()
+
+
 def patched(content, signature, offset, value):
     """An archive with another number at a place of each of its headers of a kind."""
     changed, start = bytearray(content), 0
@@ -319,6 +326,7 @@ LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
         patched(archive(STATE), CENTRAL, 10, 99),
         patched(archive(STATE), CENTRAL, 8, 1),
         patched(patched(archive(STATE), LOCAL, 8, 8), CENTRAL, 10, 8),
+        squeezed(STATE, np.zeros(10)),
         archive(STATE, np.array([Bomb()], dtype=object)),
         archive(np.array([Bomb()], dtype=object)),
         pickle.dumps(Bomb()),

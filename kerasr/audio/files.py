@@ -17,10 +17,14 @@ import soxr
 from kerasr.audio.joined import split_path
 from kerasr.audio.sound import why_no_sound
 from kerasr.core import atomic
+from kerasr.core.regular import is_special
 from kerasr.errors import UserError
 
 # What a folder is searched for. libsndfile reads more than these, which a manifest may list.
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
+# Hz. Of less there is no speech, and at a common rate a small file of it would take more memory than there is.
+MIN_SAMPLE_RATE = 1000
 
 # Frames decoded at a time: a long recording with many channels is mixed down block by block.
 _BLOCK = 1 << 20
@@ -202,6 +206,8 @@ def _open(path: str) -> soundfile.SoundFile:
     paths, pauses = split_path(path)
     if pauses:
         return _join(paths, pauses)
+    if is_special(path):
+        raise UserError("recording-unreadable", f"{path}: is a pipe or a device, not a recording; remove it")
     try:
         # As bytes, a name that is no valid text opens too; Windows has no such names, and soundfile wants text there.
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
@@ -210,6 +216,10 @@ def _open(path: str) -> soundfile.SoundFile:
     if file.frames <= 0:
         file.close()
         raise UserError("recording-empty", f"{path}: has no samples; remove it or record it again")
+    if file.samplerate < MIN_SAMPLE_RATE:
+        file.close()
+        why = f"has {file.samplerate} samples a second, and speech needs {MIN_SAMPLE_RATE} at least"
+        raise UserError("recording-unreadable", f"{path}: {why}; remove it or record it again")
     return file
 
 
@@ -230,7 +240,7 @@ def _diagnose(path: str, error: Exception) -> UserError:
     try:
         with open(path, "rb") as file:
             start = file.read(12)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: the name holds a zero byte.
         return UserError("recording-not-found", f"{path}: there is no such file")
     except IsADirectoryError:
         return UserError("recording-not-found", f"{path}: is a folder, not a recording")

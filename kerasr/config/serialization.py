@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints, is_typedd
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
+from kerasr.core.regular import open_regular
 from kerasr.errors import UserError
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_regular(path, encoding="utf-8") as file:
             values = parse_json(file.read())
     except ValueError as error:
         raise UserError(

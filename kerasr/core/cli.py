@@ -23,7 +23,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from kerasr.core.console import make_console
+from kerasr.core.console import make_console, visible
 from kerasr.core.imports import FLAG, HELP, asked_imports, import_asked
 from kerasr.core.interruption import Interruption, Stopped
 from kerasr.core.quiet import stderr_aside
@@ -184,9 +184,9 @@ def _print_stopped(stop: KeyboardInterrupt, main: Callable[[list[str]], None], a
         module = getattr(sys.modules[module].__spec__, "name", "").removesuffix(".__main__")
     if not command and module.startswith("kerasr."):
         command = shell_line([*_called(module.removeprefix("kerasr.")), *argv])
-    print(f"stopped: {said}" if said else "stopped", file=sys.stderr)
+    print(visible(f"stopped: {said}" if said else "stopped"), file=sys.stderr)
     if command:
-        print(f"next    {command}", file=sys.stderr)
+        print(visible(f"next    {command}"), file=sys.stderr)
 
 
 def print_error(error: Exception, *, as_json: bool) -> None:
@@ -195,7 +195,7 @@ def print_error(error: Exception, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"error[{code}]: {message}", file=sys.stderr)
+        print(visible(f"error[{code}]: {message}"), file=sys.stderr)
 
 
 def describe(error: Exception) -> str:

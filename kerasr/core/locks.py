@@ -28,6 +28,8 @@ LOCK = "run.lock"
 _TRIES, _PAUSE_SECONDS = 10, 0.05
 # Windows lets nobody read the bytes that are locked: the one that is lies behind all that is written.
 _WINDOWS_BYTE = 1 << 30
+# Where a link stands in the place of a lock, what it leads to is not ours to write; and no one waits for a pipe.
+_OWN_FILES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def take(path: str | os.PathLike[str], *, create: bool = False) -> int | None:
@@ -41,7 +43,8 @@ def take(path: str | os.PathLike[str], *, create: bool = False) -> int | None:
         FileNotFoundError: it is not there, or no longer.
         OSError: it may not be opened, or its file system has no locks.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT if create else os.O_RDONLY, 0o666)
+    flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
+    handle = os.open(path, flags | _OWN_FILES, 0o666)
     try:
         if _lock(handle):
             # Who held it before may have removed it meanwhile: then this lock is of a file that no one finds any more.

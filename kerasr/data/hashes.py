@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from kerasr.audio.joined import split_path
 from kerasr.core.progress import map_threaded
+from kerasr.core.regular import open_regular
 from kerasr.data.manifest import Corpus, Utterance
 
 # Hexadecimal digits of a `content_hash`: 64 bits tell all recordings of the world apart.
@@ -69,7 +70,7 @@ def content_hash(path: str) -> str:
         parts = [content_hash(part) for part in paths]
         size = sum(int(part.partition(":")[0]) for part in parts)
         return f"{size}:{hashlib.sha256(json.dumps([parts, pauses]).encode()).hexdigest()}"
-    with open(path, "rb") as file:
+    with open_regular(path, "rb") as file:
         digest = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
         size = file.seek(0, os.SEEK_END)
         file.seek(max(_FINGERPRINT_BYTES, size - _FINGERPRINT_BYTES))

@@ -24,7 +24,9 @@ from kerasr import audio
 from kerasr.config import parse_json
 from kerasr.core import atomic
 from kerasr.core.progress import console, map_threaded
+from kerasr.core.regular import open_regular
 from kerasr.core.signatures import plain_signature
+from kerasr.core.tables import table_writer
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -140,7 +142,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Corpus:
     if suffix not in SUFFIXES:
         raise UserError("manifest-unreadable", f"{path}: a manifest ends in {' or '.join(SUFFIXES)}")
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open_regular(path, encoding="utf-8-sig", newline="") as file:
             rows = _csv_rows(file, path) if suffix == ".csv" else _jsonl_rows(file, path)
             utterances, noise, num_unlabelled = _utterances(rows, path)
     except FileNotFoundError:
@@ -188,7 +190,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     if path.lower().endswith(".csv"):
         # Each column once, in the order in which they appear.
         columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
-        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+        writer = table_writer(text, list(columns))
         writer.writeheader()
         writer.writerows(rows)
     elif path.lower().endswith(".jsonl"):

@@ -1,11 +1,11 @@
 """A report's files: the scores, the pictures, and one page that needs nothing beside itself."""
 
 import contextlib
-import csv
 import io
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +16,7 @@ import numpy as np
 
 from kerasr.core import atomic
 from kerasr.core.scores import ACCURACY, Monitor
+from kerasr.core.tables import table_writer
 from kerasr.report.clips import Clip
 from kerasr.report.comparison import draw_cost, draw_differences, letter
 from kerasr.report.figures import (
@@ -43,6 +44,9 @@ FIGURES = {
     "lengths": draw_lengths,
     "decoding": draw_decoding,
 }
+
+# What the pictures of a report are called: others in their folder are the user's.
+_DRAWN = re.compile("|".join([*FIGURES, "speakers", "clips", "training", "groups-.*", r"alignment-\d+"]))
 
 # Rows of a ranking that are told at once.
 NUM_FIRST = 10
@@ -95,6 +99,9 @@ def write_report(
         OSError: a file cannot be written.
     """
     folder = Path(folder)
+    if (folder / PICTURES).is_symlink():
+        # It gives way as a file does that is written anew: what it leads to is not the report's.
+        (folder / PICTURES).unlink()
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     aligned = [clip for clip in clips if clip.alignment][:MAX_ALIGNMENTS]
     alignments = [draw_alignment(clip, number) for number, clip in enumerate(aligned, 1)]
@@ -103,7 +110,7 @@ def write_report(
         pictures.append(draw_training(history, kept, monitor))
     drawn = _write_pictures(folder / PICTURES, pictures)
     for old in (folder / PICTURES).glob("*.png"):
-        if old.stem not in drawn["svgs"]:
+        if old.stem not in drawn["svgs"] and _DRAWN.fullmatch(old.stem):
             old.unlink()
     text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
     atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
@@ -183,7 +190,7 @@ def write_ranking(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(dict.fromkeys(itertools.chain(*rows, *beside))), lineterminator="\n")
+    writer = table_writer(table, list(dict.fromkeys(itertools.chain(*rows, *beside))))
     writer.writeheader()
     writer.writerows([*rows, *beside])
     ranking = Ranking(folder / f"{name}.csv", folder / f"{name}.html", len(rows), num_found, rows[:NUM_FIRST])

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, parse, run_command
-from kerasr.core.console import confirm, make_console
+from kerasr.core.console import confirm, make_console, visible
 from kerasr.core.locks import hold_run
 from kerasr.core.timing import format_age
 from kerasr.errors import UserError
@@ -123,15 +123,15 @@ def clean(rows: list[dict[str, Any]], *, ask: bool) -> None:
     size = sum(row["bytes"] for row in unfinished) + sum(path.stat().st_size for path in checkpoints)
     for row in rows:
         if row["status"] == "training":
-            print(f"{row['run']}: is being trained: it stays")
+            print(visible(f"{row['run']}: is being trained: it stays"))
     for row in recent:
-        print(f"{row['run']}: was written to within the hour: it stays")
+        print(visible(f"{row['run']}: was written to within the hour: it stays"))
     what = f"{len(unfinished)} unfinished runs and {len(checkpoints)} checkpoints, {size / 1e6:.1f} MB"
     if not unfinished and not checkpoints:
         print("nothing to clean")
         return
     for row in unfinished:
-        print(f"unfinished: {row['run']}")
+        print(visible(f"unfinished: {row['run']}"))
     if not ask or confirm(f"remove {what}?"):
         for row in unfinished:
             # Somebody may have gone on with it while we were asking.

@@ -1,6 +1,5 @@
 """The history of a run: a row of numbers an epoch, in a CSV file."""
 
-import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from kerasr.config import shorten
 from kerasr.core import atomic
+from kerasr.core.tables import table_writer
 from kerasr.errors import UserError
 
 
@@ -33,7 +33,7 @@ def write_history(path: str | os.PathLike[str], rows: Sequence[Mapping[str, floa
         OSError: the file cannot be written.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = table_writer(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     atomic.write_bytes(path, text.getvalue().encode())

@@ -40,6 +40,10 @@ class Source:
             return [version for version in found if version in self.specific]
         return found[-self.num_latest :]
 
+    def older(self) -> list[int]:
+        """The versions that `latest` leaves out, newest first: to be served while none of those can be."""
+        return versions_of(self.path)[: -self.num_latest][::-1] if self.policy == "latest" else []
+
     def complaint(self) -> str:
         """What should be served and is not there, in a line for whoever runs the server; empty if nothing is."""
         found = versions_of(self.path)

@@ -69,9 +69,12 @@ class GrpcServer:
         """Take requests."""
         await self._server.start()
 
+    def announce_end(self) -> None:
+        """Say to those who watch its health that requests should go elsewhere; they are still taken."""
+        self._health.stop()
+
     async def stop(self, grace_seconds: float) -> None:
         """Take no more requests, answer those that were taken, and end."""
-        self._health.stop()
         await self._server.stop(grace_seconds)
 
 
@@ -129,9 +132,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _predict(self, request, hold: Callable[[int], None]):
         spec = request.model_spec
         asked = Asked(*version_of(spec), spec.signature_name, list(request.output_filter))
-        servable, outputs = await self._predictor.predict(
-            asked, lambda signature: _read_inputs(request, signature, self._max_bytes, hold), "grpc"
-        )
+
+        async def read(signature: Signature) -> dict[str, np.ndarray]:
+            return _read_inputs(request, signature, self._max_bytes, hold)
+
+        servable, outputs = await self._predictor.predict(asked, read, "grpc")
         response = predict_pb2.PredictResponse()
         response.model_spec.name = servable.model
         response.model_spec.version.value = servable.version

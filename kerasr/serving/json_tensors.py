@@ -5,9 +5,11 @@ They are those of tensorflow_serving/util/json_tensor.cc, FillPredictRequestFrom
 
 import base64
 import binascii
+import gc
 import json
 import reprlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,8 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if not body:
         raise invalid("JSON Parse error: The document is empty")
     try:
-        document = _loads(body)
+        with _without_collections():
+            document = _loads(body)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deep") from None
     except ValueError as error:
@@ -46,6 +49,18 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_show(document)} Is not object")
     return document
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No garbage is looked for among values that all are new: for millions of lists that takes most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _loads(body: bytes) -> Any:
@@ -92,7 +107,7 @@ def read_inputs(document: dict[str, Any], signature: Signature, max_rows: int) -
     if "instances" in document:
         return _read_rows(document, signature, max_rows), True
     if "inputs" in document:
-        return _read_columns(document["inputs"], signature), False
+        return _read_columns(document["inputs"], signature, max_rows), False
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
@@ -103,7 +118,7 @@ def _read_rows(document: dict[str, Any], signature: Signature, max_rows: int) ->
     if not rows:
         raise invalid(f"JSON Value: {_show(document)} No values in 'instances' array")
     signature.check_rows(len(rows), max_rows)
-    if not isinstance(rows[0], dict) and len(signature.inputs) > 1:
+    if not _is_named(rows[0]) and len(signature.inputs) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
@@ -138,7 +153,7 @@ def _stack(tensor: Tensor, values: Iterator[Any]) -> np.ndarray:
     arrays: list[np.ndarray] = []
     for number, value in enumerate(values):
         try:
-            array = _to_array(value, tensor.dtype)
+            array = _to_array(value, tensor, tensor.rank - 1)
         except ServingError as error:
             raise invalid(
                 f"Failed to process element: {number} key: {tensor.name} of 'instances' list. Error: {error.message}"
@@ -153,19 +168,22 @@ def _stack(tensor: Tensor, values: Iterator[Any]) -> np.ndarray:
     return np.stack(arrays) if arrays[0].ndim else np.array([array[()] for array in arrays], arrays[0].dtype)
 
 
-def _read_columns(value: Any, signature: Signature) -> dict[str, np.ndarray]:
+def _read_columns(value: Any, signature: Signature, max_rows: int) -> dict[str, np.ndarray]:
     if _is_named(value):
         for name in signature.inputs:
             if name not in value:
                 raise invalid(f"Missing named input: {name} in 'inputs' object.")
-        return {name: _to_array(value[name], tensor.dtype) for name, tensor in signature.inputs.items()}
-    if len(signature.inputs) > 1:
+        columns = {name: value[name] for name in signature.inputs}
+    elif len(signature.inputs) > 1:
         raise invalid(
             "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
             "tensorinfo_map"
         )
-    ((name, tensor),) = signature.inputs.items()
-    return {name: _to_array(value, tensor.dtype)}
+    else:
+        columns = dict.fromkeys(signature.inputs, value)
+    for column in columns.values():
+        signature.check_rows(len(column) if isinstance(column, list) else 1, max_rows)
+    return {name: _to_array(columns[name], tensor, tensor.rank) for name, tensor in signature.inputs.items()}
 
 
 def _is_named(value: Any) -> bool:
@@ -177,16 +195,22 @@ def _is_base64(value: dict[str, Any]) -> bool:
     return len(value) == 1 and isinstance(value.get("b64"), str)
 
 
-def _to_array(value: Any, dtype: tf.DType) -> np.ndarray:
-    """A JSON value, list or list of lists as a tensor of a type."""
-    leaves, shape = [value], []
+def _to_array(value: Any, tensor: Tensor, most: int) -> np.ndarray:
+    """A JSON value, list or list of lists as a tensor of an input's type.
+
+    Args:
+        value: the value.
+        tensor: the input.
+        most: axes that it may have; deeper lists, which can be millions, are not looked at.
+    """
+    leaves, shape, most = [value], [], min(most, _MAX_RANK)
     while leaves and isinstance(leaves[0], list):
-        if len(shape) == _MAX_RANK:
-            raise invalid(f"Encountered list at unexpected level: {_MAX_RANK} expected < {_MAX_RANK}")
+        if len(shape) >= most:
+            raise invalid(f"Encountered list at unexpected level: {most} expected < {most}")
         size = len(leaves[0])
         leaves = _flatten(leaves, len(shape))
         shape.append(size)
-    return _convert(leaves, dtype, len(shape)).reshape(shape)
+    return _convert(leaves, tensor.dtype, len(shape)).reshape(shape)
 
 
 def _flatten(lists: list[Any], level: int) -> list[Any]:

@@ -82,6 +82,10 @@ class Models:
             if source:
                 self._sources[name] = source
             await self._load_missing(name, wanted)
+            for number in source.older() if source else ():
+                if self.available(name):
+                    break
+                await self._load_missing(name, [number])
             self._unload_unwanted(name, wanted)
         self._complain(complaints)
 

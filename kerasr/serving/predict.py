@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from kerasr.serving.status import Code, ServingError, as_serving_error, invalid
 
 Arrays = dict[str, np.ndarray]
 # Makes the inputs of a request, now that its signature is known.
-Reader = Callable[[Signature], Arrays]
+Reader = Callable[[Signature], Awaitable[Arrays]]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Predictor:
         started = time.perf_counter()
         with self.models.find(asked.model, asked.version, asked.label) as servable:
             signature = find_signature(servable, asked.signature)
-            inputs = read(signature)
+            inputs = await read(signature)
             for name, tensor in signature.inputs.items():
                 tensor.check(inputs[name])
             names = check_output_filter(signature, asked.output_filter)

@@ -5,7 +5,10 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +31,11 @@ _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
 
 # A client that takes longer to send its request has gone to sleep.
 _BODY_SECONDS = 30
+
+# JSON beyond this is read beside the event loop, which answers others meanwhile.
+_SMALL_BYTES = 1 << 18
+
+T = TypeVar("T")
 
 
 def make_app(predictor: Predictor, max_request_bytes: int) -> Starlette:
@@ -53,6 +61,8 @@ class RestApi:
 
     def __init__(self, predictor: Predictor, max_request_bytes: int):
         self._predictor, self._max_request_bytes = predictor, max_request_bytes
+        # One large body at a time: as Python's objects it takes many times the memory.
+        self._turn = asyncio.Lock()
 
     async def metrics(self, _: Request) -> Response:
         """The counters, for Prometheus."""
@@ -91,21 +101,26 @@ class RestApi:
                     return await self._predict(body, name, _to_version(version), label or "")
 
     async def _predict(self, body: bytes, name: str, version: int | None, label: str) -> bytes:
-        document = parse_body(body)
-        asked = Asked(name, version, label, signature_name(document))
-        if (key := asked.signature or DEFAULT_SIGNATURE) not in self._predictor.models.find(
-            name, version, label
-        ).signatures:
-            # http_rest_api_handler.cc, GetInfoMap: another status than that of gRPC.
-            raise invalid(f'Serving signature name: "{key}" not found in signature def')
-        as_rows = False
+        is_large, as_rows = len(body) > _SMALL_BYTES, False
+        async with AsyncExitStack() as turn:
+            if is_large:
+                await turn.enter_async_context(self._turn)
+            document = await _work(is_large, parse_body, body)
+            asked = Asked(name, version, label, signature_name(document))
+            if (key := asked.signature or DEFAULT_SIGNATURE) not in self._predictor.models.find(
+                name, version, label
+            ).signatures:
+                # http_rest_api_handler.cc, GetInfoMap: another status than that of gRPC.
+                raise invalid(f'Serving signature name: "{key}" not found in signature def')
 
-        def read(signature: Signature):
-            nonlocal as_rows
-            inputs, as_rows = read_inputs(document, signature, self._predictor.max_rows)
-            return inputs
+            async def read(signature: Signature) -> dict[str, np.ndarray]:
+                nonlocal as_rows
+                inputs, as_rows = await _work(is_large, read_inputs, document, signature, self._predictor.max_rows)
+                document.clear()
+                await turn.aclose()
+                return inputs
 
-        _, outputs = await self._predictor.predict(asked, read, "rest")
+            _, outputs = await self._predictor.predict(asked, read, "rest")
         return write_outputs(outputs, as_rows)
 
     async def _read_body(self, request: Request, hold: Callable[[int], None]) -> bytes:
@@ -126,7 +141,7 @@ class RestApi:
             raise ServingError(Code.CANCELLED, "the client went away before its request was whole") from None
         if request.headers.get("content-encoding") != "gzip":
             return bytes(body)
-        unpacked = self._unzip(bytes(body))
+        unpacked = await _work(True, self._unzip, bytes(body))
         hold(len(unpacked))
         return unpacked
 
@@ -147,6 +162,11 @@ class RestApi:
                 raise invalid("Missing model name in request.")
             asked = self._predictor.models, name, _to_version(version), label or ""
             return _metadata_json(model_metadata(*asked)) if what else _to_json(model_status(*asked))
+
+
+async def _work(is_large: bool, function: Callable[..., T], *arguments: Any) -> T:
+    """What a function returns: of something large, in another thread than that of the event loop."""
+    return await asyncio.to_thread(function, *arguments) if is_large else function(*arguments)
 
 
 def _to_version(text: str | None) -> int | None:

@@ -1,5 +1,6 @@
 """One version of a model in memory: its signatures, and what they answer."""
 
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Tensor:
     def is_batched(self) -> bool:
         """Whether rows can be added and taken away."""
         return bool(self.shape) and self.shape[0] is None
+
+    @property
+    def rank(self) -> int:
+        """Most axes that it has; of any number where that is free."""
+        return sys.maxsize if self.shape is None else len(self.shape)
 
     def check_type(self, dtype: tf.DType) -> None:
         """Raise ServingError where a value is of another type, in TensorFlow's words."""

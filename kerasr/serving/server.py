@@ -26,6 +26,8 @@ from kerasr.serving.rest import make_app
 _MAX_CONNECTIONS = 768
 # How long a shutdown waits for what was taken.
 _GRACE_SECONDS = 30
+# How long requests that have been sent, and not been looked at yet, are still taken: gRPC would cancel them.
+_LAST_CALL_SECONDS = 0.25
 # How long a request's head may take, from the connection or from its first byte on a connection that is kept.
 _HEAD_SECONDS = 10.0
 
@@ -76,6 +78,8 @@ class Server:
                 yield self
             finally:
                 polling.cancel()
+                grpc_server.announce_end()
+                await asyncio.sleep(_LAST_CALL_SECONDS)
                 rest_server.should_exit = True
                 await asyncio.gather(grpc_server.stop(_GRACE_SECONDS), serving)
                 batcher.close()

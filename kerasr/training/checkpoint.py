@@ -73,6 +73,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            # A few megabytes could unpack to more than there is memory; `save_checkpoint` packs nothing.
+            if any(member.compress_type for member in file.zip.infolist()):
+                raise ValueError("its arrays are compressed")
             state = parse_json(file[_STATE].tobytes().decode())
             if not isinstance(state, dict):
                 raise ValueError(f"its state is {shorten(state)}")

@@ -89,6 +89,9 @@ def _with_sample(value):
         (lambda path, sine: path.mkdir(), "recording-not-found"),
         (lambda path, sine: path.write_text("this is a letter\n" * 20), "recording-unreadable"),
         (lambda path, sine: path.write_bytes(b""), "recording-empty"),
+        (lambda path, sine: os.mkfifo(path), "recording-unreadable"),
+        # At a common rate it would be of hours.
+        (lambda path, sine: soundfile.write(path, sine, 1), "recording-unreadable"),
         (_truncated(8), "recording-unreadable"),
         (_truncated(20), "recording-unreadable"),
         (_truncated(40), "recording-unreadable"),

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,20 @@ def test_no_kill_lets_anyone_see_a_part(tmp_path):
             process.kill()
     atomic.sweep(tmp_path)
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "model.keras").symlink_to(tmp_path / "mine")
+    names = set()
+    for _ in range(2):
+        with atomic.new_file(tmp_path / "model.keras") as beside:
+            names.add(beside)
+            Path(beside).write_text("new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "model.keras").read_text() == "new"
+    # Two that write at once, and who knew the name before, have nothing in common.
+    assert len(names) == 2
 
 
 def test_files_may_be_read_by_whom_the_umask_lets(tmp_path):

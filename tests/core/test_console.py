@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kerasr import audio, compare, evaluate, listen, predict, train
 from kerasr.core import cli, progress
@@ -22,6 +23,7 @@ from kerasr.core.console import END_ISOLATE, ISOLATE, isolate, make_console
 from kerasr.core.interruption import Stopped
 from kerasr.core.timing import format_seconds
 from kerasr.data.manifest import SPLITS, read_manifest, write_manifest
+from kerasr.errors import UserError
 from kerasr.report import draw_clips, draw_cost, draw_groups, make_clip
 from kerasr.runs import __main__ as runs
 from kerasr.runs.run import load_run
@@ -88,6 +90,29 @@ def test_a_name_is_printed_as_it_is(name):
     console.print(table)
     for mark in "abcd":
         assert f"{mark} {name}" in console.file.getvalue()
+
+
+def test_no_name_commands_the_terminal(capsys, monkeypatch):
+    """ESC begins a command, U+009B does too; what has a style keeps it."""
+    name, shown = "a\x1b]0;b\x07c\x9b31md\re", "a␛]0;b␇c\ufffd31md␍e"
+    console = make_console(file=io.StringIO())
+    table = Table(name, title=name)
+    table.add_row(name)
+    for printed in (name, Text(name), table):
+        console.print(printed)
+    said = console.file.getvalue()
+    assert not set(said) & {"\x1b", "\x07", "\x9b", "\r"}
+    assert "a␛]0;b" in said
+    cli.print_error(UserError("run-damaged", name), as_json=False)
+    cli.print_error(UserError("run-damaged", name), as_json=True)
+    plain, program = capsys.readouterr().err.splitlines()
+    assert plain == f"error[run-damaged]: {shown.replace('␍', ' ')}"
+    assert "\x1b" not in program
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    console = make_console(file=io.StringIO())
+    console.print(Text(name, "red"))
+    assert console.file.getvalue() == f"\x1b[31m{shown.replace('␇', '').replace('␍', '')}\x1b[0m\n"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,6 +70,19 @@ def test_a_lock_of_a_file_that_is_gone_is_none(tmp_path, monkeypatch):
         locks.take(path)
 
 
+def test_a_link_or_a_pipe_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / locks.LOCK).symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match=locks.LOCK), locks.hold_run(tmp_path):
+        pytest.fail("it is held")
+    assert locks.is_held(tmp_path) is None
+    assert (tmp_path / "mine").read_text() == "mine"
+    (tmp_path / locks.LOCK).unlink()
+    os.mkfifo(tmp_path / locks.LOCK)
+    # Nobody waits for someone to write into it.
+    locks.is_held(tmp_path)
+
+
 def test_a_file_system_without_locks_lets_everyone_train(tmp_path, monkeypatch):
     def missing(_):
         raise OSError(38, "Function not implemented")

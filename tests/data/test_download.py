@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from _errors import raises
 
 from kerasr import audio
 from kerasr.data import load_corpus
-from kerasr.data.corpora import fsdd, speech_commands
+from kerasr.data.corpora import download, fsdd, speech_commands
 from kerasr.data.corpora.download import install_archive, unpack, verify_files
 
 HOUSE = Path(__file__).parents[2]
@@ -79,9 +80,9 @@ def tar_of(files, mode="w:gz", members=()):
     return memory.getvalue()
 
 
-def zip_of(files):
+def zip_of(files, method=zipfile.ZIP_STORED):
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
+    with zipfile.ZipFile(memory, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return memory.getvalue()
@@ -202,6 +203,42 @@ def test_members_that_would_leave_the_folder_are_refused(tmp_path, server, conte
     assert os.listdir(tmp_path) == ["data"]
     assert os.listdir(tmp_path / "data") == []
     assert not os.path.exists("/tmp/kerasr-evil")
+
+
+def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_ALWAYS_BYTES", 1 << 16)
+    zeros = {f"{number}": bytes(1 << 16) for number in range(9)}
+    many = {f"{number}": b"" for number in range(300)}
+    for number, content in enumerate((tar_of(zeros), zip_of(zeros, zipfile.ZIP_DEFLATED), tar_of(many))):
+        (tmp_path / "a").write_bytes(content)
+        with raises("archive-unsafe"):
+            unpack(str(tmp_path / "a"), str(tmp_path / f"out{number}"))
+    (tmp_path / "a").write_bytes(tar_of(zeros, "w"))
+    unpack(str(tmp_path / "a"), str(tmp_path / "whole"))
+
+
+def odd(content, place, value):
+    """A zip archive with another number in its list of members."""
+    start = content.index(b"PK\x01\x02") + place
+    return content[:start] + value.to_bytes(2, "little") + content[start + 2 :]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        odd(zip_of({"a": b"1"}), 8, 1),
+        odd(zip_of({"a": b"1"}), 10, 99),
+        odd(zip_of({"a": b"1"}), 6, 88),
+        tar_of({"a": random.Random(0).randbytes(9999)}, "w:xz")[:5000],
+        tar_of({"a": random.Random(0).randbytes(9999)}, "w:bz2")[:5000] + bytes(2000),
+    ],
+    ids=["encrypted", "unknown-method", "of-the-future", "half-of-xz", "zeros-in-bz2"],
+)
+def test_archives_that_cannot_be_unpacked_are_one_line(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with raises("download-damaged") as error:
+        unpack(str(tmp_path / "a"), str(tmp_path / "out"))
+    assert "\n" not in str(error.value)
 
 
 def test_unpack_names_the_archive(tmp_path):

@@ -46,6 +46,18 @@ def test_round_trip(tmp_path, clips, suffix):
     assert sorted(os.listdir(tmp_path / "corpus")) == sorted(["a.wav", "d,e.wav", "子 目录", f"list.{suffix}"])
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_line_ends_in_names_and_words_are_kept(tmp_path, clips, suffix):
+    """Python before 3.13 quotes no carriage return, which then ends a row: a run could not be read again."""
+    path, facts = str(tmp_path / "a\r\n.wav"), {"accent": "n\rw"}
+    shutil.copy(clips[0], path)
+    item = Utterance(path, "s\rx", "one\rtwo\nthree\r\n4", "anna\rb", extra=facts)
+    write_manifest(tmp_path / f"m{suffix}", [item])
+    assert read_manifest(tmp_path / f"m{suffix}").utterances == (item,)
+    write_manifest(tmp_path / f"m{suffix}", [Utterance(clips[0])])
+    assert b"\r" not in (tmp_path / f"m{suffix}").read_bytes()
+
+
 def test_moves_with_its_recordings(tmp_path, clips):
     write_manifest(tmp_path / "corpus" / "list.csv", [Utterance(clips[0], "yes"), Utterance(clips[1], "no")])
     before = load_corpus(str(tmp_path / "corpus" / "list.csv"))

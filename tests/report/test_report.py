@@ -273,6 +273,25 @@ def test_a_second_report_replaces_the_first(tmp_path):
     }
 
 
+def test_files_that_no_report_made_stay(tmp_path):
+    """A run may come from a stranger, and its folder of pictures be a link to yours."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "mine").mkdir()
+    for name in ("holiday.png", "detector.png", "metrics.json", "confusion.png"):
+        (tmp_path / "mine" / name).write_bytes(b"mine")
+    (tmp_path / "run" / "pictures").symlink_to(tmp_path / "mine")
+    for name in ("metrics.json", "report.html"):
+        (tmp_path / "run" / name).symlink_to(tmp_path / "mine" / "metrics.json")
+    write(tmp_path / "run", made_up(DIGITS[:2]))
+    assert {path.read_bytes() for path in (tmp_path / "mine").iterdir()} == {b"mine"}
+    assert len(list((tmp_path / "mine").iterdir())) == 4
+    pictures = tmp_path / "run" / "pictures"
+    (pictures / "holiday.png").write_bytes(b"mine")
+    write(tmp_path / "run", made_up(DIGITS[:2]), history=[])
+    assert (pictures / "holiday.png").exists()
+    assert not (pictures / "training.png").exists()
+
+
 def test_a_full_disk_leaves_the_old_page(tmp_path, monkeypatch):
     old = write(tmp_path, made_up(DIGITS[:2])).read_bytes()
     whole = atomic.write_bytes

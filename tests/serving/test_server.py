@@ -51,7 +51,7 @@ from kerasr.exporters.serving import EXTRA, WARM_UP, export_serving, write_warm_
 from kerasr.runs.run import load_run
 from kerasr.serving import Server, ServerOptions, batching
 from kerasr.serving.folders import Source, find_sources, versions_of
-from kerasr.serving.json_tensors import write_outputs
+from kerasr.serving.json_tensors import parse_body, write_outputs
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.models import Models
 from kerasr.serving.servable import Signature, Tensor
@@ -116,6 +116,7 @@ def serving(path, **options):
     if isinstance(started, Exception):
         raise started
     client = Client(server.grpc_port, server.rest_port, lines)
+    client.loop, client.stop = started
     try:
         yield client
     finally:
@@ -134,6 +135,7 @@ class Client:
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.http = requests.Session()
+        self.address = f"http://127.0.0.1:{rest_port}/v1/models/tones:predict"
 
     def close(self):
         self.channel.close()
@@ -143,6 +145,11 @@ class Client:
         """Over gRPC: outputs as arrays."""
         request = make_request(signature, version, label, output_filter, **inputs)
         return to_arrays(self.predictions.Predict(request, timeout=60))
+
+    def models_served(self):
+        """Versions that answer."""
+        states = self.get("/v1/models/tones").json()["model_version_status"]
+        return [int(row["version"]) for row in states if row["state"] == "AVAILABLE"]
 
     def get(self, path):
         return self.http.get(f"http://127.0.0.1:{self.rest_port}{path}", timeout=60)
@@ -574,9 +581,12 @@ def test_a_tensor_that_is_not_what_it_declares(client, harmless):
     negative.inputs["waveform"].tensor_shape.dim[1].size = -5
     unknown = make_request(waveform=clips(1, 100))
     unknown.inputs["waveform"].tensor_shape.unknown_rank = True
+    # Rows without a value each, of which each would be work.
+    empty = make_request(waveform=np.zeros((0, 0), "float32"))
+    empty.inputs["waveform"].tensor_shape.dim[0].size = 2**40
     kind = make_request(waveform=clips(1, 100))
     kind.inputs["waveform"].dtype = 999
-    for request in (declares, filled, negative, unknown, kind):
+    for request in (declares, filled, negative, unknown, empty, kind):
         assert_refused(
             grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: waveform", client.predictions.Predict, request
         )
@@ -655,6 +665,12 @@ def test_half_surrogates_are_told_as_bad_requests(client, harmless):
         assert client.get(path).status_code in (400, 404)
 
 
+def test_a_text_for_a_row_of_several_inputs_is_a_bad_request(client, harmless):
+    body = {"signature_name": "with_num_samples", "instances": [{"b64": "AAAA"}]}
+    answer = client.post(body)
+    assert (answer.status_code, "instances is a plain list" in answer.text) == (400, True)
+
+
 def test_what_is_no_message_is_the_clients_fault(client, harmless):
     """gRPC in C++ says INTERNAL (grpcpp's proto_utils.h, GenericDeserialize), which its watchers take for its own."""
     for method in (PREDICT, "/tensorflow.serving.ModelService/GetModelStatus"):
@@ -691,6 +707,50 @@ def test_a_million_rows_are_refused_before_each_is_read(client, harmless, monkey
         answer = client.post(b'{"instances": [' + row * 100_000 + row[:-1] + b"]}")
         assert answer.status_code == 400
         assert "Task size 100001 is larger than maximum input batch size 32" in answer.json()["error"]
+
+
+def test_lists_that_are_too_many_or_too_deep_are_refused_before_each_is_read(client, harmless, monkeypatch):
+    def never(*_):
+        raise AssertionError("a list was read")
+
+    for module in ("_flatten", "_convert"):
+        monkeypatch.setattr(f"kerasr.serving.json_tensors.{module}", never)
+    many = b"[" + b"[0]," * 32 + b"[0]]"
+    for columns in (many, b'{"waveform": %b}' % many):
+        answer = client.post(b'{"inputs": %b}' % columns)
+        assert answer.status_code == 400
+        assert "Task size 33 is larger than maximum input batch size 32" in answer.json()["error"]
+    monkeypatch.undo()
+    monkeypatch.setattr("kerasr.serving.json_tensors._convert", never)
+    for body in (b'{"instances": [%b]}', b'{"inputs": [%b]}'):
+        answer = client.post(body % many)
+        assert answer.status_code == 400
+        assert "Encountered list at unexpected level" in answer.json()["error"]
+
+
+def test_who_sends_a_large_body_keeps_no_other_waiting(client, harmless, monkeypatch):
+    """It is read beside the event loop, one after another, and so is what must be unpacked."""
+    gate, at_work = threading.Event(), []
+
+    def parse(body):
+        if len(body) > 2**18:
+            at_work.append(body)
+            assert gate.wait(30)
+        return parse_body(body)
+
+    monkeypatch.setattr("kerasr.serving.rest.parse_body", parse)
+    large = b'{"instances": [[' + b"0.1," * 70_000 + b"0.1]]}"
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(requests.post, client.address, data=data, headers=headers, timeout=60)
+            for data, headers in ((large, {}), (gzip.compress(large), {"content-encoding": "gzip"}))
+        ]
+        wait_until(lambda: at_work)
+        assert client.post(b'{"instances": [[0.1, 0.2]]}').status_code == 200
+        assert len(at_work) == 1
+        gate.set()
+        assert [answer.result().status_code for answer in asked] == [200, 200]
+    assert at_work == [large, large]
 
 
 def test_what_is_declared_takes_the_room_of_what_is_there(client, harmless, gate):
@@ -1242,6 +1302,29 @@ def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", rest_port))
         client.close()
+
+
+def test_what_was_sent_before_the_end_is_answered(folder):
+    """While the event loop is busy with others, calls wait that gRPC has not handed over yet."""
+    with serving(folder) as client:
+        waveform = clips(1, 100)
+        expected = client.predict(waveform=waveform)
+        client.loop.call_soon_threadsafe(time.sleep, 0.5)
+        asked = [client.predictions.Predict.future(make_request(waveform=waveform), timeout=60) for _ in range(20)]
+        client.loop.call_soon_threadsafe(client.stop.set)
+        for answer in asked:
+            assert_same(to_arrays(answer.result()), expected, 1e-5)
+
+
+def test_an_older_version_is_served_while_the_newest_is_broken(versions, tmp_path):
+    for name in ("1", "2"):
+        shutil.copytree(versions / name, tmp_path / "tones" / name)
+    (tmp_path / "tones" / "2" / "saved_model.pb").write_bytes(b"damaged")
+    with serving(tmp_path) as client:
+        assert sorted(client.models_served()) == [1]
+        assert any("tones 2 cannot be loaded" in line for line in client.lines)
+        shutil.copy(versions / "2" / "saved_model.pb", tmp_path / "tones" / "2" / "saved_model.pb")
+        wait_until(lambda: client.models_served() == [2])
 
 
 def run_command(monkeypatch, capsys, *arguments):

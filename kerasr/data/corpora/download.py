@@ -3,9 +3,10 @@
 A folder that exists is whole, so a second run does nothing; what was interrupted is never taken for whole.
 """
 
-import gzip
 import hashlib
+import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -19,6 +20,25 @@ from kerasr.errors import UserError
 _BLOCK = 1 << 20
 # Seconds to wait for a connection, and for the next bytes.
 TIMEOUTS = (10, 60)
+
+# What archives that are damaged, encrypted or packed by a method that Python lacks raise; OSErrors without a number of
+# the system's come of their content, too.
+_DAMAGES = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+# How many times its own size an archive may unpack to, or to this many bytes: sound is packed to a third at most, and a
+# small file that fills a disk is no corpus.
+_MOST_TIMES, _ALWAYS_BYTES = 50, 1 << 28
+# What a file takes beside its content.
+_FILE_BYTES = 512
 
 
 def install_archive(
@@ -105,8 +125,11 @@ def unpack(archive: str, folder: str, name: str | None = None) -> None:
             _unpack_zip(archive, folder, name)
         else:
             _unpack_tar(archive, folder, name)
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError("download-damaged", f"{name}: is no archive, or a damaged one ({error}); try again") from error
+    except _DAMAGES as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        why = " ".join(str(error).split())
+        raise UserError("download-damaged", f"{name}: is no archive, or a damaged one ({why}); try again") from error
 
 
 def verify_files(folder: str, listed: str) -> None:
@@ -132,8 +155,10 @@ def verify_files(folder: str, listed: str) -> None:
 def _unpack_tar(archive: str, folder: str, name: str) -> None:
     """Members one by one, through Python's `data` filter, which refuses links that lead out and device files."""
     with tarfile.open(archive) as members, ProgressBar(f"Unpacking {os.path.basename(archive)}", None) as progress:
+        room = _Room(archive, name)
         for member in members:
             _refuse_escape(member.name, folder, name)
+            room.take(member.size)
             if member.isfile() or member.isdir():
                 members.extract(member, folder, filter="data")
             else:
@@ -146,10 +171,28 @@ def _unpack_tar(archive: str, folder: str, name: str) -> None:
 
 def _unpack_zip(archive: str, folder: str, name: str) -> None:
     with zipfile.ZipFile(archive) as members, ProgressBar(f"Unpacking {os.path.basename(archive)}", None) as progress:
+        room = _Room(archive, name)
         for member in members.infolist():
             _refuse_escape(member.filename, folder, name)
+            room.take(member.file_size)
             members.extract(member, folder)
             progress.advance(1)
+
+
+class _Room:
+    """What an archive may still unpack to, by what its members say of themselves; no more of them is written."""
+
+    def __init__(self, archive: str, name: str):
+        self._left, self._name = max(_MOST_TIMES * os.path.getsize(archive), _ALWAYS_BYTES), name
+
+    def take(self, size: int) -> None:
+        """Count a member, and raise where it is too much."""
+        self._left -= size + _FILE_BYTES
+        if self._left < 0:
+            raise UserError(
+                "archive-unsafe",
+                f"{self._name}: would unpack to more than {_MOST_TIMES} times its size: nothing is unpacked",
+            )
 
 
 def _refuse_escape(member: str, folder: str, name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kerasr.audio.files import SUFFIXES
+from kerasr.core.regular import open_regular
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
 
@@ -78,7 +79,7 @@ def read_text(path: str) -> str:
         UserError: it is no UTF-8 text.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open_regular(path, encoding="utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError as error:
         raise UserError("corpus-damaged", f"{path}: is no UTF-8 text ({error}); save it as UTF-8") from error
