@@ -299,6 +299,8 @@ def _measure(config: ScoresConfig) -> None:
         print(json.dumps(evaluation.metrics, ensure_ascii=False))
     else:
         export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
+        if run.config.features.is_given:
+            export = command_line("evaluate", config.run, "--data", "KALDI_DIRECTORY")
         print_summary(make_console(), run, evaluation, export)
 
 

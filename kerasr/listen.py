@@ -136,6 +136,7 @@ def open_listener(config: ListenConfig) -> "Listening":
             f"{config.model}: is to {run.task.about()}: --carry-state, --threshold and the times of windows are for "
             "models of words; --look-ahead-seconds is what it takes",
         )
+    run.check_front_end("listening")
     run.decode_with(config.decoding)
     return Transcriber(run, live=True, look_ahead=config.look_ahead_seconds)
 

@@ -145,6 +145,8 @@ def print_result(console: Console, run: "Run") -> None:
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(run.config), style="yellow")
     next_command = command_line("predict", run.path, run.utterances("test")[0].path)
+    if run.config.features.is_given:
+        next_command = command_line("evaluate", run.path, "--data", "KALDI_DIRECTORY")
     for line in (f"run     {run.path}", f"report  {run.path / 'report.html'}", f"next    {next_command}"):
         console.print(Text(line), soft_wrap=True)
 

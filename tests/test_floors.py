@@ -99,6 +99,7 @@ GUESSES = {
     "word error rate": ("metrics/transcription.py", "transcription_metrics"),
     "LibriSpeech": ("data/corpora/librispeech.py", "read_librispeech"),
     "Kaldi's data directories": ("data/corpora/kaldi.py", "read_kaldi"),
+    "Kaldi's feature archives": ("data/archives.py", "read_matrix"),
     "transcripts of a stream": ("inference/transcriber.py", "Transcriber"),
     "long recordings": ("inference/windows.py", "OverlappingWindows"),
     "the receptive field": ("models/receptive_field.py", "receptive_field"),

@@ -39,7 +39,10 @@ def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
 
     Returns:
         float32 `(batch, spec.num_frames(samples), n_mels)`: `10 log10` of the power in each mel band, at least -100 dB.
+        Of given features, these as they are.
     """
+    if spec.is_given:
+        return _frames(waveform, spec)
     power = _power_spectrum(waveform, spec, fft)
     return 10.0 * ops.log10(ops.maximum(ops.matmul(power, mel_matrix(spec)), MIN_POWER))
 
@@ -169,7 +172,7 @@ class Features(keras.layers.Layer):
         Returns:
             float32 `(batch, time, feature)`.
         """
-        features = energies if self.spec.kind == "log_mel" else _cepstra(energies, self.spec)
+        features = _cepstra(energies, self.spec) if self.spec.kind == "mfcc" else energies
         features = _append_deltas(features, num_frames, self.spec.num_deltas)
         return self.normalise(features, num_frames)
 
@@ -211,19 +214,28 @@ def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) ->
     plain = Features(spec)
     count, total, squares = 0, np.zeros(spec.num_features), np.zeros(spec.num_features)
     for waveform, num_samples in batches:
-        # Frames of padding are all zeros, and so add nothing to the sums.
+        # Frames of padding are all zeros, and so add nothing to the sums; of given features others may be, too.
         features = ops.convert_to_numpy(plain(waveform, num_samples)).astype("float64")
-        count += int(np.any(features != 0, axis=-1).sum())
+        own = np.asarray(num_samples) // spec.n_mels if spec.is_given else np.any(features != 0, axis=-1)
+        count += int(own.sum())
         total += features.sum((0, 1))
         squares += np.square(features).sum((0, 1))
     if not count:
         raise ValueError("there is no recording to measure the features' statistics on")
     mean = total / count
+    if spec.is_given:
+        return _given_statistics(spec, mean, squares / count - np.square(mean))
     # A feature that never moves (a band above an 8 kHz recording's limit) would be divided by zero: 1 dB at least, and
     # for differences what they are of frames that move by 1 dB.
     least = np.repeat(_DELTA_NORM ** -np.arange(1.0 + spec.num_deltas), spec.num_features // (1 + spec.num_deltas))
     std = np.sqrt(np.maximum(squares / count - np.square(mean), least))
     return Features(spec, np.round(mean, 4).tolist(), np.round(std, 4).tolist())
+
+
+def _given_statistics(spec: FeatureSpec, mean: np.ndarray, variance: np.ndarray) -> Features:
+    """The front-end of given features, of whose scale nothing is known; one that never moves is divided by 1."""
+    std = np.sqrt(np.where(variance > 1e-10 * np.square(mean), variance, 1.0))
+    return Features(spec, mean.tolist(), std.tolist())
 
 
 def mel_edges(spec: FeatureSpec) -> np.ndarray:
@@ -297,18 +309,24 @@ def _slaney_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) / 27 * np.log(6.4)))
 
 
-def _power_spectrum(waveform: Any, spec: FeatureSpec, fft: bool) -> Any:
-    """`(batch, samples)` to the power of each frame, `(batch, time, 1 + n_fft // 2)`."""
+def _frames(waveform: Any, spec: FeatureSpec) -> Any:
+    """`(batch, samples)` cut into frames, `(batch, time, n_fft)`."""
     side = spec.n_fft // 2 if spec.center else 0
     num_frames = spec.num_frames(ops.shape(waveform)[1]) if _is_static(waveform) else None
-    # A clip shorter than one frame is padded to it; the frames that this adds to longer clips are cut off below.
-    short = num_frames is None or ops.shape(waveform)[1] + 2 * side < spec.n_fft
+    # A clip shorter than one frame is padded to it, as is the last of the given ones; the frames that this adds to
+    # longer clips are cut off below.
+    short = num_frames is None or spec.is_given or ops.shape(waveform)[1] + 2 * side < spec.n_fft
     padded = ops.pad(waveform, ((0, 0), (side, side + (spec.n_fft if short else 0))))
     frames = ops.extract_sequences(padded, spec.n_fft, spec.hop_length)
     if num_frames is None:
         samples = ops.full((1,), ops.shape(waveform)[1], dtype="int32")
         num_frames = _count_frames(samples, spec)[0]
-    frames = frames[:, :num_frames]
+    return frames[:, :num_frames]
+
+
+def _power_spectrum(waveform: Any, spec: FeatureSpec, fft: bool) -> Any:
+    """`(batch, samples)` to the power of each frame, `(batch, time, 1 + n_fft // 2)`."""
+    frames = _frames(waveform, spec)
     if fft:
         real, imag = ops.rfft(frames * _window(spec), spec.n_fft)
     else:
@@ -328,6 +346,8 @@ def _count_samples(waveform: Any) -> Any:
 
 def _count_frames(num_samples: Any, spec: FeatureSpec) -> Any:
     """`FeatureSpec.num_frames` of a tensor."""
+    if spec.is_given:
+        return ops.maximum((num_samples + spec.n_mels - 1) // spec.n_mels, 1)
     padded = num_samples + (2 * (spec.n_fft // 2) if spec.center else 0)
     return 1 + ops.maximum(padded - spec.n_fft, 0) // spec.hop_length
 

@@ -9,9 +9,9 @@ import numpy as np
 LOUDEST = 100.0
 
 
-def why_no_sound(samples: np.ndarray) -> str | None:
-    """Why samples, of any shape, are no sound: they are not finite, or beyond `LOUDEST`. None where they can be one."""
+def why_no_sound(samples: np.ndarray, loudest: float = LOUDEST) -> str | None:
+    """Why samples, of any shape, are no sound: they are not finite, or beyond `loudest`. None where they can be one."""
     peak = float(np.maximum(samples.max(initial=0.0), -samples.min(initial=0.0)))
     if not math.isfinite(peak):
         return "has samples that are NaN or infinite"
-    return f"has samples as large as {peak:.3g}, and full scale is 1" if peak > LOUDEST else None
+    return f"has samples as large as {peak:.3g}, and full scale is 1" if peak > loudest else None

@@ -17,10 +17,15 @@ from kerasr.errors import UserError
 @plain_signature
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What the front-end computes from a waveform. Sizes are in samples and named as in librosa."""
+    """What the front-end computes from a waveform. Sizes are in samples and named as in librosa.
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
-    """Log-mel energies in dB, or the cepstral coefficients made from them."""
+    Of `kind="given"` nothing is computed: features that another program has computed stand where the waveform does,
+    frame after frame in one line. A sample is one of their values, so a frame is `n_mels` samples long, as are `n_fft`,
+    `win_length` and `hop_length` then, and `sample_rate` is the values in a second. A Kaldi directory sets all of it.
+    """
+
+    kind: Literal["log_mel", "mfcc", "given"] = "log_mel"
+    """Log-mel energies in dB, or the cepstral coefficients made from them; or features that were computed elsewhere."""
     sample_rate: SampleRate = 16000
     """Rate of the waveform in Hz; recordings at another rate are resampled to it."""
     n_fft: Samples = 512
@@ -30,7 +35,7 @@ class FeatureSpec:
     hop_length: Samples = 160
     """Samples from one frame to the next."""
     n_mels: Bands = 40
-    """Mel bands."""
+    """Mel bands; of given features, how many a frame has."""
     n_mfcc: Bands = 13
     """Cepstral coefficients kept (`kind="mfcc"` only)."""
     fmin: float = 20.0
@@ -48,6 +53,10 @@ class FeatureSpec:
 
     def __post_init__(self) -> None:
         check_bounds(self, "features.")
+        if self.is_given:
+            for name in ("n_fft", "win_length", "hop_length"):
+                object.__setattr__(self, name, self.n_mels)
+            return
         if self.win_length > self.n_fft:
             raise UserError(
                 "settings-conflict",
@@ -72,6 +81,25 @@ class FeatureSpec:
                 f"({self.n_fft} samples at {self.sample_rate} Hz)",
             )
 
+    @classmethod
+    def given(cls, num_features: int, frame_shift: float) -> "FeatureSpec":
+        """The spec of features that were computed elsewhere, of recordings of any length.
+
+        Args:
+            num_features: of a frame.
+            frame_shift: seconds from one frame to the next.
+        """
+        return cls(kind="given", sample_rate=round(num_features / frame_shift), n_mels=num_features, clip_seconds=None)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether features are given, and none are computed from a waveform."""
+        return self.kind == "given"
+
+    def is_given_as(self, other: "FeatureSpec") -> bool:
+        """Whether the features of both are given, as many a frame and as far apart."""
+        return self.is_given and other.is_given and (self.n_mels, self.sample_rate) == (other.n_mels, other.sample_rate)
+
     @property
     def fmax_hz(self) -> float:
         """Upper edge of the highest mel band, in Hz."""
@@ -82,6 +110,8 @@ class FeatureSpec:
         """Samples in a clip of `clip_seconds`; raises where the spec keeps each clip's own length."""
         if self.clip_seconds is None:
             raise ValueError("clip_seconds is None: this spec keeps each clip's own length")
+        if self.is_given:  # Whole frames.
+            return max(1, round(self.clip_seconds * self.sample_rate / self.n_mels)) * self.n_mels
         return round(self.clip_seconds * self.sample_rate)
 
     def num_frames(self, num_samples: int) -> int:
@@ -90,13 +120,15 @@ class FeatureSpec:
         Args:
             num_samples: of a clip.
         """
+        if self.is_given:  # A clip may be told to end before zeros that are its last frame's.
+            return max(1, -(-num_samples // self.n_mels))
         padded = num_samples + 2 * (self.n_fft // 2) if self.center else num_samples
         return 1 + max(0, padded - self.n_fft) // self.hop_length
 
     @property
     def num_features(self) -> int:
         """Width of one frame, differences included."""
-        return (self.n_mels if self.kind == "log_mel" else self.n_mfcc) * (1 + self.num_deltas)
+        return (self.n_mfcc if self.kind == "mfcc" else self.n_mels) * (1 + self.num_deltas)
 
     @property
     def shape(self) -> tuple[int | None, int]:

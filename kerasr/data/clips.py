@@ -10,6 +10,7 @@ from kerasr import audio
 from kerasr.audio.crop import crop_middle
 from kerasr.config import Augmentation, FeatureSpec
 from kerasr.core.progress import map_threaded
+from kerasr.data.archives import is_archived, read_matrix
 from kerasr.errors import UserError
 
 # A word model looks at the middle of a clip; of a recording of hours, only this much from its start is decoded.
@@ -37,18 +38,36 @@ def most_shift(spec: FeatureSpec, augment: Augmentation) -> int:
 def read_clip(path: str, spec: FeatureSpec, augment: Augmentation | None = None) -> np.ndarray:
     """A recording at the spec's rate: the middle of it, where it is longer than the model will look at.
 
+    Where the spec's features are given, `path` names a matrix of an archive (`kerasr.data.archives`).
+
     Returns:
-        float32 `(samples,)`.
+        float32 `(samples,)`; of given features, the frames one after the other.
 
     Raises:
         UserError: it cannot be read; the message names the file and says why.
     """
+    if spec.is_given:
+        return _read_features(path, spec)
     if spec.clip_seconds is None:
         return audio.read(path, spec.sample_rate)[0]
     most = longest_clip(spec, augment)
     waveform = audio.read(path, spec.sample_rate, max_seconds=max(MAX_CLIP_SECONDS, most / spec.sample_rate))[0]
     # A copy, so that what is cut off is freed.
     return crop_middle(waveform, most).copy() if len(waveform) > most else waveform
+
+
+def _read_features(path: str, spec: FeatureSpec) -> np.ndarray:
+    """The frames of a matrix, the middle ones where there are more than in a clip, in one line."""
+    if not is_archived(path):
+        raise UserError(
+            "features-given", f"{path}: is a recording, and features that were computed elsewhere are wanted"
+        )
+    matrix = read_matrix(path)
+    if matrix.shape[1] != spec.n_mels:
+        raise UserError("features-differ", f"{path}: has {matrix.shape[1]} features a frame, and others {spec.n_mels}")
+    if spec.clip_seconds is not None:
+        matrix = crop_middle(matrix, spec.clip_samples // spec.n_mels)
+    return matrix.flatten()
 
 
 def read_clips(

@@ -6,9 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from kerasr.audio.joined import split_path
 from kerasr.core.progress import map_threaded
 from kerasr.core.regular import open_regular
+from kerasr.data.archives import is_archived, read_matrix
 from kerasr.data.manifest import Corpus, Utterance
 
 # Hexadecimal digits of a `content_hash`: 64 bits tell all recordings of the world apart.
@@ -63,8 +66,12 @@ def content_hashes(utterances: Iterable[Utterance], description: str = "Taking t
 def content_hash(path: str) -> str:
     """Size and SHA-256 of the file's bytes, of its two ends where it is long: as in the fingerprint.
 
-    Of joined recordings (`kerasr.audio.joined`) they are of what this says of each, and of the pauses.
+    Of joined recordings (`kerasr.audio.joined`) they are of what this says of each, and of the pauses; of given
+    features (`kerasr.data.archives`) of their values, which are the same in another archive.
     """
+    if is_archived(path):
+        matrix = read_matrix(path)
+        return f"{matrix.nbytes}:{hashlib.sha256(np.ascontiguousarray(matrix, '<f4').tobytes()).hexdigest()}"
     paths, pauses = split_path(path)
     if pauses:
         parts = [content_hash(part) for part in paths]

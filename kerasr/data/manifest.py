@@ -10,6 +10,7 @@ where they have moved.
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -21,12 +22,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasr import audio
-from kerasr.config import parse_json
+from kerasr.config import FeatureSpec, parse_json
 from kerasr.core import atomic
 from kerasr.core.progress import console, map_threaded
 from kerasr.core.regular import open_regular
 from kerasr.core.signatures import plain_signature
 from kerasr.core.tables import table_writer
+from kerasr.data.archives import matrix_shape
 from kerasr.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -90,6 +92,8 @@ class Corpus:
         bad: recordings left out, as pairs of path and reason.
         speaker_source: one phrase that says who was read off names of files, and how; "" where the corpus names all.
         made: folder outside of the root with recordings that were made of the others; "" for none.
+        features: what stands in place of recordings, where that is features which were computed elsewhere; the
+            utterances' paths name them (`kerasr.data.archives`).
     """
 
     name: str
@@ -103,6 +107,7 @@ class Corpus:
     bad: tuple[tuple[str, str], ...] = ()
     speaker_source: str = ""
     made: str = ""
+    features: FeatureSpec | None = None
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -226,7 +231,8 @@ def check_recordings(corpus: Corpus, max_bad: int) -> Corpus:
     kept: list[Utterance] = []
     bad = list(corpus.bad)
     paths = [item.path for item in corpus.utterances]
-    for item, found in zip(corpus.utterances, map_threaded(_header, paths, "Reading headers"), strict=True):
+    look = _header if corpus.features is None else functools.partial(_features_header, spec=corpus.features)
+    for item, found in zip(corpus.utterances, map_threaded(look, paths, "Reading headers"), strict=True):
         if isinstance(found, str):
             bad.append((_readable(item.path), found))
         else:
@@ -255,6 +261,17 @@ def _header(path: str) -> float | str:
         return audio.facts(path).duration
     except UserError as error:
         return str(error).removeprefix(f"{path}: ")
+
+
+def _features_header(path: str, spec: FeatureSpec) -> float | str:
+    """Duration in seconds of given features, or the reason why they are bad."""
+    try:
+        frames, width = matrix_shape(path)
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")
+    if width != spec.n_mels:
+        return f"has {width} features a frame, and others {spec.n_mels}"
+    return frames * spec.hop_length / spec.sample_rate
 
 
 def _readable(path: str) -> str:

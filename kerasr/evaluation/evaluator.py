@@ -136,6 +136,13 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
     utterances = [item for item in corpus.utterances if split in (None, item.split)]
     if not utterances:
         raise UserError("split-not-found", f"{corpus.source}: its {split} split is empty")
+    if run.config.features.is_given and corpus.features is None:
+        run.check_front_end(f"evaluate --data {corpus.source}")
+    if corpus.features and not run.config.features.is_given_as(corpus.features):
+        raise UserError(
+            "features-differ",
+            f"{corpus.source}: has features that {run.path} has not learnt from: others, or further apart",
+        )
     run.task.check_utterances(utterances, corpus.source)
     return utterances
 
@@ -258,10 +265,10 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "task": run.task.about(),
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
-        "latency of one clip": f"{metrics['latency_ms']:.1f} ms from waveform to answer (median of {ROUNDS}, "
-        f"Run.predict on {machine['cores']} cores)",
+        "latency of one clip": f"{metrics['latency_ms']:.1f} ms from {'features' if spec.is_given else 'waveform'} to "
+        f"answer (median of {ROUNDS}, Run.{'probs' if spec.is_given else 'predict'} on {machine['cores']} cores)",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
-        f"{spec.sample_rate:,} Hz, clips of {length}",
+        f"{'' if spec.is_given else f'{spec.sample_rate:,} Hz, '}clips of {length}",
         "trained on": ", ".join(
             isolate(text) for text in (trained["name"], trained.get("source"), trained.get("licence")) if text
         ),
@@ -297,7 +304,8 @@ def _training(run: Run) -> str:
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list[Clip]:
     """The task's examples, to look at and to play."""
     # Another backend trains and measures as well, and cannot explain.
-    explainer = Explainer(run.front_ends, run.network) if keras.backend.backend() == "tensorflow" else None
+    explains = keras.backend.backend() == "tensorflow" and not run.config.features.is_given
+    explainer = Explainer(run.front_ends, run.network) if explains else None
     clips = []
     for number, example in enumerate(run.task.examples(utterances, probs, MAX_CLIPS)):
         item = utterances[example.index]

@@ -71,6 +71,7 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds,
             than the run; nothing is left behind.
         OSError: the file cannot be written.
     """
+    run.check_front_end("an export")
     require_extra(kind, f"--format {kind}")
     to = Path(to)
     if to.is_dir():

@@ -64,6 +64,7 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
         UserError: the name cannot be a model's, or the graph's logits are another's; nothing is left behind.
         OSError: the folder cannot be written.
     """
+    run.check_front_end("an export")
     model = Path(os.path.abspath(to))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
         raise UserError(

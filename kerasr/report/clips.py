@@ -30,7 +30,8 @@ class Clip:
         predicted: the word with the highest probability.
         probability: what it gives to `predicted`.
         correct: whether that is right; a detector is right to predict `not zero` for a `seven`.
-        spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end.
+        spectrogram: log-mel energies in dB `(time, feature)` from the run's front-end; NaN beyond the clip's end. Of
+            given features these, their standard deviation as 10 dB.
         seconds: how long the spectrogram is.
         speaker: who speaks, if that is known.
         sound: a WAV file's content, what the model was given; None for no sound.
@@ -39,6 +40,7 @@ class Clip:
             it was not asked for.
         pairs: of a transcript each word that was said beside the one that was found, "" where there is none.
         alignment: of a transcript, where its tokens are.
+        is_given: whether the features were computed elsewhere, and `spectrogram` shows these.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Clip:
     evidence: np.ndarray | None = None
     pairs: Sequence[tuple[str, str]] = ()
     alignment: Alignment | None = None
+    is_given: bool = False
 
 
 def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
@@ -71,19 +74,26 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     most = MAX_SENTENCE_SECONDS if run.task.keeps_order else MAX_SHOWN_SECONDS
     waveform = read_clip(item.path, spec)[: round(most * spec.sample_rate)]
     # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
-    front_end = Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
+    front_end = run.features if spec.is_given else Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
     frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]
+    frames = 10 * frames if spec.is_given else frames
     own = np.any(frames != 0, axis=-1, keepdims=True)
-    sound = io.BytesIO()
-    soundfile.write(sound, np.clip(waveform, -1, 1), spec.sample_rate, format="WAV", subtype="PCM_16")
     return Clip(
         path=item.path,
         spectrogram=np.where(own, frames, np.nan),
         seconds=len(frames) * spec.hop_length / spec.sample_rate,
         speaker=item.speaker,
-        sound=sound.getvalue(),
+        is_given=spec.is_given,
+        sound=None if spec.is_given else _sound(waveform, spec.sample_rate),
         **{"word": item.label or "", **facts},
     )
+
+
+def _sound(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A WAV file's content."""
+    sound = io.BytesIO()
+    soundfile.write(sound, np.clip(waveform, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
+    return sound.getvalue()
 
 
 def explain_clip(clip: Clip, run: Run, explainer: Explainer) -> Clip:

@@ -94,7 +94,9 @@ def draw_alignment(clip: Clip, number: int = 1) -> Picture:
         upper.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="none")
         _write_words(upper, alignment, start + clip.seconds)
         _draw_probs(lower, alignment, start + clip.seconds)
-        upper.set(xlim=(0, start + clip.seconds), xticks=[], yticks=[], ylabel="log-mel")
+        upper.set(
+            xlim=(0, start + clip.seconds), xticks=[], yticks=[], ylabel="features" if clip.is_given else "log-mel"
+        )
         lower.set(xlim=(0, start + clip.seconds), ylim=(0, 1.02), xlabel="seconds", ylabel="probability")
         lower.set_yticks([0, 0.5, 1])
         lower.yaxis.set_major_formatter(PercentFormatter(1.0))

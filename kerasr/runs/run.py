@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import os
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 
 from kerasr.audio.features import Features
-from kerasr.audio.sound import why_no_sound
+from kerasr.audio.sound import LOUDEST, why_no_sound
 from kerasr.config import DecodingConfig, TrainConfig, read_json, shorten
 from kerasr.core.cli import command_line
 from kerasr.core.imports import check_imported
@@ -146,6 +147,16 @@ class Run:
             ) from error
         check_network(path, model, self.config.features, self.task)
         return model
+
+    def check_front_end(self, what: str) -> None:
+        """Raise `features-given` where features were computed elsewhere, which `what` (`predict`) needs of a sound."""
+        if self.config.features.is_given:
+            raise UserError(
+                "features-given",
+                f"{self.path}: this run has learnt from features that were computed elsewhere, and {what} would have "
+                f"to compute them: train on recordings (Kaldi's wav.scp), or measure on features with "
+                f"{command_line('evaluate', self.path, '--data', 'KALDI_DIRECTORY')}",
+            )
 
     @property
     def features(self) -> Features:
@@ -305,6 +316,7 @@ class Run:
         Raises:
             UserError: the weights are damaged.
         """
+        self.check_front_end("predict")
         self.model  # noqa: B018 (a damaged model is told before the recordings are read)
         threshold = self.threshold if threshold is None else threshold
 
@@ -359,7 +371,7 @@ class Run:
 
     def _outputs(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         for number, waveform in enumerate(waveforms):
-            if why := why_no_sound(waveform):
+            if why := why_no_sound(waveform, math.inf if self.config.features.is_given else LOUDEST):
                 raise UserError("sound-invalid", f"waveform {number}, counted from 0, {why}")
         outputs = self.compiled(waveforms)
         if not np.isfinite(outputs["logits"]).all():

@@ -193,6 +193,7 @@ def open_run(path: str) -> Run | None:
 def stream_model_of(run: Run, *, carry_state: bool = False) -> StreamModel:
     """A run or preset; arguments and errors as of `open_stream_model`."""
     spec = run.config.features
+    run.check_front_end("listening")
     word_task(run.task, "listening")
     follow = _run_steps(run) if carry_state else _run_windows(run)
     words = reported_words(run.labels, run.task.name)

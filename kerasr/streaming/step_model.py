@@ -32,6 +32,8 @@ STEP_SECONDS = 0.1
 def why_not_streaming(run: Run) -> str | None:
     """Why a run cannot carry its state from piece to piece, in a clause; None where it can."""
     spec, name = run.config.features, run.config.model.name
+    if spec.is_given:
+        return "its features were computed elsewhere"
     if not run.has_builder:
         return f"{name} is a network of your own, of which kerasr does not know how it looks ahead"
     needed = model_facts(name).stream_options

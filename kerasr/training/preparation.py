@@ -26,6 +26,7 @@ from kerasr.runs.facts import corpus_facts
 from kerasr.runs.folder import new_run
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task, find_task
+from kerasr.training.given_features import use_given_features
 from kerasr.training.transfer import (
     add_pseudo_labels,
     earlier_runs,
@@ -58,7 +59,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     config = inherit(config)
     _check_voices(config.data)
     config, corpus = _load(config, console, kind.min_labels)
-    config = _fit_clip(config, corpus)
+    config = _fit_clip(use_given_features(config, corpus, console), corpus)
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )

@@ -49,7 +49,8 @@ def _settings(run: Run, train: Pipeline, network: keras.Model, runtime: Runtime)
         + ", ".join(_size(run, name) for name in SPLITS),
         "labels": list_words(corpus["labels"], MAX_LABELS),
         "split": run.split_rule,
-        "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} at {spec.sample_rate} Hz",
+        "features": f"{spec.kind} {spec.shape[0] or 'any'} x {spec.num_features} "
+        + (f"every {1000 * spec.hop_length / spec.sample_rate:g} ms" if spec.is_given else f"at {spec.sample_rate} Hz"),
         "model": f"{config.model.name}, {network.count_params():,} parameters{macs}",
         "training": f"{_count(config.fit.epochs, 'epoch')} of {_count(train.num_steps, 'step')}, "
         f"batch {train.batch_size}, seed {config.runtime.seed}",

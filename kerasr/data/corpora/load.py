@@ -16,7 +16,7 @@ from kerasr.data.corpora import (  # noqa: F401
     texts,
 )
 from kerasr.data.corpora.folder import read_folder
-from kerasr.data.corpora.kaldi import is_kaldi, read_kaldi
+from kerasr.data.corpora.kaldi import FEATURES_OPTION, is_kaldi, read_kaldi
 from kerasr.data.corpora.registry import CORPORA, register_corpus  # noqa: F401
 from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.corpora.user_cache import cache_folder, mark_used, writable_cache
@@ -44,7 +44,7 @@ def load_corpus(
         data: a folder of word folders, a copy of a known corpus (recognised by its layout), a folder of digits named as
             FSDD's are, a CSV or JSONL manifest, the name of a known corpus, or `synthetic:yes,no`. None for `default`.
             Behind the name or the copy of a corpus that has tasks may stand which of them is meant, as in
-            `speech_commands:12`.
+            `speech_commands:12`; behind a Kaldi directory `features`, for its `feats.scp` beside a `wav.scp`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
         speaker_pattern: who speaks, as `match_speakers` finds it; None for what the corpus or its file names tell.
@@ -229,9 +229,9 @@ def _read_layout(path: str, option: str, default: str | None, speaker_pattern: s
         inside = os.path.join(path, wanted.folder)
         if os.path.isdir(inside) and wanted.recognise(inside):
             return wanted.read(inside)
+    if is_kaldi(path) and option in ("", FEATURES_OPTION):
+        return read_kaldi(path, option)
     _refuse(option, path)
-    if is_kaldi(path):
-        return read_kaldi(path)
     return read_folder(path, speaker_pattern) if fsdd.find_recordings(path) is None else fsdd.read_digits(path)
 
 
