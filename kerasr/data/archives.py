@@ -7,7 +7,7 @@ count, as in Kaldi. Matrices are of floats (`FM`), doubles (`DM`), compressed (`
 
 import os
 import re
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def _read(path: str) -> np.ndarray:
     return _cut(matrix, path, place)
 
 
-def _open(path: str, name: str) -> BinaryIO:
+def _open(path: str, name: str) -> IO[bytes]:
     try:
         return open_regular(name, "rb")
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _open(path: str, name: str) -> BinaryIO:
         raise UserError("features-unreadable", f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _read_header(file: BinaryIO, path: str, place: str) -> _Header | None:
+def _read_header(file: IO[bytes], path: str, place: str) -> _Header | None:
     """The header of a binary matrix, whose content the file is found to hold; None of text, its `[` being read."""
     offset = int(place.partition("[")[0][1:])
     size = file.seek(0, os.SEEK_END)
@@ -175,7 +175,7 @@ def _decode_columns(header: _Header, content: bytes) -> np.ndarray:
     return np.ascontiguousarray(np.where(values <= 64, below, np.where(values <= 192, middle, above)).T)
 
 
-def _read_text(file: BinaryIO, path: str) -> np.ndarray:
+def _read_text(file: IO[bytes], path: str) -> np.ndarray:
     """The rows up to the closing bracket."""
     content = b""
     while b"]" not in content[-_BLOCK:]:
