@@ -4,7 +4,7 @@
     python benchmarks/transcription.py --parts BiLSTMEncoder-0     some of them
     python benchmarks/transcription.py --table                     print what has been measured
 
-Nothing is chosen on the test: the weights are those of the epoch with the fewest character errors of the validation's
+Nothing is chosen on the test: the weights are those of the epoch with the fewest token errors of the validation's
 speakers, and they choose the weights of the trigram of the training text, too. Where the copy has no test part, five
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
@@ -72,7 +72,8 @@ def measure_encoder(way: str, seed: int, epochs: int) -> dict[str, Any]:
             "lm_weight": chosen["lm_weight"],
             "word_bonus": chosen["word_bonus"],
             "speakers": {item["speaker"]: item["wer"] for item in metrics["speakers"]},
-            "validation_cer": min(row["val_cer"] for row in run.history),
+            "validation": run.task.monitor.column,
+            "validation_errors": min(row[run.task.monitor.column] for row in run.history),
             "best_epoch": run.facts["best_epoch"],
             "split_rule": run.split_rule,
             "processor_minutes": round(trained / 60, 1),

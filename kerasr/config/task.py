@@ -1,7 +1,7 @@
 """Settings of the task: what the network is trained for."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -22,6 +22,9 @@ class TaskConfig:
     """Train a detector with one output: is it this word? Every other word is a counter-example."""
     negatives: Annotated[str | None, ESSENTIAL] = None
     """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
+    vocabulary: Literal["characters", "words"] = "characters"
+    """What a transcript is written in: characters spell any word; whole words suit texts of few different ones, which
+    each recording's text is then made of."""
     hard_negatives: str | None = None
     """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
 

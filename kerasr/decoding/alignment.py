@@ -154,7 +154,7 @@ class Alignment:
         for text in self.vocabulary.decode(self.token_ids).split():
             end = first + len(self.vocabulary.encode(text))
             words.append(Word(text, *self.span(first, end - 1), geometric_mean(surest[first:end])))
-            first = end + 1
+            first = end + (self.vocabulary.space is not None)
         return tuple(words)
 
 

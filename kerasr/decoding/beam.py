@@ -17,7 +17,6 @@ import numpy as np
 from kerasr.decoding.ngram import BEGIN, END, NGrams
 from kerasr.layers.ctc import BLANK
 from kerasr.text import Vocabulary
-from kerasr.text.vocabulary import SPACE
 
 _NEVER = -math.inf
 _LN10 = math.log(10)
@@ -44,10 +43,10 @@ class BeamOptions:
 
 @dataclass(slots=True)
 class _Node:
-    """A place in a tree of words: the words that begin with its characters.
+    """A place in a tree of words: the words that begin with its tokens.
 
     Attributes:
-        children: the places one character on, by its token.
+        children: the places one token on.
         is_word: whether a word ends here.
         share: of the shortest of the words, what is said of it already.
     """
@@ -121,7 +120,7 @@ class BeamDecoder:
         self.model = model
         self.options = options or BeamOptions()
         self.hot_words = frozenset(hot_words)
-        self._space = vocabulary.encode(SPACE)[0]
+        self._space = vocabulary.space
         self._root = None if words is None else _tree(vocabulary, {*words, *self.hot_words})
         self._hot = _tree(vocabulary, self.hot_words) if self.hot_words else None
         self._rarest = model.rarest if model and self.hot_words else _NEVER
@@ -170,6 +169,8 @@ class BeamDecoder:
 
     def _said(self, prefix: _Prefix, token: int) -> _Prefix | None:
         """The prefix with a token more; None where no word goes on so."""
+        if self._space is None:
+            return self._word_said(prefix, token)
         if token != self._space:
             node = prefix.node and prefix.node.children.get(token)
             if prefix.node is not None and node is None:
@@ -181,6 +182,13 @@ class BeamDecoder:
             return None
         words = (*prefix.words, self.vocabulary.decode(prefix.word))
         return _Prefix(token, self._root, (), words, prefix.bonus + self._worth(words), self._hot)
+
+    def _word_said(self, prefix: _Prefix, token: int) -> _Prefix | None:
+        """The prefix with a word more that is a token; None where it is none of the words that there are."""
+        if prefix.node is not None and token not in prefix.node.children:
+            return None
+        words = (*prefix.words, self.vocabulary.decode([token]))
+        return _Prefix(token, prefix.node, (), words, prefix.bonus + self._worth(words))
 
     def _worth(self, words: tuple[str, ...]) -> float:
         """What the last of some words adds."""

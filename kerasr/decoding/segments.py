@@ -30,19 +30,20 @@ class Segmenter:
     By the likeliest of each output: greedily decoded, segments say what the whole says, with a space at each pause.
 
     Args:
-        space: the number of the space among the outputs.
+        space: the number of the space among the outputs; None where words have none between them, and end at a blank.
         pause: outputs without any other token that end a segment.
-        longest: outputs after which a segment that has no pause ends at its last space.
+        longest: outputs after which a segment that has no pause ends at its last space, or blank.
 
     Attributes:
         path: the likeliest output at each frame of the segment that has not ended.
         least_blank: the least probability of the blank so far.
     """
 
-    def __init__(self, space: int, pause: int, longest: int):
+    def __init__(self, space: int | None, pause: int, longest: int):
         self.path: list[int] = []
         self.least_blank = 1.0
         self._space = space
+        self._seam = BLANK if space is None else space
         self._pause = pause
         self._longest = longest
         self._rows: list[np.ndarray] = []
@@ -65,8 +66,8 @@ class Segmenter:
                 self._keep(0 if output == self._space else self._pause // 2)
             if self._begun and self._silent >= self._pause:
                 yield self._end(len(self.path), 0)
-            elif self._begun and len(self.path) >= self._longest and self._space in self.path:
-                last = len(self.path) - 1 - self.path[::-1].index(self._space)
+            elif self._begun and len(self.path) >= self._longest and self._seam in self.path:
+                last = len(self.path) - 1 - self.path[::-1].index(self._seam)
                 yield self._end(last, len(self.path) - last - 1)
 
     def finish(self) -> Iterator[Segment]:

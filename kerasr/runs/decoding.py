@@ -83,8 +83,8 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
     if named and not any(word for word in named if not vocabulary.unknown(word)):
         raise UserError(
             "language-model-differs",
-            f"{config.words or config.lm}: has no word that can be written in the run's characters, "
-            f"{''.join(vocabulary.tokens)!r}: is it of another language, or in capitals?",
+            f"{config.words or config.lm}: has no word that can be written in the run's tokens, "
+            f"{''.join(vocabulary.tokens).strip()!r}: is it of another language, or in capitals?",
         )
     if words is not None:
         words = {word for word in words if not vocabulary.unknown(word)}
@@ -125,7 +125,7 @@ def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
             raise UserError(
                 "text-unwritable",
                 f"--hot-words {word}: the run has no {', '.join(map(repr, unknown))}: write it as it is said, in "
-                f"{''.join(vocabulary.tokens)!r}",
+                f"{''.join(vocabulary.tokens).strip()!r}",
             )
     return words
 

@@ -104,13 +104,13 @@ class OwnNetwork:
         )
         kind = find_task(config.task)
         kind.check(config)
-        return config, kind(kind.labels_of(self.corpus), config.task)
+        return config, kind(kind.labels_of(self.corpus, config.task), config.task)
 
     def _facts(self, task: Task, contents: list[str], epochs: int) -> dict[str, Any]:
         network = self.network
         return {
             "split_rule": self.split_rule or "as the recordings came",
-            "corpus": {**corpus_facts(self.corpus, contents), "labels": type(task).labels_of(self.corpus)},
+            "corpus": {**corpus_facts(self.corpus, contents), "labels": task.labels},
             "test_copies": count_copies(self.corpus, contents),
             "statistics": {"mean": self.features.mean, "std": self.features.std},
             "status": "done",

@@ -189,13 +189,20 @@ class Task(abc.ABC):
     # --- training
 
     @classmethod
-    def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
+    def labels_of(cls, corpus: Corpus, config: TaskConfig) -> tuple[str, ...]:
         """What the outputs stand for, from the recordings.
 
         Raises:
             UserError: the recordings do not say.
         """
+        del config  # Most tasks have one way.
         return corpus.labels
+
+    @classmethod
+    def monitor_of(cls, config: TaskConfig) -> Monitor:
+        """What tells the best epoch, by the settings."""
+        del config  # Most tasks have one.
+        return cls.monitor
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.config import TaskConfig
 from kerasr.core.console import isolate
 from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance
@@ -49,12 +50,13 @@ class Tag(BinaryTask):
     min_labels = 0
 
     @classmethod
-    def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
+    def labels_of(cls, corpus: Corpus, config: TaskConfig) -> tuple[str, ...]:
         """All labels of all recordings, sorted.
 
         Raises:
             UserError: no recording has one.
         """
+        del config
         labels = {label for item in corpus.utterances for label in labels_of(item)}
         if not labels:
             raise UserError(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.config import FitConfig, TrainConfig
+from kerasr.config import FitConfig, TaskConfig, TrainConfig
 from kerasr.core.console import isolate
 from kerasr.core.scores import Monitor, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
@@ -29,7 +29,6 @@ from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Traine
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
 from kerasr.text import Vocabulary, normalise
-from kerasr.text.vocabulary import SPACE
 
 # Recordings that an error names; the others are counted.
 NUM_NAMED = 5
@@ -61,10 +60,10 @@ class Transcript(Answer):
 
 @register_task
 class Transcribe(Task):
-    """CTC over the characters of the transcripts, and in training a decoder with attention beside it, if asked for.
+    """CTC over the transcripts' characters or words, and in training, if asked for, a decoder with attention beside it.
 
     Attributes:
-        vocabulary: the characters.
+        vocabulary: the characters or words.
         decoder: finds the texts; None for greedy decoding.
         decoding: what a report says of it: `lm`, `words`, `hot_words` and the `BeamOptions`, and where the weights were
             chosen by measuring, the `grid`; empty for greedy decoding.
@@ -81,19 +80,26 @@ class Transcribe(Task):
     def __init__(self, labels, config):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(tuple(labels))
+        self.monitor = self.monitor_of(config)
         self.decoder: BeamDecoder | None = None
         self.decoding: Mapping[str, Any] = {}
 
     @classmethod
-    def labels_of(cls, corpus: Corpus) -> tuple[str, ...]:
-        """The characters of the transcripts to train on and to validate with.
+    def labels_of(cls, corpus: Corpus, config: TaskConfig) -> tuple[str, ...]:
+        """The characters of the transcripts to train on and to validate with, or their words.
 
         Raises:
             UserError: a recording has no text, or there is no word in any.
         """
         why = "a transcript is learnt from audio beside text, in a manifest's column text"
         _check_texts(corpus.utterances, corpus.source, why)
-        return Vocabulary.of(text_of(item) for item in corpus.utterances if item.split != "test").tokens
+        texts = (text_of(item) for item in corpus.utterances if item.split != "test")
+        return Vocabulary.of(texts, words=config.vocabulary == "words").tokens
+
+    @classmethod
+    def monitor_of(cls, config: TaskConfig) -> Monitor:
+        """Errors of the tokens: of characters or of words."""
+        return Monitor("val_wer", "min") if config.vocabulary == "words" else cls.monitor
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
@@ -121,7 +127,9 @@ class Transcribe(Task):
             # (A word that is said too quickly has room in a string, between two pauses.)
             is_part = config.data.connected and item.split == "train"
             text, frames = text_of(item), None if is_part else _num_outputs(config, item)
-            least = shortest_path(text if item.split == "test" else self.vocabulary.encode(text))
+            # (A test may have tokens that are not among these.)
+            tokens = self.vocabulary.split(text) if item.split == "test" else self.vocabulary.encode(text)
+            least = shortest_path(tokens)
             if frames is not None and frames < least:
                 bad.append(
                     (item.path, f"{item.duration:g} s make {frames} outputs, and its text takes {least} or more")
@@ -147,8 +155,8 @@ class Transcribe(Task):
         return attention_loss(network, self.output.size, config)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Character errors of the likeliest path."""
-        return [TokenErrorRate(name="cer")]
+        """Errors of the likeliest path: of its characters, or its words."""
+        return [TokenErrorRate(name=self.monitor.name)]
 
     def probs(self, logits):
         """Softmax at each frame: `(batch, time, outputs)` to the same shape."""
@@ -163,7 +171,7 @@ class Transcribe(Task):
     def segmenter(self) -> Segmenter:
         """Cuts at pauses of a second, as subtitles do."""
         pause, longest = (max(round(seconds / self.frame_times.step), 1) for seconds in (PAUSE, LONGEST_SEGMENT))
-        return Segmenter(self.vocabulary.encode(SPACE)[0], pause, longest)
+        return Segmenter(self.vocabulary.space, pause, longest)
 
     def partial(self, segmenter: Segmenter) -> str:
         """The text so far, which only grows, where it is decoded greedily."""
@@ -251,8 +259,8 @@ class Transcribe(Task):
         return []
 
     def about(self) -> str:
-        """Over how many characters."""
-        return f"write down what is said, in {len(self.labels)} characters"
+        """In how many characters, or words."""
+        return f"write down what is said, in {self.vocabulary}"
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
         """The word error rate."""

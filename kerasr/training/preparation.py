@@ -66,7 +66,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     if config.data.connected:
         corpus = connect_corpus(corpus, config.data.connected, config.data.split_seed)
         split_rule += f"; of each split, strings of up to {config.data.connected} recordings of one speaker"
-    corpus = replace(corpus, labels=kind.labels_of(corpus))
+    corpus = replace(corpus, labels=kind.labels_of(corpus, config.task))
     task = kind(corpus.labels, config.task)
     check_model(config, task)
     extra_changes(config.augment)
@@ -217,6 +217,10 @@ def check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             "settings-conflict",
             f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
+        )
+    if config.task.vocabulary == "words" and not task.output.per_frame:
+        raise UserError(
+            "settings-conflict", f"--vocabulary words is of transcripts, and {task.name} gives none: leave it out"
         )
     if task.keeps_order and config.features.clip_seconds is not None:
         raise UserError(

@@ -254,7 +254,7 @@ def _pruner(trial: "optuna.Trial", config: TrainConfig, first: int = 0) -> keras
     """Reports each epoch, the first as number `first`, and prunes a trial that does worse than the others by then."""
     import optuna
 
-    monitor = find_task(config.task).monitor
+    monitor = find_task(config.task).monitor_of(config.task)
 
     def report(epoch: int, logs: Mapping[str, float]) -> None:
         trial.report(monitor.score(logs), first + epoch)

@@ -13,14 +13,15 @@ from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.text import Vocabulary
 
 VOCABULARY = Vocabulary((" ", "a", "b"))
+WORDS = Vocabulary((" ab", " a", " b"))
 WIDE = BeamOptions(beam=10_000, lm_weight=0.7, word_bonus=0.4, least_prob=1e-12)
 
 
-def enumerate_texts(probs):
-    """The log probability of each text, of all paths through a few frames."""
+def enumerate_texts(probs, vocabulary=VOCABULARY):
+    """The probability of each text, of all paths through a few frames."""
     found = defaultdict(float)
     for path in itertools.product(range(probs.shape[1]), repeat=len(probs)):
-        text = VOCABULARY.decode(collapse(np.array(path)))
+        text = vocabulary.decode(collapse(np.array(path)))
         found[text] += math.prod(probs[frame, token] for frame, token in enumerate(path))
     return found
 
@@ -33,12 +34,13 @@ def is_text(text):
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("order", [0, 2])
 @pytest.mark.parametrize("seed", range(3))
-def test_it_finds_what_an_enumeration_of_all_paths_finds(seed, order, closed):
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, WORDS], ids=["characters", "words"])
+def test_it_finds_what_an_enumeration_of_all_paths_finds(vocabulary, seed, order, closed):
     probs = np.random.default_rng(seed).dirichlet(np.full(4, 0.7), size=7)
     model = estimate_ngrams([["ab", "a"], ["b", "ab"], ["a", "b", "ab"]], order) if order else None
-    words = {"a", "ab", "b"} if closed else None
+    words = None if not closed else {"a", "ab"} if vocabulary is WORDS else {"a", "ab", "b"}
     scores = defaultdict(lambda: -math.inf)
-    for text, prob in enumerate_texts(probs).items():
+    for text, prob in enumerate_texts(probs, vocabulary).items():
         said = text.split()
         if not is_text(text) or (closed and not {*said} <= words):
             continue
@@ -48,7 +50,7 @@ def test_it_finds_what_an_enumeration_of_all_paths_finds(seed, order, closed):
         # With a space at its end it is a prefix of its own, whose paths are counted apart.
         scores[text] = score
     expected = max(scores, key=scores.__getitem__).strip()
-    assert BeamDecoder(VOCABULARY, model, words, WIDE).decode(probs) == expected
+    assert BeamDecoder(vocabulary, model, words, WIDE).decode(probs) == expected
 
 
 def test_a_clip_sees_neither_the_padding_nor_those_before_it(rng):
@@ -82,6 +84,18 @@ def test_hot_words_are_what_an_enumeration_of_all_paths_finds(rng):
                 scores[text] = math.log(prob) + sum(3.4 if word == "ab" else 0.4 for word in text.split())
         found = BeamDecoder(VOCABULARY, options=options, hot_words=["ab"]).decode(probs)
         assert found == max(scores, key=scores.__getitem__).strip()
+
+
+def test_hot_words_that_are_tokens_have_their_bonus(rng):
+    options = BeamOptions(beam=10_000, word_bonus=0.4, hot_word_bonus=3.0, least_prob=1e-12)
+    for probs in rng.dirichlet(np.full(4, 0.7), size=(4, 6)):
+        texts = enumerate_texts(probs, WORDS)
+        scores = {
+            text: math.log(prob) + sum(3.4 if word == "ab" else 0.4 for word in text.split())
+            for text, prob in texts.items()
+        }
+        found = BeamDecoder(WORDS, options=options, hot_words=["ab"]).decode(probs)
+        assert found == max(scores, key=scores.__getitem__)
 
 
 def test_a_hot_word_is_found_by_a_narrow_beam_beside_a_language_model_and_a_closed_list():

@@ -16,9 +16,9 @@ def outputs(path):
     return probs
 
 
-def cut(path, size=1000, **options):
+def cut(path, size=1000, space=SPACE, **options):
     """The segments of a path that comes so many outputs at a time: where each begins, and its likeliest path."""
-    segmenter = Segmenter(SPACE, **{"pause": 4, "longest": 20, **options})
+    segmenter = Segmenter(space, **{"pause": 4, "longest": 20, **options})
     probs, found = outputs(path), []
     for start in range(0, len(path), size):
         found += segmenter.process(probs[start : start + size])
@@ -51,6 +51,15 @@ def test_what_has_no_pause_is_cut_where_a_word_ends():
     assert "1".join(segment for _, segment in found) in path
     # Where no word ends, nothing is cut.
     assert [len(segment) for _, segment in cut("203" * 10)] == [30]
+
+
+def test_where_words_are_tokens_any_blank_is_between_two():
+    assert cut("0002030000000304", space=None) == [(1, "002030000"), (11, "00304")]
+    path = "22033044" * 5
+    found = cut(path, space=None)
+    assert len(found) > 1
+    assert all(len(segment) <= 20 for _, segment in found)
+    assert "0".join(segment for _, segment in found) == path
 
 
 def test_silence_has_no_segments_and_keeps_little():

@@ -90,6 +90,34 @@ def test_a_preset_brings_its_trigram_and_its_weights(run, monkeypatch, tmp_path)
     assert f"{preset.metrics['with_lm']['wer']:.1%}" in (place / "card.md").read_text()
 
 
+@pytest.fixture(scope="module")
+def run_of_words(config):
+    return train_recipe(config.replace(vocabulary="words", passes=2), console=quiet())
+
+
+@pytest.mark.full
+def test_whole_words_are_learnt_told_and_exported_as_characters_are(run_of_words, tmp_path):
+    run = load_run(run_of_words.path)
+    assert run.labels == (" low", " mid", " top")
+    assert run.task.monitor.column in run.history[-1]
+    metrics = evaluate_run(run).metrics
+    assert metrics["wer"] < 0.3
+    items = run.utterances("test")
+    answers = run.predict([item.path for item in items])
+    for answer in answers:
+        assert [word.text for word in answer.words] == answer.text.split()
+        times = [time for word in answer.words for time in (word.start, word.end)]
+        assert times == sorted(times)
+    run.decode_with(DecodingConfig(lm="training", words="training"))
+    assert evaluate_run(run).metrics["wer"] < 0.3
+    run.decode_with(DecodingConfig())
+    version, _ = export_serving(run, tmp_path / "serving")
+    served = tf.saved_model.load(str(version))
+    for item, answer in zip(items[:3], answers, strict=False):
+        found = served.signatures["serving_default"](tf.constant(audio.read(item.path)[0][None]))
+        assert found["text"].numpy()[0].decode() == answer.text
+
+
 @pytest.mark.full
 def test_a_killed_training_with_a_decoder_beside_ctc_goes_on_as_if_it_had_not_been(config):
     class Killed(Exception):
@@ -379,7 +407,7 @@ def test_a_long_recording_and_the_same_live(run, tmp_path, capsys):
 
 def test_nothing_is_learnt_from_recordings_without_text():
     with raises("text-missing", "b.wav"):
-        Transcribe.labels_of(Corpus("x", (Utterance("a.wav", text="a"), Utterance("b.wav"))))
+        Transcribe.labels_of(Corpus("x", (Utterance("a.wav", text="a"), Utterance("b.wav"))), TaskConfig("transcribe"))
     task = Transcribe((" ", "a"), TaskConfig("transcribe"))
     with raises("text-missing", "b.wav"):
         task.check_utterances([Utterance("b.wav")], "x")

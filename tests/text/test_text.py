@@ -37,6 +37,22 @@ def test_a_vocabulary_writes_what_it_was_made_of():
     assert words == Vocabulary(words.tokens)
 
 
+def test_a_vocabulary_of_words_writes_what_it_was_made_of():
+    words = Vocabulary.of(["ab a", "c'd ab"], words=True)
+    assert words.tokens == (" a", " ab", " c'd")
+    assert words.space is None
+    for text in ("ab a", "c'd", "", "a a a"):
+        assert words.decode(words.encode(text)) == text
+        assert len(words.encode(text)) == len(text.split())
+    assert (words.decode([0, 2, 0]), str(words)) == ("ab", "3 words")
+    # What tells it from one of characters are the tokens alone.
+    assert words == Vocabulary(words.tokens)
+    with raises("text-unwritable", "'d', 'x'"):
+        words.encode("a x d x")
+    with raises("text-missing"):
+        Vocabulary.of(["", " "], words=True)
+
+
 def test_what_it_cannot_write_is_named():
     with raises("text-unwritable", "'x', 'z'"):
         Vocabulary.of(["ab"]).encode("a zx")
