@@ -14,7 +14,7 @@ from rich.table import Table
 
 from kerasr.core import atomic
 from kerasr.core.cli import parse, run_command
-from kerasr.core.console import confirm, make_console
+from kerasr.core.console import confirm, make_console, visible
 from kerasr.core.timing import format_age
 from kerasr.data.corpora import cache_folder
 from kerasr.data.corpora.cache_listing import KINDS, OTHER, CachedFolder, list_cache, remove_cached
@@ -113,11 +113,12 @@ def clean(found: list[CachedFolder], needs: Mapping[str, Sequence[str]], *, ask:
         print(f"removed {len(swept)} half-written files and folders of processes that are gone")
     for folder in found:
         if folder.in_use:
-            print(f"{folder.name}: a running process reads it: it stays")
+            print(visible(f"{folder.name}: a running process reads it: it stays"))
         elif folder.kind == OTHER:
-            print(f"{folder.name}: kerasr did not put it there: it stays")
+            print(visible(f"{folder.name}: kerasr did not put it there: it stays"))
         elif runs := needs.get(folder.name):
-            print(f"{folder.name}: {_some(runs)} cannot be resumed or measured without it: it stays, but for --needed")
+            text = f"{folder.name}: {_some(runs)} cannot be resumed or measured without it: it stays, but for --needed"
+            print(visible(text))
     idle = [folder for folder in found if not (folder.in_use or folder.kind == OTHER or folder.name in needs)]
     if not idle:
         print("nothing to clean")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
-from kerasr.core.console import isolate, make_console
+from kerasr.core.console import isolate, make_console, visible
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 
@@ -69,8 +69,8 @@ def main(argv: list[str]) -> None:
         print(json.dumps({**comparison, "page": str(page)}, ensure_ascii=False))
     else:
         print_comparison(make_console(), comparison)
-        print(f"page    {page}")
-        print(f"next    {next_command(config.runs, runs, comparison)}")
+        print(visible(f"page    {page}"))
+        print(visible(f"next    {next_command(config.runs, runs, comparison)}"))
 
 
 def next_command(names: tuple[str, ...], runs: "list[Run]", comparison: dict[str, Any]) -> str:

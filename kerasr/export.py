@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
-from kerasr.core.console import isolate, make_console
+from kerasr.core.console import isolate, make_console, visible
 from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.presets import presets_line
@@ -106,7 +106,7 @@ def main(argv: list[str]) -> None:
         print(check.to_json(), end="")
     else:
         print_check(run, check)
-        print(path)
+        print(visible(str(path)))
         notices().print(f"next    {next_command(config, run)}")
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -71,6 +72,21 @@ def test_chunks_make_no_difference(rng):
     assert len(whole) == 2
     for size in (1, 37, 100, 999):
         assert words(Listener(LOUDNESS), sound(), size) == whole
+
+
+def test_hours_of_listening_take_no_more_memory_than_minutes():
+    tracemalloc.start()
+    try:
+        listener, chunk = Listener(LOUDNESS), np.tile(sound(), 2)
+        for _ in range(10):
+            listener.process(chunk)
+        before = tracemalloc.get_traced_memory()[0]
+        found = sum(len(listener.process(chunk)) for _ in range(450))
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert found == 450 * 4
+    assert after - before < chunk.nbytes
 
 
 def test_options_decide_what_counts():
