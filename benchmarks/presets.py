@@ -18,6 +18,7 @@ WORDS = {
     "digits": "zero to nine, at 8 kHz",
     "commands": "yes, no, up, down, left, right, on, off, stop, go; `_unknown_`, `_silence_`",
     "wakeword_stop": 'is it "stop"?',
+    "spelling": "letters, digits and some commands, in sentences",
 }
 
 
@@ -33,8 +34,9 @@ def tables() -> dict[str, str]:
 
 
 def figures() -> dict[str, str]:
-    """The share of its test clips that each recognises."""
-    return {name: f"{scores(name)['accuracy']:.1%}" for name in list_presets()}
+    """The share of its test clips that each recognises; of words that it gets wrong, where it writes sentences."""
+    found = {name: scores(name) for name in list_presets()}
+    return {name: f"{score['wer' if 'wer' in score else 'accuracy']:.1%}" for name, score in found.items()}
 
 
 def scores(name: str) -> dict[str, Any]:
@@ -43,7 +45,11 @@ def scores(name: str) -> dict[str, Any]:
 
 def facts(metrics: dict[str, Any]) -> tuple[str, str]:
     """Size and score."""
-    size = f"{metrics['model_bytes'] / 1000:.0f} kB"
+    size = f"{metrics['model_bytes'] / 1000:,.0f} kB"
+    if "wer" in metrics:
+        with_lm = metrics["with_lm"]["wer"]
+        speakers = f"{metrics['num_words']} words by {len(metrics['speakers'])} unseen speakers"
+        return size, f"{with_lm:.1%} of {speakers} wrong, {metrics['wer']:.1%} without words and trigram"
     if len(metrics["confusion"]) == 2:
         (quiet, alarms), (missed, found) = metrics["confusion"]
         return size, f"misses {missed} of {missed + found}, false alarms {alarms} of {quiet + alarms}"

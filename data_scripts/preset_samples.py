@@ -5,12 +5,13 @@
 
 Needs the extra `voices`, which brings espeak-ng. A sample shows what an answer looks like and measures nothing: it is
 the first of some synthetic voices that the preset recognises well, among clips that it has not learnt from. Nothing of
-a corpus is in it.
+a corpus is in it. Where a preset writes down sentences, it does so with the trigram that it brings.
 """
 
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import soundfile
 from _prepare import arguments
@@ -18,10 +19,10 @@ from make_preset import PRESETS_FOLDER
 
 from kerasr.core.cli import import_quietly, run_command
 from kerasr.errors import UserError
-from kerasr.presets import SAMPLE
+from kerasr.presets import LANGUAGE_MODEL, SAMPLE
 
-# A word for each preset.
-WORDS = {"digits": "seven", "commands": "yes", "wakeword_stop": "stop"}
+# A word for each preset, or some.
+WORDS = {"digits": "seven", "commands": "yes", "wakeword_stop": "stop", "spelling": "k_e_r_a_s"}
 # The presets have learnt from voices of seed 0.
 SEED = 1
 NUM_VOICES = 20
@@ -46,17 +47,18 @@ def make_sample(folder: Path) -> Path:
     Raises:
         UserError: espeak-ng is not installed, or the preset recognises its word in none of the voices.
     """
-    from kerasr.data.corpora.synthetic import parse_words, read_synthetic
+    from kerasr.config import DecodingConfig
+    from kerasr.data.corpora.synthetic import parse_words, read_synthetic, spoken_form
     from kerasr.data.hashes import with_hashes
     from kerasr.runs.run import load_run
-    from kerasr.tasks import Label
 
     word, run, place = WORDS[folder.name], load_run(folder), folder / SAMPLE
+    if (folder / LANGUAGE_MODEL).exists():
+        run.decode_with(DecodingConfig(lm="training", words="training"))
     with tempfile.TemporaryDirectory() as cache:
         spoken = read_synthetic(parse_words(word), cache, seed=SEED, clips_per_word=NUM_VOICES)
         clips = [clip.path for clip in with_hashes(spoken.utterances) if clip not in run.known]
-        found = (answer for answer in run.predict(clips) if isinstance(answer, Label) and answer.word == word)
-        path = next((answer.path for answer in found if answer.probability >= LEAST_PROBABILITY), None)
+        path = next((path for path, answer in zip(clips, run.predict(clips), strict=True) if says(answer, word)), None)
         if path is None:
             raise UserError(
                 "voice-failed", f"{folder}: knows {word} from none of {NUM_VOICES} voices: take another word"
@@ -65,9 +67,21 @@ def make_sample(folder: Path) -> Path:
         samples, rate = soundfile.read(path, dtype="int16")
     with soundfile.SoundFile(place, "w", rate, channels=1, subtype="PCM_16", format="WAV") as file:
         # In the file itself, which so says what it is wherever it goes.
-        file.title, file.comment = word, f"the word {word}, spoken by a program: espeak-ng, voice {voice}"
+        text = spoken_form(word)
+        what = f'"{text}"' if " " in text else f"the word {text}"
+        file.title, file.comment = text, f"{what}, spoken by a program: espeak-ng, voice {voice}"
         file.write(samples)
     return place
+
+
+def says(answer: Any, word: str) -> bool:
+    """Whether an answer is a word, surely, or the text that a word is spoken as."""
+    from kerasr.data.corpora.synthetic import spoken_form
+    from kerasr.tasks import Label
+
+    if isinstance(answer, Label):
+        return answer.word == word and answer.probability >= LEAST_PROBABILITY
+    return answer.text == spoken_form(word)
 
 
 if __name__ == "__main__":
