@@ -35,8 +35,9 @@ def batch(time=12, num_outputs=5):
 def test_the_padding_says_blank_for_certain():
     logits, *_ = batch()
     probs = ops.softmax(logits)
-    np.testing.assert_array_equal(probs[1, 1:, 0], 1)
-    np.testing.assert_array_equal(ops.log_softmax(logits)[1, 1:, 0], 0)
+    # (To the last bit: some processors' softmax ends one below 1.)
+    np.testing.assert_allclose(probs[1, 1:, 0], 1, atol=1e-6)
+    np.testing.assert_allclose(ops.log_softmax(logits)[1, 1:, 0], 0, atol=1e-6)
     np.testing.assert_array_equal(count_frames(logits), FRAMES)
 
 

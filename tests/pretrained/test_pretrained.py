@@ -67,7 +67,7 @@ def test_greedy_is_the_likeliest_token_at_each_step_and_a_beam_is_no_worse(whisp
         token_ids.append(int(decoder.allowed(whole_logits(model, noise, token_ids))[-1].argmax()))
     greedy = generate(decoder, noise)
     assert [*greedy.token_ids, decoder.end][: len(token_ids) - begun] == token_ids[begun:]
-    assert generate(decoder, noise, beam=4).mean_log_prob >= greedy.mean_log_prob
+    assert generate(decoder, noise, beam=4).mean_log_prob >= greedy.mean_log_prob - 1e-6
 
 
 @pytest.mark.full
