@@ -22,7 +22,7 @@ from kerasr.errors import UserError
 from kerasr.presets import LANGUAGE_MODEL, SAMPLE
 
 # A word for each preset, or some.
-WORDS = {"digits": "seven", "commands": "yes", "wakeword_stop": "stop", "spelling": "k_e_r_a_s"}
+WORDS = {"digits": "seven", "commands": "yes", "wakeword_stop": "stop", "spelling": "one_two_three"}
 # The presets have learnt from voices of seed 0.
 SEED = 1
 NUM_VOICES = 20

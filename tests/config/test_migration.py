@@ -53,5 +53,6 @@ def test_facts_of_earlier_runs_are_read_by_todays_names(tone_run, tmp_path):
 @pytest.mark.parametrize("name", list_presets())
 def test_a_preset_loads_with_all_its_settings(name):
     config = json.loads(Path(preset_folder(name) or "", "config.json").read_text())
-    speeds = config.get("tta_speeds", config.get("hear_at"))
+    settings = config["model"] if isinstance(config["model"], dict) else config
+    speeds = settings.get("tta_speeds", settings.get("hear_at"))
     assert list(load_run(name).config.model.tta_speeds) == speeds
