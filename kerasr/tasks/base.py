@@ -173,7 +173,7 @@ class Task(abc.ABC):
 
     name: ClassVar[str]
     threshold: float = 0.0
-    monitor: ClassVar[Monitor] = ACCURACY
+    monitor: Monitor = ACCURACY
     min_labels: ClassVar[int] = 2
     blends: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = False
