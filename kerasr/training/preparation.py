@@ -218,10 +218,6 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "settings-conflict",
             f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
         )
-    if config.task.vocabulary == "words" and not task.output.per_frame:
-        raise UserError(
-            "settings-conflict", f"--vocabulary words is of transcripts, and {task.name} gives none: leave it out"
-        )
     if task.keeps_order and config.features.clip_seconds is not None:
         raise UserError(
             "settings-conflict",
@@ -233,6 +229,10 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "settings-conflict",
             f"--connected {config.data.connected} joins recordings to strings, and the task {task.name} asks what a "
             "single one is: leave it out, or take --task transcribe",
+        )
+    if config.task.vocabulary == "words" and not task.output.per_frame:
+        raise UserError(
+            "settings-conflict", f"--vocabulary words is of transcripts, and {task.name} gives none: leave it out"
         )
     if config.data.connected and config.data.cache:
         raise UserError(
