@@ -7,9 +7,9 @@
 The strings are made of the speaker's recordings in FSDD, each of them in two strings, with pauses of 0.05 to 0.4 s
 (`kerasr.data.connected`), and are the same in each part. A speaker has no part in his training: the five others train,
 but for a tenth of their recordings, and the last weights are the result. Transcripts are found greedily: the tokens are
-the ten digits. PocketSphinx (`pip install pocketsphinx`; its own English model)
-searches a grammar of any digits in any number. Results go to benchmarks/results/connected_digits/; several processes
-can share the work (--parts, TF_NUM_INTRAOP_THREADS=1 for each).
+the ten digits. PocketSphinx (`pip install pocketsphinx`; its own English model) searches a grammar of any digits in any
+number. Results go to benchmarks/results/connected_digits/; several processes can share the work (--parts,
+TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
 import statistics

@@ -78,7 +78,8 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
         hot_word_bonus=config.hot_word_bonus,
     )
     vocabulary = run.task.vocabulary
-    model, words = _read_model(run, config.lm), _read_words(run, config.words)
+    brought = _brought_model(run) if TRAINING in (config.lm, config.words) else None
+    model, words = _read_model(run, config.lm, brought), _read_words(run, config.words, brought)
     named = words if words is not None else model.words if model else set()
     if named and not any(word for word in named if not vocabulary.unknown(word)):
         raise UserError(
@@ -130,21 +131,25 @@ def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
     return words
 
 
-def _read_model(run: Transcribing, name: str | None) -> NGrams | None:
+def _brought_model(run: Transcribing) -> NGrams | None:
+    """The trigram of its training texts that a preset brings in their place; None of a run that has them."""
+    path = run.path / LANGUAGE_MODEL
+    return read_arpa(path) if path.exists() else None
+
+
+def _read_model(run: Transcribing, name: str | None, brought: NGrams | None) -> NGrams | None:
     if name is None:
         return None
     if name != TRAINING:
         return read_arpa(name)
-    own = run.path / LANGUAGE_MODEL
-    return read_arpa(own) if own.exists() else estimate_ngrams(training_texts(run), ORDER)
+    return brought or estimate_ngrams(training_texts(run), ORDER)
 
 
-def _read_words(run: Transcribing, name: str | None) -> set[str] | None:
+def _read_words(run: Transcribing, name: str | None, brought: NGrams | None) -> set[str] | None:
     if name is None:
         return None
     if name == TRAINING:
-        own = run.path / LANGUAGE_MODEL
-        return set(read_arpa(own).words) if own.exists() else {word for text in training_texts(run) for word in text}
+        return brought.words if brought else {word for text in training_texts(run) for word in text}
     if not os.path.isfile(name):
         raise UserError("words-not-found", f"--words {name}: there is no such file; it has a word a line")
     try:

@@ -185,6 +185,7 @@ class Task(abc.ABC):
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig):
         self.labels = labels
+        self.monitor = self.monitor_of(config)
 
     # --- training
 

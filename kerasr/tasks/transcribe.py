@@ -80,7 +80,6 @@ class Transcribe(Task):
     def __init__(self, labels, config):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(tuple(labels))
-        self.monitor = self.monitor_of(config)
         self.decoder: BeamDecoder | None = None
         self.decoding: Mapping[str, Any] = {}
 

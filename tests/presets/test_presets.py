@@ -95,7 +95,7 @@ def test_the_card_tells_the_files_own_score(made, tone_run):
     assert "- Only tones." in card
     assert re.search(r"73% of flutes\n\nThat is the recipe's figure", card)
     assert "None of the words" in card
-    for text in ("## Score", "| word | clips | right |", "## Made from"):
+    for text in ("## Score", "| word | clips | right |", "## Made from", "## Terms", "## Limits"):
         assert f"\n\n{text}\n" in card  # Markdown wants a blank line before a heading and before a table.
 
 
