@@ -168,7 +168,7 @@ def _stream(config: StreamConfig) -> None:
     from kerasr.runs.run import load_run
 
     run = load_run(config.run)
-    folder = Path(config.out) if config.out else run.evaluations / "stream"
+    folder = Path(config.out) if config.out else run.evaluation_folder("stream")
     result = evaluate_stream(
         run,
         snrs_db=config.snr_db,

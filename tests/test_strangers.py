@@ -17,11 +17,15 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
+from kerasr.core import regular
 from kerasr.errors import UserError
+from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.report.page import own_folder
 from kerasr.runs import __main__ as runs
 from kerasr.runs.network import check_network
 from kerasr.runs.run import load_run
 from kerasr.streaming.listener import stream_model_of
+from kerasr.training import tensorboard
 from kerasr.training.checkpoint import load_checkpoint, save_checkpoint
 from kerasr.training.trainer import resume_run
 
@@ -156,6 +160,33 @@ def is_refused(folder):
     line = complaint(lambda: load_run(folder).probs([np.zeros(3000, np.float32)]))
     assert line is None or (str(folder / "model.keras") in line and "\n" not in line)
     return line is not None
+
+
+def test_a_small_model_that_unpacks_to_a_huge_one_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(regular, "ALWAYS_BYTES", 1 << 20)
+    assert not is_refused(folder)
+    with zipfile.ZipFile(folder / "model.keras", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("assets/zeros", bytes((1 << 20) + 60 * (folder / "model.keras").stat().st_size))
+    assert is_refused(folder)
+
+
+def test_links_in_the_place_of_a_runs_folders_give_way(folder, tmp_path):
+    """They may lead to folders of yours."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("evaluations", "suspects", "tensorboard"):
+        (folder / name).symlink_to(mine)
+    run = load_run(folder)
+    places = [run.evaluation_folder("stream"), tensorboard.own_folder(run)]
+    evaluate_run(run, split="validation")
+    assert (folder / "evaluations" / "validation" / "report.html").exists()
+    tensorboard.write_beginning(run)
+    assert {path.name for path in places[1].iterdir()} == {"pictures"}
+    (folder / "evaluations" / "stream").symlink_to(mine)
+    assert not run.evaluation_folder("stream").is_symlink()
+    (folder / "evaluations" / "other").symlink_to(mine)
+    assert own_folder(folder / "evaluations" / "other", "x", lambda text: True).name == "other-2"
+    assert not list(mine.iterdir())
 
 
 def dense(shape=(3,), units=3):

@@ -91,6 +91,19 @@ def claim_folder(made: str | os.PathLike[str], paths: Iterable[Path]) -> Path:
     raise FileExistsError(f"no path is left for {made}")
 
 
+def without_links(folder: str | os.PathLike[str], *names: str) -> Path:
+    """`folder/name/name/...`, to write to; a link in the place of one of them, which may lead anywhere, is removed.
+
+    A run may come from a stranger. What its links lead to stays as it is.
+    """
+    path = Path(folder)
+    for name in names:
+        path /= name
+        if path.is_symlink():
+            path.unlink()
+    return path
+
+
 def remove_folder(path: str | os.PathLike[str]) -> None:
     """Remove a folder so that no one ever takes what is left of it for a whole one.
 

@@ -1,9 +1,18 @@
-"""Files from strangers: a pipe among them, which would be read for ever, is not opened."""
+"""Files from strangers: a pipe among them, which would be read for ever, is not opened; what unpacks has a bound."""
 
 import errno
 import os
 import stat
 from typing import IO, Any
+
+# How many times its own size a packed file may unpack to, or to this many bytes: sound, weights and tables are packed
+# to a tenth at most, and a small file that fills a disk or the memory is none of them.
+MOST_TIMES, ALWAYS_BYTES = 50, 1 << 28
+
+
+def max_unpacked(path: str | os.PathLike[str]) -> int:
+    """Bytes that a packed file may unpack to: `MOST_TIMES` its size, and 256 MB of any."""
+    return max(MOST_TIMES * os.path.getsize(path), ALWAYS_BYTES)
 
 
 def open_regular(path: str | os.PathLike[str], mode: str = "r", **options: Any) -> IO[Any]:

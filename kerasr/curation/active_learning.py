@@ -101,7 +101,9 @@ def rank_unlabelled(run: Run, folder: str, *, out: Path | None = None, max_bad: 
     paths, probs, inputs = _predict(run, _new_recordings(run, folder, max_bad), folder, max_bad)
     draw = draw_badge(probs, inputs, NUM_DRAWN, run.config.runtime.seed)
     name = Path(folder).absolute().name
-    out = out or own_folder(run.evaluations / f"unlabelled-{name}", "unlabelled.csv", lambda text: _is_of(text, folder))
+    if out is None:
+        place = run.evaluation_folder(f"unlabelled-{name}")
+        out = own_folder(place, "unlabelled.csv", lambda text: _is_of(text, folder))
     return write_ranking(
         out,
         "unlabelled",

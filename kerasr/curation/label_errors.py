@@ -70,9 +70,10 @@ def find_suspects(run: Run, *, folds: int | None = None, console: Console | None
     label_index = word_task(run.task, "evaluate suspects").truth(clips)
     fold_of, rule = assign_folds(clips, label_index, folds, run.config.runtime.seed)
     count = int(fold_of.max()) + 1
-    folder = run.path / "suspects"
+    folder = atomic.without_links(run.path, "suspects")
     probs = np.zeros((len(clips), len(run.labels)))
-    places = [folder / f"folds-{count}" / f"{number + 1}.npy" for number in range(count)]
+    kept_in = atomic.without_links(folder, f"folds-{count}")
+    places = [kept_in / f"{number + 1}.npy" for number in range(count)]
     _say_how_long(run, [not kept.exists() for kept in places], console)
     for number, kept in enumerate(places):
         held_out = fold_of == number

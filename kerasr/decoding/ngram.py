@@ -13,11 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kerasr.core import atomic
+from kerasr.core.regular import max_unpacked
 from kerasr.errors import UserError
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 # The probability of a word that a closed vocabulary lacks.
 NEVER = -99.0
+# Characters of a line; an n-gram has a few words.
+_MAX_LINE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,13 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
         zipped = file.read(2) == b"\x1f\x8b"
     try:
         with (gzip.open if zipped else open)(path, "rt", encoding="utf-8") as file:
-            yield from ((number, line.strip()) for number, line in enumerate(file, 1) if line.strip())
+            left = max_unpacked(path)
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), 1):
+                left -= len(line)
+                if left < 0 or len(line) == _MAX_LINE:
+                    raise _damaged(path, f"line {number} is too long, or what it unpacks to")
+                if line.strip():
+                    yield number, line.strip()
     except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, f"cannot be read ({error})") from error
 

@@ -102,7 +102,7 @@ def evaluate_run(
     notes = [judgement.text for judgement in judgements] + _notes(run, utterances, metrics, corpus, split)
     if folder is None:
         own = corpus is None and split == "test"
-        folder = run.path if own and not run.is_preset else _own_folder(run.evaluations, split, corpus)
+        folder = run.path if own and not run.is_preset else _own_folder(run, split, corpus)
     where = provenance()
     write_report(
         folder,
@@ -317,11 +317,12 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list
     return clips
 
 
-def _own_folder(evaluations: Path, split: str | None, corpus: Corpus | None) -> Path:
+def _own_folder(run: Run, split: str | None, corpus: Corpus | None) -> Path:
     """A folder that any file system takes, in which no evaluation on other recordings of the same name lies."""
     name = "-".join(filter(None, (corpus.name if corpus else None, split)))
     source = corpus and corpus.source
-    return own_folder(evaluations / name, METRICS, lambda written: json.loads(written).get("source") == source)
+    folder = run.evaluation_folder(name)
+    return own_folder(folder, METRICS, lambda written: json.loads(written).get("source") == source)
 
 
 def _options(options: dict[str, Any]) -> str:

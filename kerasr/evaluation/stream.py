@@ -233,7 +233,7 @@ def evaluate_stream(
     result["judgements"] = [
         dataclasses.asdict(judgement) for judgement in judge_stream(result, _clips_right(run, stream_model))
     ]
-    folder = folder or run.evaluations / "stream"
+    folder = folder or run.evaluation_folder("stream")
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(folder / "stream.json", (json.dumps(result, indent=1) + "\n").encode())
     atomic.write_bytes(folder / "detection.png", draw_detection(result).png())

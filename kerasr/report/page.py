@@ -99,10 +99,7 @@ def write_report(
         OSError: a file cannot be written.
     """
     folder = Path(folder)
-    if (folder / PICTURES).is_symlink():
-        # It gives way as a file does that is written anew: what it leads to is not the report's.
-        (folder / PICTURES).unlink()
-    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    atomic.without_links(folder, PICTURES).mkdir(parents=True, exist_ok=True)
     aligned = [clip for clip in clips if clip.alignment][:MAX_ALIGNMENTS]
     alignments = [draw_alignment(clip, number) for number, clip in enumerate(aligned, 1)]
     pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips) + alignments
@@ -247,6 +244,8 @@ def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
     """
     name = file_name(folder.name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     for place in (folder.with_name(name if number == 1 else f"{name}-{number}") for number in count(1)):
+        if place.is_symlink():  # What it leads to is not ours.
+            continue
         with contextlib.suppress(ValueError):  # What is damaged is about nothing.
             if not (place / file).exists() or is_same((place / file).read_text("utf-8", "surrogateescape")):
                 return place

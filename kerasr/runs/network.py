@@ -1,5 +1,6 @@
 """A run's network, from features to logits: whether it is one for the run's front-end and for its task."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.config import FeatureSpec, TrainConfig, shorten
+from kerasr.core.regular import MOST_TIMES, max_unpacked
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.models.registry import MODELS
@@ -33,6 +35,23 @@ def takes_features(network: keras.Model, spec: FeatureSpec) -> bool:
 def gives_logits(network: keras.Model, task: Task) -> bool:
     """Whether it has as many outputs as the task wants."""
     return network.output_shape == task.output.shape
+
+
+def load_model(path: Path) -> Any:
+    """What Keras has saved in a file.
+
+    Raises:
+        UserError: it is damaged, is none of Keras's, or would unpack to much more than it is.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > max_unpacked(path):
+                raise ValueError(f"would unpack to more than {MOST_TIMES} times its size")
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
+        raise UserError(
+            "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train again or restore the file"
+        ) from error
 
 
 def check_network(path: Path, model: Any, spec: FeatureSpec, task: Task) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.audio.sound import LOUDEST, why_no_sound
-from kerasr.config import DecodingConfig, TrainConfig, read_json, shorten
+from kerasr.config import DecodingConfig, TrainConfig, read_json
+from kerasr.core import atomic
 from kerasr.core.cli import command_line
 from kerasr.core.imports import check_imported
 from kerasr.core.progress import ProgressBar, map_threaded
@@ -33,7 +34,7 @@ from kerasr.runs.decoding import read_calibration, use_decoder
 from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
 from kerasr.runs.history import read_history
-from kerasr.runs.network import check_network, find_network, frame_times
+from kerasr.runs.network import check_network, find_network, frame_times, load_model
 from kerasr.runs.notebook import show_facts, show_scores
 from kerasr.runs.own_network import OwnNetwork
 from kerasr.tasks import Answer, Task, find_task
@@ -139,12 +140,7 @@ class Run:
                 f"{path}: this run has no model yet: continue it with {command_line('train', '--resume', self.path)}",
             )
         _import_layers()
-        try:
-            model = keras.saving.load_model(path, compile=False)
-        except Exception as error:  # Keras lets zipfile's, h5py's, json's and its own errors through.
-            raise UserError(
-                "run-damaged", f"{path}: cannot be loaded ({shorten(error)}); train again or restore the file"
-            ) from error
+        model = load_model(path)
         check_network(path, model, self.config.features, self.task)
         return model
 
@@ -201,10 +197,11 @@ class Run:
         """Whether it came without recordings, in a folder that is not to be written into."""
         return (self.path / CARD).exists()
 
-    @property
-    def evaluations(self) -> Path:
-        """The folder for evaluations on anything but the run's own test split; for a preset, on that too."""
-        return Path("runs", "evaluations", self.path.name) if self.is_preset else self.path / "evaluations"
+    def evaluation_folder(self, name: str) -> Path:
+        """Where to write an evaluation on anything but the run's own test split; for a preset, on that too."""
+        if self.is_preset:
+            return Path("runs", "evaluations", self.path.name, name)
+        return atomic.without_links(self.path, "evaluations", name)
 
     def utterances(self, split: str) -> list[Utterance]:
         """The recordings of the `train`, `validation` or `test` split; a preset lists only those of its test.

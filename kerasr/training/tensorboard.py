@@ -1,15 +1,18 @@
 """TensorBoard's settings and pictures, beside the curves that Keras's own callback writes."""
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 from kerasr.config import write_settings
+from kerasr.core import atomic
 from kerasr.report.clips import make_clip
 from kerasr.report.figures import spectrogram_colours
 from kerasr.report.page import FIGURES
 from kerasr.runs.run import Run
 
-FOLDER = "tensorboard"
+FOLDER, PICTURES = "tensorboard", "pictures"
 
 # Labels of which a clip is shown.
 MAX_CLIPS = 12
@@ -49,5 +52,12 @@ def write_end(run: Run) -> None:
             tf.summary.image(f"validation/{name}", picture[None])
 
 
+def own_folder(run: Run) -> Path:
+    """The run's `tensorboard/`, with no link in the place of what is written there."""
+    for name in ("train", "validation", PICTURES):
+        atomic.without_links(run.path, FOLDER, name)
+    return run.path / FOLDER
+
+
 def _writer(run: Run) -> tf.summary.SummaryWriter:
-    return tf.summary.create_file_writer(str(run.path / FOLDER / "pictures"))
+    return tf.summary.create_file_writer(str(own_folder(run) / PICTURES))

@@ -395,7 +395,7 @@ def _loggers(run: Run) -> list[keras.callbacks.Callback]:
     if run.config.logging.tensorboard:
         require_extra("tensorboard", "--tensorboard")
         tensorboard.write_beginning(run)
-        loggers.append(keras.callbacks.TensorBoard(run.path / tensorboard.FOLDER))
+        loggers.append(keras.callbacks.TensorBoard(tensorboard.own_folder(run)))
     if run.config.logging.wandb:
         require_extra("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]

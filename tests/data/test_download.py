@@ -19,8 +19,9 @@ import pytest
 from _errors import raises
 
 from kerasr import audio
+from kerasr.core import regular
 from kerasr.data import load_corpus
-from kerasr.data.corpora import download, fsdd, speech_commands
+from kerasr.data.corpora import fsdd, speech_commands
 from kerasr.data.corpora.download import install_archive, unpack, verify_files
 
 HOUSE = Path(__file__).parents[2]
@@ -206,7 +207,7 @@ def test_members_that_would_leave_the_folder_are_refused(tmp_path, server, conte
 
 
 def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_ALWAYS_BYTES", 1 << 16)
+    monkeypatch.setattr(regular, "ALWAYS_BYTES", 1 << 16)
     zeros = {f"{number}": bytes(1 << 16) for number in range(9)}
     many = {f"{number}": b"" for number in range(300)}
     for number, content in enumerate((tar_of(zeros), zip_of(zeros, zipfile.ZIP_DEFLATED), tar_of(many))):

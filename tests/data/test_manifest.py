@@ -104,6 +104,13 @@ def test_bad_rows_are_named(tmp_path, name, text, code):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match="pipe"):
+        read_manifest(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("split", "names"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from _errors import raises
 
+from kerasr.core import regular
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import BEGIN, END, NEVER, UNKNOWN, NGrams, read_arpa, write_arpa
 
@@ -95,6 +96,15 @@ def test_a_file_that_is_not_there_or_broken_off_is_told(tmp_path):
     path.write_bytes((whole := gzip.compress(GOOD.encode()))[: len(whole) // 2])
     with raises("language-model-damaged"):
         read_arpa(path)
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(regular, "ALWAYS_BYTES", 1 << 17)
+    path = tmp_path / "lm.arpa.gz"
+    for line in ("\n", "go" * (1 << 15), "ngram 1=2\n"):
+        path.write_bytes(gzip.compress(("\\data\\\n" + line * (1 << 20 if len(line) < 99 else 1)).encode()))
+        with raises("language-model-damaged", "too long"):
+            read_arpa(path)
 
 
 def test_nothing_is_estimated_of_nothing():

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from kerasr.core import atomic
 from kerasr.core.progress import ProgressBar, console, map_threaded
 from kerasr.core.quiet import no_widget_advice
+from kerasr.core.regular import MOST_TIMES, max_unpacked
 from kerasr.errors import UserError
 
 _BLOCK = 1 << 20
@@ -34,9 +35,6 @@ _DAMAGES = (
     RuntimeError,
     ValueError,
 )
-# How many times its own size an archive may unpack to, or to this many bytes: sound is packed to a third at most, and a
-# small file that fills a disk is no corpus.
-_MOST_TIMES, _ALWAYS_BYTES = 50, 1 << 28
 # What a file takes beside its content.
 _FILE_BYTES = 512
 
@@ -183,7 +181,7 @@ class _Room:
     """What an archive may still unpack to, by what its members say of themselves; no more of them is written."""
 
     def __init__(self, archive: str, name: str):
-        self._left, self._name = max(_MOST_TIMES * os.path.getsize(archive), _ALWAYS_BYTES), name
+        self._left, self._name = max_unpacked(archive), name
 
     def take(self, size: int) -> None:
         """Count a member, and raise where it is too much."""
@@ -191,7 +189,7 @@ class _Room:
         if self._left < 0:
             raise UserError(
                 "archive-unsafe",
-                f"{self._name}: would unpack to more than {_MOST_TIMES} times its size: nothing is unpacked",
+                f"{self._name}: would unpack to more than {MOST_TIMES} times its size: nothing is unpacked",
             )
 
 
