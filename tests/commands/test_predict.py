@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,12 +47,6 @@ def long_clip(tmp_path_factory):
     waveform[29_000:31_000] = 10_000 * np.sin(2 * np.pi * 300 * np.arange(2000) / 1000)
     soundfile.write(path, waveform, 1000)
     return path
-
-
-def test_a_spoken_word_is_heard_where_no_corpus_is_at_hand(command):
-    code, out, err = command(predict, "digits", Path(__file__).parents[1] / "recordings" / "seven.wav", "--json")
-    assert (code, err) == (0, "")
-    assert json.loads(out)["word"] == "seven"
 
 
 def test_a_preset_brings_a_sample_and_is_explained_outside_the_package(command, monkeypatch, tmp_path):

@@ -12,8 +12,9 @@ from _errors import raises
 from kerasr.config import FeatureSpec
 from kerasr.inference import download
 from kerasr.inference.recordings import find_recordings, is_one, make_clip
+from kerasr.presets import preset_folder
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
+RECORDINGS = Path(preset_folder("digits"))
 SPEC = FeatureSpec(sample_rate=8000)
 
 
@@ -25,7 +26,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         """Answer."""
-        target = {"/moved.wav": "/seven.wav", "/away.wav": (RECORDINGS / "seven.wav").as_uri()}.get(self.path)
+        target = {"/moved.wav": "/sample.wav", "/away.wav": (RECORDINGS / "sample.wav").as_uri()}.get(self.path)
         if target is None:
             super().do_GET()
             return
@@ -36,7 +37,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site():
-    """The address of the tests' recordings."""
+    """The address of a preset's files, a recording among them."""
     handler = functools.partial(Handler, directory=str(RECORDINGS))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -46,12 +47,12 @@ def site():
         thread.join()
 
 
-@pytest.mark.parametrize("name", ["seven.wav?version=1", "moved.wav"])
+@pytest.mark.parametrize("name", ["sample.wav?version=1", "moved.wav"])
 def test_an_address_is_a_recording(site, name):
     url = f"{site}/{name}"
     assert is_one(url)
     assert list(find_recordings([url])) == [url]
-    clip, file = make_clip(url, SPEC), make_clip(RECORDINGS / "seven.wav", SPEC)
+    clip, file = make_clip(url, SPEC), make_clip(RECORDINGS / "sample.wav", SPEC)
     np.testing.assert_array_equal(clip.waveform, file.waveform)
     assert (clip.path, clip.seconds, clip.end) == (url, file.seconds, file.end)
 
@@ -61,7 +62,7 @@ def test_an_address_is_a_recording(site, name):
     [
         ("gone.wav", "recording-unavailable"),
         ("away.wav", "recording-unavailable"),
-        ("README.md", "recording-unreadable"),
+        ("card.md", "recording-unreadable"),
     ],
 )
 def test_what_cannot_be_had_or_is_no_sound_is_named(site, name, code):
@@ -71,8 +72,8 @@ def test_what_cannot_be_had_or_is_no_sound_is_named(site, name, code):
 
 def test_what_is_too_large_is_not_fetched_to_its_end(site, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", 100)
-    with raises("recording-unavailable", f"{site}/seven.wav"):
-        make_clip(f"{site}/seven.wav", SPEC)
+    with raises("recording-unavailable", f"{site}/sample.wav"):
+        make_clip(f"{site}/sample.wav", SPEC)
 
 
 def test_an_address_gives_a_files_name():
