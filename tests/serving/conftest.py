@@ -1,6 +1,5 @@
 """The tones' model, exported once, and a server of it that most tests share."""
 
-import shutil
 import threading
 
 import numpy as np
@@ -15,35 +14,24 @@ from kerasr.serving import batching
 
 
 @pytest.fixture(scope="session")
-def versions(tone_run, tmp_path_factory):
-    """Two versions of the tones' model, which answer differently; a test serves copies of them."""
-    folder = tmp_path_factory.mktemp("versions")
-    run = load_run(tone_run)
-    for name in ("1", "2"):
-        write_saved_model(run, str(folder / name))
-        (folder / name / EXTRA).mkdir()
-        write_warm_up(run, "tones", folder / name / EXTRA / WARM_UP)
-        bias = run.network.get_layer("logits").bias
-        bias.assign(bias + np.array([3.0, 0.0, -1.0]))
+def folder(tone_run, tmp_path_factory):
+    """A folder of one model with one version; a test that changes it takes a copy."""
+    folder = tmp_path_factory.mktemp("serving")
+    version, run = folder / "tones" / "1", load_run(tone_run)
+    write_saved_model(run, str(version))
+    (version / EXTRA).mkdir()
+    write_warm_up(run, "tones", version / EXTRA / WARM_UP)
     return folder
 
 
 @pytest.fixture(scope="session")
-def model(versions):
-    """What the first version answers in this process: signature and inputs to outputs."""
-    signatures = tf.saved_model.load(str(versions / "1")).signatures
+def model(folder):
+    """What the version answers in this process: signature and inputs to outputs."""
+    signatures = tf.saved_model.load(str(folder / "tones" / "1")).signatures
     return lambda name, **inputs: {
         key: value.numpy()
         for key, value in signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()
     }
-
-
-@pytest.fixture(scope="session")
-def folder(versions, tmp_path_factory):
-    """A folder of one model with one version."""
-    folder = tmp_path_factory.mktemp("serving")
-    shutil.copytree(versions / "1", folder / "tones" / "1")
-    return folder
 
 
 @pytest.fixture(scope="session")

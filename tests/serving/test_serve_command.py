@@ -43,7 +43,7 @@ def test_the_command_serves_and_answers_what_it_has_taken(folder, model):
 
     Who watches its health is told, and does not hold it up: a watch that is cut off, at the end of the grace, fails.
     """
-    arguments = ["--grpc-port", "0", "--rest-port", "0", "--batch-timeout-ms", "3000", "--poll-seconds", "0.2"]
+    arguments = ["--grpc-port", "0", "--rest-port", "0", "--batch-timeout-ms", "2000", "--poll-seconds", "0.2"]
     waveform = clips(1, 800)
     expected = model("serving_default", waveform=waveform)
     with command(folder, *arguments) as (process, line):

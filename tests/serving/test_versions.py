@@ -21,6 +21,23 @@ from kerasr.serving.folders import Source, find_sources, versions_of
 from kerasr.serving.metrics import Metrics
 from kerasr.serving.models import Models
 
+# To play the recorded requests takes most of a load; for tests that are of something else.
+WITHOUT_WARM_UP = shutil.ignore_patterns(WARM_UP)
+
+
+@pytest.fixture(scope="module")
+def versions(folder, tmp_path_factory):
+    """The model's version and another, which answers differently; a test serves copies of them."""
+    versions = shutil.copytree(folder / "tones", tmp_path_factory.mktemp("versions") / "tones")
+    shutil.copytree(versions / "1", versions / "2")
+    # The first one's graph with another bias: a second export would take seconds.
+    changed = tf.saved_model.load(str(versions / "2"))
+    default = changed.signatures["serving_default"]
+    (bias,) = (variable for variable in default.variables if variable.name == "logits/bias:0")
+    bias.assign_add([3.0, 0.0, -1.0])
+    tf.train.Checkpoint(changed).write(str(versions / "2" / "variables" / "variables"))
+    return versions
+
 
 def test_versions_come_and_go_without_a_failed_request(versions, model, tmp_path):
     tones = tmp_path / "serving" / "tones"
@@ -90,7 +107,7 @@ def test_a_version_whose_warm_up_fails_is_not_served(versions, tmp_path):
 
 def test_an_older_version_is_served_while_the_newest_is_broken(versions, tmp_path):
     for name in ("1", "2"):
-        shutil.copytree(versions / name, tmp_path / "tones" / name)
+        shutil.copytree(versions / name, tmp_path / "tones" / name, ignore=WITHOUT_WARM_UP)
     (tmp_path / "tones" / "2" / "saved_model.pb").write_bytes(b"damaged")
     with serving(tmp_path) as client:
         assert sorted(client.models_served()) == [1]
@@ -100,7 +117,7 @@ def test_an_older_version_is_served_while_the_newest_is_broken(versions, tmp_pat
 
 
 def test_a_models_config_gives_labels_and_policies(versions, model, tmp_path):
-    shutil.copytree(versions, tmp_path / "tones")
+    shutil.copytree(versions, tmp_path / "tones", ignore=WITHOUT_WARM_UP)
     (tmp_path / "models.config").write_text(
         'model_config_list { config { name: "words" base_path: "/models/tones" model_platform: "tensorflow"\n'
         "  model_version_policy { specific { versions: 1 versions: 2 } }\n"
