@@ -11,6 +11,9 @@ from kerasr.core.signatures import plain_signature
 class Augmentation:
     """Changes made to training clips, drawn for each clip in each epoch. The defaults change nothing."""
 
+    concatenate: Number = 0
+    """Concatenated utterances, for --task transcribe: join one speaker's recordings to ones of 1 to so many, with
+    pauses of 0.05 to 0.4 s, drawn anew in each pass. 0 takes them as they are."""
     time_shift: NotNegative = 0.0
     """Shift the clip by up to this many seconds either way."""
     silence: NotNegative = 0.0

@@ -72,6 +72,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_bounds(self)
 
+    @property
+    def most_joined(self) -> int:
+        """Most recordings that a clip to train on is made of, drawn anew in each pass; 0 where none are joined."""
+        return self.data.connected or self.augment.concatenate
+
     def replace(self, **values: Any) -> "TrainConfig":
         """The config with settings changed, as a user asks for it: they are noted as given.
 

@@ -224,19 +224,11 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--features.clip-seconds {config.features.clip_seconds:g} cuts recordings to their middle, and the task "
             f"{task.name} wants all of them: give --features.clip-seconds None",
         )
-    if config.data.connected and not task.keeps_order:
-        raise UserError(
-            "settings-conflict",
-            f"--connected {config.data.connected} joins recordings to strings, and the task {task.name} asks what a "
-            "single one is: leave it out, or take --task transcribe",
-        )
+    if config.most_joined:
+        _check_joined(config, task)
     if config.task.vocabulary == "words" and not task.output.per_frame:
         raise UserError(
             "settings-conflict", f"--vocabulary words is of transcripts, and {task.name} gives none: leave it out"
-        )
-    if config.data.connected and config.data.cache:
-        raise UserError(
-            "settings-conflict", "--cache keeps what each pass has, and strings of --connected are others in each"
         )
     if task.keeps_order and (config.augment.time_shift or config.augment.tempo != (1.0, 1.0)):
         raise UserError(
@@ -255,3 +247,18 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "--augment.vtlp, --augment.tilt-db and --augment.eq-db work on log-mel bands: leave them alone with "
             "--features.kind mfcc or --features.num-deltas",
         )
+
+
+def _check_joined(config: TrainConfig, task: Task) -> None:
+    """Raise where recordings cannot be joined."""
+    if config.data.connected and config.augment.concatenate:
+        raise UserError("settings-conflict", "--augment.concatenate: --connected joins recordings, too: leave one out")
+    flag = f"--connected {config.data.connected}" if config.data.connected else "--augment.concatenate"
+    if not task.keeps_order:
+        raise UserError(
+            "settings-conflict",
+            f"{flag} joins recordings to longer ones, and the task {task.name} asks what a single one is: leave it "
+            "out, or take --task transcribe",
+        )
+    if config.data.cache:
+        raise UserError("settings-conflict", f"--cache keeps what each pass has, and what {flag} joins is new in each")

@@ -303,7 +303,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
     for split in ("train", "validation"):
         utterances = run.utterances(split) if split == "validation" else task.repeat(run.utterances(split))
         mark_used(item.path for item in utterances)
-        if split == "train" and config.data.connected:
+        if split == "train" and config.most_joined:
             draw = functools.partial(_draw_strings, run, utterances)
             utterances, targets = draw(0)
             make = functools.partial(ConnectedPipeline, draw)
@@ -327,7 +327,7 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
 
 def _draw_strings(run: Run, recordings: list[Utterance], number: int) -> tuple[list[Utterance], Targets]:
     """The strings of recordings to train on in a pass, and their targets."""
-    strings = connect(recordings, run.config.data.connected, run.config.runtime.seed, number)
+    strings = connect(recordings, run.config.most_joined, run.config.runtime.seed, number)
     return strings, run.task.encode(strings)
 
 

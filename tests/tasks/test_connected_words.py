@@ -14,8 +14,10 @@ from _shared import SPEC, quiet
 from kerasr import audio, evaluate_run, load_run, predict
 from kerasr.audio.joined import split_path
 from kerasr.config import Augmentation, OptimizerConfig
-from kerasr.data import load_corpus
+from kerasr.data import load_corpus, write_manifest
+from kerasr.data.connected import connect
 from kerasr.exporters.check import take_clips
+from kerasr.metrics.transcription import word_error_rate
 from kerasr.recipes import get_recipe
 from kerasr.runs.folder import list_runs
 from kerasr.training.checkpoint import load_checkpoint
@@ -138,7 +140,31 @@ def test_a_killed_run_draws_the_same_strings(config, tmp_path):
         np.testing.assert_array_equal(values, same)
 
 
-@pytest.mark.parametrize("changes", [{"cache": True}, {"task": "classify", "model": "Conv1DLSTM", "model_options": {}}])
-def test_what_does_not_go_with_strings_is_told(config, changes):
-    with raises("settings-conflict", "--connected"):
+@pytest.mark.full
+def test_recordings_are_concatenated_in_training_alone(config, tmp_path):
+    """What they are measured on stays single, and no recording is the worse for it."""
+    joined = {"connected": 0, "augment.concatenate": 3, "out": str(tmp_path), "leave_out": None, "epochs": 6}
+    texts = tmp_path / "manifest.csv"
+    rows = [replace(item, text=item.label, label=None) for item in load_corpus(config.data.path).utterances]
+    write_manifest(texts, rows)
+    run = train_recipe(config.replace(data=str(texts), **joined), console=quiet())
+    assert not any(split_path(item.path)[1] for item in run.utterances("validation"))
+    metrics = evaluate_run(run).metrics
+    assert metrics["wer"] < 0.2
+    # Joined ones are what it has learnt from.
+    strings = connect(run.utterances("test"), 3, 0)
+    found = [run.predict(item.path).text for item in strings]
+    assert word_error_rate([item.text for item in strings], found) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"cache": True}, "--connected"),
+        ({"task": "classify", "model": "Conv1DLSTM", "model_options": {}}, "--connected"),
+        ({"augment.concatenate": 2}, "--augment.concatenate"),
+    ],
+)
+def test_what_does_not_go_with_strings_is_told(config, changes, named):
+    with raises("settings-conflict", named):
         prepare_run(config.replace(**changes), quiet())
