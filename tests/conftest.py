@@ -40,6 +40,12 @@ def speech_commands_folder() -> Path:
     return _corpus("speech_commands")
 
 
+@pytest.fixture(scope="session")
+def an4_folder() -> Path:
+    """AN4, with its lists and its recordings."""
+    return _corpus("an4")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers, the same in each run."""

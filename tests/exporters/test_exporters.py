@@ -335,7 +335,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("facts", "kind", "seconds"), TABLE)
-def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path):
+def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path, converted_here):
     run = untrained(facts, features={"clip_seconds": seconds})
     if kind == "serving":
         _, check = export_serving(run, tmp_path / "model")
@@ -361,7 +361,7 @@ STREAMS = [
 @pytest.mark.full
 @pytest.mark.parametrize("quantize", ["none", "dynamic"])
 @pytest.mark.parametrize("facts", STREAMS)
-def test_every_state_in_a_file(facts, quantize, untrained, tmp_path):
+def test_every_state_in_a_file(facts, quantize, untrained, tmp_path, converted_here):
     run = untrained(facts, **facts.stream_options)
     _, check = export_litert(run, tmp_path / "a.tflite", quantize=quantize, stream=True, least_agreement=0.0)
     assert check.difference < (1e-4 if quantize == "none" else 1.0)

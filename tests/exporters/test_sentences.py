@@ -108,7 +108,7 @@ TABLE = [
 
 @pytest.mark.full
 @pytest.mark.parametrize(("name", "kind"), TABLE)
-def test_every_encoder_in_every_format(name, kind, corpus, tmp_path, rng):
+def test_every_encoder_in_every_format(name, kind, corpus, tmp_path, rng, converted_here):
     run = untrained(corpus, name)
     if kind == "onnx":
         path, check = export_onnx(run, tmp_path / "a.onnx")

@@ -359,7 +359,8 @@ def test_settings_beyond_their_bounds_are_told(name, value):
         TrainConfig().replace(**{name: value})
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_keeps_logits_and_weights_float32(config, policy):
     optimizer = replace(config.optimizer, ema=0.9)
     run = train_recipe(config.replace(precision=policy, epochs=2, optimizer=optimizer), console=quiet())
