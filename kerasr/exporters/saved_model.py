@@ -80,7 +80,8 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         if "token_ids" in found:
             # (Past a text's end stands -1.)
             tokens = tf.gather(tf.concat([[""], words], 0), tf.maximum(found["token_ids"], 0))
-            found["text"] = tf.strings.strip(tf.strings.reduce_join(tokens, axis=1))
+            text = tf.strings.reduce_join(tokens, axis=1)
+            found["text"] = tf.strings.strip(tf.strings.regex_replace(text, " +", " "))
         return found
 
     def serving_default(waveform):

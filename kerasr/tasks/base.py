@@ -200,6 +200,24 @@ class Task(abc.ABC):
         return corpus.labels
 
     @classmethod
+    def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Task":
+        """The task that recordings set, with the labels that they say; errors as of `labels_of`."""
+        return cls(cls.labels_of(corpus, config), config)
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any], config: TaskConfig) -> "Task":
+        """The task of a run, whose `run.json` says so.
+
+        Raises:
+            ValueError: what `facts` has written there is not of these labels.
+        """
+        return cls(tuple(facts["corpus"]["labels"]), config)
+
+    def facts(self) -> dict[str, Any]:
+        """What a run's facts keep of it beside the labels, as plain JSON types."""
+        return {}
+
+    @classmethod
     def monitor_of(cls, config: TaskConfig) -> Monitor:
         """What tells the best epoch, by the settings."""
         del config  # Most tasks have one.
