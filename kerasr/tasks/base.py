@@ -7,7 +7,7 @@ report and commands ask it, and know none by name.
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.metrics.judgement import Judgement
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
+from kerasr.tasks.trained import Trained
 
 # The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
 # 2017, https://arxiv.org/abs/1708.02002.
@@ -110,42 +111,6 @@ class Label(Answer):
     top: tuple[tuple[str, float], ...]
     rejected: bool
     threshold: float
-
-
-class Trained(Protocol):
-    """What a task sees of a run (`kerasr.runs.Run`)."""
-
-    @property
-    def config(self) -> TrainConfig:
-        """Its settings."""
-        ...
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What its outputs stand for."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Least probability of a word that is answered."""
-        ...
-
-    @property
-    def path(self) -> Any:
-        """Its folder."""
-        ...
-
-    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)`."""
-        ...
-
-    def predict_files(self, paths: Sequence[str]) -> np.ndarray:
-        """Probabilities `(files, labels)`."""
-        ...
-
-    def utterances(self, split: str) -> Sequence[Utterance]:
-        """The recordings of a split."""
-        ...
 
 
 class Task(abc.ABC):

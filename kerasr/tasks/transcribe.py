@@ -26,8 +26,9 @@ from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate, word_pairs
 from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
-from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
+from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.trained import Trained
 from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.pieces import EXTRA
