@@ -95,6 +95,7 @@ GUESSES = {
     "n-grams": ("decoding/ngram.py", "NGrams"),
     "Kneser-Ney smoothing": ("decoding/kneser_ney.py", "estimate_ngrams"),
     "the vocabulary": ("text/vocabulary.py", "Vocabulary"),
+    "SentencePiece": ("text/pieces.py", "train_pieces"),
     "a picture of CTC's alignment": ("report/transcripts.py", "draw_alignment"),
     "word error rate": ("metrics/transcription.py", "transcription_metrics"),
     "LibriSpeech": ("data/corpora/librispeech.py", "read_librispeech"),

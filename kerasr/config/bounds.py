@@ -27,6 +27,7 @@ class Bounds:
 
 # Larger counts are typing errors, or files that want to do harm: no one has memory or time for them.
 _MOST, _MOST_SAMPLES, _MOST_BANDS, _MOST_HZ, _MOST_SECONDS = 2**31 - 1, 65_536, 1_024, 1_000_000, 3_600
+_MOST_TOKENS = 65_536
 
 
 def _whole(least: int, most: int) -> Bounds:
@@ -44,6 +45,7 @@ ClipSeconds = Annotated[
 Number = Annotated[int, _whole(0, _MOST)]
 Seed = Annotated[int, Bounds("a whole number from 0 to 4,294,967,295", lambda value: 0 <= value < 2**32)]
 Count = Annotated[int, _whole(1, _MOST)]
+VocabularySize = Annotated[int, _whole(1, _MOST_TOKENS)]
 Samples = Annotated[int, _whole(1, _MOST_SAMPLES)]
 Bands = Annotated[int, _whole(1, _MOST_BANDS)]
 SampleRate = Annotated[int, _whole(1, _MOST_HZ)]

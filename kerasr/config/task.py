@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from kerasr.config.bounds import check_bounds
+from kerasr.config.bounds import VocabularySize, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.signatures import plain_signature
 
@@ -22,9 +22,12 @@ class TaskConfig:
     """Train a detector with one output: is it this word? Every other word is a counter-example."""
     negatives: Annotated[str | None, ESSENTIAL] = None
     """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
-    vocabulary: Literal["characters", "words"] = "characters"
+    vocabulary: Literal["characters", "words", "pieces"] = "characters"
     """What a transcript is written in: characters spell any word; whole words suit texts of few different ones, which
-    each recording's text is then made of."""
+    each recording's text is then made of; pieces of words, the likeliest by a unigram model (SentencePiece), are fewer
+    to a text than characters, and spell any word, too."""
+    vocabulary_size: VocabularySize = 128
+    """With --vocabulary pieces: how many there may be; texts of few words give fewer."""
     hard_negatives: str | None = None
     """With wanted: an earlier run; what it takes for the word in the training part is drawn more often in this one."""
 

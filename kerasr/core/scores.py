@@ -63,6 +63,20 @@ def format_part(part: Mapping[str, Any]) -> str:
     return f"{part['accuracy']:.1%} of {part['num_clips']:,} clips ({interval})"
 
 
+def format_decoding(decoding: Mapping[str, Any]) -> str:
+    """How transcripts were found, by the `decoding` of their metrics."""
+    if not decoding:
+        return "greedy"
+    parts = [f"a beam of {decoding['beam']}"]
+    if decoding["lm"]:
+        parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
+    if decoding["words"]:
+        parts.append(f"the words {decoding['words']}")
+    if decoding.get("hot_words"):
+        parts.append(f"{len(decoding['hot_words'])} hot words ({decoding['hot_word_bonus']:g} for each)")
+    return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
+
+
 def format_interval(interval: list[float] | None, method: str | None = None) -> str:
     """An interval of a share in words, with the method that found it; or why there is none."""
     if interval is None:

@@ -8,7 +8,7 @@ the sum, https://www.cs.toronto.edu/~graves/icml_2006.pdf.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from kerasr.config import FeatureSpec
 from kerasr.layers.ctc import BLANK
 from kerasr.text import Vocabulary
+from kerasr.text.vocabulary import SPACE, Arc
 
 # What a path of a frame that says no token is marked with.
 NO_TOKEN = -1
@@ -85,30 +86,9 @@ def align(probs: np.ndarray, token_ids: Sequence[int]) -> np.ndarray:
     Raises:
         ValueError: the tokens take more frames than there are.
     """
-    # Blank, token, blank, token... blank: a path goes on by one, or by two past a blank between tokens that differ.
-    states = np.full(2 * len(token_ids) + 1, BLANK)
-    states[1::2] = token_ids
-    skips = np.zeros(len(states), bool)
-    skips[3::2] = states[3::2] != states[1:-2:2]
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.maximum(probs.astype(np.float64), LEAST_PROB))
-    # A path begins in front of its first frame, at the first blank.
-    scores = np.where(np.arange(len(states)) == 0, 0.0, -np.inf)
-    # Where a long path came from is not kept: it is found anew, backwards, from the scores that each block began with.
-    size, begun = max(math.isqrt(len(probs)), 1), []
-    for start in range(0, len(probs), size):
-        begun.append((start, scores))
-        scores, _ = _advance(scores, logs[start : start + size], states, skips)
-    state = len(states) - 1 - int(len(states) > 1 and scores[-2] >= scores[-1])
-    if scores[state] == -np.inf:
-        raise ValueError(f"{len(token_ids)} tokens take more than {len(probs)} frames")
-    path = np.empty(len(probs), np.int32)
-    for start, scores in reversed(begun):
-        _, steps = _advance(scores, logs[start : start + size], states, skips)
-        for frame in reversed(range(len(steps))):
-            path[start + frame] = state // 2 if state % 2 else NO_TOKEN
-            state -= int(steps[frame, state])
-    return path
+    return _likeliest_path(
+        probs, [Arc(place, place + 1, token) for place, token in enumerate(token_ids)], len(token_ids)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,11 +113,17 @@ class Alignment:
     def of(cls, probs: np.ndarray, text: str, vocabulary: Vocabulary, times: FrameTimes) -> "Alignment":
         """That of words with a space between them, as a decoder has found them in these probabilities.
 
+        Where tokens may be joined to the text in several ways, as pieces may, it is that of the likeliest path of all.
+
         Raises:
             ValueError: the text takes more frames than there are.
         """
-        token_ids = vocabulary.encode(text)
-        return cls(probs, vocabulary, tuple(token_ids), align(probs, token_ids), times)
+        arcs = list(vocabulary.arcs(text))
+        path = _likeliest_path(probs, arcs, len(vocabulary.lead + text) if text else 0)
+        said = dict.fromkeys(path[path != NO_TOKEN].tolist())
+        number = np.full(len(arcs) + 1, NO_TOKEN, np.int32)
+        number[list(said)] = np.arange(len(said))
+        return cls(probs, vocabulary, tuple(arcs[arc].token for arc in said), number[path], times)
 
     def span(self, first: int, last: int) -> tuple[float, float]:
         """Where the tokens from one to another begin and end, counted from 0, in seconds."""
@@ -150,12 +136,22 @@ class Alignment:
         said = np.flatnonzero(self.path != NO_TOKEN)
         surest = np.zeros(len(self.token_ids))
         np.maximum.at(surest, self.path[said], self.probs[said, np.array(self.token_ids, int)[self.path[said]]])
-        words, first = [], 0
-        for text in self.vocabulary.decode(self.token_ids).split():
-            end = first + len(self.vocabulary.encode(text))
-            words.append(Word(text, *self.span(first, end - 1), geometric_mean(surest[first:end])))
-            first = end + (self.vocabulary.space is not None)
-        return tuple(words)
+        return tuple(
+            Word(text, *self.span(numbers[0], numbers[-1]), geometric_mean(surest[numbers]))
+            for text, numbers in self._split()
+        )
+
+    def _split(self) -> Iterator[tuple[str, list[int]]]:
+        """Each word, and which of the tokens say it, without the spaces that are tokens of their own."""
+        words: list[list[int]] = [[]]
+        tokens = [self.vocabulary.tokens[token - 1] for token in self.token_ids]
+        for number, token in enumerate(tokens):
+            if token.startswith(SPACE):
+                words.append([])
+            if token != SPACE:
+                words[-1].append(number)
+        for numbers in filter(None, words):
+            yield "".join(tokens[number] for number in numbers).removeprefix(SPACE), numbers
 
 
 def geometric_mean(probs: Sequence[float] | np.ndarray) -> float:
@@ -163,14 +159,59 @@ def geometric_mean(probs: Sequence[float] | np.ndarray) -> float:
     return float(np.exp(np.log(np.maximum(probs, LEAST_PROB)).mean()))
 
 
-def _advance(
-    scores: np.ndarray, logs: np.ndarray, states: np.ndarray, skips: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best paths' scores in each state after some frames, and by how much each frame's step has gone on there."""
-    steps = np.empty((len(logs), len(states)), np.int8)
+def _likeliest_path(probs: np.ndarray, arcs: Sequence[Arc], last: int) -> np.ndarray:
+    """Which of the arcs each frame says, `NO_TOKEN` where it says the blank, on the likeliest way to the last place.
+
+    Raises:
+        ValueError: there is none, or it takes more frames than there are.
+    """
+    # A blank at each place, then the arcs.
+    num_places = last + 1
+    outputs = np.array([BLANK] * num_places + [arc.token for arc in arcs])
+    sources, ends = _sources(arcs, num_places)
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.maximum(probs.astype(np.float64), LEAST_PROB))
+    # A path begins in front of its first frame, at the first blank.
+    scores = np.where(np.arange(len(outputs)) == 0, 0.0, -np.inf)
+    # Where a long path came from is not kept: it is found anew, backwards, from the scores that each block began with.
+    size, begun = max(math.isqrt(len(probs)), 1), []
+    for start in range(0, len(probs), size):
+        begun.append((start, scores))
+        scores, _ = _advance(scores, logs[start : start + size, outputs], sources)
+    state = max(ends, key=scores.__getitem__)
+    if scores[state] == -np.inf:
+        raise ValueError(f"{len(arcs)} tokens take more than {len(probs)} frames")
+    path = np.empty(len(probs), np.int32)
+    for start, scores in reversed(begun):
+        _, steps = _advance(scores, logs[start : start + size, outputs], sources)
+        for frame in reversed(range(len(steps))):
+            path[start + frame] = state - num_places if state >= num_places else NO_TOKEN
+            state = int(sources[steps[frame, state], state])
+    return path
+
+
+def _sources(arcs: Sequence[Arc], num_places: int) -> tuple[np.ndarray, list[int]]:
+    """`(most, states)` from which states one comes to each, the number of states for none; and where a path may end."""
+    ending: list[list[int]] = [[] for _ in range(num_places)]
+    for number, arc in enumerate(arcs, num_places):
+        ending[arc.end].append(number)
+    # It stays; or comes from the place, or past its blank from an arc that ends there, but for one of the same token.
+    before = [[place, *ending[place]] for place in range(num_places)]
+    for number, (start, _, token) in enumerate(arcs, num_places):
+        others = (other for other in ending[start] if arcs[other - num_places].token != token)
+        before.append([number, start, *others])
+    sources = np.full((max(map(len, before)), len(before)), len(before))
+    for state, found in enumerate(before):
+        sources[: len(found), state] = found
+    return sources, [*ending[-1], num_places - 1]
+
+
+def _advance(scores: np.ndarray, logs: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best paths' scores in each state after some frames, and by which of its sources each came there in each."""
+    steps = np.empty((len(logs), len(scores)), np.int16)
+    padded = np.append(scores, -np.inf)
     for frame, log in enumerate(logs):
-        came = np.full((3, len(states)), -np.inf)
-        came[0], came[1, 1:], came[2, 2:] = scores, scores[:-1], np.where(skips[2:], scores[:-2], -np.inf)
+        came = padded[sources]
         steps[frame] = came.argmax(0)
-        scores = came.max(0) + log[states]
-    return scores, steps
+        padded[:-1] = came.max(0) + log
+    return padded[:-1], steps

@@ -1,8 +1,9 @@
 """CTC prefix beam search with a word language model, a closed list of words, and hot words.
 
 A prefix's probability is that of all paths that say it, those that end in a blank apart from the others; a word that is
-complete is weighed by the language model. A hot word has a bonus, of which a word that may become one has a share while
-it is said: else a beam would lose it before it is complete.
+complete is weighed by the language model. Where pieces say a word in several ways, all of these count: it is told apart
+by its text, and its last piece, which has to be said after a blank where it is said again. A hot word has a bonus, of
+which a word that may become one has a share while it is said: else a beam would lose it before it is complete.
 
 Source: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
 2014, https://arxiv.org/abs/1408.2873, algorithm 1.
@@ -17,6 +18,7 @@ import numpy as np
 from kerasr.decoding.ngram import BEGIN, END, NGrams
 from kerasr.layers.ctc import BLANK
 from kerasr.text import Vocabulary
+from kerasr.text.vocabulary import CHARACTERS, SPACE, WORDS
 
 _NEVER = -math.inf
 _LN10 = math.log(10)
@@ -43,15 +45,15 @@ class BeamOptions:
 
 @dataclass(slots=True)
 class _Node:
-    """A place in a tree of words: the words that begin with its tokens.
+    """A place in a tree of words: the words that begin with its characters.
 
     Attributes:
-        children: the places one token on.
+        children: the places one character on.
         is_word: whether a word ends here.
         share: of the shortest of the words, what is said of it already.
     """
 
-    children: dict[int, "_Node"] = field(default_factory=dict)
+    children: dict[str, "_Node"] = field(default_factory=dict)
     is_word: bool = False
     share: float = 0.0
 
@@ -63,7 +65,7 @@ class _Prefix:
     Attributes:
         last: the last token; the blank where nothing has been said.
         node: where the begun word is in the tree; None where any word may be said.
-        word: the begun word's tokens.
+        word: the begun word's characters.
         words: the words that are complete.
         bonus: of the language model and for words.
         hot: where the begun word is in the tree of hot words; None where it is none of them.
@@ -74,7 +76,7 @@ class _Prefix:
 
     last: int
     node: _Node | None
-    word: tuple[int, ...]
+    word: str
     words: tuple[str, ...]
     bonus: float
     hot: _Node | None = None
@@ -83,7 +85,7 @@ class _Prefix:
     token: float = _NEVER
 
     @property
-    def key(self) -> tuple[tuple[str, ...], tuple[int, ...], int]:
+    def key(self) -> tuple[tuple[str, ...], str, int]:
         """What tells it from others, and orders those that are equally likely."""
         return self.words, self.word, self.last
 
@@ -120,9 +122,12 @@ class BeamDecoder:
         self.model = model
         self.options = options or BeamOptions()
         self.hot_words = frozenset(hot_words)
-        self._space = vocabulary.space
-        self._root = None if words is None else _tree(vocabulary, {*words, *self.hot_words})
-        self._hot = _tree(vocabulary, self.hot_words) if self.hot_words else None
+        self._tokens = ("", *vocabulary.tokens)
+        self._are_words = vocabulary.kind == WORDS
+        # A word that is empty ends after none of these: there are no two spaces, and among characters none before all.
+        self._open = {vocabulary.space, *([BLANK] if vocabulary.kind == CHARACTERS else [])}
+        self._root = None if words is None else _tree({*words, *self.hot_words})
+        self._hot = _tree(self.hot_words) if self.hot_words else None
         self._rarest = model.rarest if model and self.hot_words else _NEVER
         self._known: dict[tuple[str, ...], float] = {}
 
@@ -138,19 +143,21 @@ class BeamDecoder:
         Args:
             probs: `(time, outputs)` probabilities, the blank first.
         """
-        prefixes = [_Prefix(BLANK, self._root, (), (), 0.0, self._hot, blank=0.0)]
+        prefixes = [_Prefix(BLANK, self._root, "", (), 0.0, self._hot, blank=0.0)]
         with np.errstate(divide="ignore"):
             logs = np.log(probs.astype(np.float64))
         least = math.log(self.options.least_prob)
         for frame in logs:
             tokens = [int(token) for token in np.flatnonzero(frame > least) if token != BLANK]
             prefixes = self._prune(self._extend(prefixes, frame.tolist(), tokens))
-        return max(
-            (self._finish(prefix) for prefix in prefixes), default=(_NEVER, ""), key=lambda one: (one[0], one[1])
-        )[1]
+        texts: dict[tuple[tuple[str, ...], str], _Prefix] = {}
+        for prefix in prefixes:
+            same = texts.setdefault((prefix.words, prefix.word), _like(prefix))
+            same.blank = _add(same.blank, prefix.total)
+        return max((self._finish(prefix) for prefix in texts.values()), default=(_NEVER, ""))[1]
 
     def _extend(self, prefixes: Sequence[_Prefix], frame: list[float], tokens: list[int]) -> Iterable[_Prefix]:
-        found: dict[tuple[tuple[str, ...], tuple[int, ...], int], _Prefix] = {}
+        found: dict[tuple[tuple[str, ...], str, int], _Prefix] = {}
         for prefix in prefixes:
             same = found.get(prefix.key) or found.setdefault(prefix.key, _like(prefix))
             same.blank = _add(same.blank, prefix.total + frame[BLANK])
@@ -169,26 +176,28 @@ class BeamDecoder:
 
     def _said(self, prefix: _Prefix, token: int) -> _Prefix | None:
         """The prefix with a token more; None where no word goes on so."""
-        if self._space is None:
-            return self._word_said(prefix, token)
-        if token != self._space:
-            node = prefix.node and prefix.node.children.get(token)
-            if prefix.node is not None and node is None:
+        text = self._tokens[token]
+        if text[0] == SPACE:
+            if not prefix.word and prefix.last in self._open:
                 return None
-            hot = prefix.hot and prefix.hot.children.get(token)
-            begun = self.options.hot_word_bonus * hot.share if hot else 0.0
-            return _Prefix(token, node, (*prefix.word, token), prefix.words, prefix.bonus, hot, begun)
-        if not prefix.word or (prefix.node is not None and not prefix.node.is_word):
+            ended = self._end_word(prefix) if prefix.word else prefix
+            if ended is None:
+                return None
+            prefix, text = ended, text[1:]
+        node = _walk(prefix.node, text)
+        if prefix.node is not None and node is None:
             return None
-        words = (*prefix.words, self.vocabulary.decode(prefix.word))
-        return _Prefix(token, self._root, (), words, prefix.bonus + self._worth(words), self._hot)
+        hot = _walk(prefix.hot, text)
+        begun = self.options.hot_word_bonus * hot.share if hot else 0.0
+        longer = _Prefix(token, node, prefix.word + text, prefix.words, prefix.bonus, hot, begun)
+        return self._end_word(longer) if self._are_words else longer
 
-    def _word_said(self, prefix: _Prefix, token: int) -> _Prefix | None:
-        """The prefix with a word more that is a token; None where it is none of the words that there are."""
-        if prefix.node is not None and token not in prefix.node.children:
+    def _end_word(self, prefix: _Prefix) -> _Prefix | None:
+        """The prefix with its word complete; None where that is none of the words that there are."""
+        if prefix.node is not None and not prefix.node.is_word:
             return None
-        words = (*prefix.words, self.vocabulary.decode([token]))
-        return _Prefix(token, prefix.node, (), words, prefix.bonus + self._worth(words))
+        words = (*prefix.words, prefix.word)
+        return _Prefix(prefix.last, self._root, "", words, prefix.bonus + self._worth(words), self._hot)
 
     def _worth(self, words: tuple[str, ...]) -> float:
         """What the last of some words adds."""
@@ -213,7 +222,7 @@ class BeamDecoder:
         if prefix.word:
             if prefix.node is not None and not prefix.node.is_word:
                 return _NEVER, " ".join(words)
-            words = (*words, self.vocabulary.decode(prefix.word))
+            words = (*words, prefix.word)
             score += self._worth(words)
         if self.model is not None:
             history = (BEGIN, *words)
@@ -221,15 +230,24 @@ class BeamDecoder:
         return score, " ".join(words)
 
 
-def _tree(vocabulary: Vocabulary, words: Iterable[str]) -> _Node:
+def _tree(words: Iterable[str]) -> _Node:
     root = _Node()
     for word in words:
-        node, tokens = root, vocabulary.encode(word)
-        for place, token in enumerate(tokens, 1):
-            node = node.children.setdefault(token, _Node())
-            node.share = max(node.share, place / len(tokens))
+        node = root
+        for place, character in enumerate(word, 1):
+            node = node.children.setdefault(character, _Node())
+            node.share = max(node.share, place / len(word))
         node.is_word = True
     return root
+
+
+def _walk(node: _Node | None, text: str) -> _Node | None:
+    """The place in a tree so many characters on; None where no word goes on so."""
+    for character in text:
+        if node is None:
+            return None
+        node = node.children.get(character)
+    return node
 
 
 def _like(prefix: _Prefix) -> _Prefix:

@@ -3,7 +3,7 @@
 So neither a search nor an alignment grows with the recording, and what is said before a pause is final after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,20 +30,22 @@ class Segmenter:
     By the likeliest of each output: greedily decoded, segments say what the whole says, with a space at each pause.
 
     Args:
-        space: the number of the space among the outputs; None where words have none between them, and end at a blank.
+        space: the number of the space alone among the outputs; None where words have none between them.
         pause: outputs without any other token that end a segment.
-        longest: outputs after which a segment that has no pause ends at its last space, or blank.
+        longest: outputs after which a segment that has no pause ends where its last word begins.
+        begins: the other outputs that a word begins with; where there are neither these nor a space, each does, and a
+            segment ends at a blank.
 
     Attributes:
         path: the likeliest output at each frame of the segment that has not ended.
         least_blank: the least probability of the blank so far.
     """
 
-    def __init__(self, space: int | None, pause: int, longest: int):
+    def __init__(self, space: int | None, pause: int, longest: int, begins: Collection[int] = ()):
         self.path: list[int] = []
         self.least_blank = 1.0
         self._space = space
-        self._seam = BLANK if space is None else space
+        self._seams = {BLANK if space is None else space, *begins}
         self._pause = pause
         self._longest = longest
         self._rows: list[np.ndarray] = []
@@ -66,14 +68,23 @@ class Segmenter:
                 self._keep(0 if output == self._space else self._pause // 2)
             if self._begun and self._silent >= self._pause:
                 yield self._end(len(self.path), 0)
-            elif self._begun and len(self.path) >= self._longest and self._seam in self.path:
-                last = len(self.path) - 1 - self.path[::-1].index(self._seam)
-                yield self._end(last, len(self.path) - last - 1)
+            elif self._begun and len(self.path) >= self._longest and (seam := self._last_seam()):
+                yield self._end(seam[0], len(self.path) - seam[1])
 
     def finish(self) -> Iterator[Segment]:
         """The sound has ended, and with it the last segment, where there is one."""
         if self._begun:
             yield self._end(len(self.path), 0)
+
+    def _last_seam(self) -> tuple[int, int] | None:
+        """Where a segment may end, and the next one begin, that has no pause; None where nothing is before that."""
+        last = next((place for place in reversed(range(len(self.path))) if self.path[place] in self._seams), 0)
+        output = self.path[last]
+        if last and output in (BLANK, self._space):
+            return last, last + 1
+        # A token that a word begins with is the next segment's.
+        first = next((place + 1 for place in reversed(range(last)) if self.path[place] != output), 0)
+        return (first, first) if first else None
 
     def _end(self, size: int, left: int) -> Segment:
         """The segment of so many outputs; the last `left` of all begin the next one."""

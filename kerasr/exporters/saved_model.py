@@ -78,9 +78,7 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         if "label_index" in found:
             found["label"] = tf.gather(words, found["label_index"])
         if "token_ids" in found:
-            # (Past a text's end stands -1.)
-            tokens = tf.gather(tf.concat([[""], words], 0), tf.maximum(found["token_ids"], 0))
-            found["text"] = tf.strings.strip(tf.strings.reduce_join(tokens, axis=1))
+            found["text"] = spell(found["token_ids"], words)
         return found
 
     def serving_default(waveform):
@@ -104,6 +102,12 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         "serve_wav": (serve_wav, [tf.TensorSpec([None], tf.string, "wav")]),
         "features": (from_features, [tf.TensorSpec([None, *spec.shape], tf.float32, "features")]),
     }
+
+
+def spell(token_ids: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """`(batch,)` the texts of token ids `(batch, time)`, which end with -1, with one space between two words."""
+    tokens = tf.gather(tf.concat([[""], labels], 0), tf.maximum(token_ids, 0))
+    return tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(tokens, axis=1), " +", " "))
 
 
 def _sound(waveform: tf.Tensor) -> tf.Tensor:

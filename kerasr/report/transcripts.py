@@ -147,6 +147,6 @@ def _draw_probs(axes: Axes, alignment: Alignment, end: float) -> None:
 
 
 def _visible(alignment: Alignment, token: int) -> str:
-    """A token's character; a mark in the place of a space."""
-    character = alignment.vocabulary.decode([token])
-    return "␣" if character == SPACE else shorten(character, 4)
+    """A token's characters; a mark in the place of a space alone."""
+    characters = alignment.vocabulary.tokens[token - 1]
+    return "␣" if characters == SPACE else shorten(characters.strip(), 4)

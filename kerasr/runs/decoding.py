@@ -16,6 +16,7 @@ from kerasr.presets import LANGUAGE_MODEL
 from kerasr.tasks import Task
 from kerasr.tasks.transcribe import Transcribe, text_of
 from kerasr.text import Vocabulary, normalise
+from kerasr.text.vocabulary import WORDS
 
 BEAM, ORDER = 32, 3
 
@@ -85,7 +86,7 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
         raise UserError(
             "language-model-differs",
             f"{config.words or config.lm}: has no word that can be written in the run's tokens, "
-            f"{''.join(vocabulary.tokens).strip()!r}: is it of another language, or in capitals?",
+            f"{_writing(vocabulary)!r}: is it of another language, or in capitals?",
         )
     if words is not None:
         words = {word for word in words if not vocabulary.unknown(word)}
@@ -126,9 +127,15 @@ def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
             raise UserError(
                 "text-unwritable",
                 f"--hot-words {word}: the run has no {', '.join(map(repr, unknown))}: write it as it is said, in "
-                f"{''.join(vocabulary.tokens).strip()!r}",
+                f"{_writing(vocabulary)!r}",
             )
     return words
+
+
+def _writing(vocabulary: Vocabulary) -> str:
+    """What words are written in: the characters, or all words where there are no others."""
+    tokens = vocabulary.tokens if vocabulary.kind == WORDS else sorted({*"".join(vocabulary.tokens)})
+    return "".join(tokens).strip()
 
 
 def _brought_model(run: Transcribing) -> NGrams | None:

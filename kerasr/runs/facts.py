@@ -88,6 +88,7 @@ class RunFacts(TypedDict):
     train_speakers: NotRequired[list[str]]
     voices: NotRequired[dict[str, Any]]
     negatives: NotRequired[dict[str, Any]]
+    piece_scores: NotRequired[list[float]]
     backend: NotRequired[str]
     device: NotRequired[str]
     precision: NotRequired[str]

@@ -1,4 +1,4 @@
-"""A run's network, from features to logits: whether it is one for the run's front-end and for its task."""
+"""A run's task, and its network from features to logits: whether it is one for the run's front-end and for its task."""
 
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.models.registry import MODELS
 from kerasr.runs.facts import CONFIG, FACTS
-from kerasr.tasks import Task
+from kerasr.tasks import Task, find_task
 
 # Frames of a clip by whose outputs it is told how many frames of features there are to an output.
 _PROBE_FRAMES = 960
@@ -35,6 +35,20 @@ def takes_features(network: keras.Model, spec: FeatureSpec) -> bool:
 def gives_logits(network: keras.Model, task: Task) -> bool:
     """Whether it has as many outputs as the task wants."""
     return network.output_shape == task.output.shape
+
+
+def make_task(path: Path, config: TrainConfig, facts: Mapping[str, Any]) -> Task:
+    """What the network in a run's folder was trained for, with the times of its outputs.
+
+    Raises:
+        UserError: there is no such task, or the facts are not of its labels.
+    """
+    try:
+        task = find_task(config.task).of_facts(facts, config.task)
+    except ValueError as error:
+        raise UserError("run-damaged", f"{path / FACTS}: is damaged ({error}); restore it, or train again") from error
+    task.frame_times = frame_times(config, facts)
+    return task
 
 
 def load_model(path: Path) -> Any:

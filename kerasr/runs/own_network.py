@@ -104,7 +104,7 @@ class OwnNetwork:
         )
         kind = find_task(config.task)
         kind.check(config)
-        return config, kind(kind.labels_of(self.corpus, config.task), config.task)
+        return config, kind.of_corpus(self.corpus, config.task)
 
     def _facts(self, task: Task, contents: list[str], epochs: int) -> dict[str, Any]:
         network = self.network
@@ -119,6 +119,7 @@ class OwnNetwork:
             "macs": count_macs(network) if network.input_shape[1] else None,
             **({"epochs_run": epochs} if epochs else {}),
             **({"stride": measure_stride(network, self.features.spec)} if task.output.per_frame else {}),
+            **task.facts(),
             **self._choices(task),
         }
 

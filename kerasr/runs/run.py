@@ -34,10 +34,10 @@ from kerasr.runs.decoding import read_calibration, use_decoder
 from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
 from kerasr.runs.find import find_run
 from kerasr.runs.history import read_history
-from kerasr.runs.network import check_network, find_network, frame_times, load_model
+from kerasr.runs.network import check_network, find_network, load_model, make_task
 from kerasr.runs.notebook import show_facts, show_scores
 from kerasr.runs.own_network import OwnNetwork
-from kerasr.tasks import Answer, Task, find_task
+from kerasr.tasks import Answer, Task
 
 S = TypeVar("S", bound=Source)
 
@@ -61,8 +61,7 @@ class Run:
         self.path = path
         self.config = config
         self.facts = facts
-        self.task: Task = find_task(config.task)(tuple(facts["corpus"]["labels"]), config.task)
-        self.task.frame_times = frame_times(config, facts)
+        self.task: Task = make_task(path, config, facts)
         self.task.calibration = read_calibration(facts)
         self.labels = self.task.labels
         self.in_memory = False

@@ -7,7 +7,7 @@ report and commands ask it, and know none by name.
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.metrics.judgement import Judgement
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
+from kerasr.tasks.trained import Trained
 
 # The focal loss weighs a clip by (1 - probability of its word) to this power: 2 did best in section 3.2 of Lin et al.
 # 2017, https://arxiv.org/abs/1708.02002.
@@ -112,42 +113,6 @@ class Label(Answer):
     threshold: float
 
 
-class Trained(Protocol):
-    """What a task sees of a run (`kerasr.runs.Run`)."""
-
-    @property
-    def config(self) -> TrainConfig:
-        """Its settings."""
-        ...
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What its outputs stand for."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Least probability of a word that is answered."""
-        ...
-
-    @property
-    def path(self) -> Any:
-        """Its folder."""
-        ...
-
-    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `(clips, labels)`."""
-        ...
-
-    def predict_files(self, paths: Sequence[str]) -> np.ndarray:
-        """Probabilities `(files, labels)`."""
-        ...
-
-    def utterances(self, split: str) -> Sequence[Utterance]:
-        """The recordings of a split."""
-        ...
-
-
 class Task(abc.ABC):
     """One of the things that a network can be trained for.
 
@@ -198,6 +163,24 @@ class Task(abc.ABC):
         """
         del config  # Most tasks have one way.
         return corpus.labels
+
+    @classmethod
+    def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Task":
+        """The task that recordings set, with the labels that they say; errors as of `labels_of`."""
+        return cls(cls.labels_of(corpus, config), config)
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any], config: TaskConfig) -> "Task":
+        """The task of a run, whose `run.json` says so.
+
+        Raises:
+            ValueError: what `facts` has written there is not of these labels.
+        """
+        return cls(tuple(facts["corpus"]["labels"]), config)
+
+    def facts(self) -> dict[str, Any]:
+        """What a run's facts keep of it beside the labels, as plain JSON types."""
+        return {}
 
     @classmethod
     def monitor_of(cls, config: TaskConfig) -> Monitor:

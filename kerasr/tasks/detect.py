@@ -14,10 +14,11 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.detection import THRESHOLD, detection_metrics, is_present
 from kerasr.metrics.judgement import Judgement, judge_detection
-from kerasr.tasks.base import Columns, Label, OutputSpec, Trained
+from kerasr.tasks.base import Columns, Label, OutputSpec
 from kerasr.tasks.binary import BinaryTask
 from kerasr.tasks.false_alarms import add_negatives, check_negatives, measure_false_alarms, repeat_hard
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.trained import Trained
 from kerasr.tasks.words import WordTask
 
 

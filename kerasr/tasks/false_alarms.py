@@ -27,7 +27,7 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 from kerasr.metrics.detection import THRESHOLD, THRESHOLDS
 from kerasr.metrics.intervals import rate_interval
-from kerasr.tasks.base import Trained
+from kerasr.tasks.trained import Trained
 
 # Label of a segment, and the manifest's column that tells how sure an earlier run was of its mistake.
 NEGATIVE, HARD = "_negative_", "kerasr_hard"

@@ -15,9 +15,10 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.accuracy import accuracy_metrics
 from kerasr.metrics.judgement import Judgement
-from kerasr.tasks.base import Answer, Columns, OutputSpec, Trained, list_words, same_decisions
+from kerasr.tasks.base import Answer, Columns, OutputSpec, list_words, same_decisions
 from kerasr.tasks.binary import BinaryTask
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.trained import Trained
 
 # The manifest's column, and what stands between a clip's labels in it.
 COLUMN, BETWEEN = "labels", "|"

@@ -9,7 +9,8 @@ import numpy as np
 
 from kerasr.config import FitConfig, TaskConfig, TrainConfig
 from kerasr.core.console import isolate
-from kerasr.core.scores import Monitor, format_interval
+from kerasr.core.extras import require_extra
+from kerasr.core.scores import Monitor, format_decoding, format_interval
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.data.targets import Targets
 from kerasr.decoding.alignment import Alignment, Word, geometric_mean
@@ -25,13 +26,20 @@ from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate, word_pairs
 from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
-from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task, Trained
+from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.trained import Trained
 from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
 from kerasr.text import Vocabulary, normalise
+from kerasr.text.pieces import EXTRA
+from kerasr.text.vocabulary import CHARACTERS, PIECES, WORDS
 
 # Recordings that an error names; the others are counted.
 NUM_NAMED = 5
+# What errors of tokens are called.
+ERROR_RATES = {CHARACTERS: "cer", WORDS: "wer", PIECES: "ter"}
+# What a run's facts call the scores of pieces.
+SCORES = "piece_scores"
 # Seconds after which a sound that goes on is cut, though there is no pause, where a word ends.
 LONGEST_SEGMENT = 30.0
 
@@ -60,49 +68,67 @@ class Transcript(Answer):
 
 @register_task
 class Transcribe(Task):
-    """CTC over the transcripts' characters or words, and in training, if asked for, a decoder with attention beside it.
+    """CTC over the transcripts' tokens, and in training, if asked for, a decoder with attention beside it.
+
+    Args:
+        labels: the tokens.
+        config: the task's settings.
+        scores: of pieces, one for each (`Vocabulary`).
 
     Attributes:
-        vocabulary: the characters or words.
+        vocabulary: the characters, words or pieces of words.
         decoder: finds the texts; None for greedy decoding.
         decoding: what a report says of it: `lm`, `words`, `hot_words` and the `BeamOptions`, and where the weights were
             chosen by measuring, the `grid`; empty for greedy decoding.
     """
 
     name = "transcribe"
-    monitor = Monitor("val_cer", "min")
     min_labels = 0
     blends = False
     keeps_order = True
     has_words = True
     none = "no word"
 
-    def __init__(self, labels, config):
+    def __init__(self, labels, config, scores=None):
         super().__init__(labels, config)
-        self.vocabulary = Vocabulary(tuple(labels))
+        self.vocabulary = Vocabulary(tuple(labels), scores)
         self.decoder: BeamDecoder | None = None
         self.decoding: Mapping[str, Any] = {}
 
     @classmethod
-    def labels_of(cls, corpus: Corpus, config: TaskConfig) -> tuple[str, ...]:
-        """The characters of the transcripts to train on and to validate with, or their words.
+    def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Transcribe":
+        """The task of writing the transcripts to train on and to validate with, in their characters, words or pieces.
 
         Raises:
-            UserError: a recording has no text, or there is no word in any.
+            UserError: a recording has no text, or there is no word in any; or of pieces, there are more characters than
+                these, or SentencePiece is not installed.
         """
         why = "a transcript is learnt from audio beside text, in a manifest's column text"
         _check_texts(corpus.utterances, corpus.source, why)
         texts = (text_of(item) for item in corpus.utterances if item.split != "test")
-        return Vocabulary.of(texts, words=config.vocabulary == "words").tokens
+        vocabulary = Vocabulary.of(texts, config.vocabulary, size=config.vocabulary_size)
+        return cls(vocabulary.tokens, config, vocabulary.scores)
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any], config: TaskConfig) -> "Transcribe":
+        """The task with the tokens that it has found, and of pieces their scores."""
+        labels = tuple(facts["corpus"]["labels"])
+        return cls(labels, config, tuple(facts.get(SCORES, ())) if config.vocabulary == PIECES else None)
+
+    def facts(self) -> dict[str, Any]:
+        """Of pieces their scores, by which texts are split: nothing else of SentencePiece's model is needed."""
+        return {} if self.vocabulary.scores is None else {SCORES: self.vocabulary.scores}
 
     @classmethod
     def monitor_of(cls, config: TaskConfig) -> Monitor:
-        """Errors of the tokens: of characters or of words."""
-        return Monitor("val_wer", "min") if config.vocabulary == "words" else cls.monitor
+        """Errors of the tokens: of characters, of words or of pieces."""
+        return Monitor(f"val_{ERROR_RATES[config.vocabulary]}", "min")
 
     @classmethod
     def check(cls, config: TrainConfig) -> None:
-        """Raise where the loss's kernel cannot be had."""
+        """Raise where the loss's kernel, or what makes pieces, cannot be had."""
+        if config.task.vocabulary == PIECES:
+            require_extra(EXTRA, "--vocabulary pieces")
         if config.runtime.xla == "on" and keras.backend.backend() == "tensorflow":
             raise UserError("settings-conflict", "--xla on: TensorFlow's CTC is unknown to XLA: leave it out")
 
@@ -154,7 +180,7 @@ class Transcribe(Task):
         return attention_loss(network, self.output.size, config)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Errors of the likeliest path: of its characters, or its words."""
+        """Errors of the likeliest path: of its characters, words or pieces."""
         return [TokenErrorRate(name=self.monitor.name)]
 
     def probs(self, logits):
@@ -170,7 +196,7 @@ class Transcribe(Task):
     def segmenter(self) -> Segmenter:
         """Cuts at pauses of a second, as subtitles do."""
         pause, longest = (max(round(seconds / self.frame_times.step), 1) for seconds in (PAUSE, LONGEST_SEGMENT))
-        return Segmenter(self.vocabulary.space, pause, longest)
+        return Segmenter(self.vocabulary.space, pause, longest, self.vocabulary.begins)
 
     def partial(self, segmenter: Segmenter) -> str:
         """The text so far, which only grows, where it is decoded greedily."""
@@ -258,7 +284,7 @@ class Transcribe(Task):
         return []
 
     def about(self) -> str:
-        """In how many characters, or words."""
+        """In how many characters, words or pieces."""
         return f"write down what is said, in {self.vocabulary}"
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
@@ -284,7 +310,7 @@ class Transcribe(Task):
             f"{metrics['num_insertions']:,} put in",
             "character errors": f"{metrics['cer']:.1%}",
             "all right": f"{metrics['num_correct']:,} of {metrics['num_clips']:,} transcripts",
-            "decoding": _describe(metrics["decoding"]),
+            "decoding": format_decoding(metrics["decoding"]),
         }
         if confusions := metrics["confusions"]:
             rows["often"] = ", ".join(
@@ -376,20 +402,6 @@ def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
 def _same_clips(one: Sequence[Utterance], other: Sequence[Utterance]) -> bool:
     """Whether some recordings are in both."""
     return not {item.path for item in one}.isdisjoint(item.path for item in other)
-
-
-def _describe(decoding: Mapping[str, Any]) -> str:
-    """How transcripts were found, in words."""
-    if not decoding:
-        return "greedy"
-    parts = [f"a beam of {decoding['beam']}"]
-    if decoding["lm"]:
-        parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
-    if decoding["words"]:
-        parts.append(f"the words {decoding['words']}")
-    if decoding.get("hot_words"):
-        parts.append(f"{len(decoding['hot_words'])} hot words ({decoding['hot_word_bonus']:g} for each)")
-    return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
 
 
 def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:

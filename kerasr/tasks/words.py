@@ -9,7 +9,8 @@ import numpy as np
 from kerasr.data.manifest import Utterance
 from kerasr.decoding.greedy import likeliest
 from kerasr.errors import UserError
-from kerasr.tasks.base import Label, Task, Trained, list_words
+from kerasr.tasks.base import Label, Task, list_words
+from kerasr.tasks.trained import Trained
 
 
 class WordTask(Task):

@@ -66,8 +66,8 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     if config.data.connected:
         corpus = connect_corpus(corpus, config.data.connected, config.data.split_seed)
         split_rule += f"; of each split, strings of up to {config.data.connected} recordings of one speaker"
-    corpus = replace(corpus, labels=kind.labels_of(corpus, config.task))
-    task = kind(corpus.labels, config.task)
+    task = kind.of_corpus(corpus, config.task)
+    corpus = replace(corpus, labels=task.labels)
     check_model(config, task)
     extra_changes(config.augment)
     if config.data.balance_groups:
@@ -94,6 +94,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
         "statistics": {"mean": features.mean, "std": features.std},
         "status": "training",
         **known_test_clips(earlier, utterances),
+        **task.facts(),
         **found,
     }
     if voices:
@@ -226,9 +227,15 @@ def check_model(config: TrainConfig, task: Task) -> None:
         )
     if config.most_joined:
         _check_joined(config, task)
-    if config.task.vocabulary == "words" and not task.output.per_frame:
+    if config.task.vocabulary != "characters" and not task.output.per_frame:
         raise UserError(
-            "settings-conflict", f"--vocabulary words is of transcripts, and {task.name} gives none: leave it out"
+            "settings-conflict",
+            f"--vocabulary {config.task.vocabulary} is of transcripts, and {task.name} gives none: leave it out",
+        )
+    if config.is_given("task.vocabulary_size") and config.task.vocabulary != "pieces":
+        raise UserError(
+            "settings-conflict",
+            f"--vocabulary-size {config.task.vocabulary_size} is how many pieces there may be: add --vocabulary pieces",
         )
     if task.keeps_order and (config.augment.time_shift or config.augment.tempo != (1.0, 1.0)):
         raise UserError(

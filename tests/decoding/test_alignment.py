@@ -43,6 +43,24 @@ def test_it_finds_what_an_enumeration_of_all_paths_finds(rng, token_ids):
                 assert align(probs, token_ids).tolist() == places(best)
 
 
+@pytest.mark.parametrize("text", ["a", "aa", "ab a", "b aab"])
+def test_of_pieces_it_is_the_likeliest_path_of_all_that_say_the_text(rng, text):
+    pieces = Vocabulary(("b", "a", " a", "ab", " "), (-1.0,) * 5)
+    for probs in rng.dirichlet(np.full(6, 0.5), size=(3, 5)):
+        paths = itertools.product(range(6), repeat=len(probs))
+        saying = [path for path in paths if pieces.decode(collapse(np.array(path))) == text]
+        found = Alignment.of(probs, text, pieces, FrameTimes())
+        best = max(saying, key=lambda path: math.prod(probs[range(len(path)), path]))
+        assert found.path.tolist() == places(best)
+        assert list(found.token_ids) == collapse(np.array(best))
+        assert [word.text for word in found.words] == text.split()
+    assert Alignment.of(probs, "", pieces, FrameTimes()).words == ()
+    with pytest.raises(ValueError, match="tokens"):
+        Alignment.of(probs, "c", pieces, FrameTimes())
+    with pytest.raises(ValueError, match="tokens"):
+        Alignment.of(probs, "b b b b", pieces, FrameTimes())
+
+
 def test_a_greedy_text_lies_on_its_own_path(rng):
     """Of a long one, too, whose path is found in blocks."""
     probs = rng.dirichlet(np.full(5, 0.2), size=700)

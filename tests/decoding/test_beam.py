@@ -14,6 +14,8 @@ from kerasr.text import Vocabulary
 
 VOCABULARY = Vocabulary((" ", "a", "b"))
 WORDS = Vocabulary((" ab", " a", " b"))
+# A word may be said in several ways, in the first of which two tokens may be the same.
+PIECES = Vocabulary((" a", "b", "a", "ab", " "), (-1.0, -1.5, -2.0, -2.5, -3.0))
 WIDE = BeamOptions(beam=10_000, lm_weight=0.7, word_bonus=0.4, least_prob=1e-12)
 
 
@@ -34,9 +36,11 @@ def is_text(text):
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("order", [0, 2])
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("vocabulary", [VOCABULARY, WORDS], ids=["characters", "words"])
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, WORDS, PIECES], ids=str)
 def test_it_finds_what_an_enumeration_of_all_paths_finds(vocabulary, seed, order, closed):
-    probs = np.random.default_rng(seed).dirichlet(np.full(4, 0.7), size=7)
+    probs = np.random.default_rng(seed).dirichlet(
+        np.full(1 + len(vocabulary), 0.7), size=5 if vocabulary is PIECES else 7
+    )
     model = estimate_ngrams([["ab", "a"], ["b", "ab"], ["a", "b", "ab"]], order) if order else None
     words = None if not closed else {"a", "ab"} if vocabulary is WORDS else {"a", "ab", "b"}
     scores = defaultdict(lambda: -math.inf)
@@ -74,15 +78,16 @@ def test_nothing_is_said_where_no_word_can_be():
     assert BeamDecoder(VOCABULARY, words=["bb"]).decode(said) == ""
 
 
-def test_hot_words_are_what_an_enumeration_of_all_paths_finds(rng):
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, PIECES], ids=str)
+def test_hot_words_are_what_an_enumeration_of_all_paths_finds(rng, vocabulary):
     """Each adds its bonus where it is said whole, and nothing where it is only begun."""
     options = BeamOptions(beam=10_000, word_bonus=0.4, hot_word_bonus=3.0, least_prob=1e-12)
-    for probs in rng.dirichlet(np.full(4, 0.7), size=(4, 6)):
+    for probs in rng.dirichlet(np.full(1 + len(vocabulary), 0.7), size=(4, 5)):
         scores = {}
-        for text, prob in enumerate_texts(probs).items():
+        for text, prob in enumerate_texts(probs, vocabulary).items():
             if is_text(text):
                 scores[text] = math.log(prob) + sum(3.4 if word == "ab" else 0.4 for word in text.split())
-        found = BeamDecoder(VOCABULARY, options=options, hot_words=["ab"]).decode(probs)
+        found = BeamDecoder(vocabulary, options=options, hot_words=["ab"]).decode(probs)
         assert found == max(scores, key=scores.__getitem__).strip()
 
 

@@ -62,6 +62,20 @@ def test_where_words_are_tokens_any_blank_is_between_two():
     assert "0".join(segment for _, segment in found) == path
 
 
+def test_of_pieces_a_word_begins_with_some_of_them():
+    """A blank within a word is no seam; a word's first piece is the next segment's, all of it."""
+    path = "2200330440" * 4
+    found = cut(path, begins={2})
+    assert len(found) > 1
+    assert all(segment.startswith("22") for _, segment in found)
+    assert "".join(segment for _, segment in found) == path
+    # A space alone between two words is of neither.
+    found = cut("2031" * 10, begins={4})
+    assert "1".join(segment for _, segment in found) in "2031" * 10
+    # Where no other word begins, nothing is cut.
+    assert [len(segment) for _, segment in cut("22" + "30" * 30, begins={2}, pause=9)] == [62]
+
+
 def test_silence_has_no_segments_and_keeps_little():
     segmenter = Segmenter(SPACE, pause=4, longest=20)
     assert not [*segmenter.process(outputs("0" * 1000)), *segmenter.finish()]

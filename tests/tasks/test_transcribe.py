@@ -14,17 +14,20 @@ from _errors import raises
 from _shared import SPEC, quiet
 
 from kerasr import Run, audio, evaluate, evaluate_run, from_preset, listen, load_run, predict
-from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig
+from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig, TrainConfig
+from kerasr.core.extras import EXTRAS
 from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import write_arpa
 from kerasr.exporters import export_litert, export_onnx, export_serving
+from kerasr.exporters.saved_model import spell
 from kerasr.inference.transcriber import Transcriber
 from kerasr.metrics.transcription import word_pairs
 from kerasr.recipes import get_recipe
 from kerasr.runs.decoding import make_decoder
 from kerasr.tasks.transcribe import Transcribe
+from kerasr.training.preparation import prepare_run
 from kerasr.training.trainer import resume_run, train_recipe
 
 PITCHES = {"low": 300, "mid": 900, "top": 2500}
@@ -90,15 +93,15 @@ def test_a_preset_brings_its_trigram_and_its_weights(run, monkeypatch, tmp_path)
     assert f"{preset.metrics['with_lm']['wer']:.1%}" in (place / "card.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def run_of_words(config):
-    return train_recipe(config.replace(vocabulary="words", passes=2), console=quiet())
-
-
 @pytest.mark.full
-def test_whole_words_are_learnt_told_and_exported_as_characters_are(run_of_words, tmp_path):
-    run = load_run(run_of_words.path)
-    assert run.labels == (" low", " mid", " top")
+@pytest.mark.parametrize(
+    ("vocabulary", "settings"),
+    [("words", {"passes": 2}), ("pieces", {"vocabulary_size": 20})],
+)
+def test_words_and_pieces_are_learnt_told_and_exported_as_characters_are(config, vocabulary, settings, tmp_path):
+    run = load_run(train_recipe(config.replace(vocabulary=vocabulary, **settings), console=quiet()).path)
+    assert {" low", " mid", " top"} <= {*run.labels}
+    assert run.task.vocabulary.kind == vocabulary
     assert run.task.monitor.column in run.history[-1]
     metrics = evaluate_run(run).metrics
     assert metrics["wer"] < 0.3
@@ -116,6 +119,66 @@ def test_whole_words_are_learnt_told_and_exported_as_characters_are(run_of_words
     for item, answer in zip(items[:3], answers, strict=False):
         found = served.signatures["serving_default"](tf.constant(audio.read(item.path)[0][None]))
         assert found["text"].numpy()[0].decode() == answer.text
+
+
+@pytest.fixture
+def prepared(config):
+    """A run of pieces before its first step."""
+    pytest.importorskip("sentencepiece")
+    return prepare_run(config.replace(vocabulary="pieces", vocabulary_size=20), quiet())
+
+
+def test_a_run_of_pieces_needs_nothing_but_its_own_file(prepared, monkeypatch):
+    assert "pieces" in prepared.task.about()
+    monkeypatch.setitem(EXTRAS, "pieces", EXTRAS["pieces"].__class__("pieces", ("no_such_package",)))
+    run = load_run(prepared.path)
+    assert run.task.vocabulary == prepared.task.vocabulary
+    assert run.task.monitor.name == "ter"
+    text = "low mid top low"
+    token_ids = run.task.vocabulary.encode(text)
+    probs = np.zeros((2 * len(token_ids), 1 + len(run.labels)), np.float32)
+    probs[::2, 0] = probs[range(1, len(probs), 2), token_ids] = 1
+    for decoding in (DecodingConfig(), DecodingConfig(beam=4, words="training", lm="training", hot_words="top")):
+        run.decode_with(decoding)
+        answer = run.task.decode(probs, 0.0)
+        assert answer.text == " ".join(word.text for word in answer.words) == text
+    with raises("text-unwritable", "'z'"):
+        run.decode_with(DecodingConfig(hot_words="zip"))
+
+
+@pytest.mark.parametrize("scores", [None, [], [-1.0], ["a"], "all"])
+def test_a_run_whose_scores_of_pieces_are_damaged_says_so(prepared, tmp_path, scores):
+    path = shutil.copytree(prepared.path, tmp_path / "run")
+    facts = json.loads((path / "run.json").read_text())
+    if scores is None:
+        del facts["piece_scores"]
+    else:
+        facts["piece_scores"] = [-1.0] * 3000 if scores == "all" else scores
+    (path / "run.json").write_text(json.dumps(facts))
+    with raises("run-damaged", "run.json"):
+        load_run(path)
+
+
+def test_how_many_pieces_there_may_be_is_of_pieces(config, tones):
+    with raises("settings-conflict", "--vocabulary-size"):
+        prepare_run(config.replace(vocabulary_size=20), quiet())
+    with raises("settings-conflict", "--vocabulary pieces"):
+        prepare_run(TrainConfig().replace(data=str(tones), vocabulary="pieces"), quiet())
+    with raises("setting-out-of-range", "--vocabulary-size"):
+        prepare_run(config.replace(vocabulary="pieces", vocabulary_size=3), quiet())
+
+
+@pytest.mark.parametrize("vocabulary", ["characters", "words", "pieces"])
+def test_an_exported_graph_joins_tokens_as_a_run_does(vocabulary, rng):
+    pytest.importorskip("sentencepiece")
+    corpus = Corpus("x", tuple(Utterance("a.wav", text=text) for text in ("low mid", "mid top", "low low")))
+    task = Transcribe.of_corpus(corpus, TaskConfig("transcribe", vocabulary=vocabulary, vocabulary_size=12))
+    token_ids = rng.integers(1, 1 + len(task.labels), (20, 9))
+    # A blank between each two: what follows itself is said twice.
+    probs = np.eye(1 + len(task.labels))[np.insert(token_ids, range(1, 9), 0, axis=1)]
+    said = spell(tf.constant(token_ids, tf.int32), tf.constant(task.labels)).numpy()
+    assert [text.decode() for text in said] == task.decide(probs).tolist()
+    assert spell(tf.constant([[1, -1, -1]]), tf.constant(["a"])).numpy() == [b"a"]
 
 
 @pytest.mark.full
@@ -407,7 +470,7 @@ def test_a_long_recording_and_the_same_live(run, tmp_path, capsys):
 
 def test_nothing_is_learnt_from_recordings_without_text():
     with raises("text-missing", "b.wav"):
-        Transcribe.labels_of(Corpus("x", (Utterance("a.wav", text="a"), Utterance("b.wav"))), TaskConfig("transcribe"))
+        Transcribe.of_corpus(Corpus("x", (Utterance("a.wav", text="a"), Utterance("b.wav"))), TaskConfig("transcribe"))
     task = Transcribe((" ", "a"), TaskConfig("transcribe"))
     with raises("text-missing", "b.wav"):
         task.check_utterances([Utterance("b.wav")], "x")

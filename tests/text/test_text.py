@@ -38,7 +38,7 @@ def test_a_vocabulary_writes_what_it_was_made_of():
 
 
 def test_a_vocabulary_of_words_writes_what_it_was_made_of():
-    words = Vocabulary.of(["ab a", "c'd ab"], words=True)
+    words = Vocabulary.of(["ab a", "c'd ab"], "words")
     assert words.tokens == (" a", " ab", " c'd")
     assert words.space is None
     for text in ("ab a", "c'd", "", "a a a"):
@@ -50,7 +50,7 @@ def test_a_vocabulary_of_words_writes_what_it_was_made_of():
     with raises("text-unwritable", "'d', 'x'"):
         words.encode("a x d x")
     with raises("text-missing"):
-        Vocabulary.of(["", " "], words=True)
+        Vocabulary.of(["", " "], "words")
 
 
 def test_what_it_cannot_write_is_named():
