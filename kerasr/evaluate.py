@@ -13,6 +13,7 @@ from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.data.corpora.load import check_corpus_name
 from kerasr.errors import UserError
+from kerasr.models.hub import check_hub, is_hub
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kerasr.evaluation.evaluator import Evaluation
+    from kerasr.pretrained.transcriber import PretrainedTranscriber
     from kerasr.report.page import Ranking
     from kerasr.runs.run import Run
 
@@ -30,6 +32,7 @@ Measure a run and write metrics.json, report.html and pictures/.
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --data elsewhere/      on other recordings of the same words
   python -m kerasr.evaluate runs/2026-11-21-digits-1 --split validation
   python -m kerasr.evaluate PRESET --data elsewhere/                        a preset on your recordings
+  python -m kerasr.evaluate hub:whisper_tiny_en --data an4                  a pretrained model of keras-hub
 
 Three other jobs, each with a --help of its own:
 
@@ -38,7 +41,7 @@ Three other jobs, each with a --help of its own:
   python -m kerasr.evaluate unlabelled RUN new/   recordings that are worth a label
 
 Anything but the run's own test split goes into a folder of its own in the run's evaluations/, so that the run keeps its
-score. What a preset is measured on goes into runs/evaluations/.
+score. What a preset or a pretrained model is measured on goes into runs/evaluations/.
 """
 
 RunPath = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
@@ -49,7 +52,7 @@ class ScoresConfig:
     """Scores, and a report."""
 
     run: RunPath
-    """The run's folder (`kerasr runs` lists them), or a preset's name."""
+    """The run's folder (`kerasr runs` lists them), a preset's name, or `hub:` and a pretrained model of keras-hub."""
     data: str | None = None
     """Other recordings: a folder with one sub-folder a word, a manifest, fsdd, speech_commands, synthetic:yes,no."""
     speaker_pattern: str | None = None
@@ -71,6 +74,10 @@ class ScoresConfig:
         check_bounds(self)
         if self.speaker_pattern is not None and self.data is None:
             raise UserError("setting-missing", "--speaker-pattern says who speaks in other recordings: add --data")
+        if is_hub(self.run) and self.tune_lm:
+            raise UserError("task-unsupported", f"--tune-lm: {self.run} has a language of its own, and no validation")
+        if is_hub(self.run) and self.data is None:
+            raise UserError("setting-missing", f"{self.run}: has no test of its own: name recordings with --data")
 
 
 @dataclass(frozen=True)
@@ -146,12 +153,14 @@ def main(argv: list[str]) -> None:
     kind, work = JOBS.get(argv[0] if argv else "", (None, None))
     if kind is None or work is None:
         config = parse(ScoresConfig, argv, command="evaluate", description=DESCRIPTION + presets_line())
-        find_run(config.run)
+        check_hub(config.run) if is_hub(config.run) else find_run(config.run)
         check_corpus_name(config.data)
         import_quietly()
-        _measure(config)
+        _measure_pretrained(config) if is_hub(config.run) else _measure(config)
         return
     config = parse(kind, argv[1:], command=f"evaluate {argv[0]}", description=kind.__doc__)
+    if is_hub(config.run):
+        raise UserError("task-unsupported", f"evaluate {argv[0]}: takes a run, and {config.run} is a pretrained model")
     find_run(config.run)
     import_quietly()
     work(config)
@@ -273,8 +282,6 @@ def _print_ranking(ranking: "Ranking", what: str, command: str, *, as_json: bool
 
 def _measure(config: ScoresConfig) -> None:
     """Measure the run, and say what came out."""
-    import json
-
     from kerasr.data import load_corpus
     from kerasr.evaluation.evaluator import evaluate_run
     from kerasr.runs.run import load_run
@@ -295,13 +302,37 @@ def _measure(config: ScoresConfig) -> None:
         )
     folder = Path(config.out) if config.out else None
     evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)
-    if config.json:
+    export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
+    if run.config.features.is_given:
+        export = command_line("evaluate", config.run, "--data", "KALDI_DIRECTORY")
+    _print_evaluation(run, evaluation, export, as_json=config.json)
+
+
+def _measure_pretrained(config: ScoresConfig) -> None:
+    """Measure a pretrained model, and say what came out."""
+    from kerasr.data import load_corpus
+    from kerasr.evaluation.pretrained import evaluate_pretrained
+    from kerasr.pretrained.transcriber import load_transcriber
+
+    model = load_transcriber(config.run)
+    model.decode_with(config.decoding)
+    corpus = load_corpus(config.data, max_bad=config.max_bad, speaker_pattern=config.speaker_pattern, min_labels=0)
+    folder = Path(config.out) if config.out else None
+    evaluation = evaluate_pretrained(model, corpus, config.split, folder=folder, max_bad=config.max_bad)
+    command = command_line("predict", config.run, "FOLDER", "--manifest", "labels.csv")
+    _print_evaluation(model, evaluation, command, as_json=config.json)
+
+
+def _print_evaluation(
+    model: "Run | PretrainedTranscriber", evaluation: "Evaluation", command: str, *, as_json: bool
+) -> None:
+    """The scores for a program, or for a reader."""
+    import json
+
+    if as_json:
         print(json.dumps(evaluation.metrics, ensure_ascii=False))
     else:
-        export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
-        if run.config.features.is_given:
-            export = command_line("evaluate", config.run, "--data", "KALDI_DIRECTORY")
-        print_summary(make_console(), run, evaluation, export)
+        print_summary(make_console(), model, evaluation, command)
 
 
 def _decode_as_asked(run: "Run", config: ScoresConfig) -> None:
@@ -318,12 +349,16 @@ def _decode_as_asked(run: "Run", config: ScoresConfig) -> None:
     run.decode_with(config.decoding)
 
 
-def print_summary(console: "Console", run: "Run", evaluation: "Evaluation", command: str) -> None:
+def print_summary(
+    console: "Console", model: "Run | PretrainedTranscriber", evaluation: "Evaluation", command: str
+) -> None:
     """The scores, what must be known to judge them, where the report is, and what to type next."""
     from rich.text import Text
 
     metrics = evaluation.metrics
-    lines = {**run.task.rows(metrics), **_worst_groups(metrics), "latency": f"{metrics['latency_ms']:.1f} ms a clip"}
+    lines = {**model.task.rows(metrics), **_worst_groups(metrics)}
+    if "latency_ms" in metrics:
+        lines["latency"] = f"{metrics['latency_ms']:.1f} ms a clip"
     if "rejection" in metrics:
         lines["rejected"] = _rejected(metrics["rejection"])
     width = max(14, *(len(name) + 2 for name in lines))

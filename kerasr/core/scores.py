@@ -68,13 +68,16 @@ def format_decoding(decoding: Mapping[str, Any]) -> str:
     if not decoding:
         return "greedy"
     parts = [f"a beam of {decoding['beam']}"]
-    if decoding["lm"]:
+    if decoding.get("lm"):
         parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
-    if decoding["words"]:
+    if decoding.get("words"):
         parts.append(f"the words {decoding['words']}")
     if decoding.get("hot_words"):
         parts.append(f"{len(decoding['hot_words'])} hot words ({decoding['hot_word_bonus']:g} for each)")
-    return ", ".join([*parts, f"{decoding['word_bonus']:g} for each word"])
+    # (A pretrained model's beam has nothing but its width.)
+    if "word_bonus" in decoding:
+        parts.append(f"{decoding['word_bonus']:g} for each word")
+    return ", ".join(parts)
 
 
 def format_interval(interval: list[float] | None, method: str | None = None) -> str:

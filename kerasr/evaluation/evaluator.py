@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,17 +18,26 @@ from kerasr.core.scores import format_score
 from kerasr.data.clips import BATCH_SIZE, read_clips
 from kerasr.data.corpora import synthetic
 from kerasr.data.hashes import with_hashes
-from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency
+from kerasr.evaluation.measured import (
+    check_readable,
+    columns_of,
+    evaluation_folder,
+    evaluation_name,
+    machine_facts,
+    name_recordings,
+    select_utterances,
+)
 from kerasr.inference.attribution import Explainer
 from kerasr.inference.compiled import join_outputs
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.figures import Clip
-from kerasr.report.page import own_folder, write_report
-from kerasr.runs.facts import METRICS, MODEL
+from kerasr.report.page import write_report
+from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 from kerasr.tasks.base import list_words
 
@@ -89,7 +97,7 @@ def evaluate_run(
         OSError: the report cannot be written.
     """
     split = split or (None if corpus else "test")
-    measured_on = f"{isolate(corpus.name)}{f', {split}' if split else ''}" if corpus else f"the {split} split"
+    measured_on = name_recordings(corpus, split) if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)
     utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
     metrics = {**_measure(run, utterances, probs), "measured_on": measured_on}
@@ -129,13 +137,7 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
         if not utterances:
             raise UserError("split-not-found", f"{run.path}: its manifest has no recording of the {split} split")
         return utterances
-    if split is not None and not corpus.has_official_split:
-        raise UserError(
-            "split-not-found", f"{corpus.source}: comes with no split of its own; measure on all of it, without --split"
-        )
-    utterances = [item for item in corpus.utterances if split in (None, item.split)]
-    if not utterances:
-        raise UserError("split-not-found", f"{corpus.source}: its {split} split is empty")
+    utterances = select_utterances(corpus, split)
     if run.config.features.is_given and corpus.features is None:
         run.check_front_end(f"evaluate --data {corpus.source}")
     if corpus.features and not run.config.features.is_given_as(corpus.features):
@@ -159,21 +161,15 @@ def _predict(
     while batch := list(islice(clips, BATCH_SIZE)):
         kept += [utterances[place] for place, _ in batch]
         probs.append(run.probs([clip for _, clip in batch]))
-    if bad:
-        report_bad(corpus or Corpus(run.path.name, tuple(utterances), source=str(run.path)), bad, max_bad)
-    if not kept:
-        raise UserError(
-            "recordings-unusable",
-            f"{utterances[0].path}: neither this recording nor any other can be read: have they been moved?",
-        )
+    corpus = corpus or Corpus(run.path.name, tuple(utterances), source=str(run.path))
+    check_readable(corpus, utterances, bad, max_bad)
     return kept, join_outputs(probs)
 
 
 def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
     """The scores on recordings, and what the model costs."""
-    columns = dict.fromkeys(name for item in utterances for name in item.extra)
-    groups = {name: [item.extra.get(name) for item in utterances] for name in columns}
-    metrics = run.task.evaluate(run, utterances, probs, groups=groups, seed=run.config.runtime.seed)
+    seed = run.config.runtime.seed
+    metrics = run.task.evaluate(run, utterances, probs, groups=columns_of(utterances), seed=seed)
     return metrics | {
         "headline": run.task.headline(metrics),
         "run": str(run.path),
@@ -257,7 +253,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
     """Name and value of what is worth knowing about the run, for the page's table."""
     config, facts, spec = run.config, run.facts, run.config.features
     trained = facts["corpus"]
-    machine = where["machine"]
+    call = f"Run.{'probs' if spec.is_given else 'predict'} on {where['machine']['cores']} cores"
     length = "any length" if spec.clip_seconds is None else f"{spec.clip_seconds:g} s"
     rows = {
         "recipe": config.recipe,
@@ -266,7 +262,7 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from {'features' if spec.is_given else 'waveform'} to "
-        f"answer (median of {ROUNDS}, Run.{'probs' if spec.is_given else 'predict'} on {machine['cores']} cores)",
+        f"answer (median of {ROUNDS}, {call})",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
         f"{'' if spec.is_given else f'{spec.sample_rate:,} Hz, '}clips of {length}",
         "trained on": ", ".join(
@@ -276,10 +272,8 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "measured on": f"{isolate(corpus.name)}, {isolate(corpus.source)}" if corpus else metrics["measured_on"],
         "seed": f"{config.runtime.seed}",
         "training": _training(run),
-        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
-        "versions": ", ".join(f"{name} {version}" for name, version in where["versions"].items()),
+        **machine_facts(where),
         "trained with": facts.get("command", ""),
-        "measured with": where["command"],
         "fingerprint": trained.get("fingerprint", ""),
     }
     return {name: text for name, text in rows.items() if text}
@@ -319,10 +313,8 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list
 
 def _own_folder(run: Run, split: str | None, corpus: Corpus | None) -> Path:
     """A folder that any file system takes, in which no evaluation on other recordings of the same name lies."""
-    name = "-".join(filter(None, (corpus.name if corpus else None, split)))
-    source = corpus and corpus.source
-    folder = run.evaluation_folder(name)
-    return own_folder(folder, METRICS, lambda written: json.loads(written).get("source") == source)
+    folder = run.evaluation_folder(evaluation_name(corpus, split))
+    return evaluation_folder(folder, source=corpus and corpus.source)
 
 
 def _options(options: dict[str, Any]) -> str:

@@ -79,15 +79,20 @@ def judge_validation(
     ]
 
 
-def judge_test(metrics: Mapping[str, Any]) -> list[Judgement]:
-    """Is the test large enough to tell?"""
+def judge_test(metrics: Mapping[str, Any], *, is_run: bool = True) -> list[Judgement]:
+    """Is the test large enough to tell?
+
+    Args:
+        metrics: the scores.
+        is_run: whether a training, which can be repeated, has made the model.
+    """
     found = []
     if 0 < (number := len(metrics["speakers"])) < LEAST_SPEAKERS:
         found.append(
             Judgement(
                 "few_test_speakers",
                 f"The test has {number} speaker{'s' * (number > 1)}: others may score much better or worse. Record "
-                "more people, or leave each out in turn (--leave-out NAME).",
+                f"more people{', or leave each out in turn (--leave-out NAME)' if is_run else ''}.",
             )
         )
     return found

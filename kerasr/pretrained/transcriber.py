@@ -1,16 +1,17 @@
 """A pretrained model as a whole transcriber: recordings in, text out, without a run and without training."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasr.config import DecodingConfig, FeatureSpec, TaskConfig
-from kerasr.core.progress import map_threaded
+from kerasr.core.progress import ProgressBar
 from kerasr.errors import UserError
 from kerasr.inference.recordings import Clip, Source, find_recordings, make_clip
-from kerasr.models.hub import Pretrained, read_pretrained
+from kerasr.metrics.judgement import Judgement
+from kerasr.models.hub import HUB, Pretrained, read_pretrained
 from kerasr.pretrained.decoder import Decoder
 from kerasr.pretrained.generation import Generated, generate
 from kerasr.pretrained.moonshine import MoonshineDecoder
@@ -37,6 +38,13 @@ class Dictation(Transcribe):
         """That there are no times."""
         return f"write down what is said by {self._name}, which tells no times"
 
+    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
+        """Does it say more right than wrong?"""
+        if metrics["wer"] < 1:
+            return []
+        text = f"It makes as many errors as there are words ({metrics['wer']:.1%}), as saying nothing does."
+        return [Judgement("worse_than_constant", f"{text} Is this its language, and its way to write numbers?")]
+
 
 class PretrainedTranscriber:
     """A pretrained model that transcribes.
@@ -46,12 +54,15 @@ class PretrainedTranscriber:
 
     Attributes:
         name: with `hub:` before it.
-        task: how answers are told.
+        short_name: the last part of the name, or of the folder's.
+        family: `Whisper` or `Moonshine`.
+        task: how answers are told, and measured.
         beam: texts that generation keeps; 1 is greedy.
     """
 
     def __init__(self, model: Pretrained):
-        self.name = model.name
+        self.name, self.family = model.name, model.family
+        self.short_name = os.path.basename(os.path.abspath(model.name.removeprefix(HUB)))
         self.task = Dictation(model.name)
         self.beam = 1
         self._decoder = DECODERS[model.family](model)
@@ -70,6 +81,17 @@ class PretrainedTranscriber:
                 f"--lm, --words and --hot-words: {self.name} has a language of its own; it takes --beam alone",
             )
         self.beam = options.beam or 1
+        self.task.decoding = {"beam": options.beam} if options.beam > 1 else {}
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waveforms that it takes, in Hz."""
+        return self._decoder.sample_rate
+
+    @property
+    def num_parameters(self) -> int:
+        """Of its encoder and its decoder."""
+        return self._decoder.backbone.count_params()
 
     def predict(self, recording: Source) -> Transcript:
         """The transcript of a file of any format and rate, its address, or a waveform `(samples,)` at the model's rate.
@@ -88,17 +110,18 @@ class PretrainedTranscriber:
             recordings: files, waveforms, folders and patterns.
             threshold: as `Run.predict_each` has it; it plays no part in transcripts.
         """
+        sources = list(find_recordings(recordings))
+        # (Reading is nothing beside generation: no thread reads ahead.)
+        with ProgressBar("Transcribing", len(sources)) as progress:
+            for source in sources:
+                yield source if isinstance(source, Exception) else self._try(source)
+                progress.advance(1)
 
-        def read(source: Source | Exception) -> Clip | Exception:
-            if isinstance(source, Exception):
-                return source
-            try:
-                return make_clip(source, self._spec, windows=True)
-            except (UserError, OSError) as error:
-                return error
-
-        for clip in map_threaded(read, list(find_recordings(recordings)), "Transcribing"):
-            yield self._answer(clip) if isinstance(clip, Clip) else clip
+    def _try(self, source: Source) -> Transcript | Exception:
+        try:
+            return self.predict(source)
+        except (UserError, OSError) as error:
+            return error
 
     def _answer(self, clip: Clip) -> Transcript:
         rate, most = self._decoder.sample_rate, round(self._decoder.max_seconds * self._decoder.sample_rate)

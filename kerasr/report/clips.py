@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from kerasr.audio.features import Features
+from kerasr.config import FeatureSpec
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
 from kerasr.decoding.alignment import Alignment
@@ -41,6 +42,7 @@ class Clip:
         pairs: of a transcript each word that was said beside the one that was found, "" where there is none.
         alignment: of a transcript, where its tokens are.
         is_given: whether the features were computed elsewhere, and `spectrogram` shows these.
+        is_input: whether the model reads what `spectrogram` shows.
     """
 
     path: str
@@ -57,6 +59,7 @@ class Clip:
     pairs: Sequence[tuple[str, str]] = ()
     alignment: Alignment | None = None
     is_given: bool = False
+    is_input: bool = True
 
 
 def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
@@ -72,9 +75,27 @@ def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     """
     spec = run.config.features
     most = MAX_SENTENCE_SECONDS if run.task.keeps_order else MAX_SHOWN_SECONDS
+    return picture_clip(item, spec, run.features if spec.is_given else None, most=most, **facts)
+
+
+def picture_clip(
+    item: Utterance, spec: FeatureSpec, front_end: Features | None = None, *, most: float, **facts: Any
+) -> Clip:
+    """A recording, and its log-mel energies or given features.
+
+    Args:
+        item: the recording.
+        spec: of the log-mel energies, or of the features that were given.
+        front_end: of given features; None for what makes the energies.
+        most: seconds that are shown and played.
+        facts: as for `make_clip`.
+
+    Raises:
+        UserError: the recording cannot be read.
+    """
     waveform = read_clip(item.path, spec)[: round(most * spec.sample_rate)]
-    # Decibels, not the run's normalised values; and for cepstra the energies that they are made from.
-    front_end = run.features if spec.is_given else Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
+    # Decibels, not a run's normalised values; and for cepstra the energies that they are made from.
+    front_end = front_end or Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
     frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]
     frames = 10 * frames if spec.is_given else frames
     own = np.any(frames != 0, axis=-1, keepdims=True)

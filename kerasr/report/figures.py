@@ -301,7 +301,8 @@ def draw_clips(clips: Sequence[Clip]) -> Picture:
     rows = math.ceil(len(clips) / columns)
     all_right = all(clip.correct for clip in clips)
     title = "Clips it was least sure of" if all_right else "Clips it gets wrong, most confident first"
-    usual = "Log-mel energies, low to high, from the run's own front-end."
+    whose = "the run's own front-end" if clips[0].is_input else "kerasr's front-end, which the model does not use"
+    usual = f"Log-mel energies, low to high, from {whose}."
     note = "The features that were given." if clips[0].is_given else usual
     with mpl.rc_context(STYLE):
         picture = Picture("clips", max(WIDTH, 3.1 * columns), 0.7 + 1.8 * rows, title, note)

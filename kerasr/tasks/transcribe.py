@@ -23,12 +23,13 @@ from kerasr.layers.ctc import BLANK
 from kerasr.metrics.calibration import PlattScaling, fit_platt
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
-from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate, word_pairs
+from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate
 from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
+from kerasr.tasks.transcript_examples import worst_transcripts
 from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.pieces import EXTRA
@@ -254,18 +255,21 @@ class Transcribe(Task):
         seed: int,
     ) -> dict[str, Any]:
         """What `transcription_metrics` says, with `labels`, the tokens."""
-        speakers = [item.speaker for item in utterances]
-        found, truth = self.decide(probs).tolist(), self.truth(utterances).tolist()
+        found = self.decide(probs).tolist()
         confidences = uncalibrated = self._confidences(probs, found)
         if self.calibration and not _same_clips(utterances, run.utterances("validation")):
             confidences = [[*map(self.calibration, row)] for row in confidences]
         else:  # What was fitted on the same clips would say too much of itself.
             uncalibrated = None
-        metrics = transcription_metrics(
-            found, truth, speakers, confidences=confidences, uncalibrated=uncalibrated, groups=groups, seed=seed
-        )
-        about = {"unit": "token", "labels": list(self.labels), "decoding": dict(self.decoding)}
-        return {**metrics, **about, "num_empty": sum(not text for text in found)}
+        told = {"confidences": confidences, "uncalibrated": uncalibrated}
+        metrics = self.scores(utterances, found, groups=groups, seed=seed, **told)
+        return {**metrics, "unit": "token", "labels": list(self.labels)}
+
+    def scores(self, utterances: Sequence[Utterance], found: Sequence[str], **facts: Any) -> dict[str, Any]:
+        """Those of transcripts, normalised: `transcription_metrics`, with its `facts`, `decoding` and `num_empty`."""
+        speakers = [item.speaker for item in utterances]
+        metrics = transcription_metrics(found, self.truth(utterances).tolist(), speakers, **facts)
+        return {**metrics, "decoding": dict(self.decoding), "num_empty": sum(not text for text in found)}
 
     def fit_calibration(self, utterances: Sequence[Utterance], probs: np.ndarray) -> PlattScaling | None:
         """Of the words that it finds now, by Platt's scaling."""
@@ -339,25 +343,12 @@ class Transcribe(Task):
     def examples(self, utterances: Sequence[Utterance], probs: np.ndarray, most: int) -> list[Example]:
         """The transcripts with the most errors; where there is none, the least certain."""
         found = self.decide(probs).tolist()
-        pairs = [tuple(word_pairs(*texts)) for texts in zip(self.truth(utterances).tolist(), found, strict=True)]
-        errors = np.array([sum(said != heard for said, heard in row) for row in pairs])
-        examples = []
-        # (Of as many errors, those in fewer words are more.)
-        order = np.lexsort((np.array([*map(len, pairs)]), -errors))
-        for index in order[:most] if errors.any() else order:
+
+        def detail(index: int) -> tuple[float, Alignment]:
             alignment = self._align(probs[index], found[index])
-            examples.append(
-                Example(
-                    index=int(index),
-                    predicted=found[index],
-                    probability=_confidence(probs[index], alignment.words),
-                    correct=not errors[index],
-                    pairs=pairs[index],
-                    alignment=alignment,
-                )
-            )
-        wrong = [example for example in examples if not example.correct]
-        return wrong or sorted(examples, key=lambda example: example.probability)[:most]
+            return _confidence(probs[index], alignment.words), alignment
+
+        return worst_transcripts(self.truth(utterances).tolist(), found, detail, most)
 
     def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
         """Errors by length, the words' confidences, and errors by the decoder's weights, where these were tuned."""
