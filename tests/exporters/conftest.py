@@ -1,8 +1,8 @@
 """What the tests of exports share."""
 
-import importlib
-
 import pytest
+
+from kerasr.exporters import files
 
 
 @pytest.fixture
@@ -13,6 +13,6 @@ def converted_here(monkeypatch):
     """
 
     def convert(run, file, kind, *options):
-        file.write_bytes(importlib.import_module(f"kerasr.exporters.{kind}").convert(run, *options))
+        files.main(kind, str(run.path), str(file), *options)
 
-    monkeypatch.setattr("kerasr.exporters.files._convert_apart", convert)
+    monkeypatch.setattr(files, "_convert_apart", convert)
