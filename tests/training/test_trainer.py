@@ -65,9 +65,8 @@ def arrays(run_path):
 
 
 def assert_same_weights(first, second):
-    """To the last bit or two: on several threads kernels may round otherwise, as seen once or twice on an AMD EPYC."""
     for one, other in zip(arrays(first), arrays(second), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_few_epochs_tell_the_tones_apart(config, tones):
@@ -129,19 +128,17 @@ def test_at_several_speeds_the_logits_are_averaged(config, rng):
 def test_a_killed_run_ends_as_if_it_had_not_been(config, between_epochs):
     # Muon is AdamW, too, for a part of the weights.
     config = config.replace(epochs=5, optimizer=replace(config.optimizer, name="muon", ema=0.9))
-    whole = train_recipe(config, console=quiet())
     out = str(Path(config.logging.out) / "apart")
     path = kill_a_run(config.replace(checkpoint_seconds=1e9 if between_epochs else 0.0, out=out), between_epochs)
     assert load_run(path).facts["status"] == "training"
     assert describe_run(path)["status"] == "interrupted"
     (path / ".kerasr-killed.part.keras").write_bytes(b"half of it")
-    resumed = resume_run(str(path), console=quiet())
+    resumed, whole = resume_and_train(path, config)
     assert_same_weights(resumed.path, whole.path)
-    for row, same in zip(resumed.history, whole.history, strict=True):
-        assert row == pytest.approx(same, rel=1e-5)
+    assert resumed.history == whole.history
     assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.path.iterdir()}
     clip = [np.sin(np.arange(2000) / 3).astype("float32")]
-    np.testing.assert_allclose(resumed.probs(clip), whole.probs(clip), atol=1e-5)
+    np.testing.assert_array_equal(resumed.probs(clip), whole.probs(clip))
     with raises("run-finished"):
         resume_run(str(path))
 
@@ -183,12 +180,36 @@ train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])), console=Console(st
 """
 
 
+# The same training once more, after one that was killed has come to its end.
+AGAIN = """
+import json, sys
+from kerasr.config import TrainConfig, from_json
+from kerasr.training.trainer import resume_run, train_recipe
+from rich.console import Console
+
+console = Console(stderr=True)
+resumed = resume_run(sys.argv[1], console=console)
+whole = train_recipe(from_json(TrainConfig, json.loads(sys.argv[2])), console=console)
+print(json.dumps([str(run.path) for run in (resumed, whole)]))
+"""
+
+# On several threads the last bit of a weight has been another now and then on an AMD EPYC; why is not known.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+
+
+def resume_and_train(path, config):
+    """The run in a folder, resumed, and another of a config, in a process of their own."""
+    command = [sys.executable, "-c", AGAIN, str(path), json.dumps(to_json(config))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ONE_THREAD)
+    return map(load_run, json.loads(done.stdout))
+
+
 def kill_a_run(config, between_epochs):
     """Train in another process, and kill it after a checkpoint of the kind wanted."""
     out = Path(config.logging.out) / "killed"
     command = [sys.executable, "-c", TRAINING, json.dumps(to_json(config.replace(out=str(out))))]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes, text=True, bufsize=1) as process:
+    with subprocess.Popen(command, **pipes, text=True, bufsize=1, env=os.environ | ONE_THREAD) as process:
         try:
             for position in map(json.loads, process.stdout):
                 if position["epoch"] >= 2 and between_epochs == (position["step"] == 0):
