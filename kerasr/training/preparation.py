@@ -237,11 +237,11 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "settings-conflict",
             f"--vocabulary-size {config.task.vocabulary_size} is how many pieces there may be: add --vocabulary pieces",
         )
-    if task.keeps_order and (config.augment.time_shift or config.augment.tempo != (1.0, 1.0)):
+    if task.keeps_order and config.augment.time_shift:
         raise UserError(
             "settings-conflict",
-            f"--augment.time-shift and --augment.tempo cut off a clip's ends, and {task.name} wants all of it: "
-            "leave them out, or take --augment.silence and --augment.speed",
+            f"--augment.time-shift cuts off a clip's ends, and {task.name} wants all of it: leave it out, or take "
+            "--augment.silence",
         )
     if config.fit.batch_seconds is not None and (config.data.sampling == "balanced" or config.data.balance_groups):
         raise UserError(

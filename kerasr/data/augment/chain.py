@@ -82,7 +82,7 @@ def augment_features(
     """Tempo, vocal tract, microphone, what was registered, masks, cutmix, mixup; these two blend what is a clip's."""
     spec = front_end.spec
     if augment.tempo != (1.0, 1.0):
-        features = stretch_time(features, augment.tempo, fold(seed, 10))
+        features = stretch_time(features, augment.tempo, fold(seed, 10), whole=spec.clip_seconds is None)
     if augment.vtlp != (1.0, 1.0):
         features = warp_frequency(features, augment.vtlp, front_end, fold(seed, 11))
     if augment.tilt_db:

@@ -15,11 +15,17 @@ from kerasr.data.augment.graph import fold, own_frames, size_of
 EQ_WAVES = 4
 
 
-def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
-    """Read each clip's frames at a pace of its own, between frames linearly; what does not fit is cut off."""
+def stretch_time(
+    features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor, *, whole: bool = False
+) -> tf.Tensor:
+    """Read each clip's frames at a pace of its own, between frames linearly.
+
+    Where clips are `whole` there is time for the slowest; else what does not fit is cut off.
+    """
     batch, time = size_of(features), size_of(features, 1)
     pace = tf.random.stateless_uniform([batch, 1], seed, *tempo)
-    position = tf.range(time, dtype=tf.float32)[None, :] * pace
+    room = tf.cast(tf.math.ceil(tf.cast(time, tf.float32) / min(tempo[0], 1.0)), tf.int32) if whole else time
+    position = tf.range(room, dtype=tf.float32)[None, :] * pace
     num_frames = tf.reduce_sum(tf.cast(own_frames(features), tf.float32), axis=1)
     # Past the last frame there is nothing to read: the padding grows or shrinks with the clip.
     weights = tf.where((position <= num_frames[:, None] - 1)[:, :, None], _between(position, time), 0.0)

@@ -39,6 +39,16 @@ def test_tempo_stretches_the_clip_and_its_padding():
     np.testing.assert_allclose(slow, np.where(np.arange(50) < 39, 1 + 0.5 * np.arange(50), 0))
 
 
+def test_tempo_keeps_all_of_a_whole_clip():
+    ramp = tf.range(1.0, 21.0)[None, :, None]
+    assert stretch_time(ramp, (0.5, 0.5), SEED).numpy().max() < 20
+    slow = stretch_time(ramp, (0.5, 0.5), SEED, whole=True).numpy()[0, :, 0]
+    np.testing.assert_allclose(slow, np.where(np.arange(40) < 39, 1 + 0.5 * np.arange(40), 0))
+    # Quicker clips keep the room that they had.
+    quick = stretch_time(ramp, (2.0, 2.0), SEED, whole=True).numpy()[0, :, 0]
+    np.testing.assert_allclose(quick, np.where(np.arange(20) < 10, 1 + 2 * np.arange(20), 0))
+
+
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_vtlp_moves_a_tone_by_its_factor(factor):
     """Held to the features of a tone that really has the other pitch."""
