@@ -42,7 +42,8 @@ def subsample(features, filters, *, num_layers=2, name="subsample"):
         `(batch, ceil(time / 2^num_layers), width)`, zero past a clip's end, and each clip's frames `(batch,)`.
     """
     num_frames = NumFrames(name="num_frames")(features)
-    x = keras.layers.Reshape((*features.shape[1:], 1) if features.shape[1] else (-1, features.shape[2], 1))(features)
+    shape = (*features.shape[1:], 1) if features.shape[1] else (-1, features.shape[2], 1)
+    x = keras.layers.Reshape(shape, name=f"{name}_picture")(features)
     for index in range(1, num_layers + 1):
         # The same frames on each side, whatever the clip's length.
         x = keras.layers.ZeroPadding2D(1, name=f"{name}{index}_pad")(x)

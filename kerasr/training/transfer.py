@@ -146,7 +146,9 @@ def copy_encoder(network: keras.Model, source: Run) -> None:
     """Give a network all weights of a run of the same architecture, but for its head."""
     theirs = {layer.name: layer for layer in source.network.layers}
     for layer in encoder_layers(network):
-        layer.set_weights(theirs[layer.name].get_weights())
+        # (What has no weights may have been given its name by Keras, which counts on in a process.)
+        if layer.weights:
+            layer.set_weights(theirs[layer.name].get_weights())
 
 
 def add_pseudo_labels(corpus: Corpus, config: TrainConfig, task: Task) -> Corpus:

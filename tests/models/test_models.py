@@ -186,6 +186,13 @@ def test_a_training_does_not_see_how_far_its_clips_are_padded(facts):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.parametrize("facts", MODELS)
+def test_what_has_weights_has_a_name_of_its_own(facts):
+    """A training that begins from another run's finds them by it; Keras's own names count on in a process."""
+    names = [[layer.name for layer in model.layers if layer.weights] for model in (built(facts, {}), build(facts))]
+    assert names[0] == names[1]
+
+
 @pytest.mark.parametrize("facts", [row for row in MODELS if not row.values[0].per_frame])
 def test_one_output_is_a_detector(facts):
     assert build(facts, num_outputs=1)(clips([33, 5], 33)).shape == (2, 1)
