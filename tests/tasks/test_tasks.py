@@ -27,7 +27,7 @@ class Sentence(Tag):
     [
         ({"features": WHOLE}, False),
         ({"features": SPEC}, True),
-        ({"features": WHOLE, "augment": Augmentation(speed=(0.9, 1.1), silence=0.1, time_masks=1, tempo=(0.9, 1.1))}, False),
+        ({"features": WHOLE, "augment": Augmentation(speed=(0.9, 1.1), tempo=(0.9, 1.1), silence=0.1)}, False),
         ({"features": WHOLE, "augment": Augmentation(mixup=0.2)}, True),
         ({"features": WHOLE, "augment": Augmentation(cutmix=0.2)}, True),
         ({"features": WHOLE, "augment": Augmentation(time_shift=0.1)}, True),

@@ -15,9 +15,7 @@ from kerasr.data.augment.graph import fold, own_frames, size_of
 EQ_WAVES = 4
 
 
-def stretch_time(
-    features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor, *, whole: bool = False
-) -> tf.Tensor:
+def stretch_time(features: tf.Tensor, tempo: tuple[float, float], seed: tf.Tensor, *, whole: bool = False) -> tf.Tensor:
     """Read each clip's frames at a pace of its own, between frames linearly.
 
     Where clips are `whole` there is time for the slowest; else what does not fit is cut off.
