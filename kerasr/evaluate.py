@@ -63,6 +63,8 @@ class ScoresConfig:
     """Write here instead."""
     max_bad: Number = 10
     """Unreadable recordings that are listed and left out; one more is an error."""
+    spell_numbers: str | None = None
+    """Of a pretrained model: numbers as words of this language (en) in its texts and in those of the recordings."""
     decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
     """Of transcripts."""
     tune_lm: bool = False
@@ -78,6 +80,10 @@ class ScoresConfig:
             raise UserError("task-unsupported", f"--tune-lm: {self.run} has a language of its own, and no validation")
         if is_hub(self.run) and self.data is None:
             raise UserError("setting-missing", f"{self.run}: has no test of its own: name recordings with --data")
+        if self.spell_numbers and not is_hub(self.run):
+            raise UserError(
+                "settings-conflict", f"--spell-numbers: {self.run} says numbers as it was trained to: leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -316,9 +322,18 @@ def _measure_pretrained(config: ScoresConfig) -> None:
 
     model = load_transcriber(config.run)
     model.decode_with(config.decoding)
-    corpus = load_corpus(config.data, max_bad=config.max_bad, speaker_pattern=config.speaker_pattern, min_labels=0)
+    numbers = config.spell_numbers
+    corpus = load_corpus(
+        config.data,
+        max_bad=config.max_bad,
+        speaker_pattern=config.speaker_pattern,
+        min_labels=0,
+        numbers=numbers,
+    )
     folder = Path(config.out) if config.out else None
-    evaluation = evaluate_pretrained(model, corpus, config.split, folder=folder, max_bad=config.max_bad)
+    evaluation = evaluate_pretrained(
+        model, corpus, config.split, numbers=numbers, folder=folder, max_bad=config.max_bad
+    )
     command = command_line("predict", config.run, "FOLDER", "--manifest", "labels.csv")
     _print_evaluation(model, evaluation, command, as_json=config.json)
 

@@ -32,6 +32,7 @@ from kerasr.report.style import file_name
 from kerasr.tasks.transcribe import Transcript
 from kerasr.tasks.transcript_examples import worst_transcripts
 from kerasr.text import normalise
+from kerasr.text.numbers import spell_numbers
 
 TRAINING_UNKNOWN = (
     "What it was trained on is not known here: if these recordings, or their speakers, were among that, this is no "
@@ -44,6 +45,7 @@ def evaluate_pretrained(
     corpus: Corpus,
     split: str | None = None,
     *,
+    numbers: str | None = None,
     folder: Path | None = None,
     max_bad: int = 10,
 ) -> Evaluation:
@@ -59,6 +61,8 @@ def evaluate_pretrained(
         model: with the beam that it has been given.
         corpus: recordings with texts.
         split: the part of them; all where None.
+        numbers: language to say the numbers of the model's texts in (`kerasr.text.numbers.spell_numbers`), as those of
+            the corpus are (`load_corpus`); None leaves them as they are.
         folder: where to write; a folder in `runs/evaluations` where None.
         max_bad: recordings that are listed and left out because they cannot be read.
 
@@ -73,7 +77,8 @@ def evaluate_pretrained(
     task, utterances = model.task, select_utterances(corpus, split)
     task.check_utterances(utterances, corpus.source)
     utterances, answers = _transcribe(model, utterances, corpus, max_bad)
-    found = [normalise(answer.text) for answer in answers]
+    texts = (answer.text for answer in answers)
+    found = [normalise(spell_numbers(text, numbers) if numbers else text) for text in texts]
     metrics = task.scores(utterances, found, groups=columns_of(utterances))
     metrics |= {
         "headline": task.headline(metrics),

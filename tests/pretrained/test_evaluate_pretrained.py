@@ -1,6 +1,7 @@
 """A pretrained model is measured as a run is: its transcripts against a corpus's texts, and a report of both."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kerasr.pretrained.transcriber import load_transcriber
 from kerasr.tasks.transcribe import Transcript
 
 TEXTS = ("ONE, TWO", "three", "Four one", "two", "four four")
+NUMBERS = ("zero", "one", "two", "three", "four")
 # What is written of them: a word is left out, one is taken for another, one is put in.
 WRITTEN = ("one two", "Three!", "one", "Three", "four, four. One")
 
@@ -69,6 +71,16 @@ def test_the_scores_are_those_of_its_texts_and_nothing_is_told_that_it_does_not_
     assert not list((tmp_path / "out" / "pictures").glob("alignment*"))
     # Of those with errors, each can be played.
     assert evaluation.report.read_text().count("<audio") == 3
+
+
+def test_numbers_are_said_in_words(whisper, manifest, tmp_path, monkeypatch):
+    texts = [re.sub("one|two|three|four", lambda word: str(NUMBERS.index(word[0])), text.lower()) for text in TEXTS]
+    monkeypatch.setattr(whisper, "predict", lambda path: Transcript(text=texts[int(Path(path).stem)], confidence=0.5))
+    corpus = load_corpus(str(manifest), min_labels=0, numbers="en")
+    assert evaluate_pretrained(whisper, corpus, folder=tmp_path / "as_written").metrics["wer"] == 1
+    assert evaluate_pretrained(whisper, corpus, numbers="en", folder=tmp_path / "said").metrics["wer"] == 0
+    with raises("settings-conflict", "--spell-numbers"):
+        evaluate.main(["digits", "--spell-numbers", "en"])
 
 
 def test_recordings_that_cannot_be_read_are_left_out_and_counted(writer, manifest, tmp_path, capsys):
