@@ -99,8 +99,8 @@ def frame_logits(x, num_frames, num_outputs):
     return BlankPadding(dtype="float32", name="padding")(logits, num_frames)
 
 
-def convolve_over_time(x, size, *, strides=1, name):
-    """A convolution over time for each channel alone, without a bias; both sides are padded alike.
+def convolve_over_time(x, size, *, strides=1, padding=None, name):
+    """A convolution over time for each channel alone, without a bias.
 
     It runs on pictures one pixel wide: the weights of a DepthwiseConv1D, which lays the frames out along the picture's
     width, where TensorFlow is slower on a CPU.
@@ -109,6 +109,7 @@ def convolve_over_time(x, size, *, strides=1, name):
         x: `(batch, time, channel)`, zero past a clip's end.
         size: frames that a kernel spans; odd.
         strides: frames for each output.
+        padding: zeros before a clip and after it, `size - 1` in all; where None, both sides are padded alike.
         name: the layer's name.
 
     Returns:
@@ -116,6 +117,6 @@ def convolve_over_time(x, size, *, strides=1, name):
     """
     channels = x.shape[-1]
     x = keras.layers.Reshape((-1, 1, channels), name=f"{name}_pixels")(x)
-    x = keras.layers.ZeroPadding2D(((size // 2, size // 2), (0, 0)), name=f"{name}_pad")(x)
+    x = keras.layers.ZeroPadding2D((padding or (size // 2, size // 2), (0, 0)), name=f"{name}_pad")(x)
     x = keras.layers.DepthwiseConv2D((size, 1), strides=strides, use_bias=False, name=name)(x)
     return keras.layers.Reshape((-1, channels), name=f"{name}_frames")(x)
