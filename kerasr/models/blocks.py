@@ -107,7 +107,7 @@ def convolve_over_time(x, size, *, strides=1, padding=None, name):
 
     Args:
         x: `(batch, time, channel)`, zero past a clip's end.
-        size: frames that a kernel spans; odd.
+        size: frames that a kernel spans; odd where both sides are padded alike.
         strides: frames for each output.
         padding: zeros before a clip and after it, `size - 1` in all; where None, both sides are padded alike.
         name: the layer's name.
