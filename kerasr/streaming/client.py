@@ -100,9 +100,9 @@ class Stream:
             yield self._answer
 
     def finish(self) -> dict[str, np.ndarray]:
-        """`logits` and `probs` of the whole clip, or its last rows: silence follows for as long as the network looks
-        ahead.
+        """`logits` and `probs` of the whole clip, or its last rows.
 
+        Silence follows the clip for as long as the network looks ahead.
         As offline, samples at the end that fill no frame are left out, and of a clip shorter than one frame there is
         one, filled with silence.
         """

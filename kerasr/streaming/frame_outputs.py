@@ -29,7 +29,9 @@ class StatefulOutputs:
 
     def __init__(self, run: Run):
         step, facts = streaming_step(run)
-        self.look_ahead = facts.look_ahead * facts.hop_length / facts.sample_rate
+        # An output is centred on the first of the frames that it stands for.
+        frames = facts.look_ahead + (facts.output_stride or 1) - 1
+        self.look_ahead = frames * facts.hop_length / facts.sample_rate
         self._stream = Stream(step.predict_on_batch, facts)
         self._begun = False
 
