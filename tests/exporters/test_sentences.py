@@ -84,11 +84,13 @@ STREAMED = [
 
 
 @pytest.mark.parametrize(("name", "quantize"), STREAMED)
-def test_a_phone_takes_a_sentence_as_it_is_spoken(name, quantize, untrained_encoder, tmp_path, rng, converted_here):
+def test_a_phone_takes_a_sentence_as_it_is_spoken(
+    name, quantize, untrained_encoder, tmp_path, rng, converted_here, monkeypatch, capsys
+):
     facts = ENCODERS[name]
     options = {**(facts.stream_options or {}), **({"causal": True} if "causal" in facts.options else {})}
     run = untrained_encoder(facts, jitter=0.1, **options)
-    path, check = export_litert(run, tmp_path / "a.tflite", quantize=quantize, stream=True, least_agreement=0.0)
+    path, check = export_litert(run, tmp_path / "sentences.tflite", quantize=quantize, stream=True, least_agreement=0.0)
     assert check.difference < {"none": 1e-4, "dynamic": 1.0}[quantize]
     stream_facts = StreamFacts.from_json(json.loads(Path(f"{path}.json").read_text())["stream"])
     assert stream_facts.output_stride == facts.stride
@@ -100,6 +102,14 @@ def test_a_phone_takes_a_sentence_as_it_is_spoken(name, quantize, untrained_enco
     ]
     probs = np.concatenate([*rows, stream.finish()["probs"]])
     np.testing.assert_allclose(probs, run.probs([waveform])[0], atol=1e-4 if quantize == "none" else 0.2)
+    # What the page about streams tells to type reads the same.
+    soundfile.write(tmp_path / "utterance.wav", waveform, 8000, subtype="FLOAT")
+    page = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text(encoding="utf-8")
+    (program,) = (part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Interpreter" in part)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    exec(program, {})
+    assert capsys.readouterr().out == f"{run.task.decide(probs[None])[0]}\n"
 
 
 def test_what_carries_no_state_gives_a_phone_none(untrained_encoder, tmp_path):
