@@ -62,12 +62,15 @@ def masked_norm(x, num_frames, name):
     return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)
 
 
-def attend(x, num_frames, num_heads, dropout, name, *, causal=False):
-    """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm)."""
+def attend(x, num_frames, num_heads, dropout, name, **mask):
+    """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm).
+
+    `mask` is `causal`, or `chunk` and `past_chunks`, of `SelfAttention`.
+    """
     width = x.shape[-1]
     x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
     x = keras.layers.Dense(3 * width, name=f"{name}_projections")(x)
-    x = SelfAttention(num_heads, rotary=True, causal=causal, name=name)(x, num_frames)
+    x = SelfAttention(num_heads, rotary=True, **mask, name=name)(x, num_frames)
     x = keras.layers.Dense(width, name=f"{name}_mix")(x)
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
 

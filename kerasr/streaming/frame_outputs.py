@@ -18,7 +18,7 @@ class StatefulOutputs:
         run: of the task `transcribe`.
 
     Attributes:
-        look_ahead: sound that must come before an output is known, in seconds.
+        look_ahead: sound that must come before an output is known, in seconds, to the end of its step.
         exact: they are those of the sound as one clip.
 
     Raises:
@@ -29,9 +29,7 @@ class StatefulOutputs:
 
     def __init__(self, run: Run):
         step, facts = streaming_step(run)
-        # An output is centred on the first of the frames that it stands for.
-        frames = facts.look_ahead + (facts.output_stride or 1) - 1
-        self.look_ahead = frames * facts.hop_length / facts.sample_rate
+        self.look_ahead = (facts.look_ahead + facts.frames - 1) * facts.hop_length / facts.sample_rate
         self._stream = Stream(step.predict_on_batch, facts)
         self._begun = False
 

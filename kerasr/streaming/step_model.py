@@ -20,7 +20,14 @@ from keras import layers, ops
 
 from kerasr.audio.features import log_mel
 from kerasr.errors import UserError
-from kerasr.layers import BatchNormalization, BlankPadding, MaskedBatchNormalization, MaskPadding, NumFrames
+from kerasr.layers import (
+    BatchNormalization,
+    BlankPadding,
+    MaskedBatchNormalization,
+    MaskPadding,
+    NumFrames,
+    SelfAttention,
+)
 from kerasr.layers.recurrent import MaskedRNN
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import Run
@@ -99,7 +106,7 @@ class StreamingStep(keras.layers.Layer):
         self.network = network
         self._front_end, self._probs = run.features, run.task.probs
         spec = run.config.features
-        stride = _total_stride(self.network)
+        stride = _total_stride(self.network) * _chunk(self.network)
         # What reads a clip's frames all at once must be able to end with the clip's last one.
         whole = any(isinstance(layer, layers.GlobalAveragePooling1D | layers.Flatten) for layer in self.network.layers)
         steps = 1 if whole else max(1, round(STEP_SECONDS * spec.sample_rate / (spec.hop_length * stride)))
@@ -223,6 +230,11 @@ def _total_stride(network: keras.Model) -> int:
     return max(strides.values())
 
 
+def _chunk(network: keras.Model) -> int:
+    """Frames of the network's last sequence that are attended to together; 1 where there is no attention."""
+    return max((layer.chunk or 1 for layer in network.layers if isinstance(layer, SelfAttention)), default=1)
+
+
 def _step_of(layer: Any, steps: Mapping[Any, Callable[..., Signal]]) -> Callable[..., Signal] | None:
     """The first that is for this kind of layer."""
     return next((step for kind, step in steps.items() if isinstance(layer, kind)), None)
@@ -316,6 +328,19 @@ def _recurrence(layer: MaskedRNN, signal: Signal, carry: _Carry) -> Signal:
     return replace(signal, values=ops.stack(said, axis=1) if layer.return_sequences else states[0], silent=True)
 
 
+def _attention(layer: SelfAttention, signal: Signal, carry: _Carry) -> Signal:
+    """In chunks: the queries, keys and values of the chunks that are seen before a step's are kept."""
+    if not layer.chunk:
+        raise NotImplementedError(f"layer {layer.name} attends to a whole clip")
+    # Chunks are counted from the clip's first frame on, and steps are whole multiples of them.
+    wait, past = -signal.delay % layer.chunk, layer.chunk * layer.past_chunks
+    frames = signal.values.shape[1]
+    projected = carry.joined(f"{STATE}{layer.name}", signal.values, past + wait)[:, : past + frames]
+    own = carry.own(replace(signal, values=projected, delay=signal.delay + wait + past))
+    attended = layer.attend(projected, own, past)
+    return replace(signal, values=attended, delay=signal.delay + wait, silent=False)
+
+
 def _whole_clip(layer: Any, signal: Signal, carry: _Carry) -> Signal:
     """What sees all frames of a clip sees the last ones, as many."""
     size, frames = layer.input.shape[1], signal.values.shape[1]
@@ -325,7 +350,7 @@ def _whole_clip(layer: Any, signal: Signal, carry: _Carry) -> Signal:
 
 # The step of each kind of layer that sees one frame at a time.
 _FRAME_BY_FRAME: dict[Any, Callable[..., Signal]] = {
-    (layers.Dense, layers.ReLU, layers.Dropout, BatchNormalization): _pointwise,
+    (layers.Dense, layers.ReLU, layers.Dropout, layers.LayerNormalization, BatchNormalization): _pointwise,
     layers.Reshape: _reshape,
     layers.ZeroPadding1D: _padding_1d,
     layers.ZeroPadding2D: _padding_2d,
@@ -338,5 +363,6 @@ _ACROSS_FRAMES: dict[Any, Callable[..., Signal]] = {
     (MaskPadding, MaskedBatchNormalization): _zero_padding,
     BlankPadding: _blank_padding,
     MaskedRNN: _recurrence,
+    SelfAttention: _attention,
     (layers.GlobalAveragePooling1D, layers.Flatten): _whole_clip,
 }

@@ -9,8 +9,10 @@ import tensorflow as tf
 from _errors import raises
 
 from kerasr.exporters.saved_model import write_saved_model
+from kerasr.inference.compiled import attach_front_ends
+from kerasr.layers import BlankPadding, MaskPadding, NumFrames, SelfAttention
 from kerasr.models.receptive_field import receptive_field
-from kerasr.models.registry import list_models
+from kerasr.models.registry import list_models, model_facts
 from kerasr.streaming.client import Stream, StreamFacts
 from kerasr.streaming.frame_outputs import StatefulOutputs
 from kerasr.streaming.step_model import streaming_step, why_not_streaming
@@ -68,7 +70,7 @@ def noise(rng, size):
 
 def test_which_models_carry_their_state():
     assert {facts.name for facts in STREAMING} == {"StackedLSTM", "Conv1DLSTM", "CRNN", "TCResNet8", "TCResNet14"}
-    assert {facts.name for facts in ENCODERS} == {"QuartzNet", "ResNetEncoder", "DeepSpeech2"}
+    assert {facts.name for facts in ENCODERS} == {"QuartzNet", "ResNetEncoder", "DeepSpeech2", "TransformerEncoder"}
 
 
 @pytest.mark.parametrize("facts", TABLE)
@@ -200,13 +202,37 @@ def test_why_a_run_cannot_carry_its_state(untrained, name, options, features, wh
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("BiLSTMEncoder", "whole clip"), ("DeepSpeech2", "--model.no-bidirectional")]
+    ("name", "why"),
+    [
+        ("BiLSTMEncoder", "whole clip"),
+        ("DeepSpeech2", "--model.no-bidirectional"),
+        ("TransformerEncoder", "--model.chunked"),
+    ],
 )
 def test_why_an_encoder_cannot_carry_its_state(untrained_encoder, name, why):
-    run = untrained_encoder(next(facts for facts in list_models() if facts.name == name))
+    run = untrained_encoder(model_facts(name))
     assert why in (why_not_streaming(run) or "")
     with raises("streaming-unsupported"):
         StatefulOutputs(run)
+
+
+def test_chunks_are_counted_from_the_first_frame_of_a_signal_that_is_late(untrained_encoder, rng):
+    run = untrained_encoder(model_facts("TransformerEncoder"), chunked=True, chunk=4)
+    features = keras.Input(run.config.features.shape)
+    num_frames = NumFrames()(features)
+    x = keras.layers.Conv1D(12, 3, bias_initializer="ones")(keras.layers.ZeroPadding1D((1, 1))(features))
+    x = SelfAttention(2, rotary=True, chunk=4, past_chunks=1)(MaskPadding()(x, num_frames), num_frames)
+    # (What is added has not waited.)
+    x = keras.layers.Add()(
+        [keras.layers.Dense(run.task.output.size)(features), keras.layers.Dense(run.task.output.size)(x)]
+    )
+    network = keras.Model(features, BlankPadding()(x, num_frames))
+    run.__dict__["model"] = attach_front_ends(run.front_ends, network)
+    step, stream = streaming_step(run)
+    assert (stream.output_stride, stream.look_ahead) == (1, 4)
+    waveform = noise(rng, 2511)
+    found = all_logits(Stream(step.predict_on_batch, stream), waveform, [500])
+    np.testing.assert_allclose(found, run.logits([waveform])[0], atol=1e-4)
 
 
 def test_a_layer_without_a_step_is_named(untrained):

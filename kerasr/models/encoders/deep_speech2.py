@@ -6,8 +6,8 @@ convolution takes every second frame, too, where the paper's table 2 keeps them,
 is read.
 
 With `bidirectional=False` the GRUs read forwards alone, and a row convolution over the next `look_ahead` frames of each
-channel stands after the last, as in the paper's networks that answer while somebody speaks: it carries its state through
-a stream (`kerasr.streaming`).
+channel stands after the last, as in the paper's networks that answer while somebody speaks: such a network carries its
+state through a stream (`kerasr.streaming`).
 
 The paper's English system has seven recurrent layers of 1,280; the default has three, and is of AN4's size.
 
@@ -88,12 +88,11 @@ def DeepSpeech2(
     for index in range(1, num_layers + 1):
         if index > 1:
             x = keras.layers.Dropout(dropout, name=f"dropout{index}")(masked_norm(x, num_frames, f"norm{index}"))
-        reading = {"cell": "gru", "implementation": implementation, "name": f"gru{index}"}
+        gru = {"cell": "gru", "implementation": implementation, "name": f"gru{index}"}
         if bidirectional:
-            both = read_both_ways(x, num_frames, units, **reading)
-            x = keras.layers.Add(name=f"gru{index}_both")(both)
+            x = keras.layers.Add(name=f"gru{index}_both")(read_both_ways(x, num_frames, units, **gru))
         else:
-            x = MaskedRNN(units, return_sequences=True, **reading)(x, num_frames)
+            x = MaskedRNN(units, return_sequences=True, reverse=False, **gru)(x, num_frames)
     if not bidirectional and look_ahead:
         x = convolve_over_time(x, look_ahead + 1, padding=(0, look_ahead), name="row")
     x = keras.layers.Dropout(dropout, name="dropout")(masked_norm(x, num_frames, "norm"))
