@@ -73,11 +73,11 @@ class SelfAttention(keras.layers.Layer):
         allowed = None if own is None else ops.expand_dims(own, (1, 2))
         if self.causal or self.chunk:
             place = ops.arange(ops.shape(projected)[1])
-            seen = self._sees(place[first:, None], place[None])[None, None]
+            place, other = place[first:, None], place[None]
+            seen = self._sees(place, other)[None, None]
             allowed = seen if allowed is None else ops.logical_and(allowed, seen)
-        if self.chunk:
             # In a chunk past the clip's end each sees itself: an average of nothing is no number.
-            allowed = ops.logical_or(allowed, place[first:, None] == place[None])
+            allowed = ops.logical_or(allowed, place == other) if self.chunk else allowed
         return _attended(query[:, :, first:], key, value, allowed)
 
     def _sees(self, place, other):
