@@ -64,8 +64,8 @@ class ListenConfig:
     sample_rate: SampleRate | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     carry_state: bool = False
-    """Carry the network's state from chunk to chunk instead of taking windows; docs/streaming.md says which networks can,
-    and when it finds as many words."""
+    """Carry the network's state from chunk to chunk instead of taking windows; docs/streaming.md says which networks
+    can, and when it finds as many words."""
     options: Annotated[ListenOptions, tyro.conf.arg(name="")] = field(default_factory=ListenOptions)
     look_ahead_seconds: NotNegative | None = None
     """Of a transcript: sound that must come before a moment is written down, in seconds. Where not given, as far as the
