@@ -64,8 +64,8 @@ class ListenConfig:
     sample_rate: SampleRate | None = None
     """Of the standard input or the microphone, in Hz; the model's where not given."""
     carry_state: bool = False
-    """Carry the network's state from chunk to chunk instead of taking windows, which is less work; docs/streaming.md
-    says when it finds as many words."""
+    """Carry the network's state from chunk to chunk instead of taking windows; docs/streaming.md says which networks
+    can, and when it finds as many words."""
     options: Annotated[ListenOptions, tyro.conf.arg(name="")] = field(default_factory=ListenOptions)
     look_ahead_seconds: NotNegative | None = None
     """Of a transcript: sound that must come before a moment is written down, in seconds. Where not given, as far as the
@@ -117,6 +117,7 @@ def open_listener(config: ListenConfig) -> "Listening":
         UserError: the model cannot be loaded, or used so.
     """
     from kerasr.inference.transcriber import Transcriber
+    from kerasr.streaming.frame_outputs import StatefulOutputs
     from kerasr.streaming.listener import Listener, open_run, open_stream_model, stream_model_of
 
     run = open_run(config.model)
@@ -130,15 +131,21 @@ def open_listener(config: ListenConfig) -> "Listening":
         if run is None:
             return Listener(open_stream_model(config.model, carry_state=carry_state), config.options)
         return Listener(stream_model_of(run, carry_state=carry_state), config.options)
-    if config.carry_state or config.options != ListenOptions():
+    if config.options != ListenOptions():
         raise UserError(
             "task-unsupported",
-            f"{config.model}: is to {run.task.about()}: --carry-state, --threshold and the times of windows are for "
-            "models of words; --look-ahead-seconds is what it takes",
+            f"{config.model}: is to {run.task.about()}: --threshold and the times of windows are for models of words; "
+            "--look-ahead-seconds is what it takes",
+        )
+    if config.carry_state and config.look_ahead_seconds is not None:
+        raise UserError(
+            "settings-conflict",
+            "--look-ahead-seconds is of windows: with --carry-state the network looks ahead as it was trained to",
         )
     run.check_front_end("listening")
     run.decode_with(config.decoding)
-    return Transcriber(run, live=True, look_ahead=config.look_ahead_seconds)
+    outputs = StatefulOutputs(run) if config.carry_state else None
+    return Transcriber(run, live=True, look_ahead=config.look_ahead_seconds, outputs=outputs)
 
 
 def open_source(config: ListenConfig, sample_rate: int) -> Iterator["np.ndarray"]:

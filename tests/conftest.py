@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
-from _shared import quiet
+from _shared import SPEC, quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -124,5 +125,47 @@ def untrained(tone_run, tmp_path):
         network = builder(facts.name)(run.config.features.shape, run.task.output.size, **options)
         attach_front_ends(run.front_ends, network).save(folder / "model.keras")
         return run
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def noises(tmp_path_factory):
+    """Six recordings of noise of different lengths, each with a text."""
+    from kerasr.data.manifest import Corpus, Utterance
+
+    root, rng = tmp_path_factory.mktemp("noises"), np.random.default_rng(0)
+    items = []
+    for number, split in enumerate(("train", "validation", "validation", "test", "test", "test")):
+        path = str(root / f"{number}.wav")
+        audio.write(path, 0.1 * rng.standard_normal(2000 + 1100 * number), 8000)
+        items.append(Utterance(path, text="low mid top"[number:], split=split))
+    return Corpus("noise", tuple(items), source=str(root))
+
+
+@pytest.fixture
+def untrained_encoder(noises, tmp_path):
+    """Makes runs of narrow encoders, with the weights that they begin with, in folders of their own."""
+    import keras
+
+    from kerasr.audio.features import Features
+    from kerasr.models.registry import builder
+    from kerasr.runs.run import Run, load_run
+
+    def make(facts, *, jitter=0.0, **options):
+        spec = replace(SPEC, clip_seconds=None)
+        options = {**facts.options, **facts.narrow, "dropout": 0.0, **options}
+        keras.utils.set_random_seed(0)
+        network = builder(facts.name)(spec.shape, 1 + len({*"low mid top"}), **options)
+        # Biases and norms that begin as zeros and ones would hide what is not masked.
+        for weight in (weight for weight in network.weights if len(weight.shape) == 1):
+            weight.assign_add(np.random.default_rng(0).uniform(0, jitter, weight.shape))
+        features = Features(spec, mean=[-30.0] * spec.num_features, std=[10.0] * spec.num_features)
+        path = tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}"
+        Run.from_model(network, noises, features, task="transcribe", path=path)
+        config = json.loads((path / "config.json").read_text())
+        config |= {"recipe": "sentences", "model": config["model"] | {"name": facts.name, "options": options}}
+        (path / "config.json").write_text(json.dumps(config))
+        return load_run(path)
 
     return make

@@ -110,11 +110,17 @@ def run_in_chunks(step, clips):
     facts, piece = StreamFacts.from_json(json.loads(str(clips["stream"]))), int(clips["piece"])
     found = []
     for clip, length in zip(clips["streamed"], clips["streamed_samples"], strict=True):
-        stream = Stream(step, facts)
+        stream, answers = Stream(step, facts), []
         for start in range(0, length, piece):
-            list(stream.process(clip[start : min(start + piece, length)]))
-        found.append(stream.finish())
-    return {f"stream_{name}": np.stack([answer[name] for answer in found]) for name in OUTPUTS}
+            answers += stream.process(clip[start : min(start + piece, length)])
+        answers.append(stream.finish())
+        found.append(answers)
+    if facts.output_stride is None:
+        return {f"stream_{name}": np.stack([answers[-1][name] for answers in found]) for name in OUTPUTS}
+    rows = {name: [np.concatenate([part[name] for part in answers])[None] for answers in found] for name in OUTPUTS}
+    return {
+        f"stream_{name}": np.concatenate(same_frames(parts, name, clips["padding"])) for name, parts in rows.items()
+    }
 
 
 RUNNERS = {"savedmodel": run_saved_model, "litert": run_litert, "onnx": run_onnx}

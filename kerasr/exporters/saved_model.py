@@ -10,7 +10,8 @@ features          `features` float32 (batch, time, feature), as `kerasr.Features
                   statistics applied; trailing frames of exact zeros are padding (a run that takes clips at several
                   speeds takes these at their own alone)
 stream            where the run carries its state (`kerasr.streaming`): `waveform` float32 (batch, samples of a step),
-                  `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs`;
+                  `num_frames` int32 (batch,) and the states `state_...`, which come out beside `logits` and `probs` of
+                  the clip so far, or of transcripts (batch, time, outputs) of the step's frames;
                   `kerasr.streaming.client.Stream` cuts a sound into steps, and assets.extra/kerasr.json says what it
                   must know
 

@@ -1,4 +1,7 @@
-"""Transcripts of a sound that goes on: of long recordings in windows, and of live sound as it comes."""
+"""Transcripts of a sound that goes on: of long recordings in windows, and of live sound as it comes.
+
+The outputs come from windows that overlap, or from a network that carries its state (`kerasr.streaming`).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -31,8 +34,30 @@ class Transcribing(Protocol):
         ...
 
 
+class FrameOutputs(Protocol):
+    """A network's outputs of a sound that comes in chunks of any size."""
+
+    @property
+    def look_ahead(self) -> float:
+        """Sound that must come before an output is known, in seconds."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether they are those of the sound as one clip."""
+        ...
+
+    def process(self, chunk: np.ndarray) -> Iterator[np.ndarray]:
+        """Take in the next samples `(samples,)`; probabilities `(time, outputs)` of what they complete, in order."""
+        ...
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """The sound has ended: those that are left."""
+        ...
+
+
 class Transcriber:
-    """Transcribes a sound that comes in chunks of any size, in overlapping windows, segment by segment.
+    """Transcribes a sound that comes in chunks of any size, segment by segment.
 
     A segment ends with a pause of a second, or after half a minute with a word. What is told is final: nothing that
     comes later changes it. The same sound gives the same transcript whatever chunks it comes in.
@@ -50,28 +75,32 @@ class Transcriber:
         live: in small steps, so that text comes soon; else in large ones, which is less work.
         look_ahead: seconds of sound that must come before a moment is written down, where it is live; where None, as
             far as the network looks ahead, and 4 s where it reads clips whole.
+        outputs: what gives the network's outputs, as `kerasr.streaming.frame_outputs.StatefulOutputs(run)`; where None,
+            overlapping windows, whose are `live` and `look_ahead`.
 
     Attributes:
         sample_rate: of the sound, in Hz.
         look_ahead: in seconds.
-        exact: whether the network's outputs are those of the sound as one clip: its receptive field is in the windows.
+        exact: whether the network's outputs are those of the sound as one clip: it carries its state, or its receptive
+            field is in the windows.
 
     Raises:
         UserError: the run gives a clip one answer.
     """
 
-    def __init__(self, run: Transcribing, *, live: bool = False, look_ahead: float | None = None):
+    def __init__(
+        self,
+        run: Transcribing,
+        *,
+        live: bool = False,
+        look_ahead: float | None = None,
+        outputs: FrameOutputs | None = None,
+    ):
         self._task = run.task
         self._segmenter = run.task.segmenter()
-        spec, step = run.config.features, run.task.frame_times.step
-        self.sample_rate = spec.sample_rate
-        field, stride = receptive_field(run.network), round(step * spec.sample_rate / spec.hop_length)
-        sizes = full = WindowSizes.of(field, spec, stride)
-        if live:
-            sizes = full.live(None if look_ahead is None else round(look_ahead / step))
-        self.look_ahead = sizes.after * step
-        self.exact = field.is_finite and sizes.after >= full.after
-        self._windows = OverlappingWindows(run.probs, spec, sizes)
+        self.sample_rate = run.config.features.sample_rate
+        self._outputs = outputs or _Windows(run, live, look_ahead)
+        self.look_ahead, self.exact = self._outputs.look_ahead, self._outputs.exact
         self._samples = 0
 
     @property
@@ -98,11 +127,11 @@ class Transcriber:
         self._samples += len(chunk)
         if why := why_no_sound(chunk):
             raise UserError("sound-invalid", f"up to {self.seconds:.1f} s the sound {why}")
-        return self._answers(self._cut(self._windows.process(chunk)))
+        return self._answers(self._cut(self._outputs.process(chunk)))
 
     def finish(self) -> list[Any]:
         """The sound has ended: answers to its last segments."""
-        segments = (*self._cut(self._windows.finish()), *self._segmenter.finish())
+        segments = (*self._cut(self._outputs.finish()), *self._segmenter.finish())
         return self._answers(segments)
 
     def to_json(self, found: Any) -> dict[str, Any]:
@@ -126,3 +155,17 @@ class Transcriber:
                 seconds = self.seconds
                 answers.append(answer.placed(path=None, seconds=seconds, start=start, end=min(end, seconds)))
         return answers
+
+
+class _Windows(OverlappingWindows):
+    """Windows of a run's sound, whose context is its receptive field, or what is asked for."""
+
+    def __init__(self, run: Transcribing, live: bool, look_ahead: float | None):
+        spec, step = run.config.features, run.task.frame_times.step
+        field, stride = receptive_field(run.network), round(step * spec.sample_rate / spec.hop_length)
+        sizes = full = WindowSizes.of(field, spec, stride)
+        if live:
+            sizes = full.live(None if look_ahead is None else round(look_ahead / step))
+        super().__init__(run.probs, spec, sizes)
+        self.look_ahead = sizes.after * step
+        self.exact = field.is_finite and sizes.after >= full.after

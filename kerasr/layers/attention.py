@@ -41,30 +41,58 @@ class SelfAttention(keras.layers.Layer):
         num_heads: heads that share the width equally.
         rotary: turn queries and keys by their places; a head's width is then even.
         causal: no position sees a later one, padding behind its clip's end neither.
+        chunk: positions of a chunk, where each sees its own chunk and some before it alone; 0 for all positions.
+        past_chunks: chunks that are seen before its own.
     """
 
-    def __init__(self, num_heads, *, rotary=False, causal=False, **kwargs):
+    def __init__(self, num_heads, *, rotary=False, causal=False, chunk=0, past_chunks=0, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.rotary = rotary
         self.causal = causal
+        self.chunk = chunk
+        self.past_chunks = past_chunks
 
     def call(self, projected, num_frames=None):
+        return self.attend(projected, None if num_frames is None else within_clip(projected, num_frames))
+
+    def attend(self, projected, own=None, first=0):
+        """The attention of the positions from `first` on, which begins a chunk where there are any.
+
+        Args:
+            projected: queries, keys and values side by side (batch, time, 3 * width).
+            own: (batch, time) whether a position is to be seen; all where None.
+            first: position.
+
+        Returns:
+            (batch, time - first, width).
+        """
         query, key, value = _heads(projected, 3, self.num_heads)
         if self.rotary:
             query, key = _turned(query), _turned(key)
-        allowed = None if num_frames is None else ops.expand_dims(within_clip(projected, num_frames), (1, 2))
-        if self.causal:
+        allowed = None if own is None else ops.expand_dims(own, (1, 2))
+        if self.causal or self.chunk:
             place = ops.arange(ops.shape(projected)[1])
-            earlier = (place[:, None] >= place[None])[None, None]
-            allowed = earlier if allowed is None else ops.logical_and(allowed, earlier)
-        return _attended(query, key, value, allowed)
+            place, other = place[first:, None], place[None]
+            seen = self._sees(place, other)[None, None]
+            allowed = seen if allowed is None else ops.logical_and(allowed, seen)
+            # In a chunk past the clip's end each sees itself: an average of nothing is no number.
+            allowed = ops.logical_or(allowed, place == other) if self.chunk else allowed
+        return _attended(query[:, :, first:], key, value, allowed)
+
+    def _sees(self, place, other):
+        """Whether a position sees another, wherever the padding is."""
+        if not self.chunk:
+            return place >= other
+        back = place // self.chunk - other // self.chunk
+        return ops.logical_and(back >= 0, back <= self.past_chunks)
 
     def compute_output_shape(self, projected_shape, num_frames_shape=None):
         return (*projected_shape[:-1], projected_shape[-1] // 3)
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads, "rotary": self.rotary, "causal": self.causal}
+        own = ("num_heads", "rotary", "causal", "chunk", "past_chunks")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 @register

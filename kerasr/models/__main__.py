@@ -80,9 +80,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
 
 
 def _stream(facts: ModelFacts) -> str:
-    """How it takes a stream; a star where an option has to be given for it, and - where it cannot yet."""
-    if facts.per_frame:
-        return "-"
+    """How it takes a stream; a star where an option has to be given for it."""
     return "window" if facts.stream_options is None else "state*" if _to_stream(facts) else "state"
 
 

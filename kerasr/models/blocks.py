@@ -63,12 +63,15 @@ def masked_norm(x, num_frames, name):
     return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)
 
 
-def attend(x, num_frames, num_heads, dropout, name, *, causal=False):
-    """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm)."""
+def attend(x, num_frames, num_heads, dropout, name, **mask):
+    """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm).
+
+    `mask` is `causal`, or `chunk` and `past_chunks`, of `SelfAttention`.
+    """
     width = x.shape[-1]
     x = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
     x = keras.layers.Dense(3 * width, name=f"{name}_projections")(x)
-    x = SelfAttention(num_heads, rotary=True, causal=causal, name=name)(x, num_frames)
+    x = SelfAttention(num_heads, rotary=True, **mask, name=name)(x, num_frames)
     x = keras.layers.Dense(width, name=f"{name}_mix")(x)
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
 
@@ -100,16 +103,17 @@ def frame_logits(x, num_frames, num_outputs):
     return BlankPadding(dtype="float32", name="padding")(logits, num_frames)
 
 
-def convolve_over_time(x, size, *, strides=1, name):
-    """A convolution over time for each channel alone, without a bias; both sides are padded alike.
+def convolve_over_time(x, size, *, strides=1, padding=None, name):
+    """A convolution over time for each channel alone, without a bias.
 
     It runs on pictures one pixel wide: the weights of a DepthwiseConv1D, which lays the frames out along the picture's
     width, where TensorFlow is slower on a CPU.
 
     Args:
         x: `(batch, time, channel)`, zero past a clip's end.
-        size: frames that a kernel spans; odd.
+        size: frames that a kernel spans; odd where both sides are padded alike.
         strides: frames for each output.
+        padding: zeros before a clip and after it, `size - 1` in all; where None, both sides are padded alike.
         name: the layer's name.
 
     Returns:
@@ -117,6 +121,6 @@ def convolve_over_time(x, size, *, strides=1, name):
     """
     channels = x.shape[-1]
     x = keras.layers.Reshape((-1, 1, channels), name=f"{name}_pixels")(x)
-    x = keras.layers.ZeroPadding2D(((size // 2, size // 2), (0, 0)), name=f"{name}_pad")(x)
+    x = keras.layers.ZeroPadding2D((padding or (size // 2, size // 2), (0, 0)), name=f"{name}_pad")(x)
     x = keras.layers.DepthwiseConv2D((size, 1), strides=strides, use_bias=False, name=name)(x)
     return keras.layers.Reshape((-1, channels), name=f"{name}_frames")(x)

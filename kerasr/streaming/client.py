@@ -15,6 +15,8 @@ from kerasr.errors import UserError
 # Names of states begin so.
 STATE = "state_"
 SOUND, POSITION = f"{STATE}sound", f"{STATE}position"
+# What an answer has.
+OUTPUTS = ("logits", "probs")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class StreamFacts:
         look_ahead: frames by which logits are late.
         clip_frames: frames that the network reads at once; None where it reads from the stream's beginning on.
         states: shape of each state for one stream; all are zeros at the beginning but `state_sound`.
+        output_stride: frames for each row of logits; None where logits are a clip's as a whole.
     """
 
     sample_rate: int
@@ -38,6 +41,7 @@ class StreamFacts:
     look_ahead: int
     clip_frames: int | None
     states: dict[str, tuple[int, ...]]
+    output_stride: int | None = None
 
     @property
     def step_samples(self) -> int:
@@ -56,6 +60,10 @@ class StreamFacts:
 
 class Stream:
     """Predicts one sound that comes in chunks of any size.
+
+    Where the network answers each few frames (`StreamFacts.output_stride`), an answer has the rows that are new with a
+    step, `(time, outputs)`, none while the network still looks ahead: all answers together, with that of `finish`, are
+    the whole clip's. Else an answer is about the clip so far.
 
     Args:
         step: what computes a step: a dictionary of arrays of batch 1 in and out, as `streaming_step` names them.
@@ -92,8 +100,9 @@ class Stream:
             yield self._answer
 
     def finish(self) -> dict[str, np.ndarray]:
-        """`logits` and `probs` of the whole clip: silence follows it for as long as the network looks ahead.
+        """`logits` and `probs` of the whole clip, or its last rows.
 
+        Silence follows the clip for as long as the network looks ahead.
         As offline, samples at the end that fill no frame are left out, and of a clip shorter than one frame there is
         one, filled with silence.
         """
@@ -103,15 +112,28 @@ class Stream:
             self._begin()
         own = max(1, self._num_steps * facts.frames + len(self._sound) // facts.hop_length)
         until = max(own, facts.clip_frames or 0) + facts.look_ahead
+        told, answers = self._rows_told, []
         while self._num_steps * facts.frames < until:
             self._sound = np.pad(self._sound, (0, max(0, facts.step_samples - len(self._sound))))
             self._next(min(facts.frames, own - self._num_steps * facts.frames))
-        return self._answer
+            answers.append(self._answer)
+        if facts.output_stride is None:
+            return self._answer
+        left = -(-own // facts.output_stride) - told
+        # (Where no step was left, no row is.)
+        answers = answers or [self._answer]
+        return {name: np.concatenate([answer[name] for answer in answers])[:left] for name in OUTPUTS}
 
     @property
     def _first_samples(self) -> int:
         """Samples that the first frame has and no later step brings."""
         return self.facts.n_fft - self.facts.hop_length
+
+    @property
+    def _rows_told(self) -> int:
+        """Rows of logits that all steps so far have given, without those of before the clip's beginning."""
+        facts = self.facts
+        return max(0, self._num_steps * facts.frames - facts.look_ahead) // (facts.output_stride or 1)
 
     def _begin(self) -> None:
         first, self._sound = np.split(self._sound, [self._first_samples])
@@ -125,6 +147,10 @@ class Stream:
         given = {"waveform": self._sound[None, :size], "num_frames": np.array([num_frames], np.int32)}
         found = self._step({**given, **(self._states or {})})
         self._states = {name: found[name] for name in self.facts.states}
-        self._answer = {name: np.asarray(found[name])[0] for name in ("logits", "probs")}
+        self._answer = {name: np.asarray(found[name])[0] for name in OUTPUTS}
         self._sound = self._sound[size:]
+        told = self._rows_told
         self._num_steps += 1
+        if self.facts.output_stride is not None:
+            new = self._rows_told - told
+            self._answer = {name: rows[len(rows) - new :] for name, rows in self._answer.items()}

@@ -3,7 +3,8 @@
 The state is what the next piece needs of those before it: the samples that its first frames reach back to, the frames
 that convolutions reach back to, the states of recurrent layers, and the frames of the last clip's length where a
 network averages or reads them all. So nothing is computed twice, and the logits after the last piece are those of the
-whole clip. A network may look ahead: then its logits are that many frames late, and the end is flushed with silence.
+whole clip; of a network that answers each few frames, those of all steps together are. A network may look ahead: then
+its logits are that many frames late, and the end is flushed with silence.
 
 `streaming_step` makes one step out of a run's network, layer by layer (the tables at the end), as in Rybakov et al.,
 "Streaming Keyword Spotting on Mobile Devices", Interspeech 2020, https://arxiv.org/abs/2005.06720, section 3. A step
@@ -19,7 +20,14 @@ from keras import layers, ops
 
 from kerasr.audio.features import log_mel
 from kerasr.errors import UserError
-from kerasr.layers import BatchNormalization, MaskPadding, NumFrames
+from kerasr.layers import (
+    BatchNormalization,
+    BlankPadding,
+    MaskedBatchNormalization,
+    MaskPadding,
+    NumFrames,
+    SelfAttention,
+)
 from kerasr.layers.recurrent import MaskedRNN
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import Run
@@ -98,7 +106,7 @@ class StreamingStep(keras.layers.Layer):
         self.network = network
         self._front_end, self._probs = run.features, run.task.probs
         spec = run.config.features
-        stride = _total_stride(self.network)
+        stride = _total_stride(self.network) * _chunk(self.network)
         # What reads a clip's frames all at once must be able to end with the clip's last one.
         whole = any(isinstance(layer, layers.GlobalAveragePooling1D | layers.Flatten) for layer in self.network.layers)
         steps = 1 if whole else max(1, round(STEP_SECONDS * spec.sample_rate / (spec.hop_length * stride)))
@@ -114,6 +122,7 @@ class StreamingStep(keras.layers.Layer):
             look_ahead=signal.delay * signal.stride,
             clip_frames=spec.shape[0] if whole else None,
             states={name: tuple(state.shape[1:]) for name, state in begun.after.items()},
+            output_stride=signal.stride if run.task.output.per_frame else None,
         )
         self.built = True
 
@@ -130,7 +139,7 @@ class StreamingStep(keras.layers.Layer):
         features = self._front_end.from_log_mel(log_mel(sound, spec), carry.num_frames)
         # By this name a quantiser tells the network from the front-end.
         with keras.name_scope(self.network.name):
-            signal = _walk(self.network, Signal(features, 1, 0), carry)
+            signal = _walk(self.network, Signal(features, 1, 0, silent=True), carry)
         carry.after[POSITION] = carry.position + self._frames
         return signal
 
@@ -144,12 +153,14 @@ class Signal:
         stride: frames of the front-end that one frame stands for.
         delay: of its own frames, by which it is behind the stream.
         padding: frames of silence that the next layer is to see before the clip and after it.
+        silent: whether frames that are not the clip's own are zeros, as the next layer is to see them.
     """
 
     values: Any
     stride: int
     delay: int
     padding: tuple[int, int] = (0, 0)
+    silent: bool = False
 
 
 class _Carry:
@@ -219,6 +230,11 @@ def _total_stride(network: keras.Model) -> int:
     return max(strides.values())
 
 
+def _chunk(network: keras.Model) -> int:
+    """Frames of the network's last sequence that are attended to together; 1 where there is no attention."""
+    return max((layer.chunk or 1 for layer in network.layers if isinstance(layer, SelfAttention)), default=1)
+
+
 def _step_of(layer: Any, steps: Mapping[Any, Callable[..., Signal]]) -> Callable[..., Signal] | None:
     """The first that is for this kind of layer."""
     return next((step for kind, step in steps.items() if isinstance(layer, kind)), None)
@@ -226,13 +242,8 @@ def _step_of(layer: Any, steps: Mapping[Any, Callable[..., Signal]]) -> Callable
 
 def _pointwise(layer: Any, signal: Signal) -> Signal:
     # Outside of training: dropout and batch norm are pointwise there.
-    return replace(signal, values=layer(signal.values))
-
-
-def _merge(layer: Any, *signals: Signal) -> Signal:
-    if len({(signal.stride, signal.delay) for signal in signals}) > 1:
-        raise NotImplementedError(f"layer {layer.name} joins signals of which one is later than the other")
-    return replace(signals[0], values=layer([signal.values for signal in signals]))
+    keeps_zeros = isinstance(layer, layers.ReLU | layers.Dropout) or not getattr(layer, "use_bias", True)
+    return replace(signal, values=layer(signal.values), silent=signal.silent and keeps_zeros)
 
 
 def _reshape(layer: Any, signal: Signal) -> Signal:
@@ -262,8 +273,8 @@ def _windows(layer: Any, signal: Signal, carry: _Carry, size: int, stride: int) 
     before, _ = signal.padding
     # Where the step's last window ends, past the step's end.
     ahead = max(0, size - before - stride)
-    # Of what is late, the frames before the clip's own are no silence, nor are those after it.
-    if signal.delay and (ahead or before):
+    # Of what is late, the frames before the clip's own may be no silence, nor those after it.
+    if signal.delay and (ahead or before) and not signal.silent:
         raise NotImplementedError(f"layer {layer.name} looks around in what another layer is late with")
     # Windows begin at whole strides from the stream's first frame on.
     delay = ahead + -(signal.delay + ahead) % stride
@@ -273,9 +284,30 @@ def _windows(layer: Any, signal: Signal, carry: _Carry, size: int, stride: int) 
     return Signal(values, signal.stride * stride, (signal.delay + delay) // stride)
 
 
-def _zero_padding(_: MaskPadding, signal: Signal, carry: _Carry) -> Signal:
-    own = ops.expand_dims(carry.own(signal), tuple(range(2, len(signal.values.shape))))
-    return replace(signal, values=ops.where(own, signal.values, 0))
+def _merge(layer: Any, *given: Any) -> Signal:
+    """Signals of which some are later than others wait for the latest."""
+    *signals, carry = given
+    delay = max(signal.delay for signal in signals)
+    values = [
+        carry.joined(f"{STATE}{layer.name}_{index}", signal.values, delay - signal.delay)[:, : signal.values.shape[1]]
+        for index, signal in enumerate(signals)
+    ]
+    silent = all(signal.silent for signal in signals)
+    return replace(signals[0], values=layer(values), delay=delay, silent=silent)
+
+
+def _zero_padding(layer: Any, signal: Signal, carry: _Carry) -> Signal:
+    """Zeros, after the layer's own work where it has some, for what is not the clip's own."""
+    values = signal.values
+    if isinstance(layer, MaskedBatchNormalization):
+        values = layer(values, ops.full_like(carry.num_frames, values.shape[1]))
+    own = ops.expand_dims(carry.own(signal), tuple(range(2, len(values.shape))))
+    return replace(signal, values=ops.where(own, values, 0), silent=True)
+
+
+def _blank_padding(layer: BlankPadding, signal: Signal, carry: _Carry) -> Signal:
+    padding = layer(signal.values, ops.zeros_like(carry.num_frames))
+    return replace(signal, values=ops.where(carry.own(signal)[..., None], signal.values, padding))
 
 
 def _recurrence(layer: MaskedRNN, signal: Signal, carry: _Carry) -> Signal:
@@ -293,7 +325,20 @@ def _recurrence(layer: MaskedRNN, signal: Signal, carry: _Carry) -> Signal:
         said.append(ops.where(inside, states[0], 0.0))
     for name, state in zip(names, states, strict=True):
         carry.after[f"{STATE}{layer.name}_{name}"] = state
-    return replace(signal, values=ops.stack(said, axis=1) if layer.return_sequences else states[0])
+    return replace(signal, values=ops.stack(said, axis=1) if layer.return_sequences else states[0], silent=True)
+
+
+def _attention(layer: SelfAttention, signal: Signal, carry: _Carry) -> Signal:
+    """In chunks: the queries, keys and values of the chunks that are seen before a step's are kept."""
+    if not layer.chunk:
+        raise NotImplementedError(f"layer {layer.name} attends to a whole clip")
+    # Chunks are counted from the clip's first frame on, and steps are whole multiples of them.
+    wait, past = -signal.delay % layer.chunk, layer.chunk * layer.past_chunks
+    frames = signal.values.shape[1]
+    projected = carry.joined(f"{STATE}{layer.name}", signal.values, past + wait)[:, : past + frames]
+    own = carry.own(replace(signal, values=projected, delay=signal.delay + wait + past))
+    attended = layer.attend(projected, own, past)
+    return replace(signal, values=attended, delay=signal.delay + wait, silent=False)
 
 
 def _whole_clip(layer: Any, signal: Signal, carry: _Carry) -> Signal:
@@ -305,17 +350,19 @@ def _whole_clip(layer: Any, signal: Signal, carry: _Carry) -> Signal:
 
 # The step of each kind of layer that sees one frame at a time.
 _FRAME_BY_FRAME: dict[Any, Callable[..., Signal]] = {
-    (layers.Dense, layers.ReLU, layers.Dropout, BatchNormalization): _pointwise,
-    (layers.Add, layers.Concatenate): _merge,
+    (layers.Dense, layers.ReLU, layers.Dropout, layers.LayerNormalization, BatchNormalization): _pointwise,
     layers.Reshape: _reshape,
     layers.ZeroPadding1D: _padding_1d,
     layers.ZeroPadding2D: _padding_2d,
 }
 # And of each that sees earlier frames, or which of them are the clip's own.
 _ACROSS_FRAMES: dict[Any, Callable[..., Signal]] = {
-    (layers.Conv1D, layers.Conv2D): _convolution,
+    (layers.Add, layers.Concatenate): _merge,
+    (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D): _convolution,
     layers.MaxPooling1D: _pooling,
-    MaskPadding: _zero_padding,
+    (MaskPadding, MaskedBatchNormalization): _zero_padding,
+    BlankPadding: _blank_padding,
     MaskedRNN: _recurrence,
+    SelfAttention: _attention,
     (layers.GlobalAveragePooling1D, layers.Flatten): _whole_clip,
 }

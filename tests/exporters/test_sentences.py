@@ -5,48 +5,22 @@ import re
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import soundfile
 from _errors import raises
-from _shared import SPEC
 from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import InferenceSession
 
-from kerasr import Run
-from kerasr.audio.features import Features
-from kerasr.config import FeatureSpec
-from kerasr.data.manifest import Corpus, Utterance
 from kerasr.exporters import export_litert, export_onnx
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import Bounds
-from kerasr.models.registry import builder, list_models, model_facts
+from kerasr.models.registry import list_models, model_facts
+from kerasr.streaming.client import Stream, StreamFacts
 
-SPLITS = ("train", "validation", "validation", "test", "test", "test")
 ENCODERS = {facts.name: facts for facts in list_models(per_frame=True)}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Six recordings of different lengths, each with a text."""
-    root, rng = tmp_path_factory.mktemp("sentences"), np.random.default_rng(0)
-    items = []
-    for number, split in enumerate(SPLITS):
-        path = root / f"{number}.wav"
-        soundfile.write(path, 0.1 * rng.standard_normal(2000 + 1100 * number), SPEC.sample_rate, subtype="FLOAT")
-        items.append(Utterance(str(path), text="low mid top"[number:], split=split))
-    return Corpus("noise", tuple(items), source=str(root))
-
-
-def untrained(corpus, name):
-    """A run of a narrow encoder with the weights that it begins with, all of one kind (a random one says anything)."""
-    spec, facts = FeatureSpec(**{**vars(SPEC), "clip_seconds": None}), model_facts(name)
-    tokens = {*"low mid top"}
-    keras.utils.set_random_seed(0)
-    network = builder(name)(spec.shape, 1 + len(tokens), **{**facts.options, **facts.narrow, "dropout": 0.0})
-    features = Features(spec, mean=[-30.0] * spec.num_features, std=[10.0] * spec.num_features)
-    return Run.from_model(network, corpus, features, task="transcribe")
+# By default, of streams, the one with recurrent layers.
+FIRST = ("DeepSpeech2", "none")
 
 
 def texts(run, found):
@@ -54,8 +28,8 @@ def texts(run, found):
     return [" ".join("".join(run.labels[token - 1] for token in row if token > 0).split()) for row in found]
 
 
-def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(corpus, tmp_path, monkeypatch, capsys):
-    run = untrained(corpus, "TransformerEncoder")
+def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(untrained_encoder, tmp_path, monkeypatch, capsys):
+    run = untrained_encoder(model_facts("TransformerEncoder"))
     path, check = export_litert(run, tmp_path / "an4.tflite", quantize="int8", least_agreement=0.0)
     assert check.num_clips == 3
     assert 0 < check.difference < 1.0
@@ -92,13 +66,55 @@ def test_8_bits_may_cost_half_a_point_of_word_errors_and_no_more():
     assert "90.0%" in Bounds(0.98).why_not(check_of(wer_before=0.16, wer_after=0.16))
 
 
-def test_a_file_that_writes_down_something_else_is_refused(corpus, tmp_path, monkeypatch):
-    run = untrained(corpus, "TransformerEncoder")
+def test_a_file_that_writes_down_something_else_is_refused(untrained_encoder, tmp_path, monkeypatch):
+    run = untrained_encoder(model_facts("TransformerEncoder"))
     monkeypatch.setattr("kerasr.exporters.files._convert_apart", lambda run, file, *_: file.write_bytes(b"x"))
     monkeypatch.setattr("kerasr.exporters.files.check_export", lambda *_: check_of(wer_before=0.1, wer_after=0.2))
     with raises("export-differs", "20.00%"):
         export_litert(run, tmp_path / "a.tflite", quantize="int8")
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.glob("*.tflite*"))
+
+
+STREAMED = [
+    pytest.param(name, quantize, id=f"{name}-{quantize}", marks=[] if (name, quantize) == FIRST else [pytest.mark.full])
+    for name, facts in ENCODERS.items()
+    if facts.stream_options is not None
+    for quantize in ("none", "dynamic")
+]
+
+
+@pytest.mark.parametrize(("name", "quantize"), STREAMED)
+def test_a_phone_takes_a_sentence_as_it_is_spoken(
+    name, quantize, untrained_encoder, tmp_path, rng, converted_here, monkeypatch, capsys
+):
+    facts = ENCODERS[name]
+    options = {**(facts.stream_options or {}), **({"causal": True} if "causal" in facts.options else {})}
+    run = untrained_encoder(facts, jitter=0.1, **options)
+    path, check = export_litert(run, tmp_path / "sentences.tflite", quantize=quantize, stream=True, least_agreement=0.0)
+    assert check.difference < {"none": 1e-4, "dynamic": 1.0}[quantize]
+    stream_facts = StreamFacts.from_json(json.loads(Path(f"{path}.json").read_text())["stream"])
+    assert stream_facts.output_stride == facts.stride
+    runner = Interpreter(str(path)).get_signature_runner("stream")
+    waveform = 0.1 * rng.standard_normal(7000).astype("float32")
+    stream = Stream(lambda inputs: runner(**inputs), stream_facts)
+    rows = [
+        answer["probs"] for start in range(0, 7000, 300) for answer in stream.process(waveform[start : start + 300])
+    ]
+    probs = np.concatenate([*rows, stream.finish()["probs"]])
+    np.testing.assert_allclose(probs, run.probs([waveform])[0], atol=1e-4 if quantize == "none" else 0.2)
+    # What the page about streams tells to type reads the same.
+    soundfile.write(tmp_path / "utterance.wav", waveform, 8000, subtype="FLOAT")
+    page = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text(encoding="utf-8")
+    (program,) = (part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Interpreter" in part)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    exec(program, {})
+    assert capsys.readouterr().out == f"{run.task.decide(probs[None])[0]}\n"
+
+
+def test_what_carries_no_state_gives_a_phone_none(untrained_encoder, tmp_path):
+    with raises("streaming-unsupported"):
+        export_litert(untrained_encoder(ENCODERS["DeepSpeech2"]), tmp_path / "a.tflite", stream=True)
 
 
 TABLE = [
@@ -108,8 +124,8 @@ TABLE = [
 
 @pytest.mark.full
 @pytest.mark.parametrize(("name", "kind"), TABLE)
-def test_every_encoder_in_every_format(name, kind, corpus, tmp_path, rng, converted_here):
-    run = untrained(corpus, name)
+def test_every_encoder_in_every_format(name, kind, untrained_encoder, tmp_path, rng, converted_here):
+    run = untrained_encoder(ENCODERS[name])
     if kind == "onnx":
         path, check = export_onnx(run, tmp_path / "a.onnx")
         session = InferenceSession(str(path))

@@ -89,6 +89,21 @@ def test_causal_attention_sees_nothing_later(rng):
     np.testing.assert_allclose(whole[:, -1], SelfAttention(2, rotary=True)(projected)[:, -1], atol=1e-6)
 
 
+def test_attention_in_chunks_is_that_of_a_window_which_ends_with_the_chunk(rng):
+    projected, num_frames = rng.normal(size=(2, 11, 24)).astype("float32"), np.array([11, 4], np.int32)
+    layer, whole = SelfAttention(2, rotary=True, chunk=3, past_chunks=1), SelfAttention(2, rotary=True)
+    found = layer(projected, num_frames)
+    for begin in range(0, 11, 3):
+        first, end = max(begin - 3, 0), begin + 3
+        window = whole(projected[:1, first:end])
+        np.testing.assert_allclose(found[:1, begin:end], window[:, begin - first :], atol=1e-6)
+    # The padding is not seen, and no chunk without a frame of its own makes what is no number.
+    alone = layer(projected[1:, :4])
+    np.testing.assert_allclose(found[1:, :4], alone, atol=1e-6)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(layer.attend(projected, None, 6), layer(projected)[:, 6:], atol=1e-6)
+
+
 def test_cross_attention_is_that_of_keras_to_each_clips_own_frames(rng):
     queries, frames = rng.normal(size=(4, 5, 6)).astype("float32"), rng.normal(size=(4, 12, 12)).astype("float32")
     theirs = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)

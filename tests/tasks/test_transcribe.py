@@ -425,9 +425,11 @@ def test_what_wants_a_word_a_clip_says_so(run):
     recording = run.utterances("test")[0].path
     with raises("task-unsupported"):
         predict.main([str(run.path), recording, "--explain"])
-    for flags in (["--carry-state"], ["--threshold", "0.5"]):
+    for flags in (["--threshold", "0.5"], ["--carry-state", "--hop-seconds", "0.2"]):
         with raises("task-unsupported"):
             listen.main([str(run.path), "--file", recording, *flags])
+    with raises("streaming-unsupported", "BiLSTMEncoder"):
+        listen.main([str(run.path), "--file", recording, "--carry-state"])
 
 
 def test_transcripts_have_settings_that_words_have_not(tone_run, tones):

@@ -5,6 +5,10 @@ the clips' own frames ("sequence-wise") stands after each of them and before eac
 convolution takes every second frame, too, where the paper's table 2 keeps them, as in its section 3.5: a frame in four
 is read.
 
+With `bidirectional=False` the GRUs read forwards alone, and a row convolution over the next `look_ahead` frames of each
+channel stands after the last, as in the paper's networks that answer while somebody speaks: such a network carries its
+state through a stream (`kerasr.streaming`).
+
 The paper's English system has seven recurrent layers of 1,280; the default has three, and is of AN4's size.
 
 `python benchmarks/transcription.py` measures it.
@@ -15,9 +19,9 @@ https://arxiv.org/abs/1512.02595, sections 3.1 to 3.5.
 
 import keras
 
-from kerasr.layers import NumFrames
+from kerasr.layers import MaskedRNN, NumFrames
 from kerasr.layers.recurrent import choose_implementation
-from kerasr.models.blocks import frame_logits, halved, masked_norm, read_both_ways
+from kerasr.models.blocks import convolve_over_time, frame_logits, halved, masked_norm, read_both_ways
 from kerasr.models.registry import register_model
 
 # Frames and features that the kernels span.
@@ -33,7 +37,9 @@ CEILING = 20.0
     per_frame=True,
     stride=4,
     masks_padding=True,
+    stream_options={"bidirectional": False},
     narrow={"units": 8, "filters": 4, "num_layers": 1},
+    variants=({"bidirectional": False, "look_ahead": 3},),
 )
 def DeepSpeech2(
     input_shape: tuple[int | None, int],
@@ -43,6 +49,8 @@ def DeepSpeech2(
     units: int = 192,
     num_layers: int = 3,
     dropout: float = 0.2,
+    bidirectional: bool = True,
+    look_ahead: int = 10,
     implementation: str = "auto",
     name: str = "deep_speech2",
 ) -> keras.Model:
@@ -53,8 +61,10 @@ def DeepSpeech2(
         num_outputs: number of logits at a frame: the tokens and the blank.
         filters: filters of each convolution.
         units: units of each GRU in each direction.
-        num_layers: bidirectional GRUs.
+        num_layers: recurrent layers.
         dropout: share of the inputs of each GRU after the first, and of the dense layer, dropped in training.
+        bidirectional: read the clip from its end as well.
+        look_ahead: outputs to come that the row convolution reads, where the GRUs are not bidirectional; 0 for none.
         implementation: what computes the GRUs, as in `kerasr.layers.choose_implementation`; the weights stay the same.
         name: the model's name.
 
@@ -78,7 +88,12 @@ def DeepSpeech2(
     for index in range(1, num_layers + 1):
         if index > 1:
             x = keras.layers.Dropout(dropout, name=f"dropout{index}")(masked_norm(x, num_frames, f"norm{index}"))
-        both = read_both_ways(x, num_frames, units, cell="gru", implementation=implementation, name=f"gru{index}")
-        x = keras.layers.Add(name=f"gru{index}_both")(both)
+        gru = {"cell": "gru", "implementation": implementation, "name": f"gru{index}"}
+        if bidirectional:
+            x = keras.layers.Add(name=f"gru{index}_both")(read_both_ways(x, num_frames, units, **gru))
+        else:
+            x = MaskedRNN(units, return_sequences=True, reverse=False, **gru)(x, num_frames)
+    if not bidirectional and look_ahead:
+        x = convolve_over_time(x, look_ahead + 1, padding=(0, look_ahead), name="row")
     x = keras.layers.Dropout(dropout, name="dropout")(masked_norm(x, num_frames, "norm"))
     return keras.Model(features, frame_logits(x, num_frames, num_outputs), name=name)

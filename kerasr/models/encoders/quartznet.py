@@ -34,7 +34,9 @@ LAST_CHANNELS = 1024
     per_frame=True,
     stride=2,
     masks_padding=True,
+    stream_options={},
     narrow={"width": 0.03125, "num_repeats": 1},
+    variants=({"causal": True},),
     published=(({"width": 1.0, "num_repeats": 5}, (128, 64), 29, 6_700_000, 0.01),),
 )
 def QuartzNet(
@@ -45,6 +47,7 @@ def QuartzNet(
     num_repeats: int = 3,
     width: float = 0.5,
     dropout: float = 0.1,
+    causal: bool = False,
     name: str = "quartznet",
 ) -> keras.Model:
     """Build a QuartzNet-(5 num_blocks)x(num_repeats).
@@ -56,6 +59,8 @@ def QuartzNet(
         num_repeats: sub-blocks of each block.
         width: factor on the channels.
         dropout: share of each sub-block's outputs dropped in training.
+        causal: convolutions see the frames before and never those to come, so that what it carries through a stream
+            (`kerasr.streaming`) is answered at once. The paper's see as many on both sides.
         name: the model's name.
 
     Returns:
@@ -63,29 +68,35 @@ def QuartzNet(
     """
     features = keras.Input(input_shape, name="features")
     num_frames = NumFrames(name="num_frames")(features)
-    x = convolve_over_time(features, FIRST[0], strides=2, name="first_time")
+    x = _over_time(features, FIRST[0], causal, "first", strides=2)
     num_frames = halved(num_frames)
     x = _active(_mixed(x, num_frames, scaled(FIRST[1], width), name="first"), dropout, "first")
     for group, (size, channels) in enumerate(GROUPS, 1):
         for block in range(1, num_blocks + 1):
-            x = _block(x, num_frames, size, scaled(channels, width), num_repeats, dropout, f"block{group}_{block}")
-    x = convolve_over_time(x, LAST[0], name="last_time")
+            name_of_block, filters = f"block{group}_{block}", scaled(channels, width)
+            x = _block(x, num_frames, size, filters, num_repeats, dropout, causal, name_of_block)
+    x = _over_time(x, LAST[0], causal, "last")
     x = _active(_mixed(x, num_frames, scaled(LAST[1], width), name="last"), dropout, "last")
     x = _active(_mixed(x, num_frames, scaled(LAST_CHANNELS, width), name="mix"), dropout, "mix")
     return keras.Model(features, frame_logits(x, num_frames, num_outputs), name=name)
 
 
-def _block(x, num_frames, size, channels, num_repeats, dropout, name):
+def _block(x, num_frames, size, channels, num_repeats, dropout, causal, name):
     """Sub-blocks, and around them a projected shortcut."""
     shortcut = _mixed(x, num_frames, channels, name=f"{name}_shortcut")
     for repeat in range(1, num_repeats + 1):
         sub_block = f"{name}_sub{repeat}"
-        x = convolve_over_time(x, size, name=f"{sub_block}_time")
+        x = _over_time(x, size, causal, sub_block)
         x = _mixed(x, num_frames, channels, name=sub_block)
         if repeat == num_repeats:
             x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
         x = _active(x, dropout, sub_block)
     return x
+
+
+def _over_time(x, size, causal, name, *, strides=1):
+    padding = (size - 1, 0) if causal else None
+    return convolve_over_time(x, size, strides=strides, padding=padding, name=f"{name}_time")
 
 
 def _mixed(x, num_frames, channels, *, name):

@@ -30,6 +30,7 @@ DENSE = 256
     per_frame=True,
     stride=4,
     masks_padding=True,
+    stream_options={},
     narrow={"width": 0.0625, "num_blocks": 1},
 )
 def ResNetEncoder(
