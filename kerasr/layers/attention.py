@@ -40,19 +40,21 @@ class SelfAttention(keras.layers.Layer):
     Args:
         num_heads: heads that share the width equally.
         rotary: turn queries and keys by their places; a head's width is then even.
+        rotary_width: numbers of each head that are turned, its first; all of them where None.
         causal: no position sees a later one, padding behind its clip's end neither.
     """
 
-    def __init__(self, num_heads, *, rotary=False, causal=False, **kwargs):
+    def __init__(self, num_heads, *, rotary=False, rotary_width=None, causal=False, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.rotary = rotary
+        self.rotary_width = rotary_width
         self.causal = causal
 
     def call(self, projected, num_frames=None):
         query, key, value = _heads(projected, 3, self.num_heads)
         if self.rotary:
-            query, key = _turned(query), _turned(key)
+            query, key = (_turned(each, self.rotary_width or each.shape[-1]) for each in (query, key))
         allowed = None if num_frames is None else ops.expand_dims(within_clip(projected, num_frames), (1, 2))
         if self.causal:
             place = ops.arange(ops.shape(projected)[1])
@@ -64,7 +66,8 @@ class SelfAttention(keras.layers.Layer):
         return (*projected_shape[:-1], projected_shape[-1] // 3)
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads, "rotary": self.rotary, "causal": self.causal}
+        own = ("num_heads", "rotary", "rotary_width", "causal")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 @register
@@ -126,13 +129,14 @@ def _attended(query, key, value, allowed):
     return ops.reshape(attended, (batch, num_queries, num_heads * depth))
 
 
-def _turned(heads):
-    """Each pair of numbers of `(batch, head, time, width)`, one of either half, turned by its frame's angle."""
-    half = heads.shape[-1] // 2
+def _turned(heads, rotary_width):
+    """The first numbers of `(batch, head, time, width)`, in pairs of one of either half, turned by their frame's angle."""
+    half = rotary_width // 2
     angle = _angles(ops.shape(heads)[2], half)
     cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)
-    one, other = heads[..., :half], heads[..., half:]
-    return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine], axis=-1)
+    one, other = heads[..., :half], heads[..., half:rotary_width]
+    rest = [heads[..., rotary_width:]] if rotary_width < heads.shape[-1] else []
+    return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine, *rest], axis=-1)
 
 
 def _angles(time, count):

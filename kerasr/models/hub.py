@@ -95,6 +95,15 @@ def read_pretrained(name: str) -> Pretrained:
     return Pretrained(name, family, backbone, tokenizer, converter)
 
 
+def read_converter(name: str, family: str) -> Any:
+    """The audio converter of a speech model of this family: from waveforms to what its encoder is given.
+
+    Raises:
+        UserError: it is missing, or cannot be fetched.
+    """
+    return _read(getattr(importlib.import_module("keras_hub").layers, f"{family}AudioConverter"), name)
+
+
 def _read(kind: Any, name: str) -> Any:
     preset = check_hub(name)
     try:
