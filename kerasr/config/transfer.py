@@ -7,6 +7,9 @@ from kerasr.config.bounds import Positive, Share, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.signatures import plain_signature
 
+# What stands before the name or the folder of a pretrained model of keras-hub.
+HUB = "hub:"
+
 
 @plain_signature
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class TransferConfig:
     """What is taken from earlier runs: weights, what they say of the same clips, labels for others."""
 
     init_from: Annotated[str | None, ESSENTIAL] = None
-    """Transfer learning: begin with this run's or preset's architecture, front-end and weights, but for the last."""
+    """Transfer learning: begin with this run's or preset's architecture, front-end and weights, but for the last; or with
+    hub: and a pretrained model of keras-hub, as --model takes it."""
     head_share: Share = 0.25
     """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
     finetune_rate: Positive = 0.1
@@ -34,7 +38,12 @@ class TransferConfig:
     @property
     def runs(self) -> tuple[str, ...]:
         """The earlier runs that the training begins from and learns from; none for a training from nothing."""
-        return tuple(run for run in (self.init_from, self.teacher) if run)
+        return tuple(run for run in (self.init_from, self.teacher) if run and run != self.pretrained)
+
+    @property
+    def pretrained(self) -> str | None:
+        """The pretrained model of keras-hub that the training begins from, with `hub:` before it."""
+        return self.init_from if self.init_from and self.init_from.startswith(HUB) else None
 
     def __post_init__(self) -> None:
         check_bounds(self)

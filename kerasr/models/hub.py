@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasr.config import shorten
+from kerasr.config.transfer import HUB
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 
-HUB = "hub:"
+# The architecture that a training begins with from a pretrained model.
+ARCHITECTURE = "MoonshineEncoder"
 # What `save_to_preset` of a backbone writes into its folder.
 _CONFIG = "config.json"
 

@@ -12,7 +12,7 @@ from keras import ops
 
 from kerasr.config import FeatureSpec
 from kerasr.errors import UserError
-from kerasr.models.hub import read_backbone, read_converter
+from kerasr.models.hub import ARCHITECTURE, read_backbone, read_converter
 
 # Moonshine's rotary positions have this base, and kerasr's attention no other.
 ROPE_BASE = 10_000.0
@@ -68,7 +68,7 @@ def read_encoder(name: str) -> HubEncoder:
             "not: take a Moonshine whose converter does not either, as the published ones",
         )
     features = FeatureSpec(kind="waveform", sample_rate=converter.sampling_rate, clip_seconds=None)
-    return HubEncoder("MoonshineEncoder", _sizes(backbone), features, dict(_weights(backbone)))
+    return HubEncoder(ARCHITECTURE, _sizes(backbone), features, dict(_weights(backbone)))
 
 
 def _check_moonshine(name: str, backbone: Any) -> None:

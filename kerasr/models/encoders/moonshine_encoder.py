@@ -34,7 +34,6 @@ STRIDE = 384
     stride=STRIDE,
     masks_padding=True,
     window=WINDOW,
-    reads_waveform=True,
     learning_rate=1e-3,
     narrow={"width": 8, "num_heads": 2, "head_width": 6, "rotary_width": 4, "num_layers": 1},
 )
