@@ -28,7 +28,7 @@ class FeatureSpec:
     """
 
     kind: Literal["log_mel", "mfcc", "given", "waveform"] = "log_mel"
-    """Log-mel energies in dB, or the cepstral coefficients made from them; features that were computed elsewhere; or the
+    """Log-mel energies in dB, or the cepstral coefficients made from them; features that were computed elsewhere; the
     waveform itself."""
     sample_rate: SampleRate = 16000
     """Rate of the waveform in Hz; recordings at another rate are resampled to it."""

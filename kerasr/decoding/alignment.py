@@ -63,9 +63,9 @@ class FrameTimes:
 
     @classmethod
     def of(cls, spec: FeatureSpec, stride: int, window: int = 0) -> "FrameTimes":
-        """Those of a network with so many frames of features to an output, of which each reads a window from its own on.
+        """Those of a network with so many frames of features to an output.
 
-        (With a window of 0 what it reads is centred on its own.)
+        Each output reads a window of frames from its own on; with a window of 0 it is centred on its own.
         """
         # Where frames are not centred on their time, the first one begins with the clip.
         middle = 0 if spec.center else spec.n_fft / 2

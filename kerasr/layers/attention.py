@@ -130,7 +130,7 @@ def _attended(query, key, value, allowed):
 
 
 def _turned(heads, rotary_width):
-    """The first numbers of `(batch, head, time, width)`, in pairs of one of either half, turned by their frame's angle."""
+    """The first numbers of `(batch, head, time, width)`, pairs of one of either half, turned by their frame's angle."""
     half = rotary_width // 2
     angle = _angles(ops.shape(heads)[2], half)
     cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)

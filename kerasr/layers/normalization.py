@@ -72,8 +72,9 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
 
 @register
 class MaskedGroupNormalization(keras.layers.Layer):
-    """Group norm with one group, over all channels of a clip's own frames (Wu and He 2018,
-    https://arxiv.org/abs/1803.08494): Keras's own counts the padding, too.
+    """Group norm with one group, over all channels of a clip's own frames: Keras's own counts the padding, too.
+
+    Source: Wu and He, "Group Normalization", ECCV 2018, https://arxiv.org/abs/1803.08494.
 
     Shapes: (batch, time, channel) and num_frames (batch,), to (batch, time, channel). It computes in float32.
 

@@ -48,37 +48,37 @@ def read_encoder(name: str) -> HubEncoder:
 
     Raises:
         UserError: there is none (`hub-model-not-found`), keras-hub is not installed (`package-not-found`), or its
-            encoder cannot be trained further (`hub-unsupported`): a Whisper, or a Moonshine with other layers than the
-            published ones.
+            encoder cannot be trained further (`hub-unsupported`): a Whisper, or a Moonshine with other layers than
+            `MoonshineEncoder` has.
     """
     family, backbone = read_backbone(name)
     if family == "Whisper":
         raise UserError(
             "hub-unsupported",
-            f"{name}: a Whisper is not trained further: what it reads of a clip is padded to half a minute and scaled by "
-            "the clip's loudest moment, which no stream knows; take a Moonshine, or train on this Whisper's transcripts "
-            f"(predict {name} RECORDINGS --manifest labels.csv)",
+            f"{name}: a Whisper is not trained further, as its features are padded to half a minute and scaled to the "
+            "clip's loudest moment, which a stream does not know: take a Moonshine, or train on this Whisper's "
+            f"transcripts (predict {name} RECORDINGS --manifest labels.csv)",
         )
     _check_moonshine(name, backbone)
     converter = read_converter(name, family)
     if converter.do_normalize:
         raise UserError(
             "hub-unsupported",
-            f"{name}: its audio converter scales each clip to its own loudness (do_normalize), and kerasr's front-end does "
-            "not: take a Moonshine whose converter does not either, as the published ones",
+            f"{name}: its audio converter scales each clip to its own loudness (do_normalize), which a stream does not "
+            "know: take a Moonshine without that",
         )
     features = FeatureSpec(kind="waveform", sample_rate=converter.sampling_rate, clip_seconds=None)
     return HubEncoder(ARCHITECTURE, _sizes(backbone), features, dict(_weights(backbone)))
 
 
 def _check_moonshine(name: str, backbone: Any) -> None:
-    """Raise where it has settings that none of the published ones has."""
+    """Raise where it has other layers than `MoonshineEncoder`, which has those of keras-hub's defaults."""
     wanted = {"encoder_use_swiglu_activation": False, "attention_bias": False, "rope_theta": ROPE_BASE}
     for setting, value in wanted.items():
         if (found := getattr(backbone, setting)) != value:
             raise UserError(
                 "hub-unsupported",
-                f"{name}: has {setting} {found}, and kerasr trains Moonshines with {value} further, as the published ones",
+                f"{name}: has {setting} {found}, and kerasr's MoonshineEncoder {value}: take another Moonshine",
             )
 
 
@@ -106,12 +106,13 @@ def _weights(backbone: Any) -> Iterator[tuple[str, list[np.ndarray]]]:
     yield "convolution1_norm", of("group_norm/gamma", "group_norm/beta")
     for index in (2, 3):
         yield f"convolution{index}", of(f"conv{index}/kernel", f"conv{index}/bias")
+    rotary_width = backbone.encoder_rotary_embedding.rotary_dim
     for index in range(backbone.encoder_num_layers):
         theirs, ours = f"encoder_block_{index}", f"block{index + 1}"
         attention, dense = f"{theirs}/self_attention_layer", f"{theirs}/feedforward"
         projections = of(*(f"{attention}/{part}/kernel" for part in ("query", "key", "value")))
         yield f"{ours}_attention_norm", of(f"{attention}_norm/gamma")
-        yield f"{ours}_attention_projections", [_side_by_side(projections, backbone.encoder_rotary_embedding.rotary_dim)]
+        yield f"{ours}_attention_projections", [_side_by_side(projections, rotary_width)]
         (mix,) = of(f"{attention}/attention_output/kernel")
         yield f"{ours}_attention_mix", [mix.reshape(-1, mix.shape[-1])]
         yield f"{ours}_dense_norm", of(f"{dense}_layer_norm/gamma")

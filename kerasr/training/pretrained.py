@@ -44,9 +44,8 @@ def begin_from_hub(config: TrainConfig) -> TrainConfig:
     for path in config.given:
         if path.startswith("features.") and config.value_of(path) != getattr(features, path.partition(".")[2]):
             raise _conflict(config, path, f"it reads the waveform at {features.sample_rate} Hz")
-    if config.is_given("model.name") and config.model.name not in (encoder.model, config.transfer.init_from):
-        if not is_hub(config.model.name):
-            raise _conflict(config, "model.name", f"its architecture is {encoder.model}")
+    if config.is_given("model.name") and config.model.name != encoder.model and not is_hub(config.model.name):
+        raise _conflict(config, "model.name", f"its architecture is {encoder.model}")
     return replace(config, model=_model(config, encoder), features=features)
 
 
@@ -55,7 +54,7 @@ def _model(config: TrainConfig, encoder: HubEncoder) -> ModelConfig:
     options = {**model_facts(encoder.model).options, **encoder.sizes}
     whole = "model.options" in config.given
     for name, value in config.model.options.items():
-        if not whole and not config.is_given(path := f"model.options.{name}"):
+        if not whole and not config.is_given(f"model.options.{name}"):
             continue
         if value != encoder.sizes.get(name, value):
             raise _conflict(config, f"model.options.{name}", f"its weights have {encoder.sizes[name]}")
@@ -87,8 +86,8 @@ def use_waveform(config: TrainConfig, console: Console) -> TrainConfig:
         if config.is_given(path) or path == "augment.extra":
             raise UserError(
                 "settings-conflict",
-                f"--{path.replace('_', '-')}: {name} changes features, and {config.model.name} reads the waveform: leave "
-                "it out; --augment.speed, .gain-db, .noise, .reverb and .codec change waveforms",
+                f"--{path.replace('_', '-')}: {name} changes features, and {config.model.name} reads the waveform: "
+                "leave it out; --augment.speed, .gain-db, .noise, .reverb and .codec change waveforms",
             )
     flags = ", ".join(f"--augment.{name.replace('_', '-')}" for name in changes)
     console.print(Text(f"the network reads the waveform, and so the recipe's {flags} left out"), soft_wrap=True)

@@ -3,8 +3,7 @@
 It reads samples, and so it is a front-end of its own. An output stands for 384 of them, 24 ms at 16 kHz. A `tanh` and a
 group norm over the whole clip follow the first convolution, a GELU the other two; no convolution is padded. Each block
 adds self-attention, then two dense layers with a GELU, each of a layer norm of its input without an offset; a last such
-norm stands before the logits. Rotary positions turn a part of each head. The paper's decoder is not here: tokens are said
-by CTC at each frame.
+norm stands before the logits. Rotary positions turn a part of each head. CTC stands in the place of the paper's decoder.
 
 It is there for what it has learnt elsewhere: `--model hub:moonshine_tiny_en` begins with published weights. The norm is
 over the clip's own samples, where keras-hub's is over padding, too: of a clip without padding both say the same.
@@ -56,7 +55,7 @@ def MoonshineEncoder(
     Args:
         input_shape: `(time, feature)`: samples, of one feature each; time may be None, for clips of any length.
         num_outputs: number of logits at a frame: the tokens and the blank.
-        width: of the vector of a frame: filters of the first and the last convolution, the middle one has twice as many.
+        width: of the vector of a frame, and filters of the first and the last convolution; the other has twice as many.
         num_heads: heads of the attention.
         head_width: width of each head.
         rotary_width: numbers of each head that rotary positions turn; an even number.
