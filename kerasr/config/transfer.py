@@ -17,8 +17,7 @@ class TransferConfig:
     """What is taken from earlier runs: weights, what they say of the same clips, labels for others."""
 
     init_from: Annotated[str | None, ESSENTIAL] = None
-    """Transfer learning: begin with this run's or preset's architecture, front-end and weights, but for the last; or
-    with hub: and a pretrained model of keras-hub, as --model takes it."""
+    """Transfer learning: begin with this run's or preset's architecture, front-end and weights, but for the last."""
     head_share: Share = 0.25
     """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
     finetune_rate: Positive = 0.1
