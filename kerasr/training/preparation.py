@@ -217,6 +217,12 @@ def check_model(config: TrainConfig, task: Task) -> None:
         )
     for name, value in config.model.options.items():
         check_option(name, value, facts.options[name])
+    if (frozen := config.model.options.get("frozen_layers")) and config.transfer.init_from is None:
+        raise UserError(
+            "settings-conflict",
+            f"--model.frozen-layers {frozen}: these would stay as they are drawn, for nothing is begun from: give --model "
+            "hub:NAME or --init-from RUN, or leave it out",
+        )
     if (config.augment.mixup or config.augment.cutmix) and not task.blends:
         raise UserError(
             "settings-conflict",

@@ -211,6 +211,8 @@ def test_samples_and_features_are_not_taken_for_each_other(moonshine_folder, man
     config = use_waveform(inherit(settings(moonshine_folder, manifest, tmp_path)), quiet())
     transcribe = load_task("transcribe")
     check_model(config, transcribe)
+    with raises("settings-conflict", "--model.frozen-layers 2"):
+        check_model(config.derive(init_from=None, **{"model.frozen_layers": 2}), transcribe)
     with raises("task-unsupported", "MoonshineEncoder"):
         check_model(config, load_task("classify"))
     with raises("settings-conflict", "--features.kind log_mel"):
