@@ -220,8 +220,8 @@ def check_model(config: TrainConfig, task: Task) -> None:
     if (frozen := config.model.options.get("frozen_layers")) and config.transfer.init_from is None:
         raise UserError(
             "settings-conflict",
-            f"--model.frozen-layers {frozen}: these would stay as they are drawn, for nothing is begun from: give --model "
-            "hub:NAME or --init-from RUN, or leave it out",
+            f"--model.frozen-layers {frozen}: these would stay as they are drawn, for nothing is begun from: give "
+            "--model hub:NAME or --init-from RUN, or leave it out",
         )
     if (config.augment.mixup or config.augment.cutmix) and not task.blends:
         raise UserError(

@@ -3,7 +3,7 @@
 It reads samples, and so it is a front-end of its own. An output stands for 384 of them, 24 ms at 16 kHz. A `tanh` and a
 group norm over the whole clip follow the first convolution, a GELU the other two; no convolution is padded. Each block
 adds self-attention, then two dense layers with a GELU, each of a layer norm of its input without an offset; a last such
-norm stands before the logits. Rotary positions turn a part of each head. CTC stands in the place of the paper's decoder.
+norm stands before the logits. Rotary positions turn a part of each head. CTC takes the place of the paper's decoder.
 
 It is there for what it has learnt elsewhere: `--model hub:moonshine_tiny_en` begins with published weights. The norm is
 over the clip's own samples, where keras-hub's is over padding, too: of a clip without padding both say the same.
