@@ -45,7 +45,7 @@ def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
         length = ops.shape(waveform)[1]
         # Where there is no sample, a frame of zeros.
         frames = max(length, 1) if isinstance(length, int) else ops.maximum(length, 1)
-        return ops.pad(waveform, ((0, 0), (0, 1)))[:, :frames, None]
+        return ops.expand_dims(ops.pad(waveform, ((0, 0), (0, 1)))[:, :frames], 2)
     if spec.is_given:
         return _frames(waveform, spec)
     power = _power_spectrum(waveform, spec, fft)

@@ -93,8 +93,9 @@ class MaskedGroupNormalization(keras.layers.Layer):
 
     def call(self, sequence, num_frames):
         values = ops.cast(sequence, "float32")
-        own = ops.cast(within_clip(values, num_frames), "float32")[..., None]
-        count = ops.cast(num_frames, "float32")[:, None, None] * values.shape[-1]
+        # (Of new axes by an index, LiteRT knows none where the sizes are unknown.)
+        own = ops.expand_dims(ops.cast(within_clip(values, num_frames), "float32"), 2)
+        count = ops.expand_dims(ops.cast(num_frames, "float32"), (1, 2)) * values.shape[-1]
         mean = ops.sum(values * own, axis=(1, 2), keepdims=True) / count
         variance = ops.sum(ops.square((values - mean) * own), axis=(1, 2), keepdims=True) / count
         normed = (values - mean) * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
