@@ -15,6 +15,7 @@ from kerasr.core.console import make_console
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.interruption import Stopped
 from kerasr.data.corpora.load import check_corpus_name
+from kerasr.models.hub import check_hub, is_hub
 from kerasr.recipes import list_recipes, recipe_notes
 from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people
@@ -36,6 +37,8 @@ MORE = """
   python -m kerasr.train --words "lights on,stop" --flite-clips 300    words that nobody has recorded
   python -m kerasr.train wakeword --data my_words/ --wanted hello --negatives talk/ --hard-negatives runs/RUN
   python -m kerasr.train --data my_words/ --init-from commands   few recordings: begin with what a preset or run knows
+  python -m kerasr.train --data an4 --task transcribe --model hub:moonshine_tiny_en
+                                                          a pretrained encoder of keras-hub goes on learning
   python -m kerasr.train --teacher runs/2026-11-21-digits-1 --model Conv1DLSTM
                                                           a small network learns from a larger one's run
   python -m kerasr.train --print-config > mine.yaml       all settings, to change and to give to --config
@@ -99,7 +102,10 @@ def main(argv: list[str]) -> None:
 def check_names(config: TrainConfig) -> None:
     """Look for the recordings and the runs that are named, before a framework is waited for."""
     check_corpus_name(config.data.path)
-    for name in (config.transfer.init_from, config.transfer.teacher, config.task.hard_negatives):
+    for name in (config.model.name, config.transfer.init_from):
+        if name and is_hub(name):
+            check_hub(name)
+    for name in (*config.transfer.runs, config.task.hard_negatives):
         if name:
             find_run(name)
 

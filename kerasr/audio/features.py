@@ -39,8 +39,13 @@ def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
 
     Returns:
         float32 `(batch, spec.num_frames(samples), n_mels)`: `10 log10` of the power in each mel band, at least -100 dB.
-        Of given features, these as they are.
+        Of given features, these as they are; of `kind="waveform"` its samples, a frame each.
     """
+    if spec.is_waveform:
+        length = ops.shape(waveform)[1]
+        # Where there is no sample, a frame of zeros.
+        frames = max(length, 1) if isinstance(length, int) else ops.maximum(length, 1)
+        return ops.expand_dims(ops.pad(waveform, ((0, 0), (0, 1)))[:, :frames], 2)
     if spec.is_given:
         return _frames(waveform, spec)
     power = _power_spectrum(waveform, spec, fft)
@@ -209,7 +214,8 @@ def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) ->
         batches: pairs of `waveform` `(batch, samples)` and `num_samples` `(batch,)`.
 
     Returns:
-        A `Features` layer whose output has mean 0 and standard deviation 1 over all frames of those recordings.
+        A `Features` layer whose output has mean 0 and standard deviation 1 over all frames of those recordings; of
+        `kind="waveform"` one that changes nothing, for a pretrained network knows sounds by their level, too.
     """
     plain = Features(spec)
     count, total, squares = 0, np.zeros(spec.num_features), np.zeros(spec.num_features)
@@ -222,6 +228,8 @@ def measure_statistics(spec: FeatureSpec, batches: Iterable[tuple[Any, Any]]) ->
         squares += np.square(features).sum((0, 1))
     if not count:
         raise ValueError("there is no recording to measure the features' statistics on")
+    if spec.is_waveform:
+        return plain
     mean = total / count
     if spec.is_given:
         return _given_statistics(spec, mean, squares / count - np.square(mean))

@@ -121,7 +121,9 @@ def check_option(name: str, value: Any, default: Any) -> None:
     Raises:
         UserError: it is not.
     """
-    kind = ShareBelowOne if name == "dropout" else {int: Count, float: Positive}.get(type(default), type(default))
+    # (Where none is the default, none may be asked for.)
+    whole = Count if default else Number
+    kind = ShareBelowOne if name == "dropout" else {int: whole, float: Positive}.get(type(default), type(default))
     if (words := _fault(kind, value)) is not None:
         raise UserError("setting-out-of-range", f"--model.{name.replace('_', '-')} {value}: give {words}")
 

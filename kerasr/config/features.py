@@ -22,10 +22,14 @@ class FeatureSpec:
     Of `kind="given"` nothing is computed: features that another program has computed stand where the waveform does,
     frame after frame in one line. A sample is one of their values, so a frame is `n_mels` samples long, as are `n_fft`,
     `win_length` and `hop_length` then, and `sample_rate` is the values in a second. A Kaldi directory sets all of it.
+
+    Of `kind="waveform"` nothing is computed either: each sample is a frame of one feature, for a network whose first
+    layers are its front-end.
     """
 
-    kind: Literal["log_mel", "mfcc", "given"] = "log_mel"
-    """Log-mel energies in dB, or the cepstral coefficients made from them; or features that were computed elsewhere."""
+    kind: Literal["log_mel", "mfcc", "given", "waveform"] = "log_mel"
+    """Log-mel energies in dB, or the cepstral coefficients made from them; features that were computed elsewhere; the
+    waveform itself."""
     sample_rate: SampleRate = 16000
     """Rate of the waveform in Hz; recordings at another rate are resampled to it."""
     n_fft: Samples = 512
@@ -53,7 +57,15 @@ class FeatureSpec:
 
     def __post_init__(self) -> None:
         check_bounds(self, "features.")
-        if self.is_given:
+        if self.is_waveform:
+            object.__setattr__(self, "n_mels", 1)
+            if self.num_deltas or self.center:
+                raise UserError(
+                    "settings-conflict",
+                    "features.num_deltas and features.center are of spectra, and features.kind waveform computes none: "
+                    "leave them out",
+                )
+        if self.is_given or self.is_waveform:
             for name in ("n_fft", "win_length", "hop_length"):
                 object.__setattr__(self, name, self.n_mels)
             return
@@ -95,6 +107,11 @@ class FeatureSpec:
     def is_given(self) -> bool:
         """Whether features are given, and none are computed from a waveform."""
         return self.kind == "given"
+
+    @property
+    def is_waveform(self) -> bool:
+        """Whether the waveform itself is what a network is given, sample by sample."""
+        return self.kind == "waveform"
 
     def is_given_as(self, other: "FeatureSpec") -> bool:
         """Whether the features of both are given, as many a frame and as far apart."""

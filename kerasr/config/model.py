@@ -16,7 +16,7 @@ class ModelConfig:
     """The architecture, its own options, and at which speeds it runs."""
 
     name: Annotated[str, tyro.conf.arg(name="model", prefix_name=False), ESSENTIAL] = "ResidualCNN"
-    """The architecture; `kerasr models` lists them."""
+    """The architecture: `kerasr models`, or hub:NAME."""
     options: Annotated[dict[str, Any], tyro.conf.arg(name="model", prefix_name=False)] = field(default_factory=dict)
     """The architecture's own options."""
     tta_speeds: Annotated[Speeds, tyro.conf.arg(prefix_name=False)] = (1.0,)

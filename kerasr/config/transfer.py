@@ -7,6 +7,9 @@ from kerasr.config.bounds import Positive, Share, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.signatures import plain_signature
 
+# What stands before the name or the folder of a pretrained model of keras-hub.
+HUB = "hub:"
+
 
 @plain_signature
 @dataclass(frozen=True)
@@ -34,7 +37,12 @@ class TransferConfig:
     @property
     def runs(self) -> tuple[str, ...]:
         """The earlier runs that the training begins from and learns from; none for a training from nothing."""
-        return tuple(run for run in (self.init_from, self.teacher) if run)
+        return tuple(run for run in (self.init_from, self.teacher) if run and run != self.pretrained)
+
+    @property
+    def pretrained(self) -> str | None:
+        """The pretrained model of keras-hub that the training begins from, with `hub:` before it."""
+        return self.init_from if self.init_from and self.init_from.startswith(HUB) else None
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -62,10 +62,14 @@ class FrameTimes:
     step: float = 1.0
 
     @classmethod
-    def of(cls, spec: FeatureSpec, stride: int) -> "FrameTimes":
-        """Those of a network with so many frames of features to an output."""
+    def of(cls, spec: FeatureSpec, stride: int, window: int = 0) -> "FrameTimes":
+        """Those of a network with so many frames of features to an output.
+
+        Each output reads a window of frames from its own on; with a window of 0 it is centred on its own.
+        """
         # Where frames are not centred on their time, the first one begins with the clip.
         middle = 0 if spec.center else spec.n_fft / 2
+        middle += max(window - 1, 0) / 2 * spec.hop_length
         return cls(middle / spec.sample_rate, stride * spec.hop_length / spec.sample_rate)
 
     def span(self, first: int, last: int) -> tuple[float, float]:

@@ -230,6 +230,8 @@ def _notes_of_recordings(run: Run, utterances: Sequence[Utterance], corpus: Corp
     notes = []
     if corpus and not run.tells_all_known and corpus.name == run.facts["corpus"]["name"]:
         notes.append("The preset was trained on other clips of this corpus, or on these: its card says on which.")
+    if origin := run.config.transfer.pretrained:
+        notes.append(f"It began from {origin}, of which nobody here knows what it had learnt from: these may be in it.")
     known = with_hashes(utterances) if corpus else utterances
     if repeated := sum(item in run.known for item in known):
         before = ", or in that of a run that it comes from" if run.config.transfer.runs else ""
@@ -298,7 +300,8 @@ def _training(run: Run) -> str:
 def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list[Clip]:
     """The task's examples, to look at and to play."""
     # Another backend trains and measures as well, and cannot explain.
-    explains = keras.backend.backend() == "tensorflow" and not run.config.features.is_given
+    spec = run.config.features
+    explains = keras.backend.backend() == "tensorflow" and not (spec.is_given or spec.is_waveform)
     explainer = Explainer(run.front_ends, run.network) if explains else None
     clips = []
     for number, example in enumerate(run.task.examples(utterances, probs, MAX_CLIPS)):

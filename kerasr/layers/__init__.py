@@ -16,6 +16,7 @@ from kerasr.layers.masking import NumFrames as NumFrames
 from kerasr.layers.masking import within_clip as within_clip
 from kerasr.layers.normalization import BatchNormalization as BatchNormalization
 from kerasr.layers.normalization import MaskedBatchNormalization as MaskedBatchNormalization
+from kerasr.layers.normalization import MaskedGroupNormalization as MaskedGroupNormalization
 from kerasr.layers.normalization import SubSpectralNorm as SubSpectralNorm
 from kerasr.layers.normalization import fuse_batch_norms as fuse_batch_norms
 from kerasr.layers.recurrent import MaskedRNN as MaskedRNN

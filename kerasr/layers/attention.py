@@ -40,15 +40,17 @@ class SelfAttention(keras.layers.Layer):
     Args:
         num_heads: heads that share the width equally.
         rotary: turn queries and keys by their places; a head's width is then even.
+        rotary_width: numbers of each head that are turned, its first; all of them where None.
         causal: no position sees a later one, padding behind its clip's end neither.
         chunk: positions of a chunk, where each sees its own chunk and some before it alone; 0 for all positions.
         past_chunks: chunks that are seen before its own.
     """
 
-    def __init__(self, num_heads, *, rotary=False, causal=False, chunk=0, past_chunks=0, **kwargs):
+    def __init__(self, num_heads, *, rotary=False, rotary_width=None, causal=False, chunk=0, past_chunks=0, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.rotary = rotary
+        self.rotary_width = rotary_width
         self.causal = causal
         self.chunk = chunk
         self.past_chunks = past_chunks
@@ -69,7 +71,7 @@ class SelfAttention(keras.layers.Layer):
         """
         query, key, value = _heads(projected, 3, self.num_heads)
         if self.rotary:
-            query, key = _turned(query), _turned(key)
+            query, key = (_turned(each, self.rotary_width or each.shape[-1]) for each in (query, key))
         allowed = None if own is None else ops.expand_dims(own, (1, 2))
         if self.causal or self.chunk:
             place = ops.arange(ops.shape(projected)[1])
@@ -91,7 +93,7 @@ class SelfAttention(keras.layers.Layer):
         return (*projected_shape[:-1], projected_shape[-1] // 3)
 
     def get_config(self):
-        own = ("num_heads", "rotary", "causal", "chunk", "past_chunks")
+        own = ("num_heads", "rotary", "rotary_width", "causal", "chunk", "past_chunks")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
@@ -154,13 +156,14 @@ def _attended(query, key, value, allowed):
     return ops.reshape(attended, (batch, num_queries, num_heads * depth))
 
 
-def _turned(heads):
-    """Each pair of numbers of `(batch, head, time, width)`, one of either half, turned by its frame's angle."""
-    half = heads.shape[-1] // 2
+def _turned(heads, rotary_width):
+    """The first numbers of `(batch, head, time, width)`, pairs of one of either half, turned by their frame's angle."""
+    half = rotary_width // 2
     angle = _angles(ops.shape(heads)[2], half)
     cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)
-    one, other = heads[..., :half], heads[..., half:]
-    return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine], axis=-1)
+    one, other = heads[..., :half], heads[..., half:rotary_width]
+    rest = [heads[..., rotary_width:]] if rotary_width < heads.shape[-1] else []
+    return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine, *rest], axis=-1)
 
 
 def _angles(time, count):

@@ -1,4 +1,4 @@
-"""Batch normalisation: Keras's own in one kernel, that of clips' own frames, and that of sub-bands."""
+"""Batch normalisation: Keras's own in one kernel, that of clips' own frames, and that of sub-bands; norms of clips."""
 
 import keras
 import numpy as np
@@ -68,6 +68,44 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
 
     def compute_output_shape(self, inputs_shape, num_frames_shape):
         return inputs_shape
+
+
+@register
+class MaskedGroupNormalization(keras.layers.Layer):
+    """Group norm with one group, over all channels of a clip's own frames: Keras's own counts the padding, too.
+
+    Source: Wu and He, "Group Normalization", ECCV 2018, https://arxiv.org/abs/1803.08494.
+
+    Shapes: (batch, time, channel) and num_frames (batch,), to (batch, time, channel). It computes in float32.
+
+    Args:
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, *, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, sequence_shape, num_frames_shape):
+        channels = sequence_shape[-1]
+        self.gamma = self.add_weight((channels,), "ones", name="gamma", autocast=False)
+        self.beta = self.add_weight((channels,), "zeros", name="beta", autocast=False)
+
+    def call(self, sequence, num_frames):
+        values = ops.cast(sequence, "float32")
+        # (Of new axes by an index, LiteRT knows none where the sizes are unknown.)
+        own = ops.expand_dims(ops.cast(within_clip(values, num_frames), "float32"), 2)
+        count = ops.expand_dims(ops.cast(num_frames, "float32"), (1, 2)) * values.shape[-1]
+        mean = ops.sum(values * own, axis=(1, 2), keepdims=True) / count
+        variance = ops.sum(ops.square((values - mean) * own), axis=(1, 2), keepdims=True) / count
+        normed = (values - mean) * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+        return ops.cast(normed, self.compute_dtype)
+
+    def compute_output_shape(self, sequence_shape, num_frames_shape):
+        return sequence_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
 
 
 @register

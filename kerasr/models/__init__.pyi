@@ -2,6 +2,7 @@ from .cost import count_macs as count_macs
 from .encoders.bilstm_encoder import BiLSTMEncoder as BiLSTMEncoder
 from .encoders.conformer import Conformer as Conformer
 from .encoders.deep_speech2 import DeepSpeech2 as DeepSpeech2
+from .encoders.moonshine_encoder import MoonshineEncoder as MoonshineEncoder
 from .encoders.quartznet import QuartzNet as QuartzNet
 from .encoders.resnet_encoder import ResNetEncoder as ResNetEncoder
 from .encoders.transformer_encoder import TransformerEncoder as TransformerEncoder

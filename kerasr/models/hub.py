@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasr.config import shorten
+from kerasr.config.transfer import HUB
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 
-HUB = "hub:"
+# The architecture that a training begins with from a pretrained model.
+ARCHITECTURE = "MoonshineEncoder"
 # What `save_to_preset` of a backbone writes into its folder.
 _CONFIG = "config.json"
 
@@ -93,6 +95,15 @@ def read_pretrained(name: str) -> Pretrained:
         _read(kind, name) for kind in (hub.models.WhisperTokenizer, hub.layers.WhisperAudioConverter)
     )
     return Pretrained(name, family, backbone, tokenizer, converter)
+
+
+def read_converter(name: str, family: str) -> Any:
+    """The audio converter of a speech model of this family: from waveforms to what its encoder is given.
+
+    Raises:
+        UserError: it is missing, or cannot be fetched.
+    """
+    return _read(getattr(importlib.import_module("keras_hub").layers, f"{family}AudioConverter"), name)
 
 
 def _read(kind: Any, name: str) -> Any:

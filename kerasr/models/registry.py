@@ -36,6 +36,8 @@ class ModelFacts:
         per_frame: whether it gives an output for each frame, as a transcript needs, or one a clip.
         stride: frames of features for each output of a frame.
         masks_padding: it takes clips of any length; others see the padding of a fixed clip.
+        window: of one that is its own front-end and takes samples (`FeatureSpec(kind="waveform")`), how many an output
+            stands for, from its own on, without any padding; 0 of one that takes features, each output centred on one.
         stream_options: options under which it carries its state through a stream (`kerasr.streaming`); None where it
             reads a whole clip at once, and a stream in windows that move on by a hop.
         learning_rate: AdamW's, where it learns at another than the recipes'.
@@ -54,11 +56,23 @@ class ModelFacts:
     per_frame: bool = False
     stride: int = 1
     masks_padding: bool = False
+    window: int = 0
     stream_options: dict[str, Any] | None = None
     learning_rate: float | None = None
     narrow: dict[str, Any] = field(default_factory=dict)
     variants: tuple[dict[str, Any], ...] = ()
     published: tuple[tuple[Any, ...], ...] = ()
+
+    @property
+    def reads_waveform(self) -> bool:
+        """Whether it takes samples, not features."""
+        return self.window > 0
+
+    def num_outputs(self, num_frames: int) -> int:
+        """Outputs of frames, of a clip's frames of features."""
+        if self.window:
+            return 1 + max(num_frames - self.window, 0) // self.stride
+        return -(-num_frames // self.stride)
 
 
 # One second at 16 kHz as 40 log-mel bands every 10 ms (the default FeatureSpec), ten words.
@@ -80,6 +94,7 @@ def register_model(
     per_frame: bool = False,
     stride: int = 1,
     masks_padding: bool = False,
+    window: int = 0,
     stream_options: Mapping[str, Any] | None = None,
     learning_rate: float | None = None,
     narrow: Mapping[str, Any] = ...,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from kerasr.config import TrainConfig
 from kerasr.core.registry import Registry
 from kerasr.errors import UserError
+from kerasr.models.hub import ARCHITECTURE, is_hub
 
 Recipe = Callable[[str | None], TrainConfig]
 
@@ -47,7 +48,7 @@ def get_recipe(name: str, model: str | None = None) -> TrainConfig:
 
     Args:
         name: of the recipe, with - or _; `list_recipes` has them all.
-        model: the architecture; the recipe's own where None.
+        model: the architecture, or `hub:` and a pretrained model; the recipe's own where None.
 
     Returns:
         Complete settings; `config.replace(epochs=3)` changes some of them.
@@ -55,6 +56,8 @@ def get_recipe(name: str, model: str | None = None) -> TrainConfig:
     Raises:
         UserError: there is no such recipe, or no such architecture.
     """
+    if model and is_hub(model):
+        return _find(name)(ARCHITECTURE).derive(recipe=_spelt(name), model=model)
     return _find(name)(model).derive(recipe=_spelt(name))
 
 

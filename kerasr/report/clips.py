@@ -94,6 +94,8 @@ def picture_clip(
         UserError: the recording cannot be read.
     """
     waveform = read_clip(item.path, spec)[: round(most * spec.sample_rate)]
+    if spec.is_waveform:
+        spec = FeatureSpec(sample_rate=spec.sample_rate, clip_seconds=spec.clip_seconds)
     # Decibels, not a run's normalised values; and for cepstra the energies that they are made from.
     front_end = front_end or Features(dataclasses.replace(spec, kind="log_mel", num_deltas=0))
     frames = np.asarray(front_end(waveform[None], np.array([len(waveform)])))[0]

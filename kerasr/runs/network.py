@@ -115,4 +115,6 @@ def frame_times(config: TrainConfig, facts: Mapping[str, Any]) -> FrameTimes:
         facts: what its `run.json` holds; of a network that kerasr did not build, `stride` too.
     """
     known = MODELS.get(config.model.name)
-    return FrameTimes.of(config.features, facts.get("stride") or (known.stride if known else 1))
+    if known and "stride" not in facts:
+        return FrameTimes.of(config.features, known.stride, known.window)
+    return FrameTimes.of(config.features, facts.get("stride") or 1)

@@ -407,4 +407,4 @@ def _num_outputs(config: TrainConfig, item: Utterance) -> int | None:
     if item.duration is None:
         return None
     frames = config.features.num_frames(int(item.duration * config.features.sample_rate))
-    return -(-frames // model_facts(config.model.name).stride)
+    return model_facts(config.model.name).num_outputs(frames)

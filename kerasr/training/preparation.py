@@ -27,6 +27,7 @@ from kerasr.runs.folder import new_run
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task, find_task
 from kerasr.training.given_features import use_given_features
+from kerasr.training.pretrained import use_waveform
 from kerasr.training.transfer import (
     add_pseudo_labels,
     earlier_runs,
@@ -59,7 +60,8 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     config = inherit(config)
     _check_voices(config.data)
     config, corpus = _load(config, console, kind.min_labels)
-    config = _fit_clip(use_given_features(config, corpus, console), corpus)
+    config = use_waveform(use_given_features(config, corpus, console), console)
+    config = _fit_clip(config, corpus)
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )
@@ -199,6 +201,13 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--model {config.model.name} gives an output for each {'clip' if task.output.per_frame else 'frame'}, and "
             f"the task {task.name} wants the other",
         )
+    if facts.reads_waveform != config.features.is_waveform:
+        wanted = "give --features.kind waveform" if facts.reads_waveform else "leave --features.kind out"
+        raise UserError(
+            "settings-conflict",
+            f"--features.kind {config.features.kind}: --model {config.model.name} reads "
+            f"{'the waveform' if facts.reads_waveform else 'features that are computed from it'}: {wanted}",
+        )
     unknown = sorted(set(config.model.options) - set(facts.options))
     if unknown:
         raise UserError(
@@ -208,6 +217,12 @@ def check_model(config: TrainConfig, task: Task) -> None:
         )
     for name, value in config.model.options.items():
         check_option(name, value, facts.options[name])
+    if (frozen := config.model.options.get("frozen_layers")) and config.transfer.init_from is None:
+        raise UserError(
+            "settings-conflict",
+            f"--model.frozen-layers {frozen}: these would stay as they are drawn, for nothing is begun from: give "
+            "--model hub:NAME or --init-from RUN, or leave it out",
+        )
     if (config.augment.mixup or config.augment.cutmix) and not task.blends:
         raise UserError(
             "settings-conflict",

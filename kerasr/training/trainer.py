@@ -43,7 +43,7 @@ from kerasr.training.optimizers import make_optimizer
 from kerasr.training.preparation import check_model, prepare_run
 from kerasr.training.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.training.summary import print_summary
-from kerasr.training.transfer import copy_encoder
+from kerasr.training.transfer import give_weights
 
 
 def train_recipe(
@@ -151,12 +151,14 @@ def _train(
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.transfer.init_from and not checkpoint:
-        copy_encoder(network, load_run(config.transfer.init_from))
+        give_weights(network, config.transfer.init_from)
     update_facts(run, **runtime_facts(runtime, network, len(config.model.tta_speeds)))
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
     phases = _phases(config, epochs)
+    # What the architecture was asked to keep as it is stays so.
+    encoder = [layer for layer in encoder_layers(network) if layer.trainable]
     keeper = RunCheckpoint(
         run.path,
         attach_front_ends(run.front_ends, network),
@@ -176,7 +178,7 @@ def _train(
             if (state.epoch, state.step) > (phase.end, 0):
                 continue
             interruption.obey()
-            _begin_phase(phase, trained, network, run, runtime, train, validation)
+            _begin_phase(phase, trained, encoder, run, runtime, train, validation)
             _fit(trained, state, phase.end, epochs, train, validation, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
@@ -226,7 +228,7 @@ def _phases(config: TrainConfig, epochs: int) -> list[Phase]:
 def _begin_phase(
     phase: Phase,
     trained: Learner,
-    network: keras.Model,
+    encoder: Sequence[keras.layers.Layer],
     run: Run,
     runtime: Runtime,
     train: Pipeline,
@@ -235,7 +237,7 @@ def _begin_phase(
     """Freeze or free the encoder (its batch statistics too), and compile with an optimiser for this phase alone."""
     config, task = run.config, run.task
     if config.transfer.init_from:
-        for layer in encoder_layers(network):
+        for layer in encoder:
             layer.trainable = not phase.head_only
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(

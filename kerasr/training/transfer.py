@@ -20,9 +20,12 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings
 from kerasr.errors import UserError
 from kerasr.models.head import encoder_layers
+from kerasr.models.hub import HUB, is_hub
+from kerasr.models.hub_encoder import read_encoder
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
 from kerasr.tasks.words import word_task
+from kerasr.training.pretrained import begin_from_hub, name_as_origin
 
 # Settings that name a folder which is looked at again after the training has begun.
 PLACES = ("transfer.init_from", "transfer.teacher", "task.negatives", "task.hard_negatives")
@@ -35,8 +38,9 @@ def inherit(config: TrainConfig) -> TrainConfig:
     """The config with the architecture and the front-end of the run that it begins from, where there is one.
 
     Raises:
-        UserError: there is no such run, or the config asks for another architecture or front-end.
+        UserError: there is no such run or pretrained model, or the config asks for another architecture or front-end.
     """
+    config = name_as_origin(config)
     for name in PLACES:
         group, setting = name.split(".")
         settings = getattr(config, group)
@@ -44,6 +48,8 @@ def inherit(config: TrainConfig) -> TrainConfig:
         config = replace(config, **{group: settings})
     if config.transfer.init_from is None:
         return config
+    if config.transfer.pretrained:
+        return begin_from_hub(config)
     begun = load_run(config.transfer.init_from)
     if not begun.has_builder:
         raise UserError(
@@ -66,6 +72,8 @@ def inherit(config: TrainConfig) -> TrainConfig:
 
 def _place(folder: str | None) -> str | None:
     """A folder from the root on, so that a training can be resumed from elsewhere; a preset keeps its name."""
+    if folder and is_hub(folder):
+        return f"{HUB}{_place(folder.removeprefix(HUB))}"
     return os.path.abspath(folder) if folder and os.path.isdir(folder) else folder
 
 
@@ -75,7 +83,8 @@ def inherited_features(config: TrainConfig, task: Task) -> Features | None:
     Raises:
         UserError: there is no such run; the teacher has other labels, or another front-end.
     """
-    source = load_run(config.transfer.init_from) if config.transfer.init_from else None
+    init_from = None if config.transfer.pretrained else config.transfer.init_from
+    source = load_run(init_from) if init_from else None
     if config.transfer.teacher is None:
         return source.features if source else None
     teacher = load_run(config.transfer.teacher)
@@ -140,6 +149,18 @@ def _difference(teacher: Run, config: TrainConfig) -> str:
     theirs, ours = vars(teacher.config.features), vars(config.features)
     name = next(name for name in theirs if theirs[name] != ours[name])
     return f"{name} {theirs[name]}, here {ours[name]}"
+
+
+def give_weights(network: keras.Model, origin: str) -> None:
+    """Give a network the weights of the run or of the pretrained model that its training begins from, but for its head.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    if is_hub(origin):
+        read_encoder(origin).give_weights(network)
+    else:
+        copy_encoder(network, load_run(origin))
 
 
 def copy_encoder(network: keras.Model, source: Run) -> None:
