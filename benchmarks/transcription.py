@@ -124,6 +124,16 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     return {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
 
 
+def figures(folder: Path = RESULTS / "transcription") -> dict[str, str]:
+    """The mean word error rate of each way, greedily and with words and a trigram: `grid greedy`, `grid lm`."""
+    found = {}
+    for way, results in by_way(folder, [*ENCODERS, GRID, PEER]).items():
+        for name, key in (("greedy", "wer"), ("lm", "wer_lm")):
+            if key in results[0]:
+                found[f"{way} {name}"] = f"{statistics.mean(result[key] for result in results):.1%}"
+    return found
+
+
 def _row(way: str, results: list[dict[str, Any]]) -> tuple[str, ...]:
     """An encoder's; a peer has been trained elsewhere, and says nothing without a language model."""
     if way == PEER:
