@@ -9,7 +9,7 @@ speakers, and they choose the weights of the trigram of the training text, too. 
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
 (`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. Results go to
-benchmarks/results/transcription/.
+benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it to kerasr/models/scores_wer.json.
 """
 
 import statistics
@@ -17,7 +17,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _parts import RESULTS, by_way, markdown_table, measure_ways, print_tables, processor_seconds
+from _parts import (
+    RESULTS,
+    by_way,
+    markdown_table,
+    measure_ways,
+    print_tables,
+    processor_seconds,
+    write_result,
+)
 from _pocketsphinx import NAME as PEER
 from _pocketsphinx import make_decoder, recognise
 from rich.console import Console
@@ -35,6 +43,7 @@ from kerasr.models.registry import list_models
 from kerasr.text import normalise
 from kerasr.training.trainer import train_recipe
 
+SCORES = Path(kerasr.__file__).parent / "models" / "scores_wer.json"
 EPOCHS, SEEDS = 60, 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
@@ -44,7 +53,10 @@ KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "n
 
 def main() -> None:
     ways = [*ENCODERS, GRID, PEER]
-    print_tables(tables(measure_ways(__doc__, "transcription", EPOCHS, ways, SEEDS, measure, once=[PEER])))
+    folder = measure_ways(__doc__, "transcription", EPOCHS, ways, SEEDS, measure, once=[PEER])
+    if folder == RESULTS / "transcription":
+        write_result(SCORES, scores(folder))
+    print_tables(tables(folder))
 
 
 def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
@@ -122,6 +134,17 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     on_an4 = {way: results for way, results in measured.items() if way != GRID}
     found = {"all": on_an4, "grid": on_grid}
     return {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
+
+
+def scores(folder: Path = RESULTS / "transcription") -> dict[str, Any]:
+    """What `python -m kerasr.models` shows of the encoders."""
+    measured = by_way(folder, ENCODERS)
+    means = {way: statistics.mean(result["wer"] for result in results) for way, results in measured.items()}
+    return {
+        "what": "words that are wrong in greedy transcripts of AN4's speakers who are in no training",
+        "command": "python benchmarks/transcription.py",
+        "models": {way: {"wer": mean, "seeds": len(measured[way])} for way, mean in means.items()},
+    }
 
 
 def figures(folder: Path = RESULTS / "transcription") -> dict[str, str]:

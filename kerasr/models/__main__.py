@@ -10,8 +10,9 @@ from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
 from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
 
-# Columns of scores: on unseen speakers, by benchmarks/zoo.py; on speakers of the training, by accuracy.py there.
-SCORES = {name: Path(__file__).with_name(f"scores_{name}.json") for name in ("unseen", "seen")}
+# Scores on unseen speakers, by benchmarks/zoo.py, and on speakers of the training, by accuracy.py there; of transcripts
+# the word errors on unseen speakers, by transcription.py.
+SCORES = {name: Path(__file__).with_name(f"scores_{name}.json") for name in ("unseen", "seen", "wer")}
 
 # Columns of a terminal that shows the papers, too.
 WIDTH_WITH_SOURCES = 110
@@ -52,7 +53,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     captions = [
         f"A clip of {frames} frames x {bands} features, {REFERENCE_OUTPUTS} outputs, default options (--json lists "
         "them and the papers' addresses).",
-        *(f"{column.capitalize()}: {found['what']} ({found['command']})." for column, found in scores.items()),
+        *(f"{_heading(column)}: {found['what']} ({found['command']})." for column, found in scores.items()),
         "Stream: the model can carry its state from chunk to chunk, or takes windows that move on by a hop. *: "
         f"{starred}.",
     ]
@@ -60,7 +61,8 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     table.add_column("model", no_wrap=True)
     for heading in ("parameters", "MACs"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for column in scores:
+    columns = [column for column in scores if column != "wer"]
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("stream", no_wrap=True)
     console = make_console()
@@ -72,7 +74,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
             facts.name,
             "-" if facts.parameters is None else f"{facts.parameters:,}",
             "-" if facts.macs is None else f"{facts.macs / 1e6:,.1f} M",
-            *(_score(found["models"].get(facts.name)) for found in scores.values()),
+            *(_score(scores, column, facts) for column in columns),
             _stream(facts),
             *([facts.source.split(", https")[0]] if has_room else []),
         )
@@ -90,7 +92,15 @@ def _to_stream(facts: ModelFacts) -> str:
     return " ".join(f"--model.{'' if on else 'no-'}{name}" for name, on in other.items())
 
 
-def _score(score: dict[str, Any] | None) -> str:
+def _heading(column: str) -> str:
+    return column.upper() if column == "wer" else column.capitalize()
+
+
+def _score(scores: dict[str, dict[str, Any]], column: str, facts: ModelFacts) -> str:
+    """The accuracy; of transcripts of unseen speakers the word error rate."""
+    if column == "unseen" and (errors := scores.get("wer", {}).get("models", {}).get(facts.name)):
+        return f"WER {errors['wer']:.1%}"
+    score = scores[column]["models"].get(facts.name)
     if score is None:
         return "-"
     return f"{score['accuracy']:.1%}" + (f" ({score['worst']:.0%})" if "worst" in score else "")

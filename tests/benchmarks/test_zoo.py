@@ -10,7 +10,7 @@ import pytest
 
 from kerasr.core import imports
 from kerasr.models import __main__ as models
-from kerasr.models.registry import MODELS
+from kerasr.models.registry import MODELS, list_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +96,21 @@ def test_each_model_that_was_measured_has_its_score(capsys):
     measured = {name for name, number in trainings.items() if number == 3}
     assert "ResNet8" in measured
     assert {row["name"] for row in rows if row["unseen"]} == measured
+
+
+def test_each_encoder_that_was_measured_has_its_word_errors(capsys, monkeypatch):
+    results = ROOT / "benchmarks" / "results" / "transcription"
+    encoders = {facts.name for facts in list_models(per_frame=True)}
+    measured = [found for path in results.glob("*.json") if (found := json.loads(path.read_text()))["way"] in encoders]
+    models.main(["--json"])
+    found = {row["name"]: row["wer"] for row in json.loads(capsys.readouterr().out) if row["wer"]}
+    assert {*found} == {result["way"] for result in measured}
+    for name, score in found.items():
+        errors = [result["wer"] for result in measured if result["way"] == name]
+        assert (score["wer"], score["seeds"]) == (pytest.approx(sum(errors) / len(errors)), len(errors))
+    monkeypatch.setenv("COLUMNS", "200")
+    models.main([])
+    assert f"WER {found['BiLSTMEncoder']['wer']:.1%}" in capsys.readouterr().out
 
 
 def test_models_are_listed_where_nothing_was_measured(monkeypatch, capsys, tmp_path):
