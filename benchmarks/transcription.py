@@ -48,6 +48,18 @@ EPOCHS, SEEDS = 60, 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
 GRID = "grid"
+# Word errors that others have published, or that were measured elsewhere: on what, who, how many.
+PUBLISHED = (
+    ("AN4, official test", "[ESPnet](https://github.com/espnet/espnet), transformer with a language model", "7.4%"),
+    ("AN4, official test", "ESPnet, CTC with a language model of words", "22.9%"),
+    (
+        "AN4, official test",
+        "[deepspeech.pytorch](https://github.com/SeanNaren/deepspeech.pytorch)",
+        "9.6 to 14.7%",
+    ),
+    ("AN4, official test", "[Kaldi](https://kaldi-asr.org); adapted to the speaker", "9.1%; 5.95%"),
+    ("GRID", "[LipNet](https://arxiv.org/abs/1611.01599), with sound", "under 2%"),
+)
 KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "num_correct", "parameters", "latency_ms")
 
 
@@ -133,7 +145,25 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     on_grid = {results[0]["encoder"]: results for way, results in measured.items() if way == GRID}
     on_an4 = {way: results for way, results in measured.items() if way != GRID}
     found = {"all": on_an4, "grid": on_grid}
-    return {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
+    made = {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
+    rows = [*PUBLISHED, *_beside(measured)]
+    return {**made, "others": markdown_table(("recordings", "who", "word errors"), rows)}
+
+
+def _beside(measured: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
+    """Rows of what was measured here, of the default encoder and the peer, as `PUBLISHED` has them."""
+    where = {
+        PEER: "AN4, the speakers here",
+        "BiLSTMEncoder": "AN4, the speakers here",
+        GRID: "GRID s1, unseen sentences",
+    }
+    how = {"wer": "greedily", "wer_lm": "with words and a trigram"}
+    return [
+        (place, f"{PEER if way == PEER else 'kerasr'}, {told}", _spread([result[key] for result in measured[way]]))
+        for way, place in where.items()
+        for key, told in how.items()
+        if key in measured.get(way, [{}])[0]
+    ]
 
 
 def scores(folder: Path = RESULTS / "transcription") -> dict[str, Any]:
@@ -145,16 +175,6 @@ def scores(folder: Path = RESULTS / "transcription") -> dict[str, Any]:
         "command": "python benchmarks/transcription.py",
         "models": {way: {"wer": mean, "seeds": len(measured[way])} for way, mean in means.items()},
     }
-
-
-def figures(folder: Path = RESULTS / "transcription") -> dict[str, str]:
-    """The mean word error rate of each way, greedily and with words and a trigram: `grid greedy`, `grid lm`."""
-    found = {}
-    for way, results in by_way(folder, [*ENCODERS, GRID, PEER]).items():
-        for name, key in (("greedy", "wer"), ("lm", "wer_lm")):
-            if key in results[0]:
-                found[f"{way} {name}"] = f"{statistics.mean(result[key] for result in results):.1%}"
-    return found
 
 
 def _row(way: str, results: list[dict[str, Any]]) -> tuple[str, ...]:
