@@ -1,8 +1,8 @@
 """Words in a stream of sound: a model's answers as the sound goes on are smoothed, and a word is reported once.
 
-A model takes a window of its clip's length that moves on by a hop: the windows stand at whole multiples of it,
-whatever chunks the sound comes in. Or, if it can, it carries its state from chunk to chunk (`kerasr.streaming`) and
-answers after each of its steps, sooner than a window ends; a recurrent model that has learnt from clips, though, is lost in a
+A model takes a window of its clip's length that moves on by a hop: the windows stand at whole multiples of it, whatever
+chunks the sound comes in. Or, if it can, it carries its state from chunk to chunk (`kerasr.streaming`) and answers
+after each of its steps, sooner than a window ends; a recurrent model that has learnt from clips, though, is lost in a
 stream that does not end, as docs/streaming.md shows. A word is reported when the mean of its probabilities over the
 last few answers reaches the threshold; then nothing more is, until that sound has left the window (smoothing and
 suppression as in Chen, Parada and Heigold, "Small-footprint keyword spotting using deep neural networks", ICASSP 2014,
