@@ -52,10 +52,10 @@ def measure_parts(arguments: argparse.Namespace, parts: dict[str, Callable[[], d
 def measure_ways(
     description: str | None,
     name: str,
-    epochs: int,
+    epochs: int | None,
     ways: Iterable[str],
     seeds: int,
-    measure: Callable[[str, int, int], dict[str, Any]],
+    measure: Callable[[str, int, Any], dict[str, Any]],
     once: Collection[str] = (),
 ) -> Path:
     """Where the results are of a study whose parts are ways to train, each with so many seeds or once."""

@@ -44,7 +44,7 @@ from kerasr.text import normalise
 from kerasr.training.trainer import train_recipe
 
 SCORES = Path(kerasr.__file__).parent / "models" / "scores_wer.json"
-EPOCHS, SEEDS = 60, 3
+SEEDS = 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
 GRID = "grid"
@@ -65,23 +65,24 @@ KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "n
 
 def main() -> None:
     ways = [*ENCODERS, GRID, PEER]
-    folder = measure_ways(__doc__, "transcription", EPOCHS, ways, SEEDS, measure, once=[PEER])
+    folder = measure_ways(__doc__, "transcription", None, ways, SEEDS, measure, once=[PEER])
     if folder == RESULTS / "transcription":
         write_result(SCORES, scores(folder))
     print_tables(tables(folder))
 
 
-def measure(way: str, seed: int, epochs: int) -> dict[str, Any]:
+def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train, and transcribe the test; or let the peer."""
     return measure_peer() if way == PEER else measure_encoder(way, seed, epochs)
 
 
-def measure_encoder(way: str, seed: int, epochs: int) -> dict[str, Any]:
+def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
     recipe, model = (GRID, None) if way == GRID else ("an4", way)
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        config = kerasr.get_recipe(recipe, model).replace(epochs=epochs, seed=seed, out=out)
+        config = kerasr.get_recipe(recipe, model).replace(seed=seed, out=out)
+        config = config.replace(epochs=epochs or config.fit.epochs)
         run = train_recipe(config, console=Console(stderr=True))
         trained = processor_seconds() - busy
         metrics = evaluate_run(run, folder=Path(out) / "report").metrics
