@@ -154,13 +154,16 @@ def untrained_encoder(noises, tmp_path):
 
     def make(facts, *, jitter=0.0, **options):
         spec = replace(SPEC, clip_seconds=None)
+        mean, std = -30.0, 10.0
+        if facts.reads_waveform:
+            spec, mean, std = replace(spec, kind="waveform"), 0.0, 1.0
         options = {**facts.options, **facts.narrow, "dropout": 0.0, **options}
         keras.utils.set_random_seed(0)
         network = builder(facts.name)(spec.shape, 1 + len({*"low mid top"}), **options)
         # Biases and norms that begin as zeros and ones would hide what is not masked.
         for weight in (weight for weight in network.weights if len(weight.shape) == 1):
             weight.assign_add(np.random.default_rng(0).uniform(0, jitter, weight.shape))
-        features = Features(spec, mean=[-30.0] * spec.num_features, std=[10.0] * spec.num_features)
+        features = Features(spec, mean=[mean] * spec.num_features, std=[std] * spec.num_features)
         path = tmp_path / f"run-{facts.name}-{len(list(tmp_path.iterdir()))}"
         Run.from_model(network, noises, features, task="transcribe", path=path)
         config = json.loads((path / "config.json").read_text())

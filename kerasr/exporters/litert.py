@@ -76,6 +76,11 @@ def export_litert(
             f"{run.path}: int8 cannot be calibrated past the loop of {run.config.model.name} in clips of one length: "
             "use dynamic",
         )
+    if quantize == "int8" and run.config.features.is_waveform:
+        raise UserError(
+            "export-unsupported",
+            f"{run.path}: its network reads the waveform, whose soft sounds 8 bits have no room for: use dynamic",
+        )
     if stream and quantize == "int8":
         raise UserError(
             "settings-conflict",

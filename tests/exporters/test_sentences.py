@@ -117,8 +117,15 @@ def test_what_carries_no_state_gives_a_phone_none(untrained_encoder, tmp_path):
         export_litert(untrained_encoder(ENCODERS["DeepSpeech2"]), tmp_path / "a.tflite", stream=True)
 
 
+def test_a_waveform_has_no_room_in_8_bits(untrained_encoder, tmp_path):
+    with raises("export-unsupported", "dynamic"):
+        export_litert(untrained_encoder(ENCODERS["MoonshineEncoder"]), tmp_path / "a.tflite", quantize="int8")
+
+
 TABLE = [
-    pytest.param(name, kind, id=f"{name}-{kind}") for name in ENCODERS for kind in ("onnx", "none", "dynamic", "int8")
+    pytest.param(name, kind, id=f"{name}-{kind}")
+    for name, facts in ENCODERS.items()
+    for kind in ("onnx", "none", "dynamic", *(() if facts.reads_waveform else ("int8",)))
 ]
 
 
