@@ -43,7 +43,7 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def main() -> None:
-    names = [facts.name for facts in list_models(per_frame=True)]
+    names = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="MODEL", help="which to measure")
     parser.add_argument("--again", action="store_true", help="measure what has been measured once more")
