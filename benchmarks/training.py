@@ -13,8 +13,6 @@ kerasr's loop. Run it on an otherwise idle machine. Needs `pip install torch`. W
 import argparse
 import json
 import os
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,10 +31,6 @@ from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, builder, 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 TIME, FEATURES = REFERENCE_SHAPE
 WAYS = {"kerasr": "kerasr", "kerasr_xla": "kerasr, XLA", "keras": "Keras's own LSTM", "keras_xla": "Keras's own, XLA"}
-LEARNING_RATE = 1e-3
-# PyTorch's threads spin for some milliseconds after its step, on the next way's time; after a longer pause they would
-# sleep and PyTorch's own next step begin late (TCResNet8: 0.77 without a pause, 0.90 with this, 1.5 with 0.2 s).
-PAUSE_SECONDS = 0.02
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -50,31 +44,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of both frameworks")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the clips")
     arguments = parser.parse_args()
-    import torch
+    from _against_torch import prepare, settings
 
-    keras.utils.set_random_seed(arguments.seed)
-    torch.manual_seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+    prepare(arguments.threads, arguments.seed)
     batch = random_batch(arguments.batch_size, arguments.seed)
     rows = []
     for name in arguments.models:
         rows.append(measure(name, batch, arguments.rounds, arguments.seconds))
         print(name, rows[-1]["times_torch"], flush=True)
-    load = os.getloadavg()[0]
-    settings = {
-        "torch": torch.__version__,
-        "threads": arguments.threads,
-        "seed": arguments.seed,
-        "load": round(load, 1),
-    }
-    write_result(RESULTS, {**provenance(), **settings, "rows": rows})
+    machine = settings(arguments.threads, arguments.seed)
+    write_result(RESULTS, {**provenance(), **machine, "rows": rows})
     print_tables(tables())
-    if load > arguments.threads + 1:
-        print(
-            f"the machine was busy (load {load:.1f}): PyTorch's threads wait for each other, so its times mean nothing"
-        )
 
 
 def random_batch(size: int, seed: int) -> Batch:
@@ -87,35 +67,17 @@ def random_batch(size: int, seed: int) -> Batch:
 
 
 def measure(name: str, batch: Batch, rounds: int, seconds: float) -> dict[str, Any]:
-    """Speed of each way of training a model, in turn, so that all see the machine in the same moods."""
-    ways = {"torch": torch_step(name, batch)}
+    """Speed of each way of training a model, in turn."""
+    from _against_torch import compared, take_turns
+
+    ways = {"torch": torch_way(name, batch)}
     ways["kerasr"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch)
     if "implementation" in model_facts(name).options:
         ways["kerasr_xla"] = keras_step(builder(name)(REFERENCE_SHAPE, REFERENCE_OUTPUTS), batch, xla=True)
     if name == "StackedLSTM":
         ways["keras"] = keras_step(masked_keras_lstm(), batch)
         ways["keras_xla"] = keras_step(masked_keras_lstm(), batch, xla=True)
-    for step in ways.values():
-        step(), step()
-    times: dict[str, list[float]] = {way: [] for way in ways}
-    started = time.perf_counter()
-    while len(times["torch"]) < rounds and (time.perf_counter() - started < seconds or len(times["torch"]) < 3):
-        for way, step in ways.items():
-            time.sleep(PAUSE_SECONDS)
-            begun = time.perf_counter()
-            step()
-            times[way].append(time.perf_counter() - begun)
-    paired = {
-        way: [theirs / ours for theirs, ours in zip(times["torch"], taken, strict=True)] for way, taken in times.items()
-    }
-    return {
-        "model": name,
-        "batch_size": len(batch[0]),
-        "rounds": len(times["torch"]),
-        "examples_per_second": {way: len(batch[0]) / statistics.median(taken) for way, taken in times.items()},
-        "times_torch": {way: statistics.median(ratios) for way, ratios in paired.items()},
-        "fastest_step_seconds": {way: min(taken) for way, taken in times.items()},
-    }
+    return {"model": name, **compared(take_turns(ways, rounds, seconds), len(batch[0]))}
 
 
 def tables() -> dict[str, str]:
@@ -133,7 +95,7 @@ def keras_step(model: keras.Model, batch: Batch, *, xla: bool = False) -> Callab
     """One step of Keras's own training loop."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     fuse_batch_norms(model, not xla)
-    model.compile(keras.optimizers.Adam(LEARNING_RATE), loss, jit_compile=xla)
+    model.compile("adam", loss, jit_compile=xla)
     features, labels = tf.constant(batch[0]), tf.constant(batch[2])
     return lambda: model.train_on_batch(features, labels)
 
@@ -147,30 +109,18 @@ def masked_keras_lstm() -> keras.Model:
     return keras.Model(features, keras.layers.Dense(REFERENCE_OUTPUTS)(x))
 
 
-def torch_step(name: str, batch: Batch) -> Callable[[], object]:
-    """One step of the usual loop in PyTorch, on a network that has as many parameters as ours."""
+def torch_way(name: str, batch: Batch) -> Callable[[], object]:
+    """One step of PyTorch."""
     import torch
+    from _against_torch import torch_step
     from _torch_networks import TORCH
-    from torch import nn
 
     network = TORCH[name]()
-    # PyTorch's LSTM has a second bias, which adds to the first. That of its GRU does not, and Keras has it too.
-    lstms = [module for module in network.modules() if isinstance(module, nn.LSTM)]
-    twice = sum(value.numel() for lstm in lstms for key, value in lstm.named_parameters() if "bias_hh" in key)
-    parameters = sum(value.numel() for value in network.parameters()) - twice
-    expected = next(facts.parameters for facts in list_models(per_frame=False) if facts.name == name)
-    assert parameters == expected, f"{name} has {expected} parameters, and its counterpart {parameters}"
-    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     features, num_frames, labels = (torch.from_numpy(values) for values in batch)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(network(features, num_frames), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    parameters = next(facts.parameters for facts in list_models(per_frame=False) if facts.name == name)
+    return torch_step(
+        network, parameters, lambda: torch.nn.functional.cross_entropy(network(features, num_frames), labels)
+    )
 
 
 if __name__ == "__main__":
