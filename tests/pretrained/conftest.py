@@ -22,6 +22,7 @@ def whisper_folder(tmp_path_factory):
     """A Whisper of two languages that reads a second, with time stamps beyond its vocabulary."""
     hub = pytest.importorskip("keras_hub", reason="keras-hub is not installed: the extra hub")
     folder = tmp_path_factory.mktemp("whisper")
+    keras.utils.set_random_seed(0)
     vocabulary = {token: number for number, token in enumerate([*sorted(set(WORDS) - {" "}), "\u0120", "on", "tw"])}
     size = len(vocabulary)
     special = {f"<|{name}|>": size + number for number, name in enumerate(SPECIAL)}
@@ -50,6 +51,7 @@ def moonshine_folder(tmp_path_factory):
     hub = pytest.importorskip("keras_hub", reason="keras-hub is not installed: the extra hub")
     import sentencepiece
 
+    keras.utils.set_random_seed(0)
     folder, proto = tmp_path_factory.mktemp("moonshine"), io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([WORDS]), model_writer=proto, vocab_size=20, hard_vocab_limit=False, minloglevel=2
