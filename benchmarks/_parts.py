@@ -17,7 +17,8 @@ from kerasr.config import TrainConfig
 from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
-from kerasr.runs.run import Run
+from kerasr.runs.folder import list_runs
+from kerasr.runs.run import Run, load_run
 from kerasr.tasks.words import word_task
 from kerasr.training.trainer import train_recipe
 
@@ -110,6 +111,12 @@ def train_on(utterances: Sequence[Utterance], config: TrainConfig, out: str) -> 
         write_manifest(manifest, utterances)
         config = config.replace(data=str(manifest), split="official", out=out)
         return train_recipe(config, console=Console(stderr=True))
+
+
+def finished_run(folder: Path) -> Run | None:
+    """The first run in a folder that has come to its end; None where there is none yet."""
+    runs = map(load_run, list_runs(folder))
+    return next((run for run in runs if run.facts["status"] == "done"), None)
 
 
 def speaker_place(item: Utterance) -> float:

@@ -23,6 +23,7 @@ from typing import Any
 
 from _parts import (
     RESULTS,
+    finished_run,
     is_right,
     markdown_table,
     measure_parts,
@@ -38,8 +39,7 @@ from rich.console import Console
 import kerasr
 from kerasr.curation.active_learning import rank_unlabelled
 from kerasr.data import Utterance, load_corpus
-from kerasr.runs.folder import list_runs
-from kerasr.runs.run import Run, load_run
+from kerasr.runs.run import Run
 from kerasr.training.trainer import train_recipe
 
 WAYS = ("first", "ranked", "random")
@@ -90,9 +90,8 @@ def measure(way: str, number: int, seed: int, epochs: int | None) -> dict[str, A
 def first_run(seed: int, epochs: int | None) -> Run:
     """The recogniser that ranks, trained where there is none yet."""
     out = RUNS / f"first-{seed}-{epochs or 'recipe'}"
-    for path in list_runs(out):
-        if (run := load_run(path)).facts["status"] == "done":
-            return run
+    if run := finished_run(out):
+        return run
     clips, _ = split_clips(seed)
     return train_on(clips, settings(seed, epochs), str(out))
 

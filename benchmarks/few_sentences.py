@@ -21,6 +21,7 @@ from typing import Any
 
 from _parts import (
     RESULTS,
+    finished_run,
     markdown_table,
     measure_parts,
     parse_arguments,
@@ -34,8 +35,7 @@ from _parts import (
 import kerasr
 from kerasr.data import Utterance, load_corpus
 from kerasr.evaluation.evaluator import evaluate_run
-from kerasr.runs.folder import list_runs
-from kerasr.runs.run import Run, load_run
+from kerasr.runs.run import Run
 
 WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
 # Passes over each share, in percent: a tenth is passed three times as often as all.
@@ -61,9 +61,8 @@ def main() -> None:
 
 def encoder() -> Run:
     """The encoder's run, trained where there is none yet."""
-    for path in list_runs(ENCODER):
-        if (run := load_run(path)).facts["status"] == "done":
-            return run
+    if run := finished_run(ENCODER):
+        return run
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in WORDS]
     splits = [replace(item, text=item.label, label=None, split=_split_of(item)) for item in clips]
     config = kerasr.get_recipe("sentences").replace(connected=5)

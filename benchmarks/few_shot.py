@@ -22,6 +22,7 @@ from typing import Any
 
 from _parts import (
     RESULTS,
+    finished_run,
     is_right,
     markdown_table,
     measure_parts,
@@ -35,8 +36,7 @@ from _parts import (
 
 import kerasr
 from kerasr.data import Utterance, load_corpus
-from kerasr.runs.folder import list_runs
-from kerasr.runs.run import Run, load_run
+from kerasr.runs.run import Run
 
 KNOWN = ("down", "left", "no", "right", "up", "_unknown_", "_silence_")
 NEW = ("go", "off", "on", "stop", "yes")
@@ -62,9 +62,8 @@ def main() -> None:
 
 def encoder() -> Run:
     """The encoder's run, trained where there is none yet."""
-    for path in list_runs(ENCODER):
-        if (run := load_run(path)).facts["status"] == "done":
-            return run
+    if run := finished_run(ENCODER):
+        return run
     clips = [item for item in load_corpus("speech_commands").utterances if item.label in KNOWN]
     # A tenth of the speakers that it may hear validates.
     splits = [replace(item, split="test" if not is_heard(item) else "train") for item in clips]

@@ -81,8 +81,8 @@ def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     recipe, model = (GRID, None) if way == GRID else ("an4", way)
     busy = processor_seconds()
     with tempfile.TemporaryDirectory() as out:
-        config = kerasr.get_recipe(recipe, model).replace(seed=seed, out=out)
-        config = config.replace(epochs=epochs or config.fit.epochs)
+        config = kerasr.get_recipe(recipe, model)
+        config = config.replace(epochs=epochs or config.fit.epochs, seed=seed, out=out)
         run = train_recipe(config, console=Console(stderr=True))
         trained = processor_seconds() - busy
         metrics = evaluate_run(run, folder=Path(out) / "report").metrics

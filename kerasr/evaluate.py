@@ -9,11 +9,12 @@ import tyro
 
 from kerasr.config import DecodingConfig
 from kerasr.config.bounds import Bounds, Count, NotNegative, Number, check_bounds
+from kerasr.config.transfer import is_hub
 from kerasr.core.cli import command_line, import_quietly, parse, run_command
 from kerasr.core.console import isolate, make_console
 from kerasr.data.corpora.load import check_corpus_name
 from kerasr.errors import UserError
-from kerasr.models.hub import check_hub, is_hub
+from kerasr.models.hub import check_hub
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from kerasr.config import DecodingConfig
+from kerasr.config.transfer import is_hub
 from kerasr.core import atomic
 from kerasr.core.cli import command_line, import_quietly, parse, print_error, run_command
 from kerasr.core.console import is_watched, isolate, make_console, visible
@@ -20,7 +21,7 @@ from kerasr.core.progress import console as notices
 from kerasr.errors import UserError
 from kerasr.inference.download import fetched, file_name, is_url
 from kerasr.inference.recordings import check_some_readable
-from kerasr.models.hub import check_hub, is_hub
+from kerasr.models.hub import check_hub
 from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasr.config import TrainConfig, write_settings
+from kerasr.config.transfer import is_hub
 from kerasr.core.cli import command_line, import_quietly, parse, read_flags, run_command
 from kerasr.core.console import make_console
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.interruption import Stopped
 from kerasr.data.corpora.load import check_corpus_name
-from kerasr.models.hub import check_hub, is_hub
+from kerasr.models.hub import check_hub
 from kerasr.recipes import list_recipes, recipe_notes
 from kerasr.recipes.arguments import parse_training
 from kerasr.recipes.voices import expect_of_people

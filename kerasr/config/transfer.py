@@ -11,6 +11,11 @@ from kerasr.core.signatures import plain_signature
 HUB = "hub:"
 
 
+def is_hub(name: str) -> bool:
+    """Whether it names a pretrained model of keras-hub."""
+    return name.startswith(HUB)
+
+
 @plain_signature
 @dataclass(frozen=True)
 class TransferConfig:
@@ -42,7 +47,7 @@ class TransferConfig:
     @property
     def pretrained(self) -> str | None:
         """The pretrained model of keras-hub that the training begins from, with `hub:` before it."""
-        return self.init_from if self.init_from and self.init_from.startswith(HUB) else None
+        return self.init_from if self.init_from and is_hub(self.init_from) else None
 
     def __post_init__(self) -> None:
         check_bounds(self)

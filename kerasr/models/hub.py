@@ -38,11 +38,6 @@ class Pretrained:
     converter: Any
 
 
-def is_hub(name: str) -> bool:
-    """Whether it names a model of keras-hub."""
-    return name.startswith(HUB)
-
-
 def check_hub(name: str) -> str:
     """The preset that `hub:` stands before: a folder, or a name that keras-hub knows; nothing is read or fetched.
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from kerasr.config import DecodingConfig, FeatureSpec, TaskConfig
+from kerasr.config.transfer import HUB
 from kerasr.core.progress import ProgressBar
 from kerasr.errors import UserError
 from kerasr.inference.recordings import Clip, Source, find_recordings, make_clip
 from kerasr.metrics.judgement import Judgement
-from kerasr.models.hub import HUB, Pretrained, read_pretrained
+from kerasr.models.hub import Pretrained, read_pretrained
 from kerasr.pretrained.decoder import Decoder
 from kerasr.pretrained.generation import Generated, generate
 from kerasr.pretrained.moonshine import MoonshineDecoder

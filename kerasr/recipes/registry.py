@@ -7,9 +7,10 @@ import inspect
 from collections.abc import Callable
 
 from kerasr.config import TrainConfig
+from kerasr.config.transfer import is_hub
 from kerasr.core.registry import Registry
 from kerasr.errors import UserError
-from kerasr.models.hub import ARCHITECTURE, is_hub
+from kerasr.models.hub import ARCHITECTURE
 
 Recipe = Callable[[str | None], TrainConfig]
 

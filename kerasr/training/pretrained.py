@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasr.config import Augmentation, ModelConfig, TrainConfig, name_of
+from kerasr.config.transfer import is_hub
 from kerasr.data.augment import feature_changes
 from kerasr.errors import UserError
-from kerasr.models.hub import is_hub
 from kerasr.models.hub_encoder import HubEncoder, read_encoder
 from kerasr.models.registry import model_facts
 

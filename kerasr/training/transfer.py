@@ -13,6 +13,7 @@ import keras
 from kerasr import audio
 from kerasr.audio.features import Features
 from kerasr.config import TrainConfig, name_of
+from kerasr.config.transfer import HUB, is_hub
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora.folder import walk_recordings
 from kerasr.data.hashes import with_hashes
@@ -20,7 +21,6 @@ from kerasr.data.known import KnownRecordings
 from kerasr.data.manifest import Corpus, Utterance, check_recordings
 from kerasr.errors import UserError
 from kerasr.models.head import encoder_layers
-from kerasr.models.hub import HUB, is_hub
 from kerasr.models.hub_encoder import read_encoder
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
