@@ -110,9 +110,12 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
     def respond(waveform):
         return answer(run, model(waveform, training=False))
 
-    archive.add_endpoint("serving_default", respond, input_signature=signature)
+    # Nothing is in them for AutoGraph to translate, which takes seconds.
+    as_it_is = tf.autograph.experimental.do_not_convert
+    archive.add_endpoint("serving_default", as_it_is(respond), input_signature=signature)
     if signatures:
-        archive.add_endpoint("stream", *stream_endpoint(StreamingStep(run, network), batch=1))
+        step, specs = stream_endpoint(StreamingStep(run, network), batch=1)
+        archive.add_endpoint("stream", as_it_is(step), input_signature=specs)
     # Not `from_keras_model`, which refuses an input whose length is open.
     with tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)

@@ -58,12 +58,14 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
     # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice
     # (Keras 3.15, https://github.com/keras-team/keras/issues/23553).
     archive = keras.export.ExportArchive()
+    # Nothing is in them for AutoGraph to translate, which takes seconds.
+    as_it_is = tf.autograph.experimental.do_not_convert
     for name, (function, signature) in _endpoints(run, network).items():
-        archive.add_endpoint(name, function, input_signature=signature)
+        archive.add_endpoint(name, as_it_is(function), input_signature=signature)
     step = None if why_not_streaming(run) else StreamingStep(run, network)
     if step:
         stream, signature = stream_endpoint(step)
-        archive.add_endpoint("stream", _guarded_stream(stream, signature), input_signature=signature)
+        archive.add_endpoint("stream", as_it_is(_guarded_stream(stream, signature)), input_signature=signature)
     archive.write_out(folder, verbose=False)
     return step.facts if step else None
 

@@ -148,6 +148,7 @@ def _train(
         )
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
+    validated = validation.batches()
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.transfer.init_from and not checkpoint:
@@ -178,8 +179,8 @@ def _train(
             if (state.epoch, state.step) > (phase.end, 0):
                 continue
             interruption.obey()
-            _begin_phase(phase, trained, encoder, run, runtime, train, validation)
-            _fit(trained, state, phase.end, epochs, train, validation, watchers)
+            _begin_phase(phase, trained, encoder, run, runtime, train, validated)
+            _fit(trained, state, phase.end, epochs, train, validated, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
@@ -232,7 +233,7 @@ def _begin_phase(
     run: Run,
     runtime: Runtime,
     train: Pipeline,
-    validation: Pipeline,
+    validation: tf.data.Dataset,
 ) -> None:
     """Freeze or free the encoder (its batch statistics too), and compile with an optimiser for this phase alone."""
     config, task = run.config, run.task
@@ -247,7 +248,7 @@ def _begin_phase(
         jit_compile=runtime.xla,
     )
     # Makes every variable that a checkpoint holds: the metrics' exist once they have seen a batch.
-    trained.evaluate(validation.batches().take(1), verbose=0)
+    trained.evaluate(validation.take(1), verbose=0)
     trained.optimizer.build(trained.trainable_variables)
     trained.restart_average()
 
@@ -258,7 +259,7 @@ def _fit(
     end: int,
     epochs: int,
     train: Pipeline,
-    validation: Pipeline,
+    validation: tf.data.Dataset,
     watchers: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Train from the state up to the epoch `end`, of `epochs` in all, or until somebody stops it."""
@@ -269,7 +270,7 @@ def _fit(
             epochs=last,
             initial_epoch=first,
             steps_per_epoch=steps,
-            validation_data=validation.batches(),
+            validation_data=validation,
             callbacks=watchers,
             shuffle=False,
             verbose=0,
