@@ -102,6 +102,41 @@ def short_config(tones, tmp_path):
     )
 
 
+@pytest.fixture(scope="session")
+def convert_here():
+    """Puts a conversion in this process, where TensorFlow is imported, in the place of one apart: half its time.
+
+    Who exports has a process of its own for it, as other tests have.
+    """
+    from kerasr.exporters import files
+
+    def convert(run, file, kind, *options):
+        files.main(kind, str(run.path), str(file), *options)
+
+    return lambda patch: patch.setattr(files, "_convert_apart", convert)
+
+
+@pytest.fixture
+def few_signatures(monkeypatch):
+    """SavedModels have the signatures of waveforms and of streams alone, where a test asks for no others."""
+    from kerasr.exporters import saved_model
+
+    every = saved_model._endpoints
+    monkeypatch.setattr(saved_model, "_endpoints", lambda *given: {"serving_default": every(*given)["serving_default"]})
+
+
+@pytest.fixture
+def scores_alone(monkeypatch):
+    """Evaluations write their scores and no page, which takes longer than all else about them."""
+
+    def write(folder, *, metrics, **_):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+
+    monkeypatch.setattr("kerasr.evaluation.evaluator.write_report", write)
+    monkeypatch.setattr("kerasr.evaluation.evaluator.MAX_CLIPS", 0)
+
+
 @pytest.fixture
 def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""

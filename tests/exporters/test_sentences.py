@@ -28,7 +28,9 @@ def texts(run, found):
     return [" ".join("".join(run.labels[token - 1] for token in row if token > 0).split()) for row in found]
 
 
-def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(untrained_encoder, tmp_path, monkeypatch, capsys):
+def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(
+    untrained_encoder, tmp_path, monkeypatch, capsys, converted_here
+):
     run = untrained_encoder(model_facts("TransformerEncoder"))
     path, check = export_litert(run, tmp_path / "an4.tflite", quantize="int8", least_agreement=0.0)
     assert check.num_clips == 3
@@ -38,6 +40,7 @@ def test_a_phone_writes_down_what_the_run_does_in_8_bits_too(untrained_encoder, 
     assert facts["input"]["shape"] == [1, None]
     assert facts["outputs"]["blank"] == 0
     # What the page about sentences tells to type is what the file's probabilities say.
+    capsys.readouterr()
     item = run.utterances("test")[0]
     shutil.copy(item.path, tmp_path / "utterance.wav")
     page = (Path(__file__).parents[2] / "docs" / "sentences.md").read_text(encoding="utf-8")

@@ -111,6 +111,7 @@ def test_a_clip_sees_neither_its_batch_nor_its_padding(network):
         assert (together[row, FACTS.num_outputs(size) :].argmax(-1) == 0).all()
 
 
+@pytest.mark.usefixtures("scores_alone", "few_signatures")
 def test_the_run_is_like_any_other(run, preset, monkeypatch, tmp_path):
     """Without keras-hub and the preset: loaded, measured twice, served, taken further."""
     monkeypatch.setitem(sys.modules, "keras_hub", None)

@@ -134,9 +134,11 @@ def test_the_last_word_is_heard_though_the_sound_ends():
 
 
 @pytest.fixture(scope="module")
-def models(tone_run, tmp_path_factory):
+def models(tone_run, convert_here, tmp_path_factory):
     """The tones' run, and the same for a phone."""
-    path, _ = export_litert(load_run(tone_run), tmp_path_factory.mktemp("phone") / "tones.tflite")
+    with pytest.MonkeyPatch.context() as patch:
+        convert_here(patch)
+        path, _ = export_litert(load_run(tone_run), tmp_path_factory.mktemp("phone") / "tones.tflite")
     return {"run": str(tone_run), "litert": str(path)}
 
 

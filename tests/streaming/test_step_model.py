@@ -111,6 +111,7 @@ def test_an_encoders_frames_are_those_of_the_whole_clip_however_it_comes(facts, 
     assert "causal" not in options or stream.look_ahead == 0
 
 
+@pytest.mark.usefixtures("few_signatures")
 @pytest.mark.parametrize(("facts", "options"), SAVED_ENCODERS)
 def test_a_saved_encoder_carries_the_state(facts, options, untrained_encoder, rng, tmp_path):
     run = untrained_encoder(facts, jitter=0.1, **options)
@@ -125,6 +126,7 @@ def test_a_saved_encoder_carries_the_state(facts, options, untrained_encoder, rn
     np.testing.assert_allclose(found, run.logits([waveform])[0], atol=1e-4)
 
 
+@pytest.mark.usefixtures("few_signatures")
 @pytest.mark.parametrize("facts", SAVED)
 def test_a_saved_model_carries_the_state(facts, untrained, rng, tmp_path):
     run = untrained(facts, **facts.stream_options)
