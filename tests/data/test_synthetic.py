@@ -208,6 +208,7 @@ def test_training_clips_beside_recordings(short_config, tmp_path, monkeypatch):
 
 @pytest.mark.full
 @needs_voices
+@pytest.mark.usefixtures("scores_alone")
 def test_words_alone_are_a_corpus(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
     words = "lights on,please turn all the lights off"

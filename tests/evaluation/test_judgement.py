@@ -160,6 +160,7 @@ def test_a_run_is_judged_wherever_its_score_is_shown(tone_run, tmp_path, capsys)
         assert flag in page
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_recordings_that_are_longer_than_what_the_model_looks_at(tone_run, tmp_path):
     """Such are often not cut, and their word is elsewhere than in their middle; those of the training fit."""
     for number in range(20):

@@ -101,6 +101,7 @@ def test_threshold_0_always_names_a_word(strict, tones, capsys):
     assert (row["word"], row["rejected"]) == (row["top"][0]["word"], False)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_run_from_before_thresholds_rejects_nothing(strict, tones, capsys):
     facts = json.loads((strict.path / "run.json").read_text())
     del facts["rejection"]

@@ -86,6 +86,7 @@ def test_a_preset_is_its_run_without_recordings_or_paths(made, tone_run):
         assert place not in text
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_the_card_tells_the_files_own_score(made, tone_run):
     card = (made / "tones" / "card.md").read_text()
     metrics = evaluate_run(load_run(tone_run), folder=made.parent / "anew").metrics
@@ -130,6 +131,7 @@ def test_an_unknown_name_lists_those_there_are(presets):
             load_run(odd)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_silences_are_no_part_of_a_presets_score(maker, tone_run, tmp_path):
     run = Path(shutil.copytree(tone_run, tmp_path / "run"))
     facts = json.loads((run / "run.json").read_text().replace('"low"', '"_silence_"'))
@@ -144,6 +146,7 @@ def test_silences_are_no_part_of_a_presets_score(maker, tone_run, tmp_path):
     assert {item.label for item in read_manifest(place / "manifest.csv").utterances} == {item.label for item in spoken}
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_preset_of_a_run_of_an_earlier_format_loads(maker, tone_run, tmp_path):
     run = Path(shutil.copytree(tone_run, tmp_path / "run"))
     facts = json.loads((run / "run.json").read_text())
@@ -184,6 +187,7 @@ def test_evaluate_writes_outside_the_package(presets, tones, capsys):
     assert before == {path: path.stat().st_mtime_ns for path in presets.rglob("*")}
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_preset_knows_what_it_has_heard_wherever_it_lies(presets, tone_run, tones, tmp_path):
     moved = load_corpus(str(shutil.copytree(tones, tmp_path / "moved")))
     run = load_run(tone_run)
@@ -197,6 +201,7 @@ def test_a_preset_knows_what_it_has_heard_wherever_it_lies(presets, tone_run, to
     assert "trained on other clips of this corpus" in " ".join(evaluate_run(load_run("old/tones"), corpus=old).notes)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_run_without_hashes_makes_a_preset_with_them(maker, made, tone_run, tmp_path):
     old = shutil.copytree(tone_run, tmp_path / "old")
     listed = read_manifest(old / "manifest.csv").utterances
@@ -220,6 +225,7 @@ def test_recordings_that_are_not_at_hand_are_told(presets, monkeypatch, tmp_path
         from_preset("tones").utterances("test")
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_made_anew_it_takes_the_old_ones_place(maker, made, tone_run, tmp_path):
     folder = shutil.copytree(made, tmp_path / "presets")
     (folder / "tones" / "stray").touch()
@@ -246,6 +252,7 @@ def test_what_cannot_be_a_preset(maker, made, tone_run, tmp_path, monkeypatch):
     assert not (tmp_path / "presets").exists()
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_what_an_earlier_run_learnt_from_is_no_test(maker, made, tone_run, tmp_path):
     tests, check = load_run(tone_run).utterances("test"), maker["_check_tests"]
     for number, origin in enumerate((tone_run, made / "tones")):
@@ -305,6 +312,7 @@ PRESETS = [
 ]
 
 
+@pytest.mark.usefixtures("scores_alone")
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     """Small, the very file that was measured, and its score comes out again where the recordings are at hand."""

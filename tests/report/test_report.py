@@ -349,6 +349,7 @@ def test_other_recordings_get_a_folder_of_their_own(tone_run, tones, tmp_path):
     assert any("were in the run's own training" in note for note in own.notes)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_recordings_that_moved_are_known_again(tone_run, tones, tmp_path):
     run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
     moved = read_folder(str(shutil.copytree(tones, tmp_path / "moved")))
@@ -363,6 +364,7 @@ def test_recordings_that_moved_are_known_again(tone_run, tones, tmp_path):
     assert sum(item in old.known for item in with_hashes(read_folder(str(tones)).utterances)) == heard
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_recordings_of_the_same_name_do_not_take_the_place_of_others(tone_run, tones, tmp_path):
     run = load_run(shutil.copytree(tone_run, tmp_path / "run"))
     folders = []

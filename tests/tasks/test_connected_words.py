@@ -64,6 +64,7 @@ def run(config):
     return train_recipe(config, console=quiet())
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_it_learns_to_write_down_strings(run):
     assert evaluate_run(run).metrics["wer"] < 0.2
 
@@ -100,6 +101,7 @@ def test_a_string_sees_neither_its_batch_nor_its_padding(run):
         np.testing.assert_allclose(together[index, : len(alone)], alone, atol=1e-4)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_string_is_a_recording_to_whatever_takes_one(run, tmp_path, capsys):
     item = max(run.utterances("test"), key=lambda item: len(item.path))
     predict.main([str(run.path), item.path, "--json"])

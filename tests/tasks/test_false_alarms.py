@@ -137,6 +137,7 @@ def test_training_clips_that_fool_the_run_are_marked_and_no_others(config):
     ]
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_run_with_hard_negatives(config, capsys):
     run = train_recipe(config, console=quiet())
     assert run.facts["negatives"]["hard_found_by"] == config.task.hard_negatives

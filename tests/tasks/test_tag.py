@@ -87,6 +87,7 @@ def test_f1_of_an_epoch_is_that_of_the_decisions(rng):
     assert float(task.loss(FitConfig())(truth, 100 * (2 * truth - 1))) < 1e-3
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_it_learns_which_tones_sound_together(chord_run, chords):
     assert chord_run.labels == ("high", "low", "middle")
     metrics = evaluate_run(chord_run).metrics

@@ -73,11 +73,13 @@ def run(config):
     return train_recipe(config, console=quiet())
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_it_learns_to_write_down_what_is_said(run):
     found = evaluate_run(run)
     assert found.metrics["wer"] < 0.3
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_preset_brings_its_trigram_and_its_weights(run, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "data_scripts"))
     make = runpy.run_path(str(Path(__file__).parents[2] / "data_scripts" / "make_preset.py"))["make_preset"]
@@ -302,6 +304,7 @@ def test_a_clip_sees_neither_its_batch_nor_its_padding(run):
     assert (padded[len(alone) :].argmax(-1) == 0).all()
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_confidences_are_calibrated_on_the_validation_and_told_before_and_after(run, tmp_path):
     loaded = load_run(run.path)
     assert loaded.task.calibration == run.task.calibration

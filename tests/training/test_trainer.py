@@ -1,8 +1,10 @@
 """Training: it learns, it can be told again, and a kill at any moment leaves no trace in the result."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,11 +36,10 @@ from kerasr.training.trainer import resume_run, train_recipe
 AUGMENT = Augmentation(time_shift=0.02, gain_db=3.0, speed=(0.9, 1.1), noise=0.5, time_masks=1, mixup=0.2)
 
 
-@pytest.fixture
-def config(tones, tmp_path):
+def settings(tones, out):
     return TrainConfig().replace(
         data=str(tones),
-        out=str(tmp_path / "runs"),
+        out=str(out / "runs"),
         model_options={"width": 0.25, "dropout": 0.2},
         features=SPEC,
         augment=AUGMENT,
@@ -48,16 +49,26 @@ def config(tones, tmp_path):
     )
 
 
+@pytest.fixture
+def config(tones, tmp_path):
+    return settings(tones, tmp_path)
+
+
 class Killed(BaseException):
     """Stands for a kill."""
 
 
-def test_clips_of_any_length_are_learnt_from(config):
+@pytest.fixture(scope="module")
+def detector(tones, tmp_path_factory):
+    """A detector of clips of any length."""
     features, options = replace(SPEC, clip_seconds=None), {"filters": 4, "units": 4}
-    config = config.replace(model="Conv1DLSTM", model_options=options, features=features, epochs=1)
-    run = train_recipe(config, console=quiet())
-    assert run.facts["macs"] is None
-    assert np.isfinite(run.logits([np.ones(100, np.float32), np.ones(9000, np.float32)])).all()
+    changes = {"model": "Conv1DLSTM", "model_options": options, "features": features, "epochs": 1, "wanted": "low"}
+    return train_recipe(settings(tones, tmp_path_factory.mktemp("detector")).replace(**changes), console=quiet())
+
+
+def test_clips_of_any_length_are_learnt_from(detector):
+    assert detector.facts["macs"] is None
+    assert np.isfinite(detector.logits([np.ones(100, np.float32), np.ones(9000, np.float32)])).all()
 
 
 def arrays(run_path):
@@ -101,9 +112,8 @@ def test_another_seed_gives_other_weights(config):
     assert any(np.any(a != b) for a, b in zip(arrays(run.path), arrays(other.path), strict=True))
 
 
-@pytest.mark.parametrize("speeds", [pytest.param((1.0,), marks=pytest.mark.full), (0.8, 1.0, 1.25)])
-def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, speeds):
-    run = train_recipe(config.replace(tta_speeds=speeds), console=quiet())
+def assert_agrees(run, rng):
+    """The saved model of waveforms answers as the run does, whatever a clip is padded or batched with."""
     waveform = 0.1 * rng.standard_normal(2500).astype("float32")
     expected = run.probs([waveform])
     padded = np.pad(waveform, (0, 1000))[None]
@@ -112,28 +122,35 @@ def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(config, rng, sp
     np.testing.assert_allclose(beside[:1], expected, atol=1e-5)
 
 
+@pytest.mark.full
+def test_the_saved_model_takes_waveforms_and_agrees_with_the_run(tone_run, rng):
+    assert_agrees(load_run(tone_run), rng)
+
+
 def test_at_several_speeds_the_logits_are_averaged(config, rng):
-    run = train_recipe(config.replace(tta_speeds=(0.8, 1.0)), console=quiet())
+    speeds = (0.8, 1.0, 1.25)
+    run = train_recipe(config.replace(tta_speeds=speeds, epochs=1), console=quiet())
     waveform, num_samples = 0.1 * rng.standard_normal((1, 2500)).astype("float32"), np.array([2500], np.int32)
-    slow = run.network(run.features(*change_speed(waveform, num_samples, 0.8)))
-    expected = (slow + run.network(run.features(waveform, num_samples))) / 2
-    np.testing.assert_allclose(run.logits([waveform[0]]), expected, atol=1e-5)
-    assert run.facts["macs"] == 2 * count_macs(run.network)
-    assert [layer.name for layer in run.front_ends] == ["features_at_0.8", "features"]
+    logits = [run.network(run.features(*change_speed(waveform, num_samples, speed))) for speed in speeds]
+    np.testing.assert_allclose(run.logits([waveform[0]]), sum(logits) / 3, atol=1e-5)
+    assert run.facts["macs"] == 3 * count_macs(run.network)
+    assert [layer.name for layer in run.front_ends] == ["features_at_0.8", "features", "features_at_1.25"]
+    assert_agrees(run, rng)
     with raises("setting-out-of-range"):
         train_recipe(config.replace(tta_speeds=(0.1,)))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the training that is killed is forked")
 @pytest.mark.parametrize("between_epochs", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_a_killed_run_ends_as_if_it_had_not_been(config, between_epochs):
     # Muon is AdamW, too, for a part of the weights.
-    config = config.replace(epochs=5, optimizer=replace(config.optimizer, name="muon", ema=0.9))
-    out = str(Path(config.logging.out) / "apart")
-    path = kill_a_run(config.replace(checkpoint_seconds=1e9 if between_epochs else 0.0, out=out), between_epochs)
-    assert load_run(path).facts["status"] == "training"
-    assert describe_run(path)["status"] == "interrupted"
-    (path / ".kerasr-killed.part.keras").write_bytes(b"half of it")
-    resumed, whole = resume_and_train(path, config)
+    config = config.replace(epochs=3, optimizer=replace(config.optimizer, name="muon", ema=0.9))
+    config = config.replace(checkpoint_seconds=1e9 if between_epochs else 0.0)
+    with killed_training(config, between_epochs) as (path, go_on):
+        assert load_run(path).facts["status"] == "training"
+        assert describe_run(path)["status"] == "interrupted"
+        (path / ".kerasr-killed.part.keras").write_bytes(b"half of it")
+        resumed, whole = go_on()
     assert_same_weights(resumed.path, whole.path)
     assert resumed.history == whole.history
     assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.path.iterdir()}
@@ -160,68 +177,53 @@ def test_a_run_is_trained_by_one_process_at_a_time(config):
     assert [*seen, describe_run(path)["status"]] == ["training", "interrupted"]
 
 
-# A training that says of each checkpoint where it stands, and waits for a line before it goes on.
-TRAINING = """
-import json, sys
+# A training that is killed in its third epoch, after a checkpoint between two epochs or within one; on a line, it is
+# resumed, and trained once more as a whole. The killed one is a child, since importing takes longer than all else.
+TRAININGS = """
+import json, os, signal, sys
 from kerasr.training import callbacks
-from kerasr.config import TrainConfig, from_json
-from kerasr.training.trainer import train_recipe
-from rich.console import Console
-
-save = callbacks.save_checkpoint
-
-def save_and_tell(path, model, state):
-    save(path, model, state)
-    print(json.dumps(state), flush=True)
-    sys.stdin.readline()
-
-callbacks.save_checkpoint = save_and_tell
-train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])), console=Console(stderr=True))
-"""
-
-
-# The same training once more, after one that was killed has come to its end.
-AGAIN = """
-import json, sys
 from kerasr.config import TrainConfig, from_json
 from kerasr.training.trainer import resume_run, train_recipe
 from rich.console import Console
 
-console = Console(stderr=True)
-resumed = resume_run(sys.argv[1], console=console)
-whole = train_recipe(from_json(TrainConfig, json.loads(sys.argv[2])), console=console)
-print(json.dumps([str(run.path) for run in (resumed, whole)]))
+save, console = callbacks.save_checkpoint, Console(stderr=True)
+config, between_epochs = from_json(TrainConfig, json.loads(sys.argv[1])), json.loads(sys.argv[2])
+
+def save_and_die(path, model, state):
+    save(path, model, state)
+    if state["epoch"] >= 2 and between_epochs == (state["step"] == 0):
+        print(json.dumps([str(path), state]), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if child := os.fork():
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    resumed = resume_run(sys.stdin.readline().strip(), console=console)
+    print(json.dumps([str(run.path) for run in (resumed, train_recipe(config, console=console))]), flush=True)
+else:
+    callbacks.save_checkpoint = save_and_die
+    train_recipe(config, console=console)
 """
 
 # On several threads the last bit of a weight has been another now and then on an AMD EPYC; why is not known.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 
-def resume_and_train(path, config):
-    """The run in a folder, resumed, and another of a config, in a process of their own."""
-    command = [sys.executable, "-c", AGAIN, str(path), json.dumps(to_json(config))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ONE_THREAD)
-    return map(load_run, json.loads(done.stdout))
-
-
-def kill_a_run(config, between_epochs):
-    """Train in another process, and kill it after a checkpoint of the kind wanted."""
-    out = Path(config.logging.out) / "killed"
-    command = [sys.executable, "-c", TRAINING, json.dumps(to_json(config.replace(out=str(out))))]
+@contextlib.contextmanager
+def killed_training(config, between_epochs):
+    """The folder of a training that was killed, and what resumes it and trains another of its config."""
+    command = [sys.executable, "-c", TRAININGS, json.dumps(to_json(config)), json.dumps(between_epochs)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, **pipes, text=True, bufsize=1, env=os.environ | ONE_THREAD) as process:
-        try:
-            for position in map(json.loads, process.stdout):
-                if position["epoch"] >= 2 and between_epochs == (position["step"] == 0):
-                    break
-                process.stdin.write("\n")
-            else:
-                pytest.fail("the training ended before it could be killed")
-        finally:
-            process.kill()
-    (path,) = out.glob("*/checkpoint.npz")
-    assert load_checkpoint(path).state == position
-    return path.parent
+        checkpoint, state = json.loads(process.stdout.readline())
+        path = Path(checkpoint)
+        assert int(process.stdout.readline()) == -signal.SIGKILL
+        assert load_checkpoint(path).state == state
+
+        def go_on():
+            process.stdin.write(f"{path.parent}\n")
+            return map(load_run, json.loads(process.stdout.readline()))
+
+        yield path.parent, go_on
 
 
 @pytest.mark.full
@@ -353,7 +355,7 @@ def test_a_recording_that_goes_missing_is_named(config, tones, tmp_path):
 
     class Remove(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
+            if epoch == 1:
                 shutil.rmtree(folder / "low")
 
     with raises("recording-not-found"):
@@ -422,11 +424,10 @@ def test_xla_trains_to_the_same_place(config):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
-def test_a_detector_has_one_output(config, tones):
-    run = train_recipe(config.replace(wanted="low", model="Conv1DLSTM", model_options={"filters": 8}), console=quiet())
-    assert run.network.output_shape == (None, 1)
-    assert run.labels == ("not low", "low")
-    probs = run.predict_files([str(path) for path in sorted(tones.glob("*/0.wav"))])
+def test_a_detector_has_one_output(detector, tones):
+    assert detector.network.output_shape == (None, 1)
+    assert detector.labels == ("not low", "low")
+    probs = detector.predict_files([str(path) for path in sorted(tones.glob("*/0.wav"))])
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
 
 
@@ -479,10 +480,11 @@ def test_settings_that_cannot_work_are_named_before_a_run_is_made(config, change
 
 
 def test_a_manifest_with_its_own_split_is_kept(config, tones, tmp_path):
-    whole = train_recipe(config.replace(epochs=1), console=quiet())
+    whole = prepare_run(config, quiet())
+    # (From another seed of the split it would not be decided so.)
     utterances = [item for split in ("train", "validation", "test") for item in whole.utterances(split)]
     write_manifest(tmp_path / "mine.csv", utterances)
-    run = train_recipe(config.replace(epochs=1, data=str(tmp_path / "mine.csv")), console=quiet())
+    run = prepare_run(config.replace(data=str(tmp_path / "mine.csv"), split_seed=1), quiet())
     assert [item.path for item in run.utterances("test")] == [item.path for item in whole.utterances("test")]
     assert "mine.csv" in run.split_rule
 
@@ -513,7 +515,8 @@ def test_options_beyond_their_bounds_are_told_before_a_run_begins(config, option
     assert not list_runs(config.logging.out)
 
 
-def test_copies_of_training_clips_in_the_test_are_told(config, tones, tmp_path, capsys):
+@pytest.mark.usefixtures("scores_alone")
+def test_copies_of_training_clips_in_the_test_are_told(config, tone_run, tones, tmp_path, capsys):
     tree = tmp_path / "copied"
     shutil.copytree(tones, tree)
     rows = [
@@ -522,9 +525,11 @@ def test_copies_of_training_clips_in_the_test_are_told(config, tones, tmp_path, 
     ]
     shutil.copy(rows[0].path, rows[2].path)
     write_manifest(tree / "manifest.csv", rows)
-    run = train_recipe(config.replace(data=str(tree / "manifest.csv"), epochs=1), console=quiet())
+    run = prepare_run(config.replace(data=str(tree / "manifest.csv")), quiet())
     told = " ".join(capsys.readouterr().err.split())
     assert f"copies of what is learnt from are in the test, 1 of them (the first is {rows[2].path}" in told
+    # What it has learnt is of no account.
+    shutil.copy(tone_run / "model.keras", run.path)
     assert any("Of the test's recordings, 1 stand in training" in note for note in evaluate_run(run).notes)
 
 

@@ -190,6 +190,7 @@ def test_what_a_teacher_has_heard_of_the_test_is_told(tones, tone_run, tmp_path)
     assert known_test_clips([load_run(heir)], everyone)["train_speakers"] == ["anna"]
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_corpus_that_moved_is_known_again(config, tone_run, tones, tmp_path):
     """What a run has learnt from is told from content: by its heirs, and by theirs once it is gone."""
     heard = load_run(tone_run)
@@ -227,6 +228,7 @@ def test_without_hashes_a_recording_is_known_by_its_path(tmp_path):
     assert replace(hashed, content_hash="4") in both
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_a_score_on_voices_that_the_teacher_has_heard_says_so(tone_run, tmp_path):
     heir = tmp_path / "heir"
     shutil.copytree(tone_run, heir)
