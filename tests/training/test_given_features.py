@@ -126,6 +126,7 @@ def test_what_needs_a_sound_is_refused(run, tmp_path):
         ({"augment.gain_db": 3.0}, "--augment.gain-db"),
         ({"augment.speed": (0.9, 1.1)}, "--augment.speed"),
         ({"augment.noise": 0.5}, "--augment.noise"),
+        ({"augment.noise_only": 0.5}, "--augment.noise-only"),
         ({"tta_speeds": (0.9, 1.0)}, "--tta-speeds"),
         ({"features.n_mels": 80}, "--features.n-mels"),
         ({"features.kind": "mfcc"}, "--features.kind"),
