@@ -49,6 +49,8 @@ class Augmentation:
     """SpecAugment: segments of time blanked in each clip."""
     time_mask_seconds: NotNegative = 0.1
     """SpecAugment: longest segment, in seconds."""
+    time_mask_share: Share = 0.5
+    """SpecAugment: longest segment, as a share of the clip: short clips get short ones."""
     frequency_masks: Number = 0
     """SpecAugment: groups of feature columns blanked in each clip."""
     frequency_mask_width: Number = 6

@@ -117,7 +117,8 @@ def augment_features(
         features = tf.where(own_frames(features)[:, :, None], tf.ensure_shape(changed, features.shape), 0.0)
     if augment.time_masks:
         longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
-        features = mask(features, augment.time_masks, longest, axis=1, seed=fold(seed, 5))
+        share = augment.time_mask_share
+        features = mask(features, augment.time_masks, longest, axis=1, seed=fold(seed, 5), share=share)
     if augment.frequency_masks:
         features = mask(features, augment.frequency_masks, augment.frequency_mask_width, axis=2, seed=fold(seed, 6))
     if augment.cutmix:
