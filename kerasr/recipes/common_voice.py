@@ -11,7 +11,14 @@ from kerasr.recipes.sentences import sentences
 WIDTH = 256
 CONFORMER = {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 12, "kernel_size": 15}
 
-AUGMENT = replace(FOR_SENTENCES, speed=(0.9, 1.1), time_mask_seconds=0.4, frequency_mask_width=30)
+AUGMENT = replace(
+    FOR_SENTENCES,
+    speed=(0.9, 1.1),
+    tempo=(1.0, 1.0),
+    noise_only=0.0,
+    time_mask_seconds=0.4,
+    frequency_mask_width=30,
+)
 
 # What 4 by the root of the width and of 25,000 steps of warm-up comes to.
 OPTIMIZER = OptimizerConfig("adam", learning_rate=4 / (WIDTH * 25_000) ** 0.5, warmup_epochs=10.0, clip_norm=3.0)

@@ -2,7 +2,7 @@
 
 from kerasr.config import OptimizerConfig, TrainConfig
 from kerasr.recipes.registry import register_recipe
-from kerasr.recipes.sentences import sentences
+from kerasr.recipes.sentences import FEATURES, sentences
 
 DEEP_SPEECH = {"units": 512, "num_layers": 5, "dropout": 0.5}
 
@@ -19,6 +19,9 @@ def ljspeech(model: str | None = None) -> TrainConfig:
     config = sentences(name)
     return config.derive(
         model_options={**config.model.options, **(DEEP_SPEECH if name == "DeepSpeech2" else {})},
+        features=FEATURES,
         optimizer=OptimizerConfig("adam", learning_rate=1e-4),
         epochs=50,
+        batch_size=32,
+        batch_seconds=320.0,
     )
