@@ -14,7 +14,6 @@ CONFORMER = {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 12,
 AUGMENT = replace(
     FOR_SENTENCES,
     speed=(0.9, 1.1),
-    tempo=(1.0, 1.0),
     noise_only=0.0,
     time_mask_seconds=0.4,
     frequency_mask_width=30,

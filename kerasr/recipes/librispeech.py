@@ -18,7 +18,6 @@ FEATURES = replace(FOR_SENTENCES_FEATURES, n_mels=80)
 AUGMENT = replace(
     FOR_SENTENCES,
     speed=(0.9, 1.1),
-    tempo=(1.0, 1.0),
     noise_only=0.0,
     time_masks=5,
     time_mask_seconds=2.0,

@@ -17,7 +17,6 @@ HOP_LENGTHS = {4: 100}
 AUGMENT = Augmentation(
     gain_db=10.0,
     speed=(0.86, 1.16),
-    tempo=(0.8, 1.5),
     tilt_db=15.0,
     noise=0.3,
     noise_only=0.05,
