@@ -14,15 +14,17 @@ import numpy as np
 from rich.console import Console
 
 from kerasr.config import TrainConfig
+from kerasr.config.serialization import to_json
 from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks.words import word_task
-from kerasr.training.trainer import train_recipe
+from kerasr.training.trainer import resume_run, train_recipe
 
 RESULTS = Path(__file__).parent / "results"
+RUNS = Path(__file__).parents[1] / "runs"
 
 
 def parse_arguments(description: str | None, name: str, epochs: int | None) -> argparse.Namespace:
@@ -117,6 +119,22 @@ def finished_run(folder: Path) -> Run | None:
     """The first run in a folder that has come to its end; None where there is none yet."""
     runs = map(load_run, list_runs(folder))
     return next((run for run in runs if run.facts["status"] == "done"), None)
+
+
+def train_in(folder: Path, config: TrainConfig) -> tuple[Run, float | None]:
+    """The run of these settings in a folder, trained or gone on with where it has not come to its end.
+
+    Other settings have another run. Beside it the minutes of a processor that it took; None where that was not all now.
+    """
+    key = hashlib.sha256(json.dumps(to_json(config), sort_keys=True).encode()).hexdigest()[:8]
+    folder, console = folder / key, Console(stderr=True)
+    if run := finished_run(folder):
+        return run, None
+    if begun := list_runs(folder):
+        return resume_run(begun[-1], console=console), None
+    busy = processor_seconds()
+    run = train_recipe(config.replace(out=str(folder)), console=console)
+    return run, round((processor_seconds() - busy) / 60, 1)
 
 
 def speaker_place(item: Utterance) -> float:

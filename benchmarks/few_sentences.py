@@ -39,7 +39,7 @@ from kerasr.runs.run import Run
 
 WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
 # Passes over each share, in percent: a tenth is passed three times as often as all.
-EPOCHS = {10: 180, 30: 100, 100: 60}
+EPOCHS = {10: 135, 30: 75, 100: 45}
 NOTHING = "nothing"
 WAYS = {"words": "with an encoder of words (`--init-from`)", NOTHING: "from nothing"}
 SEEDS = 3

@@ -9,7 +9,8 @@ speakers, and they choose the weights of the trigram of the training text, too. 
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
 (`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. Results go to
-benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it to kerasr/models/scores_wer.json.
+benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it to kerasr/models/scores_wer.json. Runs
+stay in runs/transcription/, and one that was killed is gone on with.
 """
 
 import statistics
@@ -19,16 +20,17 @@ from typing import Any
 
 from _parts import (
     RESULTS,
+    RUNS,
     by_way,
     markdown_table,
     measure_ways,
     print_tables,
     processor_seconds,
+    train_in,
     write_result,
 )
 from _pocketsphinx import NAME as PEER
 from _pocketsphinx import make_decoder, recognise
-from rich.console import Console
 
 import kerasr
 from kerasr import audio
@@ -41,7 +43,6 @@ from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.metrics.transcription import transcription_metrics
 from kerasr.models.registry import list_models
 from kerasr.text import normalise
-from kerasr.training.trainer import train_recipe
 
 SCORES = Path(kerasr.__file__).parent / "models" / "scores_wer.json"
 SEEDS = 3
@@ -79,32 +80,32 @@ def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
 def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
     recipe, model = (GRID, None) if way == GRID else ("an4", way)
-    busy = processor_seconds()
-    with tempfile.TemporaryDirectory() as out:
-        config = kerasr.get_recipe(recipe, model)
-        config = config.replace(epochs=epochs or config.fit.epochs, seed=seed, out=out)
-        run = train_recipe(config, console=Console(stderr=True))
-        trained = processor_seconds() - busy
-        metrics = evaluate_run(run, folder=Path(out) / "report").metrics
+    config = kerasr.get_recipe(recipe, model)
+    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed)
+    run, minutes = train_in(RUNS / "transcription" / f"{way}-{seed}", config)
+    run.decode_with(DecodingConfig())
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = evaluate_run(run, folder=Path(folder)).metrics
         decoding = DecodingConfig(lm="training", words="training")
         chosen = tune_decoder(run, decoding)
         run.decode_with(decoding)
-        return {
-            "way": way,
-            "seed": seed,
-            "encoder": run.config.model.name,
-            **{name: metrics[name] for name in KEPT},
-            "wer_lm": evaluate_run(run, folder=Path(out) / "report").metrics["wer"],
-            "lm_weight": chosen["lm_weight"],
-            "word_bonus": chosen["word_bonus"],
-            "speakers": {item["speaker"]: item["wer"] for item in metrics["speakers"]},
-            "validation": run.task.monitor.column,
-            "validation_errors": min(row[run.task.monitor.column] for row in run.history),
-            "best_epoch": run.facts["best_epoch"],
-            "split_rule": run.split_rule,
-            "processor_minutes": round(trained / 60, 1),
-            "fingerprint": run.facts["corpus"]["fingerprint"],
-        }
+        wer_lm = evaluate_run(run, folder=Path(folder)).metrics["wer"]
+    return {
+        "way": way,
+        "seed": seed,
+        "encoder": run.config.model.name,
+        **{name: metrics[name] for name in KEPT},
+        "wer_lm": wer_lm,
+        "lm_weight": chosen["lm_weight"],
+        "word_bonus": chosen["word_bonus"],
+        "speakers": {item["speaker"]: item["wer"] for item in metrics["speakers"]},
+        "validation": run.task.monitor.column,
+        "validation_errors": min(row[run.task.monitor.column] for row in run.history),
+        "best_epoch": run.facts["best_epoch"],
+        "split_rule": run.split_rule,
+        "processor_minutes": minutes,
+        "fingerprint": run.facts["corpus"]["fingerprint"],
+    }
 
 
 def measure_peer() -> dict[str, Any]:
@@ -182,9 +183,10 @@ def _row(way: str, results: list[dict[str, Any]]) -> tuple[str, ...]:
     """An encoder's; a peer has been trained elsewhere, and says nothing without a language model."""
     if way == PEER:
         return (way, "", "", _spread([result["wer_lm"] for result in results]), "", "", "")
-    minutes = statistics.mean(result["processor_minutes"] for result in results)
     errors = [_spread([result[name] for result in results]) for name in ("wer", "wer_lm", "cer")]
-    return (way, f"{results[0]['parameters']:,}", *errors, str(len(results)), f"{minutes:.0f}")
+    minutes = [result["processor_minutes"] for result in results if result["processor_minutes"] is not None]
+    mean = f"{statistics.mean(minutes):.0f}" if minutes else ""
+    return (way, f"{results[0]['parameters']:,}", *errors, str(len(results)), mean)
 
 
 def _spread(values: list[float]) -> str:

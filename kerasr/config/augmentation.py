@@ -42,10 +42,15 @@ class Augmentation:
     """Share of clips that get noise: the corpus's background recordings, else white to pink noise."""
     noise_snr_db: Range = (5.0, 30.0)
     """Signal-to-noise ratio, in dB, drawn between these two."""
+    noise_only: Share = 0.0
+    """Share of clips of which noise alone is left, and no text, for --task transcribe: what nobody says is not to be
+    written down. The noise is as for `noise`, up to 30 dB softer than the clip, steady or in the clip's own bursts."""
     time_masks: Number = 0
     """SpecAugment: segments of time blanked in each clip."""
     time_mask_seconds: NotNegative = 0.1
     """SpecAugment: longest segment, in seconds."""
+    time_mask_share: Share = 0.5
+    """SpecAugment: longest segment, as a share of the clip: short clips get short ones."""
     frequency_masks: Number = 0
     """SpecAugment: groups of feature columns blanked in each clip."""
     frequency_mask_width: Number = 6

@@ -14,7 +14,7 @@ class FitConfig:
     """How long the training goes on, what it minimises, and which weights it keeps."""
 
     epochs: Annotated[Count | None, ESSENTIAL] = 30
-    """Epochs, each followed by the validation split; None is 30, or more where those make less than 1,500 steps."""
+    """Epochs, each followed by the validation split; None is 30, or what makes 1,500 steps."""
     passes: Count = 1
     """Passes over the training split in an epoch; epochs=None makes as many as fit into 50 steps."""
     batch_size: Annotated[Count, ESSENTIAL] = 64

@@ -19,9 +19,9 @@ class TaskConfig:
     """What is asked of a clip: classify (which word?), detect (is it this word?), or another file of kerasr/tasks; auto
     detects where a word is wanted, and else classifies."""
     wanted: Annotated[str | None, ESSENTIAL] = None
-    """Train a detector with one output: is it this word? Every other word is a counter-example."""
+    """Train a detector of this word: every other is a counter-example."""
     negatives: Annotated[str | None, ESSENTIAL] = None
-    """With wanted: a folder of long recordings without the word, to train against and to count false alarms on."""
+    """With wanted: long recordings without the word, to train and count false alarms on."""
     vocabulary: Literal["characters", "words", "pieces"] = "characters"
     """What a transcript is written in: characters spell any word; whole words suit texts of few different ones, which
     each recording's text is then made of; pieces of words, the likeliest by a unigram model (SentencePiece), are fewer

@@ -83,7 +83,11 @@ class Pipeline:
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
         self._width = longest_clip(features.spec, augment) if fixed else 0
-        self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.noise else None
+        self._noise = (
+            _read_noises(noise, features.spec.sample_rate)
+            if augment and (augment.noise or augment.noise_only)
+            else None
+        )
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
 
@@ -221,13 +225,13 @@ class Pipeline:
         """What the model is given for one batch."""
         beside = self._beside(number, indices)
         if self._waveforms:
-            clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
+            clips, num_samples, beside = self._change_waveform(clips, num_samples, beside, seed)
             return self._batch({"waveform": clips, "num_samples": num_samples}, beside)
         cache = self._cache
         if cache is not None and self._keeps_features:
             features = tf.cond(ready, lambda: clips, lambda: self._keep_features(cache, indices, clips, num_samples))
         else:
-            clips, num_samples = self._change_waveform(tf.ensure_shape(clips, [None, None]), num_samples, seed)
+            clips, num_samples, beside = self._change_waveform(clips, num_samples, beside, seed)
             features = self.features(clips, num_samples)
         features = tf.ensure_shape(features, [None, *self.features.spec.shape])
         if self._augment:
@@ -237,13 +241,21 @@ class Pipeline:
         return self._batch(features, beside)
 
     def _change_waveform(
-        self, clips: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        self, clips: tf.Tensor, num_samples: tf.Tensor, beside: dict[str, Any], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, Any]]:
+        clips = tf.ensure_shape(clips, [None, None])
         if not self._augment:
-            return clips, num_samples
-        return augmentation.augment_waveform(
-            clips, num_samples, self._augment, spec=self.features.spec, noise=self._noise, seed=seed
+            return clips, num_samples, beside
+        drawn = {"noise": self._noise, "seed": seed}
+        if self._augment.noise_only:
+            clips, token_ids = augmentation.silence_targets(
+                clips, num_samples, beside["targets"], self._augment, **drawn
+            )
+            beside = beside | {"targets": token_ids}
+        clips, num_samples = augmentation.augment_waveform(
+            clips, num_samples, self._augment, spec=self.features.spec, **drawn
         )
+        return clips, num_samples, beside
 
     def _keep_features(
         self, cache: ClipCache, indices: tf.Tensor, clips: tf.Tensor, num_samples: tf.Tensor

@@ -13,8 +13,8 @@ from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run
 from kerasr.tasks.transcribe import Transcribe
 
-LM_WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-WORD_BONUSES = (0.0, 0.5, 1.0, 2.0, 3.0)
+LM_WEIGHTS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
+WORD_BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0)
 
 
 def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:

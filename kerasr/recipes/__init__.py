@@ -5,10 +5,13 @@ A file a recipe; importing this registers those of kerasr.
 
 from kerasr.recipes.an4 import an4
 from kerasr.recipes.commands import commands
+from kerasr.recipes.common_voice import common_voice
 from kerasr.recipes.connected_digits import connected_digits
 from kerasr.recipes.digits import digits
 from kerasr.recipes.digits_best import digits_best
 from kerasr.recipes.grid import grid
+from kerasr.recipes.librispeech import librispeech
+from kerasr.recipes.ljspeech import ljspeech
 from kerasr.recipes.registry import get_recipe, list_recipes, recipe_notes, register_recipe
 from kerasr.recipes.sentences import sentences
 from kerasr.recipes.tags import tags
@@ -19,12 +22,15 @@ from kerasr.recipes.words import words
 __all__ = [
     "an4",
     "commands",
+    "common_voice",
     "connected_digits",
     "digits",
     "digits_best",
     "get_recipe",
     "grid",
+    "librispeech",
     "list_recipes",
+    "ljspeech",
     "recipe_notes",
     "register_recipe",
     "sentences",

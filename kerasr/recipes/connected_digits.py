@@ -45,8 +45,5 @@ def connected_digits(model: str | None = None) -> TrainConfig:
         augment=AUGMENT,
         optimizer=MUON,
         epochs=50,
-        # Half as many clips a step as sentences have, for twice the steps: the corpus is small.
-        batch_size=16,
-        batch_seconds=32.0,
         keep="last",
     )

@@ -1,7 +1,6 @@
 """GRID: six words of 51, as sentences."""
 
 from kerasr.config import TrainConfig
-from kerasr.recipes.optimizer import MUON
 from kerasr.recipes.registry import register_recipe
 from kerasr.recipes.sentences import sentences
 
@@ -12,11 +11,4 @@ def grid(model: str | None = None) -> TrainConfig:
 
     `kerasr.data.corpora.grid` says which are held out.
     """
-    return sentences(model).derive(
-        data="grid",
-        optimizer=MUON,
-        epochs=45,
-        # Half as many clips a step as sentences have, for twice the steps: a speaker has said but a thousand.
-        batch_size=16,
-        batch_seconds=32.0,
-    )
+    return sentences(model).derive(data="grid")

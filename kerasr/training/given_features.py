@@ -14,7 +14,8 @@ from kerasr.errors import UserError
 
 # Settings of changes that work on features of any kind.
 _CHANGES = {
-    *("tempo", "time_masks", "time_mask_seconds", "frequency_masks", "frequency_mask_width", "mixup", "cutmix", "extra")
+    *("tempo", "time_masks", "time_mask_seconds", "time_mask_share", "frequency_masks", "frequency_mask_width"),
+    *("mixup", "cutmix", "extra"),
 }
 # What else needs waveforms.
 _OTHERS = (

@@ -17,7 +17,7 @@ class Muon(keras.optimizers.AdamW):
     """AdamW, but for the kernels of hidden layers, whose momentum is made orthogonal before it is a step.
 
     A step then turns all directions of a kernel alike, where Adam's is mostly that of a few. A convolution's kernel is
-    taken as the matrix from its window to its filters, a recurrent layer's as one matrix to all of its gates. Steps are
+    taken as the matrix from its window to its filters, a recurrent layer's as a matrix for each of its gates. Steps are
     scaled to the size that AdamW's have, so that one learning rate and one weight decay serve both (Liu et al. 2025,
     https://arxiv.org/abs/2502.16982, section 2.2). The last layer, kernels from or to one channel (depthwise ones, a
     first convolution), biases, norms, tokens and positions are AdamW's. Keras's own Muon does the same for dense layers
@@ -44,17 +44,20 @@ class Muon(keras.optimizers.AdamW):
             self.add_variable_from_reference(variable, name="running") if is_hidden_kernel(variable) else None
             for variable in variables
         ]
+        self.num_matrices = count_gates(variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        running = self.running[self._get_variable_index(variable)]
+        index = self._get_variable_index(variable)
+        running = self.running[index]
         if running is None:
             super().update_step(gradient, variable, learning_rate)
             return
         shape, gradient = tuple(variable.shape), ops.cast(gradient, variable.dtype)
         self.assign(running, gradient + self.momentum * running)
         ahead = ops.reshape(gradient + self.momentum * running, (-1, shape[-1]))
-        size = 0.2 * max(ahead.shape) ** 0.5 * ops.cast(learning_rate, variable.dtype)
-        self.assign_sub(variable, size * ops.reshape(orthogonal(ahead), shape))
+        parts = ops.split(ahead, self.num_matrices[index], axis=1)
+        size = 0.2 * max(parts[0].shape) ** 0.5 * ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, size * ops.reshape(ops.concatenate([*map(orthogonal, parts)], axis=1), shape))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum}
@@ -63,6 +66,15 @@ class Muon(keras.optimizers.AdamW):
 def is_hidden_kernel(variable: Any) -> bool:
     """Whether a variable is a kernel between channels, of another layer than the last."""
     return variable.name.endswith("kernel") and min(variable.shape[-2:]) > 1 and "logits" not in variable.path
+
+
+def count_gates(variables: list[Any]) -> list[int]:
+    """How many matrices stand side by side in each variable: of a recurrent layer's kernels as many as it has gates."""
+    layers = {
+        variable.path.rpartition("/")[0]: variable for variable in variables if "recurrent_kernel" in variable.name
+    }
+    gates = {layer: kernel.shape[1] // kernel.shape[0] for layer, kernel in layers.items()}
+    return [gates.get(variable.path.rpartition("/")[0], 1) for variable in variables]
 
 
 def orthogonal(matrix: Any) -> Any:

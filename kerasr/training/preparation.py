@@ -240,6 +240,12 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--features.clip-seconds {config.features.clip_seconds:g} cuts recordings to their middle, and the task "
             f"{task.name} wants all of them: give --features.clip-seconds None",
         )
+    if config.augment.noise_only and not task.keeps_order:
+        raise UserError(
+            "settings-conflict",
+            f"--augment.noise-only {config.augment.noise_only:g} leaves no text of a clip, and the task {task.name} "
+            "asks for none: leave it out, or take --task transcribe",
+        )
     if config.most_joined:
         _check_joined(config, task)
     if config.task.vocabulary != "characters" and not task.output.per_frame:

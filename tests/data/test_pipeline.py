@@ -79,6 +79,21 @@ def test_an_epoch_of_several_passes_is_those_passes(utterances):
     assert_same(as_arrays(double.batches(2, first_step=1)), as_arrays(single.batches(4, first_step=1)))
 
 
+@pytest.mark.parametrize("waveforms", [False, True])
+def test_of_what_noise_is_left_of_nothing_is_to_be_written(utterances, waveforms):
+    token_ids = Targets.ragged([[1, 2], [3]] * 30)
+    augment = Augmentation(noise_only=0.4)
+    made = Pipeline(utterances, token_ids, Features(SPEC), batch_size=16, augment=augment, waveforms=waveforms)
+    inputs, rows = zip(*made.batches(3), strict=True)
+    empty = [(np.asarray(part) == -1).all(1) for part in rows]
+    assert 0.25 < np.concatenate(empty).mean() < 0.55
+    # The same clips without the change, in the same order: those alone that keep their text are as they were.
+    plain = Pipeline(utterances, token_ids, Features(SPEC), batch_size=16, augment=Augmentation(), waveforms=waveforms)
+    for one, (other, _), none in zip(inputs, plain.batches(3), empty, strict=True):
+        one, other = (np.asarray(part["waveform"] if waveforms else part) for part in (one, other))
+        np.testing.assert_array_equal(np.any(one != other, axis=tuple(range(1, one.ndim))), none)
+
+
 def test_every_clip_comes_up_over_the_epochs(utterances):
     pipeline = make(utterances, augment=Augmentation(), seed=0)
     plain = {batch.tobytes() for part in as_arrays(make(utterances).batches()) for batch in np.round(part[0], 3)}

@@ -9,7 +9,7 @@ from _errors import raises
 from _kaldi import write_archive, write_lists
 from _shared import quiet, record
 
-from kerasr.config import Augmentation, FeatureSpec, TrainConfig
+from kerasr.config import Augmentation, FeatureSpec, OptimizerConfig, TrainConfig
 from kerasr.data import load_corpus
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.recipes import get_recipe
@@ -50,7 +50,8 @@ def settings(directory, out, **changes):
         model_options={"units": 8, "filters": 4, "num_layers": 1},
         epochs=3,
         batch_size=8,
-        **{"optimizer.learning_rate": 0.03, **changes},
+        optimizer=OptimizerConfig(learning_rate=0.03),
+        **changes,
     )
 
 
@@ -126,6 +127,7 @@ def test_what_needs_a_sound_is_refused(run, tmp_path):
         ({"augment.gain_db": 3.0}, "--augment.gain-db"),
         ({"augment.speed": (0.9, 1.1)}, "--augment.speed"),
         ({"augment.noise": 0.5}, "--augment.noise"),
+        ({"augment.noise_only": 0.5}, "--augment.noise-only"),
         ({"tta_speeds": (0.9, 1.0)}, "--tta-speeds"),
         ({"features.n_mels": 80}, "--features.n-mels"),
         ({"features.kind": "mfcc"}, "--features.kind"),

@@ -52,6 +52,23 @@ def test_only_kernels_between_channels_are_made_orthogonal():
     assert kernel is model.get_layer("second").kernel
 
 
+@pytest.mark.parametrize(("kind", "gates"), [(keras.layers.LSTM, 4), (keras.layers.GRU, 3)])
+def test_each_gate_of_a_recurrent_layer_moves_on_its_own(kind, gates, rng):
+    layer = kind(5, name="recurrent")
+    layer.build((None, None, 7))
+    optimizer = Muon(0.5, weight_decay=0.0, momentum=0.0)
+    optimizer.build(layer.trainable_variables)
+    kernels = [variable for variable in layer.trainable_variables if is_hidden_kernel(variable)]
+    assert [kernel.shape for kernel in kernels] == [(7, 5 * gates), (5, 5 * gates)]
+    before = [kernel.numpy() for kernel in kernels]
+    slopes = [tf.constant(rng.normal(size=variable.shape).astype("float32")) for variable in layer.trainable_variables]
+    optimizer.apply(slopes)
+    for kernel, start, slope in zip(kernels, before, slopes, strict=False):
+        parts = [orthogonal(part).numpy() for part in tf.split(slope, gates, axis=1)]
+        step = 0.5 * 0.2 * max(parts[0].shape) ** 0.5
+        np.testing.assert_allclose(kernel.numpy() - start, -step * np.concatenate(parts, axis=1), atol=1e-5)
+
+
 def test_a_convolution_learns_under_it(rng):
     images = rng.normal(size=(32, 8, 8, 2)).astype("float32")
     labels = (images[:, 2:5, 2:5, 0].sum((1, 2)) > 0).astype("float32")

@@ -471,6 +471,7 @@ def test_auto_is_plain_on_a_cpu(config, monkeypatch):
         ({"leave_out": "theo"}, "speaker-not-found"),
         ({"data": "nowhere"}, "corpus-not-found"),
         ({"features": replace(SPEC, kind="mfcc"), "augment": Augmentation(tilt_db=3.0)}, "settings-conflict"),
+        ({"augment": Augmentation(noise_only=0.1)}, "settings-conflict"),
     ],
 )
 def test_settings_that_cannot_work_are_named_before_a_run_is_made(config, change, code):

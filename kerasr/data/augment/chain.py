@@ -11,7 +11,15 @@ from kerasr.data.augment.features import equalise, mask, stretch_time, tilt_spec
 from kerasr.data.augment.graph import Batch, fold, own_frames, silence_padding
 from kerasr.data.augment.mix import cutmix, mixup
 from kerasr.data.augment.registry import extra_changes
-from kerasr.data.augment.waveform import add_noise, add_silence, perturb_speed, reverberate, shift_time, telephone
+from kerasr.data.augment.waveform import (
+    add_noise,
+    add_silence,
+    leave_noise,
+    perturb_speed,
+    reverberate,
+    shift_time,
+    telephone,
+)
 from kerasr.data.clips import most_shift
 
 
@@ -23,6 +31,7 @@ def changes_waveform(augment: Augmentation) -> bool:
         or augment.gain_db
         or augment.speed != (1.0, 1.0)
         or augment.noise
+        or augment.noise_only
         or augment.reverb
         or augment.codec
         or extra_changes(augment, "waveform")
@@ -40,6 +49,20 @@ def feature_changes(augment: Augmentation) -> list[str]:
 def changes_bands(augment: Augmentation) -> bool:
     """Whether anything drawn takes neighbouring features for neighbouring bands, as only those of a log-mel are."""
     return bool(augment.vtlp != (1.0, 1.0) or augment.tilt_db or augment.eq_db)
+
+
+def silence_targets(
+    waveform: tf.Tensor,
+    num_samples: tf.Tensor,
+    token_ids: tf.Tensor,
+    augment: Augmentation,
+    *,
+    noise: tf.Tensor | None,
+    seed: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Leave noise alone of a share of the clips, and no tokens of their texts `(batch, longest)`: -1 everywhere."""
+    waveform, chosen = leave_noise(waveform, num_samples, augment.noise_only, noise, fold(seed, 16))
+    return waveform, tf.tensor_scatter_nd_update(token_ids, chosen, -tf.ones_like(tf.gather_nd(token_ids, chosen)))
 
 
 def augment_waveform(
@@ -94,7 +117,8 @@ def augment_features(
         features = tf.where(own_frames(features)[:, :, None], tf.ensure_shape(changed, features.shape), 0.0)
     if augment.time_masks:
         longest = round(augment.time_mask_seconds * spec.sample_rate / spec.hop_length)
-        features = mask(features, augment.time_masks, longest, axis=1, seed=fold(seed, 5))
+        share = augment.time_mask_share
+        features = mask(features, augment.time_masks, longest, axis=1, seed=fold(seed, 5), share=share)
     if augment.frequency_masks:
         features = mask(features, augment.frequency_masks, augment.frequency_mask_width, axis=2, seed=fold(seed, 6))
     if augment.cutmix:

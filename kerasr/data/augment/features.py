@@ -70,17 +70,19 @@ def equalise(features: tf.Tensor, size_db: float, std: tuple[float, ...], seed: 
     return tf.where(own_frames(features)[:, :, None], features + tf.matmul(weights, curves)[:, None], 0.0)
 
 
-def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor) -> tf.Tensor:
+def mask(features: tf.Tensor, count: int, longest: int, *, axis: int, seed: tf.Tensor, share: float = 0.5) -> tf.Tensor:
     """Set `count` segments of up to `longest` steps along `axis` to 0, the mean (SpecAugment, Park et al., 2019).
 
-    Those of time (`axis` 1) lie within the clip's own frames: in the padding there is nothing to blank. A segment is
-    half of what there is at most.
+    Those of time (`axis` 1) lie within the clip's own frames: in the padding there is nothing to blank. A segment is no
+    more than `share` of what there is, so that its width follows the clip's length (Park et al., SpecAugment on Large
+    Scale Datasets, ICASSP 2020, section 3.2).
     """
     batch, width = size_of(features), size_of(features, axis)
     own = tf.reduce_sum(tf.cast(own_frames(features), tf.int32), axis=1) if axis == 1 else tf.fill([batch], width)
     size = own[:, None, None]
-    length = tf.random.stateless_uniform([batch, count, 1], fold(seed, 0), 0, longest + 1, dtype=tf.int32)
-    length = tf.minimum(length, size // 2)
+    most = tf.minimum(longest, tf.cast(share * tf.cast(size, tf.float32), tf.int32))
+    drawn = tf.random.stateless_uniform([batch, count, 1], fold(seed, 0))
+    length = tf.cast(drawn * tf.cast(most + 1, tf.float32), tf.int32)
     place = tf.random.stateless_uniform([batch, count, 1], fold(seed, 1))
     start = tf.cast(place * tf.cast(size - length + 1, tf.float32), tf.int32)
     position = tf.range(width)[None, None, :]

@@ -13,6 +13,9 @@ from kerasr.audio.features import cubic
 from kerasr.config import Augmentation
 from kerasr.data.augment.graph import Batch, choose_clips, fold, silence_padding, size_of
 
+# How much softer than the clip in whose place it is noise may be.
+NOISE_ONLY_RANGE_DB = 30.0
+
 
 def perturb_speed(waveform: tf.Tensor, num_samples: tf.Tensor, speed: tuple[float, float], seed: tf.Tensor) -> Batch:
     """Play each clip at its own rate between the two given (Ko et al., Audio Augmentation, Interspeech 2015).
@@ -71,15 +74,34 @@ def add_noise(
     """Add noise to a share of the clips: from recordings `(recording, samples)`, else between white and pink."""
     chosen, clips, num_samples = choose_clips(waveform, num_samples, augment.noise, fold(seed, 2))
     batch, width = tf.unstack(tf.shape(clips))
-    if noise is None:
-        sound = coloured_noise(batch, width, fold(seed, 0))
-    else:
-        sound = noise_segments(noise, batch, width, fold(seed, 0))
-    sound = silence_padding(sound, num_samples)
+    sound = silence_padding(draw_noise(noise, batch, width, fold(seed, 0)), num_samples)
     snr_db = tf.random.stateless_uniform([batch, 1], fold(seed, 1), *augment.noise_snr_db)
     wanted = tf.reduce_sum(tf.square(clips), 1, keepdims=True) / tf.pow(10.0, snr_db / 10)
     scale = tf.sqrt(tf.math.divide_no_nan(wanted, tf.reduce_sum(tf.square(sound), 1, keepdims=True)))
     return tf.tensor_scatter_nd_add(waveform, chosen, scale * sound)
+
+
+def leave_noise(
+    waveform: tf.Tensor, num_samples: tf.Tensor, share: float, noise: tf.Tensor | None, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Put noise in the place of a share of the clips: the changed batch, and `(chosen, 1)`, which these are.
+
+    It is as loud as the clip or up to 30 dB softer, and between steady and as loud over time as the clip is: noise that
+    bears a voice's envelope and none of its speech (Schroeder, Reference Signal for Signal Quality Studies, JASA 1968).
+    """
+    chosen, clips, num_samples = choose_clips(waveform, num_samples, share, fold(seed, 0))
+    batch, width = tf.unstack(tf.shape(clips))
+    envelope = tf.pow(tf.abs(clips), tf.random.stateless_uniform([batch, 1], fold(seed, 1)))
+    sound = silence_padding(envelope * draw_noise(noise, batch, width, fold(seed, 2)), num_samples)
+    level_db = tf.random.stateless_uniform([batch, 1], fold(seed, 3), -NOISE_ONLY_RANGE_DB, 0.0)
+    wanted = tf.reduce_sum(tf.square(clips), 1, keepdims=True) * tf.pow(10.0, level_db / 10)
+    scale = tf.sqrt(tf.math.divide_no_nan(wanted, tf.reduce_sum(tf.square(sound), 1, keepdims=True)))
+    return tf.tensor_scatter_nd_update(waveform, chosen, scale * sound), chosen
+
+
+def draw_noise(noise: tf.Tensor | None, batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:
+    """`(batch, width)` from recordings of noise `(recording, samples)`, else between white and pink."""
+    return coloured_noise(batch, width, seed) if noise is None else noise_segments(noise, batch, width, seed)
 
 
 def coloured_noise(batch: Any, width: Any, seed: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,15 @@ from _augment import EVERYTHING, SEED, two_clips
 
 from kerasr.audio.features import change_speed
 from kerasr.config import Augmentation
-from kerasr.data.augment.waveform import add_noise, add_silence, perturb_speed, reverberate, shift_time, telephone
+from kerasr.data.augment.waveform import (
+    add_noise,
+    add_silence,
+    leave_noise,
+    perturb_speed,
+    reverberate,
+    shift_time,
+    telephone,
+)
 
 
 @pytest.fixture
@@ -81,6 +89,27 @@ def test_noise_comes_to_the_share_of_clips_asked_for():
 def test_silence_stays_finite_under_noise():
     silent = tf.zeros([2, 500])
     assert np.isfinite(add_noise(silent, tf.constant([500, 500]), EVERYTHING, None, SEED).numpy()).all()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_of_a_share_of_clips_noise_alone_is_left(rng, recorded):
+    # Loud at first and soft later, so that noise in the clip's bursts can be told from steady noise.
+    clips = rng.standard_normal((400, 800)).astype(np.float32) * np.repeat([1.0, 0.1], 400).astype(np.float32)
+    clips[:, 700:] = 0
+    noise = tf.constant(rng.standard_normal((3, 1000)), tf.float32) if recorded else None
+    changed, chosen = leave_noise(tf.constant(clips), tf.fill([400], 700), 0.25, noise, SEED)
+    other = np.any(changed.numpy() != clips, axis=1)
+    assert np.flatnonzero(other).tolist() == chosen.numpy()[:, 0].tolist()
+    assert 0.15 < other.mean() < 0.35
+    left, said = changed.numpy()[other], clips[other]
+    assert not left[:, 700:].any()
+    level_db = 10 * np.log10((left**2).sum(1) / (said**2).sum(1))
+    assert -30.01 < level_db.min() < -25
+    assert -5 < level_db.max() < 0.01
+    alike = [abs(np.corrcoef(one, other)[0, 1]) for one, other in zip(left, said, strict=True)]
+    assert max(alike) < 0.3
+    bursts = 10 * np.log10((left[:, :400] ** 2).mean(1) / (left[:, 400:700] ** 2).mean(1))
+    assert bursts.min() < 5 < 15 < bursts.max() < 25
 
 
 def test_a_room_adds_an_echo_that_dies_away_within_its_time():
