@@ -38,9 +38,6 @@ ANY_MICROPHONE = [
     "0.3",
 ]
 
-# Vocal tracts of other lengths, for the speakers are few; and the average of weights that a small corpus moves about.
-OTHER_VOICES = ["--augment.vtlp", "0.88", "1.14", "--optimizer.ema", "0.998"]
-
 # The clips at hand, with silences that were cut for each split.
 COMMANDS = ["--data", "speech_commands:12", "--split", "speaker"]
 # Talk for the detector to train against.
@@ -52,7 +49,7 @@ TRAININGS = {
     "digits": ["digits-best", *NARROW, *ANY_MICROPHONE, "--synthetic-voices", "100", "--epochs", "60"],
     "commands": ["commands", *NARROW, *COMMANDS, "--epochs", "60"],
     "wakeword_stop": ["wakeword", *NARROW, *COMMANDS, "--wanted", "stop", "--negatives", str(TALK / "train")],
-    "spelling": ["an4", "--model.units", "96", "--epochs", "120", *OTHER_VOICES],
+    "spelling": ["an4", "--model.units", "96"],
 }  # fmt: skip
 # Those that train once more, against what the first training takes for their word.
 TWICE = ("wakeword_stop",)
