@@ -14,7 +14,7 @@ class LoggingConfig:
     """Where the run goes, and who else is told of it."""
 
     out: Annotated[str, ESSENTIAL] = "runs"
-    """Folder that receives the run's own folder."""
+    """Folder for the run's own folder."""
     tensorboard: bool = False
     """Write TensorBoard logs into the run: curves, settings, log-mel of clips, confusion matrix."""
     wandb: bool = False
