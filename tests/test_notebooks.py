@@ -37,10 +37,10 @@ def few_recordings(fsdd_folder, an4_folder, tmp_path):
     digits.mkdir(parents=True)
     for path in fsdd_folder.glob("*.wav"):
         if int(path.stem.rpartition("_")[2]) < 16:
-            (digits / path.name).symlink_to(path)
+            (digits / path.name).symlink_to(path.resolve())
     sentences = tmp_path / "data" / "an4"
     shutil.copytree(an4_folder / "etc", sentences / "etc")
-    (sentences / "wav").symlink_to(an4_folder / "wav")
+    (sentences / "wav").symlink_to((an4_folder / "wav").resolve())
     listed = (an4_folder / "etc" / "an4_train.fileids").read_text().splitlines(keepends=True)
     (sentences / "etc" / "an4_train.fileids").write_text("".join(listed[::5]))
     return tmp_path / "data"
