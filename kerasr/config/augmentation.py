@@ -65,3 +65,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         check_bounds(self, "augment.")
+
+    @property
+    def uses_noise(self) -> bool:
+        """Whether background recordings are wanted, where the corpus has some."""
+        return bool(self.noise or self.noise_only)

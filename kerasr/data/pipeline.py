@@ -83,11 +83,7 @@ class Pipeline:
         # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
         self._width = longest_clip(features.spec, augment) if fixed else 0
-        self._noise = (
-            _read_noises(noise, features.spec.sample_rate)
-            if augment and (augment.noise or augment.noise_only)
-            else None
-        )
+        self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.uses_noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
 

@@ -9,7 +9,7 @@ from kerasr.recipes.sentences import AUGMENT as FOR_SENTENCES
 from kerasr.recipes.sentences import sentences
 
 WIDTH = 256
-CONFORMER = {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 12, "kernel_size": 15}
+BY_MODEL = {"Conformer": {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 12, "kernel_size": 15}}
 
 AUGMENT = replace(
     FOR_SENTENCES,
@@ -30,10 +30,9 @@ def common_voice(model: str | None = None) -> TrainConfig:
     A Conformer with CTC and an attention decoder beside it, over 150 pieces of words, by the settings of ESPnet's
     recipe for it (egs2/commonvoice). Nobody has trained it to its end here: no score is known.
     """
-    name = model or "Conformer"
-    config = sentences(name)
+    config = sentences(model or "Conformer")
     return config.derive(
-        model_options={**config.model.options, **(CONFORMER if name == "Conformer" else {})},
+        model_options={**config.model.options, **BY_MODEL.get(config.model.name, {})},
         vocabulary="pieces",
         vocabulary_size=150,
         features=FEATURES,

@@ -10,7 +10,7 @@ from kerasr.recipes.sentences import sentences
 
 WIDTH = 176
 # The small Conformer with CTC of 13 million weights, as NeMo has it; Conformer(S) of the paper is 144 wide.
-CONFORMER = {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 16, "kernel_size": 31}
+BY_MODEL = {"Conformer": {"filters": WIDTH, "width": WIDTH, "num_heads": 4, "num_layers": 16, "kernel_size": 31}}
 
 FEATURES = replace(FOR_SENTENCES_FEATURES, n_mels=80)
 
@@ -37,10 +37,9 @@ def librispeech(model: str | None = None) -> TrainConfig:
     (https://arxiv.org/abs/2005.08100) and of NeMo's conformer_ctc_bpe, which has 2,000 clips a step, of several GPUs;
     here are 128, of one. Nobody has trained it to its end here: no score is known.
     """
-    name = model or "Conformer"
-    config = sentences(name)
+    config = sentences(model or "Conformer")
     return config.derive(
-        model_options={**config.model.options, **(CONFORMER if name == "Conformer" else {})},
+        model_options={**config.model.options, **BY_MODEL.get(config.model.name, {})},
         vocabulary="pieces",
         vocabulary_size=128,
         features=FEATURES,

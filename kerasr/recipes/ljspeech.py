@@ -4,7 +4,7 @@ from kerasr.config import OptimizerConfig, TrainConfig
 from kerasr.recipes.registry import register_recipe
 from kerasr.recipes.sentences import FEATURES, sentences
 
-DEEP_SPEECH = {"units": 512, "num_layers": 5, "dropout": 0.5}
+BY_MODEL = {"DeepSpeech2": {"units": 512, "num_layers": 5, "dropout": 0.5}}
 
 
 @register_recipe
@@ -15,10 +15,9 @@ def ljspeech(model: str | None = None) -> TrainConfig:
     (https://keras.io/examples/audio/ctc_asr), with this project's front-end and changes to clips. Nobody has trained it
     to its end here: no score is known. The test is of the same voice.
     """
-    name = model or "DeepSpeech2"
-    config = sentences(name)
+    config = sentences(model or "DeepSpeech2")
     return config.derive(
-        model_options={**config.model.options, **(DEEP_SPEECH if name == "DeepSpeech2" else {})},
+        model_options={**config.model.options, **BY_MODEL.get(config.model.name, {})},
         features=FEATURES,
         optimizer=OptimizerConfig("adam", learning_rate=1e-4),
         epochs=50,

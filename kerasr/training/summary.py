@@ -105,8 +105,7 @@ def _remarks(run: Run, train: Pipeline) -> dict[str, str]:
             "the run that this one begins from or learns from was trained on speakers or recordings of the test: the "
             "score will be none on unseen speakers"
         )
-    augment = run.config.augment
-    if (noise := run.facts["corpus"]["noise"]) and (augment.noise or augment.noise_only):
+    if (noise := run.facts["corpus"]["noise"]) and run.config.augment.uses_noise:
         rows["noise"] = f"{len(noise)} recordings, the first {noise_seconds(len(noise)):.3g} s of each"
     if run.config.data.cache:
         rows["cache"] = f"{train.cache_bytes / 1e6:.0f} MB in {run.path}"
