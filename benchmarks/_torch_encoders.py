@@ -167,6 +167,26 @@ class TorchResNetEncoder(nn.Module):
         return self.head(as_frames(x)), num_frames
 
 
+class TorchResNet8Encoder(nn.Module):
+    def __init__(self, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        self.stem = ConvNorm(1, 32, (5, 5), (2, 2))
+        stages = ((32, 32, (1, 1)), (32, 64, (2, 2)), (64, 96, (1, 2)))
+        self.blocks = nn.ModuleList([ResNetBlock(*stage) for stage in stages])
+        window = (5, -(-num_features // 8))
+        self.average = nn.AvgPool2d(window, stride=1, padding=(2, 0))
+        self.maximum = nn.MaxPool2d(window, stride=1, padding=(2, 0))
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * 96, num_outputs))
+
+    def forward(self, features: Tensor, num_frames: Tensor) -> tuple[Tensor, Tensor]:
+        num_frames = halved(num_frames)
+        x = self.stem(features[:, None], num_frames).relu()
+        for index, block in enumerate(self.blocks):
+            num_frames = halved(num_frames) if index == 1 else num_frames
+            x = block(x, num_frames)
+        return self.head(as_frames(torch.cat([self.average(x), self.maximum(x)], 1))), num_frames
+
+
 class ResNetBlock(nn.Module):
     def __init__(self, channels: int, filters: int, strides: tuple[int, int]) -> None:
         super().__init__()
@@ -271,6 +291,7 @@ TORCH: dict[str, Callable[[int, int], nn.Module]] = {
     "Conformer": TorchConformer,
     "DeepSpeech2": TorchDeepSpeech2,
     "QuartzNet": TorchQuartzNet,
+    "ResNet8Encoder": TorchResNet8Encoder,
     "ResNetEncoder": TorchResNetEncoder,
     "TransformerEncoder": TorchTransformerEncoder,
 }

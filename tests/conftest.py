@@ -8,6 +8,9 @@ from dataclasses import replace
 from _shared import SPEC, quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Of two processes each has a core: more threads than cores wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 from pathlib import Path
 

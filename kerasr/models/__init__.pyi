@@ -4,6 +4,7 @@ from .encoders.conformer import Conformer as Conformer
 from .encoders.deep_speech2 import DeepSpeech2 as DeepSpeech2
 from .encoders.moonshine_encoder import MoonshineEncoder as MoonshineEncoder
 from .encoders.quartznet import QuartzNet as QuartzNet
+from .encoders.resnet_encoder import ResNet8Encoder as ResNet8Encoder
 from .encoders.resnet_encoder import ResNetEncoder as ResNetEncoder
 from .encoders.transformer_encoder import TransformerEncoder as TransformerEncoder
 from .head import encoder as encoder

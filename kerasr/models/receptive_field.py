@@ -27,6 +27,7 @@ _FRAME_BY_FRAME = (
     BlankPadding,
 )
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+_POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def _after(operation: Any, given: list[_Signal]) -> _Signal:
     if isinstance(operation, layers.ZeroPadding1D | layers.ZeroPadding2D):
         before = operation.padding[0]
         return _Signal(first.field, first.stride, before if isinstance(before, int) else before[0])
-    if isinstance(operation, _CONVOLUTIONS) and operation.padding == "valid":
-        reach = (operation.kernel_size[0] - 1) * operation.dilation_rate[0]
+    if isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS)) and operation.padding == "valid":
+        pools = isinstance(operation, _POOLINGS)
+        reach = operation.pool_size[0] - 1 if pools else (operation.kernel_size[0] - 1) * operation.dilation_rate[0]
         field = ReceptiveField(
             first.field.before + first.padding * first.stride,
             first.field.after + (reach - first.padding) * first.stride,

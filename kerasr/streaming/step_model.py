@@ -359,7 +359,7 @@ _FRAME_BY_FRAME: dict[Any, Callable[..., Signal]] = {
 _ACROSS_FRAMES: dict[Any, Callable[..., Signal]] = {
     (layers.Add, layers.Concatenate): _merge,
     (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D): _convolution,
-    layers.MaxPooling1D: _pooling,
+    (layers.MaxPooling1D, layers.MaxPooling2D, layers.AveragePooling2D): _pooling,
     (MaskPadding, MaskedBatchNormalization): _zero_padding,
     BlankPadding: _blank_padding,
     MaskedRNN: _recurrence,

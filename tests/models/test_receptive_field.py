@@ -17,7 +17,11 @@ def encoder(name, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "frames"), [("ResNetEncoder", 23), pytest.param("QuartzNet", 358, marks=pytest.mark.full)]
+    ("name", "frames"),
+    [
+        ("ResNet8Encoder", 28),
+        *(pytest.param(*each, marks=pytest.mark.full) for each in (("ResNetEncoder", 23), ("QuartzNet", 358))),
+    ],
 )
 def test_what_is_further_away_changes_nothing_and_what_is_inside_does(name, frames, rng):
     network, stride = encoder(name), model_facts(name).stride
@@ -42,7 +46,7 @@ def test_what_is_further_away_changes_nothing_and_what_is_inside_does(name, fram
 )
 def test_what_reads_whole_clips_has_no_end(name):
     field = receptive_field(encoder(name))
-    assert field.is_finite == (name in ("ResNetEncoder", "QuartzNet"))
+    assert field.is_finite == (name in ("ResNet8Encoder", "ResNetEncoder", "QuartzNet"))
     assert field.before == field.after
 
 
