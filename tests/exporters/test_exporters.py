@@ -339,12 +339,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("facts", "kind", "seconds"), TABLE)
-def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path, converted_here, request):
+def test_every_model_in_every_format(facts, kind, seconds, untrained, tmp_path, converted_here):
     run = untrained(facts, features={"clip_seconds": seconds})
     if kind == "serving":
-        # Signatures differ in what stands before the network, and clips of any length try them all.
-        if seconds:
-            request.getfixturevalue("few_signatures")
         _, check = export_serving(run, tmp_path / "model")
     elif kind == "onnx":
         _, check = export_onnx(run, tmp_path / "model.onnx", least_agreement=0.0)
