@@ -84,8 +84,7 @@ def _after(operation: Any, given: list[_Signal]) -> _Signal:
         before = operation.padding[0]
         return _Signal(first.field, first.stride, before if isinstance(before, int) else before[0])
     if isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS)) and operation.padding == "valid":
-        pools = isinstance(operation, _POOLINGS)
-        reach = operation.pool_size[0] - 1 if pools else (operation.kernel_size[0] - 1) * operation.dilation_rate[0]
+        reach = _reach(operation)
         field = ReceptiveField(
             first.field.before + first.padding * first.stride,
             first.field.after + (reach - first.padding) * first.stride,
@@ -96,3 +95,10 @@ def _after(operation: Any, given: list[_Signal]) -> _Signal:
         field = ReceptiveField(max(each.before for each in fields), max(each.after for each in fields))
         return _Signal(field, first.stride)
     return _WHOLE_CLIP
+
+
+def _reach(operation: Any) -> int:
+    """How many frames a window spans beyond its first."""
+    if isinstance(operation, _POOLINGS):
+        return operation.pool_size[0] - 1
+    return (operation.kernel_size[0] - 1) * operation.dilation_rate[0]

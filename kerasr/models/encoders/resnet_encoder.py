@@ -2,7 +2,7 @@
 
 Stages halve the features and let the filters grow; time is halved twice. Blocks are those of an 18-layer ResNet (He et
 al. 2016, https://arxiv.org/abs/1512.03385), with batch norms of the clips' own frames. They read no further than their
-kernels do, half a second to either side.
+kernels do: `ResNetEncoder` half a second to either side, `ResNet8Encoder` a quarter.
 
 `ResNetEncoder` has a dense layer at each frame, which knows where on the frequency axis a sound was. `ResNet8Encoder`
 has none: it pools as the network of words does that is best with unseen speakers (`kerasr.models.ResNet8`).
@@ -87,8 +87,8 @@ def ResNet8Encoder(
 ) -> keras.Model:
     """Build an encoder of 8 layers, for few words and unseen speakers.
 
-    At each frame the average over all features and a few frames around it stands beside the maximum: so it knows sounds
-    of about a quarter of a second, and not where on the frequency axis they were.
+    At each frame the average over all features and a few frames around it stands beside the maximum: so it knows which
+    sounds there are, and neither where on the frequency axis they were nor where among these frames.
 
     Args:
         input_shape: `(time, feature)`; time may be None, for clips of any length.
