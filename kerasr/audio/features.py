@@ -48,7 +48,8 @@ def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
         return ops.expand_dims(ops.pad(waveform, ((0, 0), (0, 1)))[:, :frames], 2)
     if spec.is_given:
         return _frames(waveform, spec)
-    power = _power_spectrum(waveform, spec, fft)
+    real, imag = spectrum(waveform, spec, fft=fft)
+    power = ops.square(real) + ops.square(imag)
     return 10.0 * ops.log10(ops.maximum(ops.matmul(power, mel_matrix(spec)), MIN_POWER))
 
 
@@ -285,8 +286,8 @@ def _dct_matrix(n_mels: int, n_mfcc: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=16)
-def _window(spec: FeatureSpec) -> np.ndarray:
-    """Periodic Hann window of `win_length`, centred in `n_fft`."""
+def window(spec: FeatureSpec) -> np.ndarray:
+    """`(n_fft,)` periodic Hann window of `win_length`, centred in `n_fft`."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.win_length) / spec.win_length)
     left = (spec.n_fft - spec.win_length) // 2
     return np.pad(hann, (left, spec.n_fft - spec.win_length - left)).astype("float32")
@@ -296,8 +297,8 @@ def _window(spec: FeatureSpec) -> np.ndarray:
 def _windowed_dft(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
     """Window and real and imaginary part of the Fourier transform, each `(n_fft, 1 + n_fft // 2)`."""
     angles = 2 * np.pi / spec.n_fft * np.outer(np.arange(spec.n_fft), np.arange(1 + spec.n_fft // 2))
-    window = _window(spec)[:, None]
-    return (window * np.cos(angles)).astype("float32"), (-window * np.sin(angles)).astype("float32")
+    hann = window(spec)[:, None]
+    return (hann * np.cos(angles)).astype("float32"), (-hann * np.sin(angles)).astype("float32")
 
 
 def _hz_to_htk(hz: np.ndarray) -> np.ndarray:
@@ -332,14 +333,13 @@ def _frames(waveform: Any, spec: FeatureSpec) -> Any:
     return frames[:, :num_frames]
 
 
-def _power_spectrum(waveform: Any, spec: FeatureSpec, fft: bool) -> Any:
-    """`(batch, samples)` to the power of each frame, `(batch, time, 1 + n_fft // 2)`."""
+def spectrum(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> tuple[Any, Any]:
+    """Real and imaginary part of each windowed frame's Fourier transform, both `(batch, time, 1 + n_fft // 2)`."""
     frames = _frames(waveform, spec)
     if fft:
-        real, imag = ops.rfft(frames * _window(spec), spec.n_fft)
-    else:
-        real, imag = (ops.matmul(frames, matrix) for matrix in _windowed_dft(spec))
-    return ops.square(real) + ops.square(imag)
+        return ops.rfft(frames * window(spec), spec.n_fft)
+    real, imag = (ops.matmul(frames, matrix) for matrix in _windowed_dft(spec))
+    return real, imag
 
 
 def _is_static(waveform: Any) -> bool:

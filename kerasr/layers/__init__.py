@@ -11,6 +11,9 @@ from kerasr.layers.attention import SinusoidalPositions as SinusoidalPositions
 from kerasr.layers.cross_entropy import sequence_cross_entropy as sequence_cross_entropy
 from kerasr.layers.ctc import BlankPadding as BlankPadding
 from kerasr.layers.ctc import ctc_loss as ctc_loss
+from kerasr.layers.length_regulator import LengthRegulator as LengthRegulator
+from kerasr.layers.length_regulator import NumTokens as NumTokens
+from kerasr.layers.length_regulator import place_tokens as place_tokens
 from kerasr.layers.masking import MaskPadding as MaskPadding
 from kerasr.layers.masking import NumFrames as NumFrames
 from kerasr.layers.masking import within_clip as within_clip
@@ -19,6 +22,7 @@ from kerasr.layers.normalization import MaskedBatchNormalization as MaskedBatchN
 from kerasr.layers.normalization import MaskedGroupNormalization as MaskedGroupNormalization
 from kerasr.layers.normalization import SubSpectralNorm as SubSpectralNorm
 from kerasr.layers.normalization import fuse_batch_norms as fuse_batch_norms
+from kerasr.layers.polar_spectrum import PolarSpectrum as PolarSpectrum
 from kerasr.layers.recurrent import MaskedRNN as MaskedRNN
 from kerasr.layers.recurrent import choose_implementation as choose_implementation
 from kerasr.layers.recurrent import with_implementation as with_implementation

@@ -132,11 +132,17 @@ class SinusoidalPositions(keras.layers.Layer):
     """
 
     def call(self, sequence):
-        angle = _angles(ops.shape(sequence)[1], sequence.shape[-1] // 2)
-        return sequence + ops.cast(ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1), sequence.dtype)
+        place = ops.arange(ops.shape(sequence)[1], dtype="float32")
+        return sequence + ops.cast(sinusoids(place, sequence.shape[-1]), sequence.dtype)
 
     def compute_output_shape(self, sequence_shape):
         return sequence_shape
+
+
+def sinusoids(place, width):
+    """Sines and cosines of places `(...)`, float32 `(..., width)`, the width even: half of each."""
+    angle = _angles(place, width // 2)
+    return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)
 
 
 def _heads(projected, num_parts, num_heads):
@@ -159,20 +165,19 @@ def _attended(query, key, value, allowed):
 def _turned(heads, rotary_width):
     """The first numbers of `(batch, head, time, width)`, pairs of one of either half, turned by their frame's angle."""
     half = rotary_width // 2
-    angle = _angles(ops.shape(heads)[2], half)
+    angle = _angles(ops.arange(ops.shape(heads)[2], dtype="float32"), half)
     cosine, sine = ops.cast(ops.cos(angle), heads.dtype), ops.cast(ops.sin(angle), heads.dtype)
     one, other = heads[..., :half], heads[..., half:rotary_width]
     rest = [heads[..., rotary_width:]] if rotary_width < heads.shape[-1] else []
     return ops.concatenate([one * cosine - other * sine, other * cosine + one * sine, *rest], axis=-1)
 
 
-def _angles(time, count):
-    """`(time, count)` angles that grow with a frame's place, some fast and some slowly.
+def _angles(place, count):
+    """`(..., count)` angles that grow with a frame's place `(...)`, some fast and some slowly.
 
     They are float32: in half precision those of late frames would be rounded to whole turns.
     """
-    place = ops.arange(time, dtype="float32")[:, None]
-    return place * POSITION_BASE ** (-ops.arange(count, dtype="float32") / count)
+    return place[..., None] * POSITION_BASE ** (-ops.arange(count, dtype="float32") / count)
 
 
 @register
