@@ -79,7 +79,7 @@ def measure(speaker: str, seed: int, epochs: int) -> dict[str, Any]:
         trained = processor_seconds() - busy
         strings = strings_of(speaker)
         probs = run.predict_files([item.path for item in strings])
-        scores = {GREEDY: score(run.task.decide(probs).tolist(), strings)}
+        scores = {GREEDY: score(run.recognition.decide(probs).tolist(), strings)}
         return {
             "speaker": speaker,
             "seed": seed,

@@ -28,7 +28,7 @@ from _parts import markdown_table, print_tables, write_result
 from kerasr.config import FORMAT, to_json
 from kerasr.core.provenance import provenance
 from kerasr.exporters import export_litert
-from kerasr.inference.compiled import attach_front_ends
+from kerasr.models.from_waveform import attach_front_ends
 from kerasr.models.registry import builder, model_facts
 from kerasr.presets import preset_folder
 from kerasr.runs.run import Run, load_run
@@ -68,7 +68,7 @@ def untrained(name: str, folder: Path) -> Run:
     (path / "run.json").write_text(json.dumps({**preset.facts, "format": FORMAT}))
     (path / "manifest.csv").write_text((path / "manifest.csv").read_text().splitlines()[0] + "\n")
     run = load_run(path)
-    network = builder(name)(run.config.features.shape, run.task.output.size, **options)
+    network = builder(name)(run.config.features.shape, run.recognition.output.size, **options)
     attach_front_ends(run.front_ends, network).save(path / "model.keras")
     return run
 

@@ -156,7 +156,7 @@ def measure_latency(model: str) -> float:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import kerasr
-    from kerasr.inference.compiled import attach_front_ends
+    from kerasr.models.from_waveform import attach_front_ends
     from kerasr.models.registry import builder
 
     config = kerasr.get_recipe("digits-best", model)

@@ -9,8 +9,9 @@ from kerasr.core.cli import called_by, run_command
 from kerasr.errors import UserError
 
 COMMANDS = {
-    "train": "train a recogniser on recordings, yours or a known corpus",
+    "train": "train a recogniser or a voice on recordings",
     "predict": "recognise words in recordings",
+    "synthesize": "say texts with a voice",
     "evaluate": "measure a run again, and write its report",
     "compare": "set runs side by side, with intervals",
     "search": "search the settings of a training",
@@ -58,7 +59,7 @@ def answer(name: str, program: str) -> None:
         UserError: there is no such command; the message names the nearest.
     """
     if name in ("-h", "--help"):
-        lines = (f"  {command:10}{purpose}" for command, purpose in COMMANDS.items())
+        lines = (f"  {command:12}{purpose}" for command, purpose in COMMANDS.items())
         print(HELP.format(program=program, commands="\n".join(lines)))
     elif name == "--version":
         print(f"kerasr {__version__}")

@@ -68,6 +68,8 @@ class ScoresConfig:
     """Of a pretrained model: numbers as words of this language (en) in its texts and in those of the recordings."""
     decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
     """Of transcripts."""
+    judges: tuple[str, ...] = ()
+    """Of a voice: recognisers of transcripts that listen to it, runs or presets."""
     tune_lm: bool = False
     """Choose the language model's weight and the words' bonus on the validation split first; the run keeps them."""
     json: bool = False
@@ -308,7 +310,8 @@ def _measure(config: ScoresConfig) -> None:
             numbers=run.config.data.spell_numbers,
         )
     folder = Path(config.out) if config.out else None
-    evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad)
+    judges = [load_run(name) for name in config.judges]
+    evaluation = evaluate_run(run, config.split, corpus=corpus, folder=folder, max_bad=config.max_bad, judges=judges)
     export = command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
     if run.config.features.is_given:
         export = command_line("evaluate", config.run, "--data", "KALDI_DIRECTORY")

@@ -121,7 +121,7 @@ def open_listener(config: ListenConfig) -> "Listening":
     from kerasr.streaming.listener import Listener, open_run, open_stream_model, stream_model_of
 
     run = open_run(config.model)
-    if run is None or not run.task.has_words:
+    if run is None or not run.recognition.has_words:
         if config.look_ahead_seconds is not None or not config.decoding.is_greedy:
             raise UserError(
                 "task-unsupported",

@@ -167,7 +167,7 @@ def next_command(config: PredictConfig, run: "Run", answer: "Answer") -> str:
     """What to type next: what asks why it is that word, and after that what makes a service of the run."""
     if is_hub(config.run):
         return command_line("predict", config.run, "FOLDER", "--manifest", "labels.csv")
-    if config.explain or run.task.output.per_frame:
+    if config.explain or run.task.per_frame:
         return command_line("export", config.run, "--to", f"serving/{run.config.recipe}")
     return command_line("predict", config.run, "--sample" if config.sample else answer.path, "--explain")
 
@@ -177,7 +177,7 @@ def _writers(run: "Run", config: PredictConfig, folder: str | None) -> dict[str,
     if config.manifest and not run.task.keeps_order:
         raise UserError("task-unsupported", f"--manifest: there is no text from a model to {run.task.about()}")
     for flag in ("timestamps", "subtitles"):
-        if getattr(config, flag) and not run.task.has_words:
+        if getattr(config, flag) and not run.recognition.has_words:
             raise UserError(
                 "task-unsupported", f"--{flag}: there are no times of words from a model to {run.task.about()}"
             )
@@ -194,7 +194,7 @@ def explanation_writer(run: "Run", folder: str | None) -> Callable[["Answer"], s
     from kerasr.inference.attribution import Explainer
     from kerasr.report import write_explanation
 
-    if run.task.output.per_frame:
+    if run.task.per_frame:
         raise UserError("task-unsupported", f"--explain: there is no attribution for a model to {run.task.about()}")
     explainer = Explainer(run.front_ends, run.network)
     written: set[Path] = set()
@@ -267,7 +267,7 @@ def _path_beside(recording: str, folder: str | None, suffix: str, written: set[P
 def row_of(run: "Run", answer: "Answer") -> dict[str, Any]:
     """What is said of one recording, as plain JSON types."""
     part = {"seconds": answer.seconds, "from": answer.start, "to": answer.end}
-    return {"path": answer.path, **run.task.to_json(answer), **part}
+    return {"path": answer.path, **run.recognition.to_json(answer), **part}
 
 
 def print_table(run: "Run", answers: Sequence[Any], *, timestamps: bool = False) -> None:
@@ -276,7 +276,7 @@ def print_table(run: "Run", answers: Sequence[Any], *, timestamps: bool = False)
     from rich.text import Text
 
     console = make_console()
-    rows = [_word_rows(answer) if timestamps else [run.task.cells(answer)] for answer in answers]
+    rows = [_word_rows(answer) if timestamps else [run.recognition.cells(answer)] for answer in answers]
     first, *others = rows[0][0]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("recording", overflow="fold")
@@ -289,7 +289,7 @@ def print_table(run: "Run", answers: Sequence[Any], *, timestamps: bool = False)
     for answer, own, part in zip(answers, rows, parts, strict=True):
         for number, row in enumerate(own):
             said, *rest = row.values()
-            shown = Text(run.task.none, "yellow") if said is None else Text(isolate(said), "bold")
+            shown = Text(run.recognition.none, "yellow") if said is None else Text(isolate(said), "bold")
             name, used = ("", "") if number else (answer.path, part)
             table.add_row(name, shown, *(Text(text or "") for text in rest), *([used] if any(parts) else []))
     console.print(table)

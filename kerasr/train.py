@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kerasr.runs.run import Run
 
 DESCRIPTION = """
-Train a recogniser: recordings in, a folder with weights and a report out.
+Train a recogniser, or a voice: recordings in, a folder with weights and a report out.
   python -m kerasr.train                                  spoken digits, in a few minutes
   python -m kerasr.train --data my_words/                 your own words, a sub-folder each
   python -m kerasr.train digits --model CRNN --seed 1     a recipe, with changes

@@ -145,7 +145,7 @@ def untrained(tone_run, tmp_path):
     """Makes runs of other, narrow models, with the weights that they begin with, in folders of their own."""
     import keras
 
-    from kerasr.inference.compiled import attach_front_ends
+    from kerasr.models.from_waveform import attach_front_ends
     from kerasr.models.registry import builder
     from kerasr.runs.run import load_run
 
@@ -210,3 +210,52 @@ def untrained_encoder(noises, tmp_path):
         return load_run(path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tone_texts(tmp_path_factory):
+    """A manifest of recordings of two "words" each, tones as of `tones`, by two speakers, in three splits."""
+    from kerasr.data.manifest import Utterance, write_manifest
+
+    root, rng = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
+    pitches, items = {"low": 300, "mid": 900, "top": 2500}, []
+    for number in range(24):
+        words, parts = list(rng.choice([*pitches], 2)), [0.003 * rng.standard_normal(800)]
+        for word in words:
+            time = np.arange(int(rng.uniform(0.2, 0.25) * 8000)) / 8000
+            parts += [0.3 * np.sin(2 * np.pi * pitches[word] * time), 0.003 * rng.standard_normal(400)]
+        path = root / f"{number}.wav"
+        audio.write(path, np.concatenate(parts), 8000)
+        split = ("train", "train", "train", "train", "validation", "test")[number // 2 % 6]
+        items.append(Utterance(str(path), text=" ".join(words), speaker=f"speaker{number % 2}", split=split))
+    write_manifest(root / "texts.csv", items)
+    return root / "texts.csv"
+
+
+@pytest.fixture(scope="session")
+def voice_config(tone_texts, tmp_path_factory):
+    """A training of a narrow network, of seconds, that speaks and that nobody understands."""
+    from kerasr.config import OptimizerConfig
+    from kerasr.recipes import get_recipe
+
+    return get_recipe("grid_voice").replace(
+        data=str(tone_texts),
+        split="official",
+        out=str(tmp_path_factory.mktemp("voices")),
+        model_options={"channels": 8, "num_stacks": 1},
+        features=replace(SPEC, hop_length=100, clip_seconds=None),
+        optimizer=OptimizerConfig(weight_decay=0.0, schedule="constant"),
+        epochs=1,
+        batch_size=8,
+    )
+
+
+@pytest.fixture(scope="session")
+def voice_run(voice_config):
+    """A finished run of `voice_config`."""
+    from kerasr.tasks import token_alignment
+    from kerasr.training.trainer import train_recipe
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_alignment, "STEPS", 60)
+        return train_recipe(voice_config, console=quiet())

@@ -36,7 +36,22 @@ FLOORS = (
     "exporters",
 )
 # What stands at the top of the house beside them; a command may import from every package and from no other command.
-COMMANDS = ("train", "evaluate", "predict", "export", "serve", "listen", "compare", "search", "record", "cache", "env")
+COMMANDS = (
+    *(
+        "train",
+        "evaluate",
+        "predict",
+        "synthesize",
+        "export",
+        "serve",
+        "listen",
+        "compare",
+        "search",
+        "record",
+        "cache",
+    ),
+    "env",
+)
 MAINS = ("__main__", "models.__main__", "runs.__main__")
 # The packages that know no framework, and those that know no TensorFlow.
 PLAIN = FLOORS[: FLOORS.index("audio")]
@@ -107,6 +122,13 @@ GUESSES = {
     "Whisper": ("pretrained/whisper.py", "WhisperDecoder"),
     "generation token by token": ("pretrained/generation.py", "generate"),
     "transcripts": ("tasks/transcribe.py", "Transcribe"),
+    "speech synthesis": ("tasks/synthesize.py", "Synthesize"),
+    "the acoustic model": ("models/synthesis/speedy_speech.py", "SpeedySpeech"),
+    "the vocoder": ("models/synthesis/vocos.py", "Vocos"),
+    "the length regulator": ("layers/length_regulator.py", "LengthRegulator"),
+    "Griffin-Lim": ("audio/inverse.py", "griffin_lim"),
+    "monotonic alignment search": ("decoding/monotonic.py", "monotonic_paths"),
+    "mel-cepstral distortion": ("metrics/cepstral_distortion.py", "cepstral_distortion"),
 }
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "librosa", "sklearn", "matplotlib"}

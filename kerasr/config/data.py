@@ -43,8 +43,8 @@ class DataConfig:
     """Connected words, for --task transcribe: join one speaker's recordings to random strings of 1 to so many, with
     pauses of 0.05 to 0.4 s; those to train on are drawn anew in each pass. 0 takes recordings as they are."""
     spell_numbers: str | None = None
-    """Numbers in texts, for --task transcribe: write them as they are said in this language (en, de, ..., of num2words;
-    extra `numbers`). Where not given they stay digits."""
+    """Numbers in texts, for --task transcribe and synthesize: write them as they are said in this language (en, de, ...
+    of num2words; extra `numbers`). Where not given they stay digits."""
     sampling: Literal["natural", "balanced"] = "natural"
     """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
     balance_groups: str | None = None

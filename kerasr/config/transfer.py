@@ -22,12 +22,12 @@ class TransferConfig:
     """What is taken from earlier runs: weights, what they say of the same clips, labels for others."""
 
     init_from: Annotated[str | None, ESSENTIAL] = None
-    """Transfer learning: begin with this run's or preset's architecture, front-end and weights, but for the last."""
+    """Transfer learning: this run's or preset's front-end and weights, but for the last."""
     head_share: Share = 0.25
     """With init_from: share of the epochs in which only the new last layer learns; then everything does."""
     finetune_rate: Positive = 0.1
     """With init_from: factor on the learning rate once everything learns."""
-    teacher: Annotated[str | None, ESSENTIAL] = None
+    teacher: str | None = None
     """Knowledge distillation: learn from what this run or preset says of the same clips, beside the labels."""
     teacher_weight: Share = 0.5
     """With a teacher: its share of the loss; the labels have the rest."""

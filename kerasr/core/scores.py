@@ -20,6 +20,10 @@ class Monitor(NamedTuple):
         """The score, of whichever split."""
         return self.column.removeprefix("val_")
 
+    def format(self, value: float) -> str:
+        """A value of it: a share in percent, a loss as it is."""
+        return f"{value:.3f}" if self.name == "loss" else f"{value:.1%}"
+
     def score(self, row: Mapping[str, Any]) -> float:
         """An epoch's value, below 0 where low is good: the highest is the best."""
         return float(row[self.column] if self.direction == "max" else -row[self.column])

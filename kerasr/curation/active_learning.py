@@ -243,7 +243,7 @@ def _predict(run: Run, paths: Sequence[str], folder: str, max_bad: int) -> tuple
     def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:
         at_each_speed = [network(front_end(waveform, num_samples), training=False) for front_end in front_ends]
         given, logits = (ops.mean(ops.stack(parts), axis=0) for parts in zip(*at_each_speed, strict=True))
-        return {"probs": run.task.probs(logits), "given": given}
+        return {"probs": run.recognition.probs(logits), "given": given}
 
     model = CompiledModel(respond, run.config.features)
     kept, bad, predicted = [], [], []

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kerasr.runs.run import Run
+from kerasr.tasks import Recognition
 
 
 def calibrate(run: Run) -> dict[str, Any] | None:
@@ -16,9 +17,10 @@ def calibrate(run: Run) -> dict[str, Any] | None:
     Raises:
         UserError: a validation clip cannot be read any more, or the run has no model.
     """
-    if not run.task.has_words:
+    task = run.task
+    if not isinstance(task, Recognition) or not task.has_words:
         return None
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])
-    run.task.calibration = run.task.fit_calibration(utterances, probs)
-    return run.task.calibration and asdict(run.task.calibration)
+    task.calibration = task.fit_calibration(utterances, probs)
+    return task.calibration and asdict(task.calibration)

@@ -60,8 +60,8 @@ def compare_runs(runs: Sequence[Run], *, seed: int = 0) -> dict[str, Any]:
         probs = [run.predict_files([item.path for item in shared], progress) for run in runs]
     rows, correct = [], []
     for run, name, found in zip(runs, names, probs, strict=True):
-        metrics = run.task.evaluate(run, shared, found, seed=seed)
-        correct.append(run.task.is_correct(shared, found))
+        metrics = run.recognition.evaluate(run, shared, found, seed=seed)
+        correct.append(run.recognition.is_correct(shared, found))
         kept = ("accuracy", "accuracy_interval", "interval_method")
         scores = {"score": run.task.headline(metrics), **{key: metrics[key] for key in kept}}
         rows.append({"name": name, "path": os.path.abspath(run.path), **scores, **_cost(run, shared[0])})
@@ -105,7 +105,7 @@ def _disagreements(
     """The clips of which not all runs say the same, those of which two runs are surest first."""
     found = []
     for index, item in enumerate(shared):
-        shown = [run.task.shown(own[index]) for run, own in zip(runs, probs, strict=True)]
+        shown = [run.recognition.shown(own[index]) for run, own in zip(runs, probs, strict=True)]
         # How sure the less sure one of two is that say different things.
         doubts = [min(one[1], other[1]) for one, other in combinations(shown, 2) if one[0] != other[0]]
         if doubts:
@@ -113,7 +113,7 @@ def _disagreements(
                 {"predicted": predicted, "probability": probability, "correct": bool(right[index])}
                 for (predicted, probability), right in zip(shown, correct, strict=True)
             ]
-            word = runs[0].task.said(item)
+            word = runs[0].recognition.said(item)
             row = {"path": item.path, "word": word, "speaker": item.speaker, "answers": answers}
             found.append((max(doubts), row))
     return [row for _, row in sorted(found, key=lambda one: -one[0])]

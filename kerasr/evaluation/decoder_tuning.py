@@ -37,7 +37,7 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
             "setting-missing", "--tune-lm chooses the weights of a language model: add --lm, or --lm training"
         )
     utterances = run.utterances("validation")
-    truth = run.task.truth(utterances).tolist()
+    truth = run.recognition.truth(utterances).tolist()
     probs = run.predict_files([item.path for item in utterances])
     weights = list(itertools.product(LM_WEIGHTS if decoder.model else (1.0,), WORD_BONUSES))
     grid = []
@@ -54,7 +54,7 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
     run.task.decoder = decoder.with_options(
         replace(decoder.options, lm_weight=best["lm_weight"], word_bonus=best["word_bonus"])
     )
-    calibration = run.task.fit_calibration(utterances, probs)
+    calibration = run.recognition.fit_calibration(utterances, probs)
     chosen = {
         "lm": config.lm,
         "words": config.words,

@@ -2,7 +2,8 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,12 +32,16 @@ from kerasr.evaluation.measured import (
     name_recordings,
     select_utterances,
 )
+from kerasr.evaluation.vocoder import measure_vocoder
+from kerasr.evaluation.voice import measure_voice
 from kerasr.inference.attribution import Explainer
 from kerasr.inference.compiled import join_outputs
+from kerasr.models.registry import RECOGNISER, SPEAKER
 from kerasr.recipes.voices import expect_of_people
 from kerasr.report.clips import explain_clip, make_clip
 from kerasr.report.figures import Clip
 from kerasr.report.page import write_report
+from kerasr.report.voice import write_voice_report
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 from kerasr.tasks.base import list_words
@@ -80,6 +85,7 @@ def evaluate_run(
     corpus: Corpus | None = None,
     folder: Path | None = None,
     max_bad: int | None = None,
+    judges: Sequence[Run] = (),
 ) -> Evaluation:
     """Measure a run and write `metrics.json`, `report.html` and `pictures/`.
 
@@ -90,6 +96,7 @@ def evaluate_run(
         folder: where to write; where None, the run's folder for its test split and a folder in its `evaluations` for
             anything else. A preset's go to `runs/evaluations`.
         max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
+        judges: of a voice, recognisers of transcripts that listen to it.
 
     Raises:
         UserError: there is nothing to measure on, the recordings have words that the run does not know, too many cannot
@@ -99,8 +106,16 @@ def evaluate_run(
     split = split or (None if corpus else "test")
     measured_on = name_recordings(corpus, split) if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)
-    utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
-    metrics = {**_measure(run, utterances, probs), "measured_on": measured_on}
+    if run.task.kind != RECOGNISER:
+        metrics, sentences = (
+            measure_voice(run, utterances, judges) if run.task.kind == SPEAKER else measure_vocoder(run, utterances)
+        )
+        write: Callable[..., Path] = functools.partial(write_voice_report, sentences=sentences)
+    else:
+        utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
+        metrics, clips = _measure(run, utterances, probs), _clips(run, utterances, probs)
+        write = functools.partial(_write_report, run, clips)
+    metrics["measured_on"] = measured_on
     if corpus:
         metrics["source"] = corpus.source
     else:
@@ -112,7 +127,7 @@ def evaluate_run(
         own = corpus is None and split == "test"
         folder = run.path if own and not run.is_preset else _own_folder(run, split, corpus)
     where = provenance()
-    write_report(
+    write(
         folder,
         title=f"{isolate(run.path.name)} on {measured_on}",
         subtitle=f"{run.config.model.name} trained on {isolate(run.facts['corpus']['name'])}, recipe "
@@ -121,13 +136,16 @@ def evaluate_run(
         tiles=_tiles(run, metrics),
         facts=_facts(run, metrics, corpus, where),
         notes=notes,
-        figures=run.task.pictures(metrics),
         history=run.history,
         kept=run.facts.get("best_epoch"),
         monitor=run.task.monitor,
-        clips=_clips(run, utterances, probs),
     )
     return Evaluation(metrics, tuple(notes), folder)
+
+
+def _write_report(run: Run, clips: Sequence[Clip], folder: Path, *, metrics: dict[str, Any], **page: Any) -> Path:
+    """The page, with the task's pictures."""
+    return write_report(folder, metrics=metrics, figures=run.task.pictures(metrics), clips=clips, **page)
 
 
 def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utterance]:
@@ -169,7 +187,7 @@ def _predict(
 def _measure(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> dict[str, Any]:
     """The scores on recordings, and what the model costs."""
     seed = run.config.runtime.seed
-    metrics = run.task.evaluate(run, utterances, probs, groups=columns_of(utterances), seed=seed)
+    metrics = run.recognition.evaluate(run, utterances, probs, groups=columns_of(utterances), seed=seed)
     return metrics | {
         "headline": run.task.headline(metrics),
         "run": str(run.path),
@@ -247,7 +265,7 @@ def _tiles(run: Run, metrics: dict[str, Any]) -> dict[str, str]:
         **run.task.tiles(metrics),
         "parameters": f"{metrics['parameters']:,}",
         "model on disk": _size(metrics["model_bytes"]),
-        "one clip takes": f"{metrics['latency_ms']:.1f} ms",
+        **({"one clip takes": f"{metrics['latency_ms']:.1f} ms"} if "latency_ms" in metrics else {}),
     }
 
 
@@ -262,9 +280,11 @@ def _facts(run: Run, metrics: dict[str, Any], corpus: Corpus | None, where: dict
         "model": f"{config.model.name}{_options(config.model.options)}",
         "task": run.task.about(),
         "parameters": f"{metrics['parameters']:,}",
-        "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL}, waveform to logits)",
+        "model on disk": f"{_size(metrics['model_bytes'])} ({MODEL})",
         "latency of one clip": f"{metrics['latency_ms']:.1f} ms from {'features' if spec.is_given else 'waveform'} to "
-        f"answer (median of {ROUNDS}, {call})",
+        f"answer (median of {ROUNDS}, {call})"
+        if "latency_ms" in metrics
+        else "",
         "features": f"{spec.kind}, {spec.num_features} every {1000 * spec.hop_length / spec.sample_rate:g} ms, "
         f"{'' if spec.is_given else f'{spec.sample_rate:,} Hz, '}clips of {length}",
         "trained on": ", ".join(
@@ -304,11 +324,11 @@ def _clips(run: Run, utterances: Sequence[Utterance], probs: np.ndarray) -> list
     explains = keras.backend.backend() == "tensorflow" and not (spec.is_given or spec.is_waveform)
     explainer = Explainer(run.front_ends, run.network) if explains else None
     clips = []
-    for number, example in enumerate(run.task.examples(utterances, probs, MAX_CLIPS)):
+    for number, example in enumerate(run.recognition.examples(utterances, probs, MAX_CLIPS)):
         item = utterances[example.index]
         facts = {name: value for name, value in vars(example).items() if name != "index"}
-        clip = make_clip(run, item, word=run.task.said(item), **facts)
-        if explainer and number < MAX_EXPLAINED and clip.predicted in run.labels and not run.task.output.per_frame:
+        clip = make_clip(run, item, word=run.recognition.said(item), **facts)
+        if explainer and number < MAX_EXPLAINED and clip.predicted in run.labels and not run.task.per_frame:
             clip = explain_clip(clip, run, explainer)
         clips.append(clip)
     return clips

@@ -149,7 +149,7 @@ def _clips(
     """Examples to look at and to play, which nothing aligns."""
     # For the eye: the model does not read it.
     spec = FeatureSpec(sample_rate=model.sample_rate, clip_seconds=None)
-    truth = model.task.truth(utterances).tolist()
+    truth = model.recognition.truth(utterances).tolist()
     clips = []
     for example in worst_transcripts(truth, found, lambda index: (answers[index].confidence, None), MAX_CLIPS):
         facts = {name: value for name, value in vars(example).items() if name != "index"}

@@ -4,6 +4,7 @@ from typing import Any
 
 from kerasr.metrics.rejection import choose_threshold
 from kerasr.runs.run import Run
+from kerasr.tasks import Recognition
 
 
 def choose_rejection(run: Run) -> dict[str, Any] | None:
@@ -15,8 +16,9 @@ def choose_rejection(run: Run) -> dict[str, Any] | None:
     Raises:
         UserError: a validation clip cannot be read any more, or the run has no model.
     """
-    if not run.task.rejects:
+    task = run.task
+    if not isinstance(task, Recognition) or not task.rejects:
         return None
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])
-    return choose_threshold(probs, run.task.truth(utterances))
+    return choose_threshold(probs, task.truth(utterances))

@@ -14,9 +14,9 @@ def answer(run: Run, logits: Any) -> dict[str, Any]:
         run: where the model comes from.
         logits: its network's `(batch, outputs)`, or `(batch, time, outputs)`.
     """
-    probs = run.task.probs(logits)
-    found = {"logits": logits, "probs": probs, **run.task.signature(probs)}
-    if run.task.rejects:
+    probs = run.recognition.probs(logits)
+    found = {"logits": logits, "probs": probs, **run.recognition.signature(probs)}
+    if run.recognition.rejects:
         # As `Run.predict`; `label_index` stays the likeliest word's, which older clients read.
         found["rejected"] = ops.max(probs, axis=-1) < run.threshold
     return found

@@ -17,11 +17,12 @@ from kerasr.core.progress import console
 from kerasr.data.clips import BATCH_SIZE, pad_clips, read_clips
 from kerasr.data.manifest import Utterance
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compute_logits, join_outputs, pad_frames
+from kerasr.inference.compiled import join_outputs, pad_frames
 from kerasr.layers.ctc import padding_row
+from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run
 from kerasr.streaming.client import StreamFacts
-from kerasr.tasks.base import same_decisions
+from kerasr.tasks.recognition import same_decisions
 
 # Clips made here where the run's recordings are not on this machine.
 NUM_MADE = 16
@@ -82,8 +83,8 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
     num_samples = np.array([len(clip) for clip in clips], np.int32)
     waveform = pad_clips(clips)
     given = {"waveform": waveform, "num_samples": num_samples, "wav": np.array(wav, str)}
-    if run.task.output.per_frame:
-        given["padding"] = np.array(padding_row(run.task.output.size))
+    if run.task.per_frame:
+        given["padding"] = np.array(padding_row(run.recognition.output.size))
     streamed = clips[:NUM_STREAMED] if stream else []
     if stream:
         given["stream"] = np.array(json.dumps(stream.to_json()))
@@ -101,11 +102,11 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         pairs.append(("stream_logits", in_pieces))
     differences = [_difference(answers[name], logits) for name, logits in pairs if name in answers]
     expected, name = (exact, "probs") if "probs" in answers else (padded, "padded_probs")
-    before = keras.ops.convert_to_numpy(run.task.probs(expected))
+    before = keras.ops.convert_to_numpy(run.recognition.probs(expected))
     after = answers[name]
     agreement = _agreement(run, before, after)
     if in_pieces is not None:
-        streamed_probs = keras.ops.convert_to_numpy(run.task.probs(in_pieces))
+        streamed_probs = keras.ops.convert_to_numpy(run.recognition.probs(in_pieces))
         agreement = min(agreement, _agreement(run, streamed_probs, answers["stream_probs"]))
     return Check(
         num_clips=len(clips),
@@ -113,12 +114,12 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         agreement=agreement,
         # A NaN is as far away as can be.
         difference=float(np.nan_to_num(np.max(differences), nan=np.inf)),
-        accuracy_before=None if truth is None else float(run.task.is_correct(truth, before).mean()),
-        accuracy_after=None if truth is None else float(run.task.is_correct(truth, after).mean()),
+        accuracy_before=None if truth is None else float(run.recognition.is_correct(truth, before).mean()),
+        accuracy_after=None if truth is None else float(run.recognition.is_correct(truth, after).mean()),
         milliseconds=float(answers["milliseconds"]),
         size=size_of(path),
-        wer_before=None if truth is None else run.task.word_error_rate(truth, before),
-        wer_after=None if truth is None else run.task.word_error_rate(truth, after),
+        wer_before=None if truth is None else run.recognition.word_error_rate(truth, before),
+        wer_after=None if truth is None else run.recognition.word_error_rate(truth, after),
     )
 
 
@@ -132,7 +133,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 
 def _agreement(run: Run, before: np.ndarray, after: np.ndarray) -> float:
     """Share of the clips of which two sets of probabilities decide the same."""
-    return float(same_decisions(run.task.decide(before), run.task.decide(after)).mean())
+    return float(same_decisions(run.recognition.decide(before), run.recognition.decide(after)).mean())
 
 
 def child_environment() -> dict[str, str]:

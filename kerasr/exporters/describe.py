@@ -16,7 +16,7 @@ def describe(run: Run, check: Check, stream: StreamFacts | None) -> dict[str, An
     return {
         "labels": list(run.labels),
         "task": run.task.name,
-        "outputs": run.task.output_facts(),
+        "outputs": run.recognition.output_facts(),
         "threshold": run.threshold,
         "stream_threshold": run.stream_threshold,
         "features": to_json(run.config.features),

@@ -16,8 +16,8 @@ from kerasr.errors import UserError
 from kerasr.exporters.answer import answer
 from kerasr.exporters.check import Check
 from kerasr.exporters.files import Bounds, export_file
-from kerasr.inference.compiled import compute_logits
 from kerasr.layers.recurrent import with_implementation
+from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run
 
 OPSET = 18

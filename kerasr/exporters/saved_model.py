@@ -31,9 +31,9 @@ from kerasr.audio.sound import LOUDEST
 from kerasr.errors import UserError
 from kerasr.exporters.answer import answer
 from kerasr.exporters.wav import decode_wavs
-from kerasr.inference.compiled import compute_logits
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import with_implementation
+from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run
 from kerasr.streaming.client import POSITION, StreamFacts
 from kerasr.streaming.step_model import StreamingStep, why_not_streaming

@@ -30,7 +30,7 @@ def answer_clips(
         elif clip.in_windows:
             yield _answer_in_windows(run, clip)
         else:
-            yield _place(run.task.decode(next(probs), threshold), clip)
+            yield _place(run.recognition.decode(next(probs), threshold), clip)
 
 
 def _answer_in_windows(run: Transcribing, clip: Clip) -> Answer | Exception:

@@ -10,22 +10,8 @@ from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
 from kerasr.layers.ctc import padding_row
-from kerasr.tasks import Task
-
-
-def compute_logits(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
-    """Logits `(batch, outputs)` of `waveform` `(batch, samples)` and, where given, `num_samples` `(batch,)`.
-
-    With several front-ends, each at a speed of its own, the logits are averaged.
-    """
-    logits = [network(front_end(*clips), training=False) for front_end in front_ends]
-    return keras.layers.average(logits) if len(logits) > 1 else logits[0]
-
-
-def attach_front_ends(front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
-    """The front-ends and a network as one model, from `waveform` `(batch, samples)` to logits."""
-    waveform = keras.Input((None,), name="waveform")
-    return keras.Model(waveform, compute_logits(front_ends, network, waveform), name=f"{network.name}_from_waveform")
+from kerasr.models.from_waveform import compute_logits
+from kerasr.tasks import Recognition
 
 
 class CompiledModel:
@@ -96,7 +82,7 @@ def pad_frames(outputs: np.ndarray, frames: int) -> np.ndarray:
     return np.concatenate([outputs, added.astype(outputs.dtype)], axis=1)
 
 
-def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Task) -> CompiledModel:
+def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Recognition) -> CompiledModel:
     """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
 
     def respond(waveform: Any, num_samples: Any) -> dict[str, Any]:

@@ -15,14 +15,18 @@ from kerasr.decoding.segments import Segment
 from kerasr.errors import UserError
 from kerasr.inference.windows import OverlappingWindows, WindowSizes
 from kerasr.models.receptive_field import receptive_field
-from kerasr.tasks import Answer, Task
+from kerasr.tasks import Answer, Recognition
 
 
 class Transcribing(Protocol):
     """What is seen of a run (`kerasr.runs.Run`)."""
 
     config: TrainConfig
-    task: Task
+
+    @property
+    def recognition(self) -> Recognition:
+        """How outputs are read."""
+        ...
 
     @property
     def network(self) -> keras.Model:
@@ -96,8 +100,8 @@ class Transcriber:
         look_ahead: float | None = None,
         outputs: FrameOutputs | None = None,
     ):
-        self._task = run.task
-        self._segmenter = run.task.segmenter()
+        self._task = run.recognition
+        self._segmenter = self._task.segmenter()
         self.sample_rate = run.config.features.sample_rate
         self._outputs = outputs or _Windows(run, live, look_ahead)
         self.look_ahead, self.exact = self._outputs.look_ahead, self._outputs.exact
@@ -161,7 +165,7 @@ class _Windows(OverlappingWindows):
     """Windows of a run's sound, whose context is its receptive field, or what is asked for."""
 
     def __init__(self, run: Transcribing, live: bool, look_ahead: float | None):
-        spec, step = run.config.features, run.task.frame_times.step
+        spec, step = run.config.features, run.recognition.frame_times.step
         field, stride = receptive_field(run.network), round(step * spec.sample_rate / spec.hop_length)
         sizes = full = WindowSizes.of(field, spec, stride)
         if live:

@@ -26,3 +26,5 @@ from .keyword.resnet8 import ResNet8 as ResNet8
 from .keyword.stacked_lstm import StackedLSTM as StackedLSTM
 from .keyword.tc_resnet import TCResNet8 as TCResNet8
 from .keyword.tc_resnet import TCResNet14 as TCResNet14
+from .synthesis.speedy_speech import SpeedySpeech as SpeedySpeech
+from .synthesis.vocos import Vocos as Vocos

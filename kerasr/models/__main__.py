@@ -8,7 +8,15 @@ from typing import Any
 
 from kerasr.core.cli import parse, run_command
 from kerasr.core.console import make_console
-from kerasr.models.registry import REFERENCE_OUTPUTS, REFERENCE_SHAPE, ModelFacts, list_models
+from kerasr.models.registry import (
+    RECOGNISER,
+    REFERENCE_OUTPUTS,
+    REFERENCE_SHAPE,
+    SPEAKER,
+    VOCODER,
+    ModelFacts,
+    list_models,
+)
 
 # Scores on unseen speakers, by benchmarks/zoo.py, and on speakers of the training, by accuracy.py there; of transcripts
 # the word errors on unseen speakers, by transcription.py.
@@ -33,7 +41,7 @@ def main(argv: list[str]) -> None:
         scores = {column: found["models"] for column, found in _scores().items()}
         rows = [
             {**dataclasses.asdict(facts), **{column: by_name.get(facts.name) for column, by_name in scores.items()}}
-            for facts in list_models()
+            for facts in _all_models()
         ]
         print(json.dumps(rows, indent=2))
     else:
@@ -69,7 +77,7 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     has_room = console.width >= WIDTH_WITH_SOURCES
     if has_room:
         table.add_column("source", overflow="fold")
-    for facts in list_models():
+    for facts in _all_models():
         table.add_row(
             facts.name,
             "-" if facts.parameters is None else f"{facts.parameters:,}",
@@ -81,8 +89,15 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     console.print(table)
 
 
+def _all_models() -> tuple[ModelFacts, ...]:
+    """Those that read recordings, and then those that speak."""
+    return *list_models(), *list_models(kind=SPEAKER), *list_models(kind=VOCODER)
+
+
 def _stream(facts: ModelFacts) -> str:
     """How it takes a stream; a star where an option has to be given for it."""
+    if facts.kind != RECOGNISER:
+        return f"({facts.kind})"
     return "window" if facts.stream_options is None else "state*" if _to_stream(facts) else "state"
 
 

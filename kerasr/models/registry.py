@@ -20,6 +20,11 @@ from kerasr.errors import UserError
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
+RECOGNISER, SPEAKER, VOCODER = "recogniser", "voice", "vocoder"
+# What a builder makes, by the first of its parameters.
+KINDS = {"input_shape": RECOGNISER, "num_tokens": SPEAKER, "n_mels": VOCODER}
+
+
 @plain_signature
 @dataclass(frozen=True)
 class ModelFacts:
@@ -34,6 +39,8 @@ class ModelFacts:
             where nobody has said.
         macs: multiply-accumulates for one such clip; None where nobody has said.
         per_frame: whether it gives an output for each frame, as a transcript needs, or one a clip.
+        kind: what it is for, `recogniser` of recordings, `voice` from texts to energies or `vocoder` from these to a
+            waveform, as the first of its parameters tells (`KINDS`).
         stride: frames of features for each output of a frame.
         masks_padding: it takes clips of any length; others see the padding of a fixed clip.
         window: of one that is its own front-end and takes samples (`FeatureSpec(kind="waveform")`), how many an output
@@ -54,6 +61,7 @@ class ModelFacts:
     parameters: int | None = None
     macs: int | None = None
     per_frame: bool = False
+    kind: str = RECOGNISER
     stride: int = 1
     masks_padding: bool = False
     window: int = 0
@@ -78,7 +86,6 @@ class ModelFacts:
 # One second at 16 kHz as 40 log-mel bands every 10 ms (the default FeatureSpec), ten words.
 REFERENCE_SHAPE = (97, 40)
 REFERENCE_OUTPUTS = 10
-
 MODELS: Registry[ModelFacts] = Registry("model")
 _BUILDERS: dict[str, Callable[..., Any]] = {}
 
@@ -105,12 +112,13 @@ def register_model(build: Any = None, /, **facts: Any) -> Any:
     """Decorator that makes an architecture known: `--model NAME`, recipes, `python -m kerasr.models` and all commands.
 
     The builder takes `input_shape` `(time, feature)`, `num_outputs`, keyword options with defaults, `name` among them,
-    and returns a `keras.Model` from features to float32 logits whose last layer is called `logits`.
+    and returns a `keras.Model` from features to float32 logits whose last layer is called `logits`. One that speaks
+    takes `num_tokens`, `n_mels`, `num_voices` and options (`kerasr.models.SpeedySpeech`).
 
     Args:
         build: the builder, where the decorator stands without parentheses.
-        **facts: those of `ModelFacts` but name, module and options, which the builder tells; in kerasr's own files
-            literals, for they are read without importing the file.
+        **facts: those of `ModelFacts` but name, module, options and kind, which the builder tells; in kerasr's own
+            files literals, for they are read without importing the file.
 
     Raises:
         UserError: another module has registered a model of that name.
@@ -121,13 +129,15 @@ def register_model(build: Any = None, /, **facts: Any) -> Any:
     return _register(build, facts)
 
 
-def list_models(*, per_frame: bool | None = None) -> tuple[ModelFacts, ...]:
-    """All architectures, kerasr's own first.
+def list_models(*, per_frame: bool | None = None, kind: str = RECOGNISER) -> tuple[ModelFacts, ...]:
+    """The architectures of a kind, kerasr's own first.
 
     Args:
         per_frame: only those that give an output for each frame, or one a clip; all where None.
+        kind: `recogniser`, `voice` or `vocoder`.
     """
-    return tuple(facts for facts in MODELS.values() if per_frame in (None, facts.per_frame))
+    found = (facts for facts in MODELS.values() if facts.kind == kind)
+    return tuple(facts for facts in found if per_frame in (None, facts.per_frame))
 
 
 def model_facts(name: str) -> ModelFacts:
@@ -172,7 +182,8 @@ def _register(build: Builder, facts: Mapping[str, Any]) -> Builder:
         json.dumps(options)
     except TypeError as error:
         raise TypeError(f"{module}.{name}: a default of its options cannot be written as JSON: {error}") from None
-    MODELS.register(name, ModelFacts(name=name, module=module, options=options, **facts), module)
+    kind = KINDS.get(next((each.name for each in signature), ""), RECOGNISER)
+    MODELS.register(name, ModelFacts(name=name, module=module, options=options, kind=kind, **facts), module)
     _BUILDERS[name] = build
     return build
 
@@ -197,12 +208,15 @@ def _read_facts(path: Path, module: str) -> Iterator[ModelFacts]:
                 defaults = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
                 options = {each.arg: value(default) for each, default in defaults if default and each.arg != "name"}
                 stated = {keyword.arg: value(keyword.value) for keyword in call.keywords if keyword.arg}
-                yield ModelFacts(name=node.name, module=module, options=options, **stated)
+                kind = KINDS[node.args.args[0].arg]
+                yield ModelFacts(name=node.name, module=module, options=options, kind=kind, **stated)
 
 
 # In this order they are listed.
 for _path in (
-    path for folder in ("keyword", "encoders") for path in sorted((Path(__file__).parent / folder).glob("*.py"))
+    path
+    for folder in ("keyword", "encoders", "synthesis")
+    for path in sorted((Path(__file__).parent / folder).glob("*.py"))
 ):
     _module = f"{__package__}.{_path.parent.name}.{_path.stem}"
     for _facts in _read_facts(_path, _module):

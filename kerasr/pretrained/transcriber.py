@@ -70,6 +70,11 @@ class PretrainedTranscriber:
         # Of the front-end's settings only the rate plays a part: the model has a front-end of its own.
         self._spec = FeatureSpec(sample_rate=self._decoder.sample_rate, clip_seconds=None)
 
+    @property
+    def recognition(self) -> Dictation:
+        """The task, as a run of kerasr's names it."""
+        return self.task
+
     def decode_with(self, options: DecodingConfig) -> None:
         """Keep as many texts from now on as `options.beam` says; one where that is 0.
 

@@ -81,11 +81,12 @@ def _check_imports(values: dict[str, Any], file: str) -> None:
 
 
 def _usual_recipe(flags: dict[str, str], values: dict[str, Any]) -> str:
-    """The file's recipe, or else that for sentences, recordings, words that nobody has recorded, or digits."""
+    """The file's recipe, or else that for sentences, speech, recordings, words nobody has recorded, or digits."""
     if "recipe" in values:
         return values["recipe"]
-    if flags.get("task", values.get("task.name")) == "transcribe":
-        return "sentences"
+    by_task = {"transcribe": "sentences", "synthesize": "speech"}
+    if (task := flags.get("task", values.get("task.name"))) in by_task:
+        return by_task[task]
     given = {*map(name_of, values), *flags}
     return "words" if "data" in given else "voices" if "words" in given else "digits"
 

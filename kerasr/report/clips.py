@@ -107,13 +107,13 @@ def picture_clip(
         seconds=len(frames) * spec.hop_length / spec.sample_rate,
         speaker=item.speaker,
         is_given=spec.is_given,
-        sound=None if spec.is_given else _sound(waveform, spec.sample_rate),
+        sound=None if spec.is_given else sound_file(waveform, spec.sample_rate),
         **{"word": item.label or "", **facts},
     )
 
 
-def _sound(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """A WAV file's content."""
+def sound_file(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A WAV file's content, of a waveform `(samples,)`."""
     sound = io.BytesIO()
     soundfile.write(sound, np.clip(waveform, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
     return sound.getvalue()

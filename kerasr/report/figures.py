@@ -204,12 +204,14 @@ def draw_training(
     column, score = monitor.column, monitor.name
     best = max(history, key=lambda row: (round(monitor.score(row), 6), -row["val_loss"]))
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
-    note = f"Validation {score.replace('_', ' ')} {best[column]:.1%}."
+    note = f"Validation {score.replace('_', ' ')} {monitor.format(best[column])}."
     note += "" if kept is None else f" The weights of epoch {kept} are kept."
     with mpl.rc_context(STYLE):
-        picture = Picture("training", WIDTH, WIDTH, title, note)
-        upper, lower = picture.subplots(2, 1, sharex=True)
-        for axes, name in ((upper, score), (lower, "loss")):
+        shown = list(dict.fromkeys((score, "loss")))
+        picture = Picture("training", WIDTH, WIDTH if len(shown) > 1 else 0.6 * WIDTH, title, note)
+        drawn = picture.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+        upper, lower = drawn[0], drawn[-1]
+        for axes, name in zip(drawn, shown, strict=True):
             ends = history[-1][f"val_{name}"], history[-1][name]
             for key, colour, end, other in (
                 (f"val_{name}", RIGHT, *ends),
@@ -237,7 +239,8 @@ def draw_training(
             axes.grid(axis="y")
             axes.tick_params(length=0)
         upper.plot(best["epoch"], best[column], "o", color=RIGHT)
-        upper.yaxis.set_major_formatter(PercentFormatter(1.0))
+        if upper is not lower:
+            upper.yaxis.set_major_formatter(PercentFormatter(1.0))
         lower.set_ylim(bottom=0)
         lower.set_xlabel("epoch")
         lower.set_xlim(min(epochs) - 0.2, max(epochs) + 0.2)

@@ -105,7 +105,7 @@ def write_report(
     pictures = [FIGURES[name](metrics) for name in figures] + _draw_usual(metrics, clips) + alignments
     if history:
         pictures.append(draw_training(history, kept, monitor))
-    drawn = _write_pictures(folder / PICTURES, pictures)
+    drawn = write_pictures(folder / PICTURES, pictures)
     for old in (folder / PICTURES).glob("*.png"):
         if old.stem not in drawn["svgs"] and _DRAWN.fullmatch(old.stem):
             old.unlink()
@@ -228,7 +228,7 @@ def write_comparison(folder: str | os.PathLike[str], comparison: Mapping[str, An
         "pairs": pairs,
         "methods": list(dict.fromkeys(pair["interval_method"] for pair in pairs)),
         "clips": list(zip(clips, answers, strict=True)),
-        **_write_pictures(folder, pictures),
+        **write_pictures(folder, pictures),
     }
     write_page(folder / COMPARISON, COMPARISON, **values)
     return folder / COMPARISON
@@ -252,7 +252,7 @@ def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
     raise AssertionError("there is always another number")
 
 
-def _write_pictures(folder: Path, pictures: Sequence[Picture]) -> dict[str, Any]:
+def write_pictures(folder: Path, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Write PNG files; what a page needs of the pictures: `svgs` and `widths` by name, and `unwritable` texts."""
     svgs, unwritable = {}, {}
     for picture in pictures:

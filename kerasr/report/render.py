@@ -69,5 +69,6 @@ def _environment() -> jinja2.Environment:
     environment.filters["isolate"] = isolate
     environment.filters["spectrogram"] = _spectrogram
     environment.filters["evidence"] = _evidence
+    environment.filters["wav"] = lambda content: _data_uri(content, "audio/wav")
     environment.filters["sound"] = lambda clip: _data_uri(clip.sound, "audio/wav")
     return environment

@@ -13,7 +13,7 @@ from kerasr.decoding.ngram import NGrams, read_arpa
 from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.presets import LANGUAGE_MODEL
-from kerasr.tasks import Task
+from kerasr.tasks import Recognition, Task
 from kerasr.tasks.transcribe import Transcribe, text_of
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import WORDS
@@ -28,6 +28,11 @@ class Transcribing(Protocol):
     task: Task
     facts: dict[str, Any]
 
+    @property
+    def recognition(self) -> Recognition:
+        """How outputs are read."""
+        ...
+
     def utterances(self, split: str) -> Sequence[Utterance]:
         """The recordings of a split."""
         ...
@@ -37,7 +42,8 @@ def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
     """Let a run find its transcripts so; errors as of `make_decoder`."""
     decoder = make_decoder(run, config)
     chosen = _chosen(run, config)
-    run.task.calibration = read_calibration(chosen) or read_calibration(run.facts)
+    if isinstance(run.task, Recognition):
+        run.task.calibration = read_calibration(chosen) or read_calibration(run.facts)
     if isinstance(run.task, Transcribe):
         run.task.decoder = decoder
         run.task.decoding = {}

@@ -13,28 +13,11 @@ from kerasr.core.regular import MOST_TIMES, max_unpacked
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.models.registry import MODELS
-from kerasr.runs.facts import CONFIG, FACTS
-from kerasr.tasks import Task, find_task
+from kerasr.runs.facts import FACTS
+from kerasr.tasks import Recognition, Task, find_task
 
 # Frames of a clip by whose outputs it is told how many frames of features there are to an output.
 _PROBE_FRAMES = 960
-
-
-def find_network(model: Any) -> keras.Model | None:
-    """The network in a run's model from waveform to logits; None for anything else than such a model."""
-    networks = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
-    return networks[0] if isinstance(model, keras.Model) and len(networks) == 1 else None
-
-
-def takes_features(network: keras.Model, spec: FeatureSpec) -> bool:
-    """Whether it takes features as the front-end computes them, of clips of its length or of any length."""
-    frames, width = spec.shape
-    return network.input_shape in ((None, frames, width), (None, None, width))
-
-
-def gives_logits(network: keras.Model, task: Task) -> bool:
-    """Whether it has as many outputs as the task wants."""
-    return network.output_shape == task.output.shape
 
 
 def make_task(path: Path, config: TrainConfig, facts: Mapping[str, Any]) -> Task:
@@ -47,7 +30,8 @@ def make_task(path: Path, config: TrainConfig, facts: Mapping[str, Any]) -> Task
         task = find_task(config.task).of_facts(facts, config.task)
     except ValueError as error:
         raise UserError("run-damaged", f"{path / FACTS}: is damaged ({error}); restore it, or train again") from error
-    task.frame_times = frame_times(config, facts)
+    if isinstance(task, Recognition):
+        task.frame_times = frame_times(config, facts)
     return task
 
 
@@ -69,7 +53,7 @@ def load_model(path: Path) -> Any:
 
 
 def check_network(path: Path, model: Any, spec: FeatureSpec, task: Task) -> None:
-    """Raise where what was loaded is not a run's model from waveform to logits.
+    """Raise where what was loaded is not a run's model.
 
     Args:
         path: where it was loaded from.
@@ -80,24 +64,14 @@ def check_network(path: Path, model: Any, spec: FeatureSpec, task: Task) -> None
     Raises:
         UserError: it is something else, or a model of another run.
     """
-    network = find_network(model)
+    network = task.find_network(model)
     if network is None:
         raise UserError(
             "run-damaged",
             f"{path}: holds no network of a run, but {type(model).__name__}; train again or restore it",
         )
-    if not gives_logits(network, task) or model.output_shape != network.output_shape:
-        raise UserError(
-            "run-damaged",
-            f"{path}: these weights have outputs of the shape {model.output_shape} and {path.parent / FACTS} lists "
-            f"{len(task.labels)} labels: they belong to another run",
-        )
-    if not takes_features(network, spec):
-        raise UserError(
-            "run-damaged",
-            f"{path}: these weights take features of the shape {network.input_shape}, and {path.parent / CONFIG} "
-            f"makes some of {(None, *spec.shape)}: they belong to another run",
-        )
+    if why := task.why_not_network(model, network, spec):
+        raise UserError("run-damaged", f"{path}: {why}: they belong to another run")
 
 
 def measure_stride(network: keras.Model, spec: FeatureSpec) -> int:

@@ -18,14 +18,15 @@ from kerasr.data.hashes import content_hashes, with_hashes
 from kerasr.data.known import count_copies
 from kerasr.data.manifest import SPLITS
 from kerasr.errors import UserError
-from kerasr.inference.compiled import attach_front_ends, compile_probs
+from kerasr.inference.compiled import compile_probs
 from kerasr.metrics.rejection import choose_threshold
 from kerasr.models import count_macs
+from kerasr.models.from_waveform import attach_front_ends, takes_features
 from kerasr.runs.facts import HISTORY, MODEL, OWN_LOOP, corpus_facts
 from kerasr.runs.files import process_folder, write_run
 from kerasr.runs.history import write_history
-from kerasr.runs.network import gives_logits, measure_stride, takes_features
-from kerasr.tasks import Task, find_task
+from kerasr.runs.network import measure_stride
+from kerasr.tasks import Recognition, find_task, recognition
 from kerasr.tasks.base import list_words
 
 # Random clips that are given to a network to see whether it ends in a softmax.
@@ -94,7 +95,7 @@ class OwnNetwork:
             add=add,
         )
 
-    def _settings(self) -> tuple[TrainConfig, Task]:
+    def _settings(self) -> tuple[TrainConfig, Recognition]:
         config = TrainConfig(
             recipe=OWN_LOOP,
             task=TaskConfig(self.task, self.wanted),
@@ -104,9 +105,9 @@ class OwnNetwork:
         )
         kind = find_task(config.task)
         kind.check(config)
-        return config, kind.of_corpus(self.corpus, config.task)
+        return config, recognition(kind.of_corpus(self.corpus, config.task), "a network from features to logits")
 
-    def _facts(self, task: Task, contents: list[str], epochs: int) -> dict[str, Any]:
+    def _facts(self, task: Recognition, contents: list[str], epochs: int) -> dict[str, Any]:
         network = self.network
         return {
             "split_rule": self.split_rule or "as the recordings came",
@@ -118,12 +119,12 @@ class OwnNetwork:
             "parameters": network.count_params(),
             "macs": count_macs(network) if network.input_shape[1] else None,
             **({"epochs_run": epochs} if epochs else {}),
-            **({"stride": measure_stride(network, self.features.spec)} if task.output.per_frame else {}),
+            **({"stride": measure_stride(network, self.features.spec)} if task.per_frame else {}),
             **task.facts(),
             **self._choices(task),
         }
 
-    def _choices(self, task: Task) -> dict[str, Any]:
+    def _choices(self, task: Recognition) -> dict[str, Any]:
         """As a training makes them: a threshold or a calibration, by the validation clips that can be read."""
         made: dict[str, Any] = {"rejection": None}
         validation = [item for item in self.corpus.utterances if item.split == "validation"]
@@ -150,14 +151,14 @@ def _check_kind(network: Any) -> None:
         )
 
 
-def _check_shapes(network: keras.Model, features: Features, task: Task, corpus: Corpus) -> None:
+def _check_shapes(network: keras.Model, features: Features, task: Recognition, corpus: Corpus) -> None:
     if not takes_features(network, features.spec):
         raise UserError(
             "network-input-wrong",
             f"{network.name}: takes {network.input_shape}, and these features are {(None, *features.spec.shape)}: give "
             "the front-end that make_datasets returned with what the network was fitted on",
         )
-    if not gives_logits(network, task):
+    if not task.gives_logits(network):
         raise UserError(
             "network-output-wrong",
             f"{network.name}: gives {network.output_shape}, and to {task.about()} takes {task.output.shape} "
@@ -165,7 +166,7 @@ def _check_shapes(network: keras.Model, features: Features, task: Task, corpus: 
         )
 
 
-def _check_logits(network: keras.Model, task: Task) -> None:
+def _check_logits(network: keras.Model, task: Recognition) -> None:
     if _ends_in_activation(network, task):
         raise UserError(
             "network-gives-probabilities",
@@ -174,13 +175,13 @@ def _check_logits(network: keras.Model, task: Task) -> None:
         )
 
 
-def _ends_in_activation(network: keras.Model, task: Task) -> bool:
+def _ends_in_activation(network: keras.Model, task: Recognition) -> bool:
     """Whether what it gives are probabilities, by its last layer or, of a softmax anywhere, by their sum."""
     last = network.layers[-1]
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Softmax) or activation in (keras.activations.softmax, keras.activations.sigmoid):
         return True
-    if task.output.size < 2 or task.output.per_frame:
+    if task.output.size < 2 or task.per_frame:
         return False
     frames, width = network.input_shape[1:]
     random = np.random.default_rng(0).standard_normal((_PROBES, frames or _PROBE_FRAMES, width))

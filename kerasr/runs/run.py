@@ -1,6 +1,5 @@
 """A training's folder, read when it is asked for, and the model in it."""
 
-import contextlib
 import functools
 import math
 import os
@@ -8,36 +7,33 @@ import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import keras
 import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.audio.sound import LOUDEST, why_no_sound
-from kerasr.config import DecodingConfig, TrainConfig, read_json
-from kerasr.core import atomic
+from kerasr.config import DecodingConfig
 from kerasr.core.cli import command_line
-from kerasr.core.imports import check_imported
 from kerasr.core.progress import ProgressBar, map_threaded
 from kerasr.data import Corpus
 from kerasr.data.clips import BATCH_SIZE, read_clip
-from kerasr.data.known import KnownRecordings
-from kerasr.data.manifest import Utterance, read_manifest
 from kerasr.errors import UserError
 from kerasr.inference.answers import answer_clips
 from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
-from kerasr.presets import CARD, list_presets, preset_folder
-from kerasr.presets.recordings import find_clips
-from kerasr.runs.decoding import read_calibration, use_decoder
-from kerasr.runs.facts import HISTORY, LEARNT_FROM, MANIFEST, METRICS, MODEL, OWN_LOOP, read_run
-from kerasr.runs.find import find_run
-from kerasr.runs.history import read_history
-from kerasr.runs.network import check_network, find_network, load_model, make_task
+from kerasr.inference.speech import Speech
+from kerasr.inference.synthesizer import Synthesizer, make_synthesizer
+from kerasr.inference.vocoder import trained_vocoder
+from kerasr.presets import list_presets, preset_folder
+from kerasr.runs.contents import RunContents
+from kerasr.runs.decoding import use_decoder
+from kerasr.runs.facts import MODEL
+from kerasr.runs.network import check_network, load_model
 from kerasr.runs.notebook import show_facts, show_scores
 from kerasr.runs.own_network import OwnNetwork
-from kerasr.tasks import Answer, Task
+from kerasr.tasks import Answer, Recognition, recognition
 
 S = TypeVar("S", bound=Source)
 
@@ -45,26 +41,17 @@ S = TypeVar("S", bound=Source)
 EVEN_CHANCE = 0.5
 
 
-class Run:
-    """A training's folder, read when it is asked for.
+class Run(RunContents):
+    """A training's folder, read when it is asked for, and the model in it.
 
     Attributes:
         path: the folder.
         config: the settings it was trained with.
         facts: what `run.json` holds.
         labels: the words, in the order of `probs`.
-        task: how logits are read.
+        task: what the network was trained for.
         in_memory: whether the folder goes with the process (`from_model`).
     """
-
-    def __init__(self, path: Path, config: TrainConfig, facts: dict[str, Any]):
-        self.path = path
-        self.config = config
-        self.facts = facts
-        self.task: Task = make_task(path, config, facts)
-        self.task.calibration = read_calibration(facts)
-        self.labels = self.task.labels
-        self.in_memory = False
 
     @classmethod
     def from_model(
@@ -124,11 +111,6 @@ class Run:
         report = "" if self.in_memory or self.is_preset else f"{self.path / 'report.html'}"
         return show_scores(self.path, self.config, self.task, self.metrics, report)
 
-    @property
-    def split_rule(self) -> str:
-        """How the recordings were divided, in a sentence."""
-        return self.facts["split_rule"]
-
     @functools.cached_property
     def model(self) -> keras.Model:
         """Waveforms `(batch, samples)` at the spec's rate to logits; trailing exact zeros are padding."""
@@ -144,7 +126,8 @@ class Run:
         return model
 
     def check_front_end(self, what: str) -> None:
-        """Raise `features-given` where features were computed elsewhere, which `what` (`predict`) needs of a sound."""
+        """Raise where `what` (`predict`) cannot be: a voice reads no recordings, and given features are of none."""
+        recognition(self.task, f"{self.path}: {what}")
         if self.config.features.is_given:
             raise UserError(
                 "features-given",
@@ -171,80 +154,19 @@ class Run:
     @property
     def network(self) -> keras.Model:
         """Features `(batch, time, feature)` to logits."""
-        network = find_network(self.model)
+        network = self.task.find_network(self.model)
         assert network is not None  # `check_network` has found it.
         return network
 
     @property
-    def has_builder(self) -> bool:
-        """Whether kerasr can build its network anew: not one that was fitted in a loop of one's own."""
-        return self.config.recipe != OWN_LOOP
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """One row an epoch; empty before the first has ended."""
-        return read_history(self.path / HISTORY)
-
-    @property
-    def metrics(self) -> dict[str, Any] | None:
-        """What the last evaluation on the test split measured; None before it."""
-        path = self.path / METRICS
-        return read_json(path) if path.exists() else None
-
-    @property
-    def is_preset(self) -> bool:
-        """Whether it came without recordings, in a folder that is not to be written into."""
-        return (self.path / CARD).exists()
-
-    def evaluation_folder(self, name: str) -> Path:
-        """Where to write an evaluation on anything but the run's own test split; for a preset, on that too."""
-        if self.is_preset:
-            return Path("runs", "evaluations", self.path.name, name)
-        return atomic.without_links(self.path, "evaluations", name)
-
-    def utterances(self, split: str) -> list[Utterance]:
-        """The recordings of the `train`, `validation` or `test` split; a preset lists only those of its test.
-
-        Raises:
-            UserError: a preset's test clips are not on this machine.
-        """
-        found = [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
-        return find_clips(self.path, found) if self.is_preset and found else found
-
-    @functools.cached_property
-    def known(self) -> KnownRecordings:
-        """The recordings that its weights were trained on or chosen by, and those of the runs that it comes from."""
-        return self.known_before | KnownRecordings([*self.utterances("train"), *self.utterances("validation")])
-
-    @functools.cached_property
-    def known_before(self) -> KnownRecordings:
-        """The recordings that the runs which it comes from have learnt from; of a preset, its own too."""
-        found = KnownRecordings(hashes=self._listed.read_text("utf-8").split() if self._listed.exists() else ())
-        for parent in () if self.is_preset else self.config.transfer.runs:
-            # What is gone has handed its hashes on; what is of an earlier version has none, but paths.
-            with contextlib.suppress(UserError):
-                found |= load_run(parent).known
-        return found
-
-    @property
-    def tells_all_known(self) -> bool:
-        """Whether `known` holds all there is to know: a preset of an earlier version, and its heirs, tell little."""
-        return self._listed.exists() or not (self.is_preset or self.config.transfer.runs)
-
-    @property
-    def known_speakers(self) -> set[str]:
-        """Whose recordings it has learnt from, and the runs that it comes from."""
-        own = {item.speaker for item in self.utterances("train") if item.speaker}
-        return own.union(self.facts.get("train_speakers", ()))
-
-    @property
-    def _listed(self) -> Path:
-        return self.path / LEARNT_FROM
+    def recognition(self) -> Recognition:
+        """The task, of a run that answers recordings; else a `UserError`."""
+        return recognition(self.task, f"{self.path}: answers to recordings")
 
     @property
     def threshold(self) -> float:
         """Least probability of a word that is answered: chosen on validation clips, or else the task's."""
-        return (self.facts.get("rejection") or {}).get("threshold", self.task.threshold)
+        return (self.facts.get("rejection") or {}).get("threshold", self.recognition.threshold)
 
     @property
     def stream_threshold(self) -> float:
@@ -258,7 +180,42 @@ class Run:
     @functools.cached_property
     def compiled(self) -> CompiledModel:
         """Clips `(samples,)` to a dictionary of `logits` `(clips, outputs)` and `probs` `(clips, labels)`."""
-        return compile_probs(self.front_ends, self.network, self.task)
+        return compile_probs(self.front_ends, self.network, self.recognition)
+
+    @functools.cached_property
+    def synthesizer(self) -> Synthesizer:
+        """Texts to speech, of a run that is a voice, by Griffin-Lim."""
+        return self.synthesizer_with(None)
+
+    def synthesizer_with(self, vocoder: "Run | None") -> Synthesizer:
+        """Texts to speech, of a run that is a voice.
+
+        Args:
+            vocoder: a run of the task `vocode` that makes the waveforms; Griffin-Lim where None.
+
+        Raises:
+            UserError: this run is no voice, the other no vocoder, or one with another front-end.
+        """
+        if vocoder is not None and vocoder.config.features != self.config.features:
+            raise UserError("features-differ", f"{vocoder.path}: its front-end is another than that of {self.path}")
+        statistics, features = self.facts["statistics"], self.config.features
+        make = vocoder and trained_vocoder(
+            vocoder.network, vocoder.task, features, vocoder.facts["statistics"], vocoder.path
+        )
+        return make_synthesizer(self.network, self.task, self.config, statistics, self.path, make)
+
+    def synthesize(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> Speech:
+        """Say a text.
+
+        Args:
+            text: of any length; `synthesizer.say` gives a long one as it is made.
+            voice: who speaks, of the run's voices; the first where None.
+            speed: 1 as learnt, 2 twice as fast.
+
+        Raises:
+            UserError: the run is no voice; there is nothing to say, or what it has not learnt; no such voice or speed.
+        """
+        return Speech.join(list(self.synthesizer.say(text, voice, speed)))
 
     def decode_with(self, options: DecodingConfig) -> None:
         """Find transcripts by beam search from now on, with a language model or a list of words; greedily without.
@@ -320,7 +277,7 @@ class Run:
             if isinstance(source, Exception):
                 return source
             try:
-                return make_clip(source, self.config.features, windows=self.task.output.per_frame)
+                return make_clip(source, self.config.features, windows=self.task.per_frame)
             except (UserError, OSError) as error:
                 return error
 
@@ -385,10 +342,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         UserError: there is none, it is damaged, another version of kerasr made it, or it needs a package that nobody
             has imported (`run-needs-import`): it is not imported on the run's word.
     """
-    path = find_run(path)
-    config, facts = read_run(path)
-    check_imported(config.runtime.imports, path)
-    return Run(path, config, facts)
+    return Run.read(path)
 
 
 def from_preset(name: str) -> Run:

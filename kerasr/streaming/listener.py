@@ -24,7 +24,7 @@ from kerasr.audio.sound import why_no_sound
 from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compute_logits
+from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run, load_run
 from kerasr.streaming.client import Stream, StreamFacts
 from kerasr.streaming.step_model import streaming_step
@@ -205,7 +205,7 @@ def _run_windows(run: Run) -> Callable[[int], ProbabilityStream]:
     if spec.clip_seconds is None:
         raise UserError("clip-length-missing", _ANY_LENGTH.format(run.path))
     waveform = keras.Input((spec.clip_samples,), name="waveform")
-    model = keras.Model(waveform, run.task.probs(compute_logits(run.front_ends, run.network, waveform)))
+    model = keras.Model(waveform, run.recognition.probs(compute_logits(run.front_ends, run.network, waveform)))
 
     def probs(windows: np.ndarray) -> np.ndarray:
         return keras.ops.convert_to_numpy(model.predict_on_batch(windows))

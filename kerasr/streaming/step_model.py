@@ -104,7 +104,7 @@ class StreamingStep(keras.layers.Layer):
         if why:
             raise UserError("streaming-unsupported", f"{run.path}: {why}; it takes windows that move on by a hop")
         self.network = network
-        self._front_end, self._probs = run.features, run.task.probs
+        self._front_end, self._probs = run.features, run.recognition.probs
         spec = run.config.features
         stride = _total_stride(self.network) * _chunk(self.network)
         # What reads a clip's frames all at once must be able to end with the clip's last one.
@@ -122,7 +122,7 @@ class StreamingStep(keras.layers.Layer):
             look_ahead=signal.delay * signal.stride,
             clip_frames=spec.shape[0] if whole else None,
             states={name: tuple(state.shape[1:]) for name, state in begun.after.items()},
-            output_stride=signal.stride if run.task.output.per_frame else None,
+            output_stride=signal.stride if run.task.per_frame else None,
         )
         self.built = True
 

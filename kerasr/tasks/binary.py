@@ -3,10 +3,11 @@
 import keras
 
 from kerasr.config import FitConfig
-from kerasr.tasks.base import FOCAL_GAMMA, Task
+from kerasr.tasks.base import FOCAL_GAMMA
+from kerasr.tasks.recognition import Recognition
 
 
-class BinaryTask(Task):
+class BinaryTask(Recognition):
     """A task whose logits become probabilities by a sigmoid each."""
 
     def loss(self, config: FitConfig) -> keras.losses.Loss:

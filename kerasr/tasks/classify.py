@@ -15,7 +15,8 @@ from kerasr.errors import UserError
 from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.judgement import Judgement, judge_classification
 from kerasr.metrics.rejection import count_rejected
-from kerasr.tasks.base import FOCAL_GAMMA, Columns, Label, OutputSpec, list_words
+from kerasr.tasks.base import FOCAL_GAMMA, OutputSpec, list_words
+from kerasr.tasks.recognition import Columns, Label
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
 from kerasr.tasks.words import WordTask

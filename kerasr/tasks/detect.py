@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.audio.features import Features
 from kerasr.config import TaskConfig, TrainConfig
 from kerasr.core.console import isolate
 from kerasr.core.scores import format_alarms, format_missed, format_score
@@ -14,9 +15,10 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.detection import THRESHOLD, detection_metrics, is_present
 from kerasr.metrics.judgement import Judgement, judge_detection
-from kerasr.tasks.base import Columns, Label, OutputSpec
+from kerasr.tasks.base import OutputSpec
 from kerasr.tasks.binary import BinaryTask
 from kerasr.tasks.false_alarms import add_negatives, check_negatives, measure_false_alarms, repeat_hard
+from kerasr.tasks.recognition import Columns, Label
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
 from kerasr.tasks.words import WordTask
@@ -81,7 +83,7 @@ class Detect(BinaryTask, WordTask):
         return [keras.metrics.MeanMetricWrapper(_same_side, name="accuracy")]
 
     def add_training_clips(
-        self, config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+        self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
         """Segments of long recordings without the word, and the hard ones among them and the clips, where asked for."""
         corpus, segments, facts = add_negatives(config, corpus, open_run)

@@ -15,8 +15,9 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.metrics.accuracy import accuracy_metrics
 from kerasr.metrics.judgement import Judgement
-from kerasr.tasks.base import Answer, Columns, OutputSpec, list_words, same_decisions
+from kerasr.tasks.base import OutputSpec, list_words
 from kerasr.tasks.binary import BinaryTask
+from kerasr.tasks.recognition import Answer, Columns, same_decisions
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
 

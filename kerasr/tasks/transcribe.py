@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasr.audio.features import Features
 from kerasr.config import FitConfig, TaskConfig, TrainConfig
 from kerasr.core.console import isolate
 from kerasr.core.extras import require_extra
@@ -26,7 +27,8 @@ from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate
 from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
-from kerasr.tasks.base import Answer, Columns, Example, OutputSpec, Task
+from kerasr.tasks.base import OutputSpec
+from kerasr.tasks.recognition import Answer, Columns, Example, Recognition
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
 from kerasr.tasks.transcript_examples import worst_transcripts
@@ -68,7 +70,7 @@ class Transcript(Answer):
 
 
 @register_task
-class Transcribe(Task):
+class Transcribe(Recognition):
     """CTC over the transcripts' tokens, and in training, if asked for, a decoder with attention beside it.
 
     Args:
@@ -139,7 +141,7 @@ class Transcribe(Task):
         return OutputSpec(1 + len(self.labels), per_frame=True)
 
     def add_training_clips(
-        self, config: TrainConfig, corpus: Corpus, open_run: Callable[[str], Trained]
+        self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
         """The corpus without the clips whose text takes more frames than they have: CTC has no path through them.
 

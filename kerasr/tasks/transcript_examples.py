@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasr.decoding.alignment import Alignment
 from kerasr.metrics.transcription import word_pairs
-from kerasr.tasks.base import Example
+from kerasr.tasks.recognition import Example
 
 
 def worst_transcripts(

@@ -9,11 +9,12 @@ import numpy as np
 from kerasr.data.manifest import Utterance
 from kerasr.decoding.greedy import likeliest
 from kerasr.errors import UserError
-from kerasr.tasks.base import Label, Task, list_words
+from kerasr.tasks.base import Task, list_words
+from kerasr.tasks.recognition import Label, Recognition
 from kerasr.tasks.trained import Trained
 
 
-class WordTask(Task):
+class WordTask(Recognition):
     """A task whose clips have one word each."""
 
     @abc.abstractmethod

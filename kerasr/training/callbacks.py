@@ -269,10 +269,12 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the epoch's validation score."""
         logs = logs or {}
-        score, name = f"{logs[self._monitor.column]:.1%}", self._monitor.name
+        name, write = self._monitor.name, self._monitor.format
+        score = write(logs[self._monitor.column])
         self._progress.update(self._task, score=score)
         number = f"{epoch + 1:{len(str(self._epochs))}}/{self._epochs}"
-        self._print(f"epoch {number}  loss {logs['loss']:.3f}  {name} {logs[name]:.1%}  validation {score}")
+        own = "" if name == "loss" else f"  {name} {write(logs[name])}"
+        self._print(f"epoch {number}  loss {logs['loss']:.3f}{own}  validation {score}")
 
     def _print(self, line: str) -> None:
         """A line, with the time that the rest of the training takes at the rate so far."""

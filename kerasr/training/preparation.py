@@ -79,7 +79,7 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     corpus = add_pseudo_labels(corpus, config, task)
     corpus, measured = measure_front_end(corpus, config.features, config.data.max_bad)
     features = inherited or measured
-    corpus, segments, found = task.add_training_clips(config, corpus, load_run)
+    corpus, segments, found = task.add_training_clips(config, corpus, features, load_run)
     contents = content_hashes(corpus.utterances)
     voice_contents = content_hashes(voices.utterances) if voices else []
     utterances = (
@@ -195,10 +195,15 @@ def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:
 def check_model(config: TrainConfig, task: Task) -> None:
     """Raise where an architecture is not for a task, has no such options, or cannot take such features."""
     facts = model_facts(config.model.name)
-    if task.output.per_frame != facts.per_frame:
+    if facts.kind != task.kind:
         raise UserError(
             "task-unsupported",
-            f"--model {config.model.name} gives an output for each {'clip' if task.output.per_frame else 'frame'}, and "
+            f"--model {config.model.name} is a {facts.kind}, and the task {task.name} wants a {task.kind}",
+        )
+    if task.per_frame != facts.per_frame:
+        raise UserError(
+            "task-unsupported",
+            f"--model {config.model.name} gives an output for each {'clip' if task.per_frame else 'frame'}, and "
             f"the task {task.name} wants the other",
         )
     if facts.reads_waveform != config.features.is_waveform:
@@ -229,7 +234,7 @@ def check_model(config: TrainConfig, task: Task) -> None:
             f"--augment.mixup and --augment.cutmix blend clips, and what the task {task.name} asks of two cannot be "
             "blended: leave them out",
         )
-    if config.fit.ctc_weight < 1 and not task.output.per_frame:
+    if config.fit.ctc_weight < 1 and not task.per_frame:
         raise UserError(
             "settings-conflict",
             f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
@@ -248,7 +253,7 @@ def check_model(config: TrainConfig, task: Task) -> None:
         )
     if config.most_joined:
         _check_joined(config, task)
-    if config.task.vocabulary != "characters" and not task.output.per_frame:
+    if config.task.vocabulary != "characters" and not task.per_frame:
         raise UserError(
             "settings-conflict",
             f"--vocabulary {config.task.vocabulary} is of transcripts, and {task.name} gives none: leave it out",

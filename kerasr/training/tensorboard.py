@@ -24,7 +24,7 @@ def write_beginning(run: Run) -> None:
     Raises:
         UserError: a recording cannot be read.
     """
-    first = {run.task.said(item): item for item in reversed(run.utterances("train"))}
+    first = {run.recognition.said(item): item for item in reversed(run.utterances("train"))}
     with _writer(run).as_default(step=0):
         lines = write_settings(run.config).splitlines()
         tf.summary.text("settings", "\n".join(f"    {line}" for line in lines))
@@ -45,7 +45,7 @@ def write_end(run: Run) -> None:
     """
     utterances = run.utterances("validation")
     probs = run.predict_files([item.path for item in utterances])
-    metrics = run.task.evaluate(run, utterances, probs, seed=run.config.runtime.seed)
+    metrics = run.recognition.evaluate(run, utterances, probs, seed=run.config.runtime.seed)
     with _writer(run).as_default(step=run.facts["best_epoch"] - 1):
         for name in run.task.pictures(metrics):
             picture = tf.io.decode_png(FIGURES[name](metrics).png(), channels=3)

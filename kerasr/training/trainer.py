@@ -5,7 +5,7 @@ import functools
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -28,18 +28,19 @@ from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.evaluation.calibration import calibrate
 from kerasr.evaluation.rejection import choose_rejection
-from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import fuse_batch_norms
 from kerasr.models.head import encoder_layers, with_embedding
 from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
+from kerasr.tasks import Task
 from kerasr.training import tensorboard
 from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
 from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.learner import Learner
 from kerasr.training.optimizers import make_optimizer
+from kerasr.training.phases import Phase, plan_phases
 from kerasr.training.preparation import check_model, prepare_run
 from kerasr.training.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.training.summary import print_summary
@@ -143,12 +144,11 @@ def _train(
     runtime = decide_runtime(config)
     keras.utils.set_random_seed(config.runtime.seed)
     with under_precision(runtime.precision):
-        network = builder(config.model.name)(
-            config.features.shape, task.output.size, **_builder_options(config, runtime)
-        )
+        options = _builder_options(config, runtime)
+        network = task.build_network(builder(config.model.name), config.features, options)
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
-    validated = validation.batches()
+    validated = _arrange(validation.batches(), task)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.transfer.init_from and not checkpoint:
@@ -157,12 +157,12 @@ def _train(
     print_summary(console, run, train, network, runtime)
 
     trained = _learner(run, network, runtime, train.group_shares)
-    phases = _phases(config, epochs)
+    phases = plan_phases(config, epochs)
     # What the architecture was asked to keep as it is stays so.
     encoder = [layer for layer in encoder_layers(network) if layer.trainable]
     keeper = RunCheckpoint(
         run.path,
-        attach_front_ends(run.front_ends, network),
+        task.whole_model(run.front_ends, network),
         num_steps=train.num_steps,
         state=state,
         resume=checkpoint,
@@ -180,7 +180,7 @@ def _train(
                 continue
             interruption.obey()
             _begin_phase(phase, trained, encoder, run, runtime, train, validated)
-            _fit(trained, state, phase.end, epochs, train, validated, watchers)
+            _fit(trained, task, state, phase.end, epochs, train, validated, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
@@ -198,32 +198,6 @@ def _train(
     if config.logging.tensorboard:
         tensorboard.write_end(run)
     return run
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A segment of epochs with an optimiser of its own.
-
-    Attributes:
-        first: its first epoch, from 0.
-        end: the epoch after its last.
-        rate: factor on the learning rate.
-        head_only: only the last layer learns.
-    """
-
-    first: int
-    end: int
-    rate: float = 1.0
-    head_only: bool = False
-
-
-def _phases(config: TrainConfig, epochs: int) -> list[Phase]:
-    """One phase; where there is an encoder to keep, the head's and then everything's."""
-    if config.transfer.init_from is None:
-        return [Phase(0, epochs)]
-    middle = round(config.transfer.head_share * epochs)
-    both = Phase(0, middle, head_only=True), Phase(middle, epochs, rate=config.transfer.finetune_rate)
-    return [phase for phase in both if phase.first < phase.end]
 
 
 def _begin_phase(
@@ -255,6 +229,7 @@ def _begin_phase(
 
 def _fit(
     trained: Learner,
+    task: Task,
     state: TrainingState,
     end: int,
     epochs: int,
@@ -266,7 +241,7 @@ def _fit(
     num_steps = train.num_steps
     for first, steps, last in () if state.stopped else _segments(state, num_steps, end):
         trained.fit(
-            train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps),
+            _arrange(train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps), task),
             epochs=last,
             initial_epoch=first,
             steps_per_epoch=steps,
@@ -321,11 +296,16 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 passes=config.fit.passes if split == "train" else 1,
                 seed=config.runtime.seed,
                 cache_folder=run.path if config.data.cache else None,
-                waveforms=runtime.backend != "tensorflow",
+                waveforms=_begins_with_front_end(task, runtime),
                 **_training_options(run, utterances, targets) if split == "train" else {},
             )
         )
     return made[0], made[1]
+
+
+def _arrange(batches: tf.data.Dataset, task: Task) -> tf.data.Dataset:
+    """Batches of features, targets and what else there is, as the network takes them."""
+    return batches.map(lambda features, targets, *rest: (*task.arrange(features, targets), *rest))
 
 
 def _draw_strings(run: Run, recordings: list[Utterance], number: int) -> tuple[list[Utterance], Targets]:
@@ -353,21 +333,23 @@ def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
     return {**config.model.options, **({"implementation": runtime.implementation} if runtime.implementation else {})}
 
 
-def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:
-    """A model around the network to compile, so that the network itself is saved without an optimiser.
+def _begins_with_front_end(task: Task, runtime: Runtime) -> bool:
+    """Whether the front-end is the first layer: on another backend than TensorFlow it cannot run in the pipeline."""
+    return task.from_waveforms or runtime.backend != "tensorflow"
 
-    On another backend than TensorFlow the front-end cannot run in the pipeline: it is the model's first layer.
-    """
+
+def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:
+    """A model around the network to compile, so that the network itself is saved without an optimiser."""
     config = run.config
     teacher = load_run(config.transfer.teacher).network if config.transfer.teacher else None
     with under_precision(runtime.precision):
         auxiliary = run.task.auxiliary_loss(network, config.fit)
     network = with_embedding(network) if auxiliary else network
     inputs, outputs = network.input, network.output
-    if runtime.backend != "tensorflow":
+    if _begins_with_front_end(run.task, runtime):
         inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
         features = run.features(inputs["waveform"], inputs["num_samples"])
-        outputs = network(features)
+        outputs = run.task.learnt(network(features), config.features)
         teacher = keras.Model(inputs, teacher(features)) if teacher else None
     return Learner(
         inputs,

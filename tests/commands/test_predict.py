@@ -16,7 +16,7 @@ import kerasr.data
 from kerasr import audio, evaluate, predict
 from kerasr.core import cli
 from kerasr.errors import UserError
-from kerasr.inference.compiled import attach_front_ends
+from kerasr.models.from_waveform import attach_front_ends
 from kerasr.models.registry import builder
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import load_run

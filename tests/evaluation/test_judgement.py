@@ -13,10 +13,10 @@ from kerasr.core.console import make_console
 from kerasr.data.corpora.folder import read_folder
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.evaluation.judgement import judge_run, judge_stream, judge_test, judge_validation
-from kerasr.inference.compiled import attach_front_ends
 from kerasr.metrics.classification import classification_metrics
 from kerasr.metrics.detection import detection_metrics
 from kerasr.metrics.judgement import judge_classification, judge_detection
+from kerasr.models.from_waveform import attach_front_ends
 from kerasr.models.registry import builder
 from kerasr.report import draw_cost
 from kerasr.runs import __main__ as runs

@@ -42,6 +42,7 @@ def run():
     return SimpleNamespace(
         config=TrainConfig().derive(features=spec),
         task=task,
+        recognition=task,
         network=network,
         probs=lambda clips: compiled(clips)["probs"],
     )

@@ -7,8 +7,8 @@ import pytest
 from _errors import raises
 
 from kerasr import audio, listen
-from kerasr.inference.compiled import attach_front_ends
 from kerasr.inference.transcriber import Transcriber
+from kerasr.models.from_waveform import attach_front_ends
 from kerasr.models.registry import model_facts
 from kerasr.runs.run import load_run
 from kerasr.streaming.frame_outputs import StatefulOutputs

@@ -9,8 +9,8 @@ import tensorflow as tf
 from _errors import raises
 
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.inference.compiled import attach_front_ends
 from kerasr.layers import BlankPadding, MaskPadding, NumFrames, SelfAttention
+from kerasr.models.from_waveform import attach_front_ends
 from kerasr.models.receptive_field import receptive_field
 from kerasr.models.registry import list_models, model_facts
 from kerasr.streaming.client import Stream, StreamFacts

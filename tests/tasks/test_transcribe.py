@@ -415,13 +415,15 @@ def test_a_text_that_is_too_long_for_its_recording_is_left_out(run, sentences):
     task, items = run.task, run.utterances("train")
     long = replace(items[0], text="low mid top " * 20)
     corpus = Corpus("x", (long, *items[1:]), source=str(sentences))
-    kept, more, facts = task.add_training_clips(run.config, corpus, load_run)
+    kept, more, facts = task.add_training_clips(run.config, corpus, run.features, load_run)
     assert (kept.utterances, more, facts) == (tuple(items[1:]), (), {})
     assert [path for path, _ in kept.bad] == [long.path]
     with raises("too-many-bad-recordings", long.path):
-        task.add_training_clips(run.config.replace(max_bad=0), corpus, load_run)
+        task.add_training_clips(run.config.replace(max_bad=0), corpus, run.features, load_run)
     with raises("text-unwritable"):
-        task.add_training_clips(run.config, replace(corpus, utterances=(replace(long, text="xyz"),)), load_run)
+        task.add_training_clips(
+            run.config, replace(corpus, utterances=(replace(long, text="xyz"),)), run.features, load_run
+        )
 
 
 def test_what_wants_a_word_a_clip_says_so(run):

@@ -1,0 +1,134 @@
+"""Voices that were trained here, judged by recognisers that have never heard them.
+
+    python benchmarks/voice.py                        every voice
+    python benchmarks/voice.py --parts grid-voice-0   one of them
+    python benchmarks/voice.py --table                print what has been measured
+
+`grid-voice` says the test's sentences, a tenth of GRID's, which it has never heard; beside it stand the recordings, and
+what Griffin-Lim makes of their own energies. All three are heard by a transcriber that was trained on GRID's recordings
+(`benchmarks/transcription.py`), by Whisper tiny.en and by DNSMOS (`benchmarks/_judges.py`). `digits-voice` says each
+digit in each of six voices at five speeds, and `digits-best`, trained on the recordings alone, says which it hears; the
+recordings beside it are those of FSDD's official test. Nothing is chosen by any of them. Results go to
+benchmarks/results/voice/. Runs stay in runs/voice/, and one that was killed is gone on with.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+from _judges import DNSMOS, WHISPER, load_dnsmos, load_whisper
+from _parts import RESULTS, RUNS, by_way, is_right, markdown_table, measure_ways, print_tables, train_in
+
+import kerasr
+from kerasr.audio.features import log_mel
+from kerasr.audio.inverse import griffin_lim
+from kerasr.data.clips import read_clip
+from kerasr.data.corpora.fsdd import DIGITS
+from kerasr.evaluation.voice import measure_voice
+from kerasr.metrics.transcription import transcription_metrics
+from kerasr.runs.run import Run
+from kerasr.text import normalise
+from kerasr.text.numbers import spell_numbers
+
+GRID, FSDD = "grid-voice", "digits-voice"
+TRANSCRIBER = "kerasr, grid"
+RECORDINGS, INVERTED, VOICE = "the recordings", "Griffin-Lim of the recordings", "the voice"
+# At which each digit is said by each voice: one text sounds alike whenever a voice says it.
+SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
+KEPT = ("distortion_db", "pitch_error_cents", "length_ratio", "real_time_factor", "parameters", "num_clips")
+
+
+def main() -> None:
+    print_tables(tables(measure_ways(__doc__, "voice", None, (GRID, FSDD), 1, measure)))
+
+
+def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
+    """Train a voice, and have it judged."""
+    config = kerasr.get_recipe(way)
+    run, minutes = train_in(
+        RUNS / "voice" / f"{way}-{seed}", config.replace(epochs=epochs or config.fit.epochs, seed=seed)
+    )
+    found = {"way": way, "seed": seed, "processor_minutes": minutes, "split_rule": run.split_rule}
+    return {**found, **(judge_sentences(run) if way == GRID else judge_digits(run, seed))}
+
+
+def judge_sentences(run: Run) -> dict[str, Any]:
+    """The voice of GRID by the sentences of its test."""
+    config = kerasr.get_recipe("grid")
+    transcriber, _ = train_in(RUNS / "transcription" / "grid-0", config.replace(epochs=config.fit.epochs, seed=0))
+    items, spec = run.utterances("test"), run.config.features
+    metrics, _ = measure_voice(run, items)
+    recorded = [read_clip(item.path, spec) for item in items]
+    inverted = [np.asarray(griffin_lim(log_mel(one[None], spec), spec))[0] for one in recorded]
+    spoken = [run.synthesize(item.text or "").waveform for item in items]
+    sounds = {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}
+    truth = [normalise(item.text or "") for item in items]
+    whisper, score = load_whisper(), load_dnsmos()
+    judged = {}
+    for name, waveforms in sounds.items():
+        heard = {TRANSCRIBER: transcriber.recognition.decide(transcriber.probs(waveforms)).tolist()}
+        heard |= {WHISPER: whisper(waveforms)} if whisper else {}
+        judged[name] = {judge: _errors(texts, truth) for judge, texts in heard.items()}
+        judged[name] |= {DNSMOS: score(waveforms)} if score else {}
+    return {**{name: metrics[name] for name in KEPT}, "judges": judged}
+
+
+def _errors(found: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
+    """Word errors; who writes 9 has heard nine."""
+    found = [normalise(spell_numbers(text, "en")) for text in found]
+    metrics = transcription_metrics(found, truth, [None] * len(truth))
+    return {name: metrics[name] for name in ("wer", "wer_interval", "cer", "num_words")}
+
+
+def judge_digits(run: Run, seed: int) -> dict[str, Any]:
+    """Six voices by the digits that a network of words hears."""
+    config = kerasr.get_recipe("digits_best")
+    judge, _ = train_in(RUNS / "voice" / f"digits-best-{seed}", config.replace(epochs=config.fit.epochs, seed=seed))
+    metrics, _ = measure_voice(run, run.utterances("test"))
+    rate, heard = judge.config.features.sample_rate, {}
+    for voice in run.facts["voices_learnt"]:
+        said = [(digit, next(run.synthesizer.say(digit, voice, speed))) for digit in DIGITS for speed in SPEEDS]
+        sounds = [soxr.resample(speech.waveform, speech.sample_rate, rate) for _, speech in said]
+        answers = [judge.labels[place] for place in judge.probs(sounds).argmax(1)]
+        heard[voice] = float(np.mean([answer == digit for answer, (digit, _) in zip(answers, said, strict=True)]))
+    return {**{name: metrics[name] for name in KEPT}, "voices": heard, "recordings": float(is_right(judge)[1].mean())}
+
+
+def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
+    """What the judges hear of GRID's voice and of what stands beside it; of each voice of the digits."""
+    measured = by_way(folder, (GRID, FSDD))
+    made = {}
+    if GRID in measured:
+        headings = ("GRID's test", "WER, GRID's transcriber", "WER, Whisper tiny.en", "DNSMOS, overall")
+        made["grid"] = markdown_table(headings, map(_row, *zip(*measured[GRID][0]["judges"].items(), strict=True)))
+    if FSDD in measured:
+        result = measured[FSDD][0]
+        cells = [f"{share:.1%}" for share in (*result["voices"].values(), np.mean([*result["voices"].values()]))]
+        headings = ("digits that are heard right", *result["voices"], "mean", "the recordings")
+        made["digits"] = markdown_table(headings, [("by digits-best", *cells, f"{result['recordings']:.1%}")])
+    costs = ("voice", "parameters", "mel-cepstral distortion", "real-time factor", "processor minutes of training")
+    if measured:
+        made["costs"] = markdown_table(costs, [_costs(way, results[0]) for way, results in measured.items()])
+    return made
+
+
+def _row(name: str, judged: dict[str, Any]) -> tuple[str, ...]:
+    errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in (TRANSCRIBER, WHISPER)]
+    return (name, *errors, f"{judged[DNSMOS]:.2f}" if DNSMOS in judged else "")
+
+
+def _costs(way: str, result: dict[str, Any]) -> tuple[str, ...]:
+    minutes = result["processor_minutes"]
+    return (
+        f"`{way}`",
+        f"{result['parameters']:,}",
+        f"{result['distortion_db']:.1f} dB",
+        f"{result['real_time_factor']:.3f}",
+        "" if minutes is None else f"{minutes:.0f}",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Measure a voice: the test's texts said by it, beside the recordings, and what recognisers hear of both."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soxr
+
+from kerasr.audio.features import log_mel
+from kerasr.config import FeatureSpec
+from kerasr.core.progress import ProgressBar
+from kerasr.data.clips import read_clip
+from kerasr.data.manifest import Utterance
+from kerasr.inference.speech import Speech
+from kerasr.metrics.cepstral_distortion import cepstral_distortion
+from kerasr.metrics.pitch import pitch, pitch_error
+from kerasr.metrics.transcription import transcription_metrics, word_pairs
+from kerasr.report.voice import Sentence
+from kerasr.runs.facts import MODEL
+from kerasr.runs.run import Run
+from kerasr.tasks.token_durations import said_in
+from kerasr.text import normalise
+
+# Sentences that the report shows.
+NUM_SHOWN = 5
+# Of a judge's scores, those that are kept.
+_KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a recogniser hears.
+
+    Attributes:
+        judge: its name.
+        texts: of the voice, a text a sentence.
+        scores: its word errors, and `recordings_wer`, those on the recordings.
+    """
+
+    judge: str
+    texts: list[str]
+    scores: dict[str, Any]
+
+
+def measure_voice(
+    run: Run, utterances: Sequence[Utterance], judges: Sequence[Run] = ()
+) -> tuple[dict[str, Any], list[Sentence]]:
+    """The scores of a voice, as plain JSON types, and the sentences that a report shows.
+
+    Args:
+        run: the voice.
+        utterances: recordings whose texts are said, each in its speaker's voice.
+        judges: recognisers of transcripts that have not heard the voice.
+
+    Returns:
+        `distortion_db`, the mean mel-cepstral distortion; `pitch_error_cents`, the mean over sentences in which both
+        have a pitch, None where there is none; `length_ratio`, the speech's length over the recordings';
+        `real_time_factor`, processor seconds for each second of speech; `judges`, what each hears.
+
+    Raises:
+        UserError: a recording cannot be read, or its speaker is none of the voices.
+    """
+    spec = run.config.features
+    busy = time.process_time()
+    said = _say_all(run, utterances)
+    busy = time.process_time() - busy
+    recorded = [read_clip(item.path, spec) for item in utterances]
+    energies = [np.asarray(log_mel(waveform[None], spec))[0] for waveform in recorded]
+    distances = [cepstral_distortion(one.log_mel, other) for one, other in zip(said, energies, strict=True)]
+    pitches = _pitch_errors(said, recorded, [distance.path for distance in distances], spec)
+    heard = [_hear(judge, utterances, said) for judge in judges]
+    seconds = sum(speech.seconds for speech in said)
+    metrics = {
+        "distortion_db": float(np.mean([distance.decibels for distance in distances])),
+        "pitch_error_cents": pitches,
+        "length_ratio": seconds * spec.sample_rate / sum(map(len, recorded)),
+        "real_time_factor": busy / seconds,
+        "num_clips": len(utterances),
+        "judges": [{"judge": one.judge, **one.scores} for one in heard],
+        "speakers": [],
+        "groups": {},
+        "parameters": run.network.count_params(),
+        "model_bytes": (run.path / MODEL).stat().st_size,
+        "run": str(run.path),
+    }
+    shown = [
+        Sentence(
+            path=utterances[place].path,
+            speech=said[place],
+            energies=energies[place],
+            waveform=recorded[place],
+            step=spec.hop_length / spec.sample_rate,
+            heard={one.judge: word_pairs(said[place].text, one.texts[place]) for one in heard},
+        )
+        for place in range(min(NUM_SHOWN, len(said)))
+    ]
+    return {**metrics, "headline": run.task.headline(metrics)}, shown
+
+
+def _say_all(run: Run, utterances: Sequence[Utterance]) -> list[Speech]:
+    said = []
+    with ProgressBar("Speaking", len(utterances)) as progress:
+        for item in utterances:
+            said.append(run.synthesize(said_in(item), voice=item.speaker or ""))
+            progress.advance(1)
+    return said
+
+
+def _pitch_errors(
+    said: Sequence[Speech], recorded: Sequence[np.ndarray], paths: Sequence[np.ndarray], spec: FeatureSpec
+) -> float | None:
+    found = [
+        pitch_error(pitch(speech.waveform, spec), pitch(waveform, spec), path)
+        for speech, waveform, path in zip(said, recorded, paths, strict=True)
+    ]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else None
+
+
+def _hear(judge: Run, utterances: Sequence[Utterance], said: Sequence[Speech]) -> Heard:
+    rate = judge.config.features.sample_rate
+    waveforms = [soxr.resample(speech.waveform, speech.sample_rate, rate).astype(np.float32) for speech in said]
+    truth, speakers = [normalise(said_in(item)) for item in utterances], [item.speaker for item in utterances]
+    texts, recorded = (
+        [answer.text for answer in judge.predict(sounds)]  # pyright: ignore[reportAttributeAccessIssue]
+        for sounds in (waveforms, [item.path for item in utterances])
+    )
+    metrics = transcription_metrics(texts, truth, speakers)
+    scores = {name: metrics[name] for name in _KEPT}
+    return Heard(
+        judge.path.name, texts, {**scores, "recordings_wer": transcription_metrics(recorded, truth, speakers)["wer"]}
+    )

@@ -1,0 +1,157 @@
+"""A voice at work: texts in, speech out, a chunk of a long one at a time."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import soxr
+from keras import ops
+
+from kerasr.audio.features import MIN_POWER
+from kerasr.audio.inverse import num_samples
+from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.errors import UserError
+from kerasr.inference.speech import Speech
+from kerasr.inference.vocoder import Vocoder, griffin_lim_vocoder
+from kerasr.layers.length_regulator import place_tokens, whole_durations
+from kerasr.tasks import Task
+from kerasr.tasks.synthesize import Synthesize
+from kerasr.text import normalise
+from kerasr.text.numbers import spell_numbers
+from kerasr.text.vocabulary import SPACE
+
+# A longer text is said in parts, where a sentence ends, else between two words: memory stays as it is, and the first
+# part sounds soon.
+MOST_CHARACTERS = 200
+_ENDS = re.compile(r"(?<=[.!?;:])\s+|\n+")
+# Slower or faster than this is no speech.
+SPEEDS = (0.25, 4.0)
+MOST_SEMITONES = 12.0
+
+
+class Synthesizer:
+    """Says texts.
+
+    Args:
+        network: from tokens to energies and log durations, with its layers `encoder` and `decoder`.
+        task: of the network.
+        spec: of the front-end whose energies it makes.
+        mean: of each energy over the training, `(n_mels,)`.
+        std: its standard deviation.
+        numbers: the language in which numbers are said (`kerasr.text.numbers`); None leaves them as they are.
+        vocoder: what makes waveforms of energies; Griffin-Lim where None.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        task: Synthesize,
+        spec: FeatureSpec,
+        mean: Any,
+        std: Any,
+        numbers: str | None = None,
+        vocoder: Vocoder | None = None,
+    ):
+        self._encoder = network.get_layer("encoder")
+        self._sounding = _sounding_model(network.get_layer("decoder"), vocoder or griffin_lim_vocoder(spec), mean, std)
+        self._task, self._spec, self._numbers = task, spec, numbers
+        # JAX compiles each shape anew: of tokens and of frames there are as many as a power of two there.
+        self._few_shapes = keras.backend.backend() == "jax"
+
+    def say(self, text: str, voice: str | None = None, speed: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
+        """A text, as it is made: a part of a long one at a time.
+
+        Args:
+            text: of any length.
+            voice: one of the task's; the first where None.
+            speed: 1 as learnt, 2 twice as fast.
+            pitch: semitones higher, or below 0 lower; timbre moves along, as with another vocal tract.
+
+        Raises:
+            UserError: there is nothing to say, or a character that the voice has not learnt; no such voice; no such
+                speed.
+        """
+        number = self._number_of(voice)
+        if not SPEEDS[0] <= speed <= SPEEDS[1]:
+            raise UserError("setting-out-of-range", f"speed {speed:g}: give one of {SPEEDS[0]:g} to {SPEEDS[1]:g}")
+        if not abs(pitch) <= MOST_SEMITONES:
+            raise UserError("setting-out-of-range", f"pitch {pitch:g}: give {MOST_SEMITONES:g} semitones at most")
+        if self._numbers and any(character.isdigit() for character in text):
+            text = spell_numbers(text, self._numbers)
+        parts = [said for part in split_text(text) if (said := normalise(part))]
+        if not parts:
+            raise UserError("text-empty", "there is nothing to say: give a text with letters in it")
+        encoded = [self._task.vocabulary.encode(f"{SPACE}{part}{SPACE}") for part in parts]
+        for part, token_ids in zip(parts, encoded, strict=True):
+            yield self._speech(part, token_ids, number, speed, 2 ** (pitch / 12))
+
+    def _number_of(self, voice: str | None) -> int:
+        voices = self._task.voices
+        if voice is not None and voice not in voices:
+            known = ", ".join(voices) if any(voices) else "one without a name"
+            raise UserError("voice-not-found", f"there is no voice {voice!r}; there is {known}")
+        return voices.index(voice) if voice is not None else 0
+
+    def _speech(self, text: str, token_ids: list[int], voice: int, speed: float, ratio: float) -> Speech:
+        given = [self._padded(np.array([token_ids]), 0), np.array([voice])]
+        encoded, log_durations = self._encoder.predict_on_batch(given)
+        durations = np.exp(log_durations) * (given[0] > 0) * ratio / speed
+        frames = ops.convert_to_numpy(whole_durations(durations.astype(np.float32)))
+        token_of_frame = ops.convert_to_numpy(place_tokens(frames, int(frames.sum())))
+        sound = self._sounding.predict_on_batch([encoded, self._padded(token_of_frame, -1)])
+        frames, num_frames = frames[0, : len(token_ids)], int(frames.sum())
+        hop_length, sample_rate = self._spec.hop_length, self._spec.sample_rate
+        waveform = sound["waveform"][0, : num_samples(num_frames, self._spec)]
+        # Said slower, and played as much faster.
+        waveform = waveform if ratio == 1 else soxr.resample(waveform, ratio, 1.0)
+        ends = np.cumsum(frames) * hop_length / sample_rate / ratio
+        begins = np.concatenate([[0.0], ends[:-1]])
+        said = (self._task.labels[token - 1] for token in token_ids)
+        return Speech(
+            text=text,
+            voice=self._task.voices[voice],
+            waveform=waveform,
+            sample_rate=sample_rate,
+            log_mel=sound["log_mel"][0, :num_frames],
+            alignment=tuple(zip(said, begins.tolist(), ends.tolist(), strict=True)),
+        )
+
+    def _padded(self, rows: np.ndarray, value: int) -> np.ndarray:
+        width = 1 << (rows.shape[1] - 1).bit_length() if self._few_shapes else rows.shape[1]
+        return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=value).astype(np.int32)
+
+
+def _sounding_model(decoder: keras.Model, vocoder: Vocoder, mean: Any, std: Any) -> keras.Model:
+    """From tokens' vectors and the token of each frame to energies in dB and their waveform."""
+    encoded, token_of_frame = decoder.inputs
+    energies = decoder.outputs[0] * np.asarray(std, np.float32) + np.asarray(mean, np.float32)
+    # Past the speech's end all is silent.
+    energies = ops.where(token_of_frame[..., None] >= 0, energies, 10 * np.log10(MIN_POWER))
+    return keras.Model([encoded, token_of_frame], {"log_mel": energies, "waveform": vocoder(energies)})
+
+
+def make_synthesizer(
+    network: keras.Model,
+    task: Task,
+    config: TrainConfig,
+    statistics: Mapping[str, Any],
+    path: Any,
+    vocoder: Vocoder | None = None,
+) -> Synthesizer:
+    """What says texts by a run's network, and a vocoder or else Griffin-Lim.
+
+    Raises:
+        UserError: the run is no voice.
+    """
+    if not isinstance(task, Synthesize):
+        raise UserError("task-unsupported", f"{path}: says nothing: this model is to {task.about()}")
+    return Synthesizer(network, task, config.features, **statistics, numbers=config.data.spell_numbers, vocoder=vocoder)
+
+
+def split_text(text: str) -> Iterator[str]:
+    """A text's sentences, and of a long one its words, in parts of `MOST_CHARACTERS` at most."""
+    for sentence in _ENDS.split(text):
+        yield from textwrap.wrap(sentence, MOST_CHARACTERS, break_on_hyphens=False)

@@ -1,0 +1,1 @@
+"""Acoustic models and vocoders: log-mel energies of a text, waveforms of log-mel energies."""

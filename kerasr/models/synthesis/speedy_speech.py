@@ -1,0 +1,123 @@
+"""SpeedySpeech: residual dilated convolutions from tokens to durations and log-mel energies, and no attention.
+
+An encoder reads the tokens. A small network says of each how long it sounds; the vectors are spread over that many
+frames, with sines of the place within the token, and a decoder makes the energies of them. A residual block is a
+convolution, a ReLU and batch norm, twice, around which its input goes. Where several voices speak, a vector for each is
+added to what the encoder has made.
+
+In training the durations are those of an alignment, and the duration predictor's gradient ends at the encoder, as in
+the paper's code.
+
+Source: Vainer and Dušek, "SpeedySpeech: Efficient Neural Speech Synthesis", Interspeech 2020,
+https://arxiv.org/abs/2008.03802, section 2.2.
+"""
+
+import keras
+from keras import ops
+
+from kerasr.layers import LengthRegulator, MaskPadding, NumTokens
+from kerasr.models.blocks import masked_norm
+from kerasr.models.registry import register_model
+
+# Tokens, or frames, between a kernel's taps, block by block of a stack; a last block has them side by side.
+ENCODER_DILATIONS = (1, 2, 4)
+DECODER_DILATIONS = (1, 2, 4, 8)
+# Tokens that the duration predictor's kernels span.
+PREDICTOR_KERNELS = (4, 3, 1)
+
+
+@register_model(
+    source="Vainer and Dušek 2020, https://arxiv.org/abs/2008.03802",
+    parameters=4_318_161,
+    masks_padding=True,
+    narrow={"channels": 8, "num_stacks": 1},
+)
+def SpeedySpeech(
+    num_tokens: int,
+    n_mels: int,
+    num_voices: int = 1,
+    *,
+    channels: int = 128,
+    kernel_size: int = 4,
+    num_stacks: int = 4,
+    name: str = "speedy_speech",
+) -> keras.Model:
+    """Build SpeedySpeech's network.
+
+    Args:
+        num_tokens: that there are, numbered from 1; less is padding.
+        n_mels: energies of a frame.
+        num_voices: speakers.
+        channels: of each convolution.
+        kernel_size: tokens or frames that a kernel has taps for.
+        num_stacks: of residual blocks, in the encoder and in the decoder.
+        name: the model's name.
+
+    Returns:
+        Model from `token_ids` (batch, tokens), `voice` (batch,), numbered from 0, and `token_of_frame` (batch, time),
+        -1 past the speech's end, to `log_mel` (batch, time, n_mels) and `log_durations` (batch, tokens), logarithms of
+        frames; both zero in the padding, float32. Its layers `encoder` and `decoder` are models: the one from tokens
+        and voice to their vectors and log durations, the other from vectors and `token_of_frame` to energies.
+    """
+    encoder = _encoder(num_tokens, num_voices, channels, kernel_size, num_stacks * ENCODER_DILATIONS + (1,))
+    decoder = _decoder(n_mels, channels, kernel_size, num_stacks * DECODER_DILATIONS + (1,))
+    token_ids, voice, token_of_frame = _inputs("token_ids", "voice", "token_of_frame")
+    encoded, log_durations = encoder([token_ids, voice])
+    outputs = {"log_mel": decoder([encoded, token_of_frame]), "log_durations": log_durations}
+    return keras.Model({"token_ids": token_ids, "voice": voice, "token_of_frame": token_of_frame}, outputs, name=name)
+
+
+def _inputs(*names):
+    shapes = {"token_ids": (None,), "voice": (), "token_of_frame": (None,)}
+    return [keras.Input(shapes[name], dtype="int32", name=name) for name in names]
+
+
+def _encoder(num_tokens, num_voices, channels, kernel_size, dilations):
+    token_ids, voice = _inputs("token_ids", "voice")
+    count = NumTokens(name="num_tokens")(token_ids)
+    x = keras.layers.Embedding(num_tokens + 1, channels, name="tokens")(ops.maximum(token_ids, 0))
+    x = keras.layers.Dense(channels, activation="relu", name="first")(x)
+    x = embedded = MaskPadding(name="first_mask")(x, count)
+    for index, dilation in enumerate(dilations, 1):
+        x = _block(x, count, kernel_size, dilation, f"block{index}")
+    x = keras.layers.Add(name="around")([keras.layers.Dense(channels, name="middle")(x), embedded])
+    x = masked_norm(keras.layers.ReLU(name="last_relu")(x), count, "last_norm")
+    x = keras.layers.Dense(channels, name="last")(x)
+    if num_voices > 1:
+        voices = keras.layers.Embedding(num_voices, channels, name="voices")(voice)
+        x = keras.layers.Add(name="voiced")([x, keras.layers.Reshape((1, channels), name="each")(voices)])
+    x = MaskPadding(name="padding")(x, count)
+    return keras.Model([token_ids, voice], [x, _log_durations(ops.stop_gradient(x), count)], name="encoder")
+
+
+def _log_durations(x, count):
+    """`(batch, tokens)` logarithms of how many frames each token sounds."""
+    for index, size in enumerate(PREDICTOR_KERNELS, 1):
+        x = _block(x, count, size, 1, f"duration{index}", repeats=1)
+    x = keras.layers.Dense(1, dtype="float32", name="durations")(x)
+    return keras.layers.Reshape((-1,), name="log_durations")(MaskPadding(dtype="float32", name="own")(x, count))
+
+
+def _decoder(n_mels, channels, kernel_size, dilations):
+    encoded = keras.Input((None, channels), name="encoded")
+    (token_of_frame,) = _inputs("token_of_frame")
+    x = spread = LengthRegulator(name="spread")(encoded, token_of_frame)
+    count = ops.sum(ops.cast(token_of_frame >= 0, "int32"), axis=1)
+    for index, dilation in enumerate(dilations, 1):
+        x = _block(x, count, kernel_size, dilation, f"block{index}")
+    x = keras.layers.Add(name="around")([keras.layers.Dense(channels, name="middle")(x), spread])
+    x = _block(MaskPadding(name="middle_mask")(x, count), count, kernel_size, 1, "last_block")
+    log_mel = keras.layers.Dense(n_mels, dtype="float32", name="log_mel")(x)
+    return keras.Model(
+        [encoded, token_of_frame], MaskPadding(dtype="float32", name="padding")(log_mel, count), name="decoder"
+    )
+
+
+def _block(x, count, size, dilation, name, *, repeats=2):
+    """A residual block of `(batch, time, channels)`, zero past the end that `count` tells."""
+    around, channels = x, x.shape[-1]
+    for repeat in range(1, repeats + 1):
+        part = f"{name}_{repeat}"
+        x = keras.layers.Conv1D(channels, size, padding="same", dilation_rate=dilation, activation="relu", name=part)(x)
+        x = masked_norm(x, count, f"{part}_norm")
+    return keras.layers.Add(name=f"{name}_add")([x, around])

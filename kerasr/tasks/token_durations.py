@@ -1,0 +1,107 @@
+"""How long each token of a text sounds in its recording, in a corpus that a voice is to learn from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from kerasr.audio.features import Features
+from kerasr.config import TrainConfig, shorten
+from kerasr.core.progress import map_threaded
+from kerasr.data.clips import read_clip
+from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.models.synthesis.token_means import NUM_STATES
+from kerasr.tasks.token_alignment import BATCH_SIZE, Aligner, Spoken
+from kerasr.text import Vocabulary, normalise
+from kerasr.text.vocabulary import SPACE
+
+# The manifest's column with the frames that each token of an utterance lasts, as an alignment has found them.
+DURATIONS = "durations"
+
+# Recordings that the alignment is learnt from, at most: more are aligned, and teach it nothing that these have not.
+MOST_SECONDS = 2 * 3600.0
+# A recording is also held against texts of others. Where it is nearer to so many of them than to its own, it is taken
+# for one of another text.
+NUM_OTHERS, MOST_NEARER = 5, 2
+
+
+def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, features: Features) -> Corpus:
+    """The corpus, each recording with the frames of its tokens.
+
+    Recordings that bring them, in a manifest's column `durations`, keep them.
+
+    Raises:
+        UserError: more recordings than `max_bad` are shorter than their texts, or are not of them.
+    """
+    if all(DURATIONS in item.extra for item in corpus.utterances):
+        return corpus
+    bad = list(corpus.bad)
+    items = [item for item in corpus.utterances if not _is_short(item, vocabulary, config, bad)]
+    if not items:
+        report_bad(corpus, bad, 0)
+    aligner = Aligner(len(vocabulary.tokens), config.features.n_mels)
+    aligner.fit(_some(items, vocabulary, features), seed=config.runtime.seed)
+    kept, clips, places = [], _spoken(items, vocabulary, features), iter(items)
+    while batch := list(islice(clips, BATCH_SIZE)):
+        found = aligner.durations(batch)
+        nearer = _count_nearer(aligner, batch, [distance for _, distance in found])
+        for item, (frames, _), others in zip(islice(places, len(batch)), found, nearer, strict=True):
+            if others >= MOST_NEARER:
+                bad.append((item.path, f"sounds less like its own text, {shorten(item.text)}, than like others"))
+            else:
+                kept.append(replace(item, extra={**item.extra, DURATIONS: " ".join(map(str, frames))}))
+    if len(bad) > len(corpus.bad):
+        report_bad(corpus, bad, config.data.max_bad)
+    return replace(corpus, utterances=tuple(kept), bad=tuple(bad))
+
+
+def _count_nearer(aligner: Aligner, clips: Sequence[Spoken], distances: Sequence[float]) -> np.ndarray:
+    """`(clips,)` of how many others, of `NUM_OTHERS`, the text is nearer to a clip than its own."""
+    nearer = np.zeros(len(clips), int)
+    for shift in range(1, min(NUM_OTHERS + 1, len(clips))):
+        pairs = [replace(clip, token_ids=clips[place - shift].token_ids) for place, clip in enumerate(clips)]
+        fits = [place for place, clip in enumerate(pairs) if clip.fits]
+        others = aligner.durations([pairs[place] for place in fits]) if fits else []
+        for place, (_, distance) in zip(fits, others, strict=True):
+            nearer[place] += distance < distances[place]
+    return nearer
+
+
+def _is_short(item: Utterance, vocabulary: Vocabulary, config: TrainConfig, bad: list[tuple[str, str]]) -> bool:
+    """Whether a recording has fewer frames than its text has states; then it is listed among the bad."""
+    frames = config.features.num_frames(int((item.duration or np.inf) * config.features.sample_rate))
+    least = NUM_STATES * len(vocabulary.encode(spoken_text(item)))
+    if frames >= least:
+        return False
+    bad.append((item.path, f"{item.duration:g} s make {frames} frames, and its text takes {least} or more"))
+    return True
+
+
+def _some(items: Sequence[Utterance], vocabulary: Vocabulary, features: Features) -> list[Spoken]:
+    """Recordings to learn from, those of all splits alike: a text's sound is the same in each."""
+    order = np.random.default_rng(0).permutation(len(items))
+    seconds = np.cumsum([items[place].duration or 0 for place in order])
+    return list(
+        _spoken([items[place] for place in order[: 1 + int((seconds < MOST_SECONDS).sum())]], vocabulary, features)
+    )
+
+
+def _spoken(items: Sequence[Utterance], vocabulary: Vocabulary, features: Features) -> Iterator[Spoken]:
+    """Recordings with their energies and tokens, as they are read."""
+
+    def read(item: Utterance) -> Spoken:
+        energies = np.asarray(features(read_clip(item.path, features.spec)[None]))[0]
+        return Spoken(energies, np.array(vocabulary.encode(spoken_text(item)), np.int32))
+
+    yield from map_threaded(read, list(items), "Reading")
+
+
+def spoken_text(utterance: Utterance) -> str:
+    """What is said in it, its text or else its word, normalised, with the silences before and after it."""
+    return f"{SPACE}{normalise(said_in(utterance))}{SPACE}"
+
+
+def said_in(utterance: Utterance) -> str:
+    """A recording's text, or else its word."""
+    return utterance.text if utterance.text is not None else utterance.label or ""

@@ -1,0 +1,103 @@
+"""Texts said by a voice: their lengths, long ones in parts, and those that cannot be said."""
+
+import contextlib
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+import soundfile
+from _errors import raises
+
+from kerasr import load_run, synthesize
+from kerasr.inference.speech import MARK, Speech, SpeechFile
+from kerasr.inference.synthesizer import MOST_CHARACTERS, split_text
+
+
+@pytest.fixture(scope="module")
+def synthesizer(voice_run):
+    return voice_run.synthesizer
+
+
+def test_speech_is_as_long_as_its_tokens(voice_run):
+    speech = voice_run.synthesize("Low, top!", voice="speaker1")
+    assert (speech.text, speech.voice) == ("low top", "speaker1")
+    assert "".join(token for token, _, _ in speech.alignment) == " low top "
+    assert all(end == start for (_, _, end), (_, start, _) in pairwise(speech.alignment))
+    step = voice_run.config.features.hop_length / speech.sample_rate
+    assert speech.alignment[-1][2] == pytest.approx(len(speech.log_mel) * step)
+    assert speech.seconds == pytest.approx(speech.alignment[-1][2], abs=3 * step)
+    assert np.isfinite(speech.waveform).all()
+
+
+def test_speed_shortens_and_pitch_does_not(synthesizer):
+    usual, slow, high = (
+        next(synthesizer.say("low mid top", **options)) for options in ({}, {"speed": 0.5}, {"pitch": 3.0})
+    )
+    assert slow.alignment[-1][2] == pytest.approx(2 * usual.alignment[-1][2], rel=0.1)
+    assert high.seconds == pytest.approx(usual.seconds, rel=0.05)
+
+
+def test_voices_differ(synthesizer):
+    one, other = (next(synthesizer.say("mid", voice=voice)) for voice in ("speaker0", "speaker1"))
+    frames = min(len(one.log_mel), len(other.log_mel))
+    assert np.abs(one.log_mel[:frames] - other.log_mel[:frames]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "options"),
+    [
+        ("text-empty", "", {}),
+        ("text-empty", "?! ...", {}),
+        ("text-empty", "\U0001f600\x00\x07", {}),
+        ("text-unwritable", "мир", {}),
+        ("text-unwritable", "low. mid? xylophone!", {}),
+        ("voice-not-found", "low", {"voice": "nobody"}),
+        ("setting-out-of-range", "low", {"speed": 0.0}),
+        ("setting-out-of-range", "low", {"speed": float("nan")}),
+        ("setting-out-of-range", "low", {"pitch": 40.0}),
+    ],
+)
+def test_what_cannot_be_said_is_refused_before_a_sound(code, text, options, synthesizer):
+    with raises(code):
+        next(synthesizer.say(text, **options))
+
+
+def test_a_long_text_is_said_part_by_part(synthesizer):
+    text = 25_000 * "mid "
+    parts = [*split_text(text)]
+    assert max(map(len, parts)) <= MOST_CHARACTERS
+    assert " ".join(parts).split() == text.split()
+    assert [*split_text("a" * 450)] == ["a" * 200, "a" * 200, "a" * 50]
+    joined = Speech.join([*islice(synthesizer.say("low. mid? top"), 2)])
+    assert joined.text == "low mid"
+    assert all(end <= start + 1e-9 for (_, _, end), (_, start, _) in pairwise(joined.alignment))
+
+
+def test_a_run_of_words_says_nothing(tone_run):
+    with raises("task-unsupported"):
+        load_run(tone_run).synthesize("low")
+
+
+def test_a_file_says_that_it_is_synthetic_and_is_whole_or_not_there(synthesizer, tmp_path):
+    speech = next(synthesizer.say("low"))
+    speech.save(tmp_path / "low.flac")
+    with soundfile.SoundFile(tmp_path / "low.flac") as file:
+        assert (file.comment, file.samplerate, file.frames) == (MARK, speech.sample_rate, len(speech.waveform))
+    with contextlib.suppress(ZeroDivisionError), SpeechFile(tmp_path / "half.wav") as file:
+        file.write(speech)
+        raise ZeroDivisionError
+    with raises("format-unsupported", match="low.docx"):
+        speech.save(tmp_path / "low.docx")
+    assert [path.name for path in tmp_path.iterdir()] == ["low.flac"]
+
+
+def test_the_command_speaks(voice_run, tmp_path, capsys):
+    out = tmp_path / "low.wav"
+    synthesize.main([str(voice_run.path), "low top", "--to", str(out), "--voice", "speaker0", "--json"])
+    assert '"text": "low top"' in capsys.readouterr().out
+    assert soundfile.info(out).duration > 0
+    with raises("setting-missing"):
+        synthesize.main([str(voice_run.path), "low"])
+    with raises("text-unwritable"):
+        synthesize.main([str(voice_run.path), "zzz", "--to", str(tmp_path / "none.wav")])
+    assert not (tmp_path / "none.wav").exists()

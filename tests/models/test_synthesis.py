@@ -1,0 +1,73 @@
+"""Acoustic models: energies of a text are its own, whatever it is batched with and however far it is padded."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasr.layers.length_regulator import place_tokens, whole_durations
+from kerasr.models.registry import SPEAKER, builder, list_models, model_facts
+from kerasr.models.synthesis.token_means import NUM_STATES, TokenMeans
+
+NUM_TOKENS, MELS, VOICES = 7, 10, 3
+SPEAKING = [facts.name for facts in list_models(kind=SPEAKER)]
+
+
+@pytest.fixture(scope="module", params=SPEAKING)
+def network(request):
+    keras.utils.set_random_seed(0)
+    network = builder(request.param)(NUM_TOKENS, MELS, VOICES, **model_facts(request.param).narrow)
+    # Biases and norms that begin as zeros and ones would hide what is not masked.
+    for weight in (weight for weight in network.weights if len(weight.shape) == 1):
+        weight.assign_add(np.random.default_rng(0).uniform(0, 0.3, weight.shape))
+    return network
+
+
+def test_a_text_does_not_see_its_batch_and_its_padding(network):
+    one, other = np.array([[1, 4, 2, 7]]), np.array([[5, 6, 1, 1, 3, 2, 2]])
+    frames, others = np.array([[3, 1, 4, 2]]), np.array([[1, 1, 2, 5, 1, 4, 2]])
+    alone = network({"token_ids": one, "voice": np.array([2]), "token_of_frame": np.asarray(place_tokens(frames, 10))})
+    both = network(
+        {
+            "token_ids": np.concatenate([np.pad(one, ((0, 0), (0, 3))), other]),
+            "voice": np.array([2, 0]),
+            "token_of_frame": np.asarray(place_tokens(np.concatenate([np.pad(frames, ((0, 0), (0, 3))), others]), 20)),
+        }
+    )
+    assert both["log_mel"].shape == (2, 20, MELS)
+    np.testing.assert_allclose(both["log_mel"][0, :10], alone["log_mel"][0], atol=1e-5)
+    np.testing.assert_allclose(both["log_durations"][0, :4], alone["log_durations"][0], atol=1e-5)
+    assert not np.any(both["log_mel"][0, 10:])
+    assert not np.any(both["log_durations"][0, 4:])
+
+
+def test_voices_and_neighbours_are_heard(network):
+    def energies(voice, tokens):
+        given = {"token_ids": np.array([tokens]), "voice": np.array([voice])}
+        return network({**given, "token_of_frame": np.asarray(place_tokens(np.array([[2, 2, 2]]), 6))})["log_mel"]
+
+    assert np.abs(energies(0, [1, 2, 3]) - energies(1, [1, 2, 3])).max() > 1e-4
+    assert np.abs(energies(0, [1, 2, 3]) - energies(0, [1, 2, 4]))[:, :2].max() > 1e-6
+
+
+def test_published_sizes_hold():
+    for name in SPEAKING:
+        facts = model_facts(name)
+        assert builder(name)(40, 80).count_params() == facts.parameters
+        assert facts.parameters <= 5_000_000
+
+
+def test_whole_durations_keep_the_length():
+    durations = np.array([[0.4, 0.4, 0.4, 3.3, 2.3, 0.0], [1.5, 1.5, 1.5, 1.5, 0.0, 0.0]], np.float32)
+    frames = np.asarray(whole_durations(durations))
+    assert frames.min(where=durations > 0, initial=9) == 1
+    assert (frames[durations == 0] == 0).all()
+    assert frames[1].sum() == 6
+    assert abs(frames[0].sum() - durations[0].sum()) <= 1.5
+    placed = np.asarray(place_tokens(frames, frames.sum(1).max()))
+    assert [np.bincount(row[row >= 0], minlength=6).tolist() for row in placed] == frames.tolist()
+
+
+def test_token_means_do_not_see_padding():
+    means = TokenMeans(NUM_TOKENS, MELS, channels=8)
+    one, padded = means(np.array([[1, 2, 3]])), means(np.array([[1, 2, 3, 0, 0]]))
+    np.testing.assert_allclose(padded[:, : 3 * NUM_STATES], one, atol=1e-5)

@@ -1,0 +1,84 @@
+"""A voice of tones: from recordings with texts to speech of other texts, and what is said of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from _errors import raises
+from _shared import quiet
+
+from kerasr import evaluate_run, export_serving, load_run
+from kerasr.data.manifest import read_manifest, write_manifest
+from kerasr.tasks.token_durations import DURATIONS
+from kerasr.training.preparation import prepare_run
+
+
+def test_a_run_knows_its_voices_and_characters(voice_run):
+    run = load_run(voice_run.path)
+    assert run.task.voices == ("speaker0", "speaker1")
+    assert [*run.labels] == sorted({*"low mid top"})
+    assert run.history[-1]["val_loss"] > 0
+
+
+def test_each_recording_says_how_long_its_characters_are(voice_run):
+    spec = voice_run.config.features
+    items = [item for split in ("train", "validation", "test") for item in voice_run.utterances(split)]
+    assert len(items) == 24
+    for item in items:
+        frames = [int(count) for count in item.extra[DURATIONS].split()]
+        assert len(frames) == len(f" {item.text} ")
+        assert min(frames) > 0
+        assert sum(frames) == spec.num_frames(round((item.duration or 0) * spec.sample_rate))
+
+
+def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_path):
+    items = [replace(item, split=item.split) for item in read_manifest(voice_run.path / "manifest.csv").utterances]
+    write_manifest(tmp_path / "given.csv", items)
+    run = prepare_run(voice_config.replace(data=str(tmp_path / "given.csv"), out=str(tmp_path)), quiet())
+    assert [item.extra[DURATIONS] for item in run.utterances("train")] == [
+        item.extra[DURATIONS] for item in voice_run.utterances("train")
+    ]
+
+
+def test_recordings_without_a_text_or_of_another_are_named(tone_texts, voice_config, tmp_path):
+    items = read_manifest(tone_texts).utterances
+    write_manifest(tmp_path / "silent.csv", [replace(item, text=None) for item in items])
+    config = voice_config.replace(out=str(tmp_path / "runs"))
+    with raises("text-missing", match="0.wav"):
+        prepare_run(config.replace(data=str(tmp_path / "silent.csv")), quiet())
+    write_manifest(tmp_path / "short.csv", [replace(item, text=20 * (item.text or "")) for item in items])
+    with raises("too-many-bad-recordings", match="0.wav"):
+        prepare_run(config.replace(data=str(tmp_path / "short.csv")), quiet())
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("settings-conflict", {"augment.noise": 0.5}),
+        ("settings-conflict", {"features.kind": "mfcc"}),
+        ("task-unsupported", {"model.name": "ResNet8"}),
+    ],
+)
+def test_settings_of_recognisers_are_refused(code, changes, voice_config):
+    with raises(code):
+        prepare_run(voice_config.replace(**changes), quiet())
+
+
+def test_what_takes_recordings_refuses_a_voice(voice_run, tmp_path):
+    with raises("task-unsupported"):
+        voice_run.predict(voice_run.utterances("test")[0].path)
+    with raises("task-unsupported"):
+        export_serving(voice_run, tmp_path / "voice")
+    assert not (tmp_path / "voice").exists()
+
+
+def test_an_evaluation_measures_and_shows_the_voice(voice_run, tmp_path):
+    evaluation = evaluate_run(voice_run, folder=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["num_clips"] == 4
+    assert metrics["distortion_db"] > 0
+    assert metrics["judges"] == []
+    page = evaluation.report.read_text()
+    assert page.count("<audio") == 2 * 4
+    assert {path.stem for path in (tmp_path / "pictures").glob("*.png")} >= {"sentence-1", "sentence-4"}
