@@ -69,7 +69,7 @@ class ScoresConfig:
     decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)
     """Of transcripts."""
     judges: tuple[str, ...] = ()
-    """Of a voice: recognisers of transcripts that listen to it, runs or presets."""
+    """Of a voice: recognisers of transcripts, or of single words, that listen to it, runs or presets."""
     tune_lm: bool = False
     """Choose the language model's weight and the words' bonus on the validation split first; the run keeps them."""
     json: bool = False

@@ -96,13 +96,15 @@ def evaluate_run(
         folder: where to write; where None, the run's folder for its test split and a folder in its `evaluations` for
             anything else. A preset's go to `runs/evaluations`.
         max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
-        judges: of a voice, recognisers of transcripts that listen to it.
+        judges: of a voice, recognisers of transcripts, or of single words, that listen to it.
 
     Raises:
         UserError: there is nothing to measure on, the recordings have words that the run does not know, too many cannot
-            be read, or the run's weights are damaged.
+            be read, the run's weights are damaged, or judges listen to what is no voice or say no text.
         OSError: the report cannot be written.
     """
+    if judges and run.task.kind != SPEAKER:
+        raise UserError("task-unsupported", f"--judges listen to voices, and {run.path} is to {run.task.about()}")
     split = split or (None if corpus else "test")
     measured_on = name_recordings(corpus, split) if corpus else f"the {split} split"
     utterances = _select(run, split, corpus)

@@ -13,6 +13,7 @@ from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
 from kerasr.metrics.cepstral_distortion import cepstral_distortion
 from kerasr.metrics.pitch import pitch, pitch_error
@@ -20,7 +21,9 @@ from kerasr.metrics.transcription import transcription_metrics, word_pairs
 from kerasr.report.voice import Sentence
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
+from kerasr.tasks import Label
 from kerasr.tasks.token_durations import said_in
+from kerasr.tasks.transcribe import Transcript
 from kerasr.text import normalise
 
 # Sentences that the report shows.
@@ -122,12 +125,21 @@ def _hear(judge: Run, utterances: Sequence[Utterance], said: Sequence[Speech]) -
     rate = judge.config.features.sample_rate
     waveforms = [soxr.resample(speech.waveform, speech.sample_rate, rate).astype(np.float32) for speech in said]
     truth, speakers = [normalise(said_in(item)) for item in utterances], [item.speaker for item in utterances]
-    texts, recorded = (
-        [answer.text for answer in judge.predict(sounds)]  # pyright: ignore[reportAttributeAccessIssue]
-        for sounds in (waveforms, [item.path for item in utterances])
-    )
+    texts, recorded = (_texts(judge, sounds) for sounds in (waveforms, [item.path for item in utterances]))
     metrics = transcription_metrics(texts, truth, speakers)
     scores = {name: metrics[name] for name in _KEPT}
     return Heard(
         judge.path.name, texts, {**scores, "recordings_wer": transcription_metrics(recorded, truth, speakers)["wer"]}
     )
+
+
+def _texts(judge: Run, sounds: Sequence[Any]) -> list[str]:
+    """What a recogniser of transcripts, or of single words, hears."""
+    texts = []
+    for answer in judge.predict_each(sounds, threshold=0.0):
+        if isinstance(answer, Exception):
+            raise answer
+        if not isinstance(answer, Transcript | Label):
+            raise UserError("task-unsupported", f"--judges {judge.path}: says no text: it is to {judge.task.about()}")
+        texts.append(answer.text if isinstance(answer, Transcript) else normalise(answer.word or ""))
+    return texts

@@ -73,12 +73,19 @@ def test_what_takes_recordings_refuses_a_voice(voice_run, tmp_path):
     assert not (tmp_path / "voice").exists()
 
 
-def test_an_evaluation_measures_and_shows_the_voice(voice_run, tmp_path):
-    evaluation = evaluate_run(voice_run, folder=tmp_path)
+def test_an_evaluation_measures_and_shows_the_voice(voice_run, tone_run, tmp_path):
+    judge = load_run(tone_run)
+    evaluation = evaluate_run(voice_run, folder=tmp_path, judges=[judge])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["num_clips"] == 4
     assert metrics["distortion_db"] > 0
-    assert metrics["judges"] == []
+    (heard,) = metrics["judges"]
+    assert heard["judge"] == judge.path.name
+    # Each sentence is of two words, and this one says one.
+    assert heard["wer"] >= 0.5
+    assert heard["num_words"] == 8
+    with raises("task-unsupported"):
+        evaluate_run(judge, folder=tmp_path, judges=[judge])
     page = evaluation.report.read_text()
     assert page.count("<audio") == 2 * 4
     assert {path.stem for path in (tmp_path / "pictures").glob("*.png")} >= {"sentence-1", "sentence-4"}
