@@ -7,19 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from kerasr.audio.features import log_mel
+from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.evaluation.voice import NUM_SHOWN, energies_of, facts_of
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import compile_vocoder, griffin_lim_vocoder, trained_vocoder
 from kerasr.metrics.cepstral_distortion import cepstral_distortion
 from kerasr.report.voice import Sentence
-from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
-
-# Recordings that the report shows.
-NUM_SHOWN = 5
 
 
 def measure_vocoder(run: Run, utterances: Sequence[Utterance]) -> tuple[dict[str, Any], list[Sentence]]:
@@ -39,15 +36,20 @@ def measure_vocoder(run: Run, utterances: Sequence[Utterance]) -> tuple[dict[str
     with ProgressBar("Making sounds anew", len(utterances)) as progress:
         for item in utterances:
             waveform = read_clip(item.path, spec)
-            energies = _energies(waveform, spec)
+            energies = energies_of(waveform, spec)
             before = time.process_time()
             made = make(energies)
             busy += time.process_time() - before
             seconds += len(made) / spec.sample_rate
-            distances.append(cepstral_distortion(_energies(made, spec), energies).decibels)
-            inverted.append(cepstral_distortion(_energies(invert(energies), spec), energies).decibels)
+            found = energies_of(made, spec)
+            distances.append(cepstral_distortion(found, energies).decibels)
+            inverted.append(cepstral_distortion(energies_of(invert(energies), spec), energies).decibels)
             if len(shown) < NUM_SHOWN:
-                shown.append(_sentence(item, waveform, energies, made, run))
+                speech = _speech(item, made, found, spec)
+                step = spec.hop_length / spec.sample_rate
+                shown.append(
+                    Sentence(path=item.path, speech=speech, energies=energies, waveform=waveform, step=step, heard={})
+                )
             progress.advance(1)
     metrics = {
         "distortion_db": float(np.mean(distances)),
@@ -55,28 +57,17 @@ def measure_vocoder(run: Run, utterances: Sequence[Utterance]) -> tuple[dict[str
         "real_time_factor": busy / seconds,
         "num_clips": len(utterances),
         "judges": [],
-        "speakers": [],
-        "groups": {},
-        "parameters": run.network.count_params(),
-        "model_bytes": (run.path / MODEL).stat().st_size,
-        "run": str(run.path),
+        **facts_of(run),
     }
     return {**metrics, "headline": run.task.headline(metrics)}, shown
 
 
-def _energies(waveform: np.ndarray, spec: Any) -> np.ndarray:
-    return np.asarray(log_mel(waveform[None], spec))[0]
-
-
-def _sentence(item: Utterance, waveform: np.ndarray, energies: np.ndarray, made: np.ndarray, run: Run) -> Sentence:
-    spec = run.config.features
-    speech = Speech(
+def _speech(item: Utterance, waveform: np.ndarray, energies: np.ndarray, spec: FeatureSpec) -> Speech:
+    return Speech(
         text=item.text or Path(item.path).name,
         voice=item.speaker or "",
-        waveform=made,
+        waveform=waveform,
         sample_rate=spec.sample_rate,
-        log_mel=_energies(made, spec),
+        log_mel=energies,
         alignment=(),
     )
-    step = spec.hop_length / spec.sample_rate
-    return Sentence(path=item.path, speech=speech, energies=energies, waveform=waveform, step=step, heard={})

@@ -70,7 +70,7 @@ def measure_voice(
     said = _say_all(run, utterances)
     busy = time.process_time() - busy
     recorded = [read_clip(item.path, spec) for item in utterances]
-    energies = [np.asarray(log_mel(waveform[None], spec))[0] for waveform in recorded]
+    energies = [energies_of(waveform, spec) for waveform in recorded]
     distances = [cepstral_distortion(one.log_mel, other) for one, other in zip(said, energies, strict=True)]
     pitches = _pitch_errors(said, recorded, [distance.path for distance in distances], spec)
     heard = [_hear(judge, utterances, said) for judge in judges]
@@ -82,11 +82,7 @@ def measure_voice(
         "real_time_factor": busy / seconds,
         "num_clips": len(utterances),
         "judges": [{"judge": one.judge, **one.scores} for one in heard],
-        "speakers": [],
-        "groups": {},
-        "parameters": run.network.count_params(),
-        "model_bytes": (run.path / MODEL).stat().st_size,
-        "run": str(run.path),
+        **facts_of(run),
     }
     shown = [
         Sentence(
@@ -100,6 +96,17 @@ def measure_voice(
         for place in range(min(NUM_SHOWN, len(said)))
     ]
     return {**metrics, "headline": run.task.headline(metrics)}, shown
+
+
+def energies_of(waveform: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """`(time, n_mels)` in dB, of a waveform `(samples,)`."""
+    return np.asarray(log_mel(waveform[None], spec))[0]
+
+
+def facts_of(run: Run) -> dict[str, Any]:
+    """What the scores of voices and vocoders have alike: which run, and how large; nothing is told by speaker."""
+    size = {"parameters": run.network.count_params(), "model_bytes": (run.path / MODEL).stat().st_size}
+    return {"speakers": [], "groups": {}, **size, "run": str(run.path)}
 
 
 def _say_all(run: Run, utterances: Sequence[Utterance]) -> list[Speech]:

@@ -31,9 +31,7 @@ class CompiledModel:
         num_samples = keras.Input((), dtype="int32", name="num_samples")
         self.model = keras.Model([waveform, num_samples], respond(waveform, num_samples))
         self._clip_samples = 1 if spec.clip_seconds is None else spec.clip_samples
-        # JAX has no other compiler than XLA, which compiles each shape anew: sizes are rounded up to few of them there.
-        # TensorFlow's graph takes any shape.
-        self._few_shapes = self.model.jit_compile = keras.backend.backend() == "jax"
+        self._few_shapes = compile_few_shapes(self.model)
 
     def __call__(self, clips: Sequence[np.ndarray]) -> Any:
         """The outputs, as arrays with a row a clip, of clips `(samples,)` each; at least one.
@@ -48,8 +46,8 @@ class CompiledModel:
     def _batch(self, clips: Sequence[np.ndarray]) -> Any:
         width, num_clips = max(self._clip_samples, *(len(clip) for clip in clips)), len(clips)
         if self._few_shapes:
-            width = width if width == self._clip_samples else _round_up(width)
-            clips = [*clips, *[np.zeros(1, np.float32)] * (_round_up(num_clips) - num_clips)]
+            width = width if width == self._clip_samples else round_up(width)
+            clips = [*clips, *[np.zeros(1, np.float32)] * (round_up(num_clips) - num_clips)]
         num_samples = np.array([len(clip) for clip in clips], np.int32)
         outputs = self.model.predict_on_batch([pad_clips(clips, width), num_samples])
         return keras.tree.map_structure(lambda output: output[:num_clips], outputs)
@@ -92,6 +90,17 @@ def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Re
     return CompiledModel(respond, front_ends[0].spec)
 
 
-def _round_up(size: int) -> int:
+def compile_few_shapes(*models: keras.Model) -> bool:
+    """Whether sizes are to be rounded up to few, as `round_up` does, since XLA compiles each shape anew.
+
+    JAX has no other compiler. TensorFlow's graph takes any shape, and the models are kept from XLA there.
+    """
+    few_shapes = keras.backend.backend() == "jax"
+    for model in models:
+        model.jit_compile = few_shapes
+    return few_shapes
+
+
+def round_up(size: int) -> int:
     """The next power of two."""
     return 1 << (size - 1).bit_length()

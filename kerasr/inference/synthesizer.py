@@ -14,6 +14,7 @@ from kerasr.audio.features import MIN_POWER
 from kerasr.audio.inverse import num_samples
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.errors import UserError
+from kerasr.inference.compiled import compile_few_shapes, round_up
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import Vocoder, griffin_lim_vocoder
 from kerasr.layers.length_regulator import place_tokens, whole_durations
@@ -58,8 +59,7 @@ class Synthesizer:
         self._encoder = network.get_layer("encoder")
         self._sounding = _sounding_model(network.get_layer("decoder"), vocoder or griffin_lim_vocoder(spec), mean, std)
         self._task, self._spec, self._numbers = task, spec, numbers
-        # JAX compiles each shape anew: of tokens and of frames there are as many as a power of two there.
-        self._few_shapes = keras.backend.backend() == "jax"
+        self._few_shapes = compile_few_shapes(self._encoder, self._sounding)
 
     def say(self, text: str, voice: str | None = None, speed: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
         """A text, as it is made: a part of a long one at a time.
@@ -120,7 +120,7 @@ class Synthesizer:
         )
 
     def _padded(self, rows: np.ndarray, value: int) -> np.ndarray:
-        width = 1 << (rows.shape[1] - 1).bit_length() if self._few_shapes else rows.shape[1]
+        width = round_up(rows.shape[1]) if self._few_shapes else rows.shape[1]
         return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=value).astype(np.int32)
 
 

@@ -10,6 +10,7 @@ from keras import ops
 from kerasr.audio.inverse import GriffinLim, InverseSTFT
 from kerasr.config import FeatureSpec
 from kerasr.errors import UserError
+from kerasr.inference.compiled import compile_few_shapes
 from kerasr.models.registry import VOCODER
 from kerasr.tasks import Task
 
@@ -45,5 +46,5 @@ def compile_vocoder(vocoder: Vocoder, spec: FeatureSpec) -> Callable[[np.ndarray
     """From the energies `(time, n_mels)` of one recording to its waveform."""
     energies = keras.Input((None, spec.n_mels), name="log_mel")
     model = keras.Model(energies, vocoder(energies))
-    model.jit_compile = False
+    compile_few_shapes(model)
     return lambda log_mel: ops.convert_to_numpy(model.predict_on_batch(log_mel[None]))[0]

@@ -109,8 +109,7 @@ def write_report(
     for old in (folder / PICTURES).glob("*.png"):
         if old.stem not in drawn["svgs"] and _DRAWN.fullmatch(old.stem):
             old.unlink()
-    text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_metrics(folder, metrics, notes, facts)
     write_page(
         folder / PAGE,
         PAGE,
@@ -250,6 +249,12 @@ def own_folder(folder: Path, file: str, is_same: Callable[[str], bool]) -> Path:
             if not (place / file).exists() or is_same((place / file).read_text("utf-8", "surrogateescape")):
                 return place
     raise AssertionError("there is always another number")
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any], notes: Sequence[str], facts: Mapping[str, str]) -> None:
+    """Write `metrics.json`: the scores, what must be known to judge them, and what is worth knowing about the run."""
+    text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
+    atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def write_pictures(folder: Path, pictures: Sequence[Picture]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The page of a voice: sentences as it says them beside the recordings, to look at and to play."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from kerasr.core.scores import Monitor
 from kerasr.inference.speech import Speech
 from kerasr.report.clips import sound_file
 from kerasr.report.figures import draw_training, spectrogram_colours
-from kerasr.report.page import PAGE, PICTURES, write_pictures
+from kerasr.report.page import PAGE, PICTURES, write_metrics, write_pictures
 from kerasr.report.render import write_page
 from kerasr.report.style import FAINT, INK, RIGHT, STYLE, WIDTH, Picture, shorten
-from kerasr.runs.facts import METRICS
 
 BARS = "Bars: how long each character sounds. "
 # The page's template.
@@ -97,8 +95,7 @@ def write_voice_report(
     if history:
         pictures.append(draw_training(history, kept, monitor))
     drawn = write_pictures(folder / PICTURES, pictures)
-    text = json.dumps({**metrics, "notes": list(notes), "facts": dict(facts)}, indent=2, ensure_ascii=False)
-    atomic.write_bytes(folder / METRICS, f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_metrics(folder, metrics, notes, facts)
     write_page(
         folder / PAGE,
         TEMPLATE,

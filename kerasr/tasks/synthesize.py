@@ -7,16 +7,14 @@ import keras
 from keras import ops
 
 from kerasr.audio.features import Features
-from kerasr.config import FeatureSpec, FitConfig, TaskConfig, TrainConfig, name_of
-from kerasr.core.scores import Monitor
+from kerasr.config import FeatureSpec, FitConfig, TaskConfig, TrainConfig
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.layers.length_regulator import place_tokens
-from kerasr.metrics.judgement import Judgement
 from kerasr.models.registry import SPEAKER
-from kerasr.tasks.base import Task
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.speech import SpeechTask
 from kerasr.tasks.speech_losses import DurationLoss, SpectrogramLoss
 from kerasr.tasks.token_durations import DURATIONS, add_durations, said_in, spoken_text
 from kerasr.tasks.trained import Trained
@@ -27,7 +25,7 @@ OUTPUTS = ("log_mel", "log_durations")
 
 
 @register_task
-class Synthesize(Task):
+class Synthesize(SpeechTask):
     """Speech of texts, in the voices of a corpus.
 
     A text begins and ends with a space, whose frames are the silence before and after it.
@@ -43,10 +41,6 @@ class Synthesize(Task):
     """
 
     name = "synthesize"
-    monitor = Monitor("val_loss", "min")
-    min_labels = 0
-    blends = False
-    keeps_order = True
     kind = SPEAKER
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig, voices: Sequence[str] = ()):
@@ -59,11 +53,7 @@ class Synthesize(Task):
         """Raise where a setting is of tasks that read recordings, or the backend has no front-end in the pipeline."""
         if (backend := keras.backend.backend()) != "tensorflow":
             raise UserError("backend-unsupported", f"KERAS_BACKEND={backend}: a voice is trained on tensorflow alone")
-        if unsuited := [name for name in config.given if name.startswith(("augment.", "transfer."))]:
-            flag = f"--{name_of(unsuited[0])}"
-            raise UserError("settings-conflict", f"{flag}: a voice is taught recordings as they are: leave it out")
-        if config.features.kind != "log_mel" or config.features.num_deltas:
-            raise UserError("settings-conflict", "--features.kind: a voice makes log_mel energies, without deltas")
+        super().check(config)
 
     @classmethod
     def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Synthesize":
@@ -89,10 +79,6 @@ class Synthesize(Task):
     def build_network(self, build: Callable[..., keras.Model], spec: FeatureSpec, options: Mapping[str, Any]) -> Any:
         """From tokens, a voice and the frames' tokens to energies and log durations."""
         return build(len(self.labels), spec.n_mels, num_voices=len(self.voices), **options)
-
-    def whole_model(self, front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
-        """The network: nothing stands before a text."""
-        return network
 
     def find_network(self, model: Any) -> keras.Model | None:
         """All that is saved."""
@@ -134,25 +120,13 @@ class Synthesize(Task):
         """Of energies and of durations."""
         return {"log_mel": SpectrogramLoss(), "log_durations": DurationLoss()}
 
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """None beside the losses, which the history has apart."""
-        return []
-
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""
         _check_texts(utterances, source)
 
-    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
-        """Nothing is judged yet."""
-        return []
-
     def about(self) -> str:
         """In how many voices."""
         return f"speak in {len(self.voices)} voice{'s' * (len(self.voices) != 1)}"
-
-    def headline(self, metrics: Mapping[str, Any]) -> str:
-        """How far it is from the recordings."""
-        return f"mel-cepstral distortion {metrics['distortion_db']:.1f} dB"
 
     def summary(self, metrics: Mapping[str, Any]) -> list[str]:
         """How far it is from the recordings, and what recognisers hear of it."""
@@ -173,10 +147,6 @@ class Synthesize(Task):
         """What the first recogniser hears, the speech's length and what it costs."""
         heard = {f"word errors, {judge['judge']}": f"{judge['wer']:.1%}" for judge in metrics["judges"][:1]}
         return {**heard, "real-time factor": f"{metrics['real_time_factor']:.3f}"}
-
-    def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
-        """None but the sentences' own."""
-        return []
 
 
 def _check_texts(utterances: Sequence[Utterance], source: str) -> None:

@@ -5,40 +5,23 @@ from typing import Any
 
 import keras
 
-from kerasr.audio.features import Features
 from kerasr.audio.inverse import InverseSTFT
-from kerasr.config import FeatureSpec, FitConfig, TaskConfig, TrainConfig, name_of
-from kerasr.core.scores import Monitor
+from kerasr.config import FeatureSpec, FitConfig, TaskConfig
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
-from kerasr.errors import UserError
-from kerasr.metrics.judgement import Judgement
 from kerasr.models.registry import VOCODER
-from kerasr.tasks.base import Task
 from kerasr.tasks.registry import register_task
+from kerasr.tasks.speech import SpeechTask
 from kerasr.tasks.speech_losses import MultiResolutionSpectrumLoss
 
 
 @register_task
-class Vocode(Task):
+class Vocode(SpeechTask):
     """Waveforms of energies, learnt from recordings alone: neither texts nor labels are needed."""
 
     name = "vocode"
-    monitor = Monitor("val_loss", "min")
-    min_labels = 0
-    blends = False
-    keeps_order = True
     from_waveforms = True
     kind = VOCODER
-
-    @classmethod
-    def check(cls, config: TrainConfig) -> None:
-        """Raise where a setting is of other tasks."""
-        if unsuited := [name for name in config.given if name.startswith(("augment.", "transfer."))]:
-            flag = f"--{name_of(unsuited[0])}"
-            raise UserError("settings-conflict", f"{flag}: a vocoder is taught recordings as they are: leave it out")
-        if config.features.kind != "log_mel" or config.features.num_deltas:
-            raise UserError("settings-conflict", "--features.kind: a vocoder reads log_mel energies, without deltas")
 
     @classmethod
     def labels_of(cls, corpus: Corpus, config: TaskConfig) -> tuple[str, ...]:
@@ -49,10 +32,6 @@ class Vocode(Task):
     def build_network(self, build: Callable[..., keras.Model], spec: FeatureSpec, options: Mapping[str, Any]) -> Any:
         """From energies to spectra."""
         return build(spec.n_mels, spec.n_fft, **options)
-
-    def whole_model(self, front_ends: Sequence[Features], network: keras.Model) -> keras.Model:
-        """The network: what stands before it in a training is not there when it speaks."""
-        return network
 
     def find_network(self, model: Any) -> keras.Model | None:
         """All that is saved."""
@@ -81,24 +60,12 @@ class Vocode(Task):
         """Of spectra at several resolutions."""
         return MultiResolutionSpectrumLoss()
 
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """None beside the loss."""
-        return []
-
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Any recordings will do."""
-
-    def judge(self, metrics: Mapping[str, Any]) -> list[Judgement]:
-        """Nothing is judged yet."""
-        return []
 
     def about(self) -> str:
         """What it makes."""
         return "make waveforms of energies"
-
-    def headline(self, metrics: Mapping[str, Any]) -> str:
-        """How far it is from the recordings."""
-        return f"mel-cepstral distortion {metrics['distortion_db']:.1f} dB"
 
     def summary(self, metrics: Mapping[str, Any]) -> list[str]:
         """How far it is from the recordings, beside Griffin-Lim."""
@@ -115,10 +82,6 @@ class Vocode(Task):
         """Griffin-Lim's distortion, and what it costs."""
         tiles = {"Griffin-Lim": f"{metrics['griffin_lim_db']:.1f} dB"}
         return {**tiles, "real-time factor": f"{metrics['real_time_factor']:.3f}"}
-
-    def pictures(self, metrics: Mapping[str, Any]) -> list[str]:
-        """None but the sentences' own."""
-        return []
 
 
 def _beside(metrics: Mapping[str, Any]) -> str:

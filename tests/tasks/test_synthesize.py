@@ -32,8 +32,7 @@ def test_each_recording_says_how_long_its_characters_are(voice_run):
 
 
 def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_path):
-    items = [replace(item, split=item.split) for item in read_manifest(voice_run.path / "manifest.csv").utterances]
-    write_manifest(tmp_path / "given.csv", items)
+    write_manifest(tmp_path / "given.csv", read_manifest(voice_run.path / "manifest.csv").utterances)
     run = prepare_run(voice_config.replace(data=str(tmp_path / "given.csv"), out=str(tmp_path)), quiet())
     assert [item.extra[DURATIONS] for item in run.utterances("train")] == [
         item.extra[DURATIONS] for item in voice_run.utterances("train")
