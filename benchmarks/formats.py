@@ -34,7 +34,7 @@ from _parts import markdown_table, print_tables, write_result
 
 from kerasr.core.provenance import provenance
 from kerasr.errors import UserError
-from kerasr.exporters import Check, check_export, export_litert, export_onnx, export_serving
+from kerasr.exporters import check_export, export_litert, export_onnx, export_serving
 from kerasr.models.registry import list_models
 from kerasr.runs.run import Run, load_run
 
@@ -124,7 +124,7 @@ def train(model: str, folder: Path) -> Path:
 def export(run: Run, name: str, folder: Path) -> dict[str, Any]:
     """What was measured of a format, or why the model has none."""
     path = folder / FORMATS[name][1]
-    ways: dict[str, Callable[[], tuple[Path, Check]]] = {
+    ways: dict[str, Callable[[], tuple[Path, Any]]] = {
         "SavedModel": lambda: export_serving(run, path),
         "LiteRT": lambda: export_litert(run, path, least_agreement=0),
         "LiteRT dynamic": lambda: export_litert(run, path, quantize="dynamic", least_agreement=0),

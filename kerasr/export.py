@@ -14,7 +14,9 @@ from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
 
 if TYPE_CHECKING:
-    from kerasr.exporters import Check
+    from rich.table import Table
+
+    from kerasr.exporters import Check, VoiceCheck
     from kerasr.runs.run import Run
 
 DESCRIPTION = """
@@ -27,7 +29,8 @@ Export a run, and check the export before anyone sees it.
   python -m kerasr.export PRESET --to serving/digits
   docker run -p 8501:8501 -v "$PWD/serving:/models" tensorflow/serving --model_config_file=/models/models.config
 
-A run of sentences becomes any of these, too: docs/sentences.md says how a file is called.
+A run of sentences becomes any of these, too (docs/sentences.md says how a file is called), and so does a voice, with
+its vocoder inside: docs/voice.md.
 
 The front-end and the words are inside, or beside the file. The run's test clips go through the export in a process
 of its own that knows no Keras; where its answers are not the run's, nothing is written. docs/serving.md has clients
@@ -55,7 +58,9 @@ class ExportConfig:
     least_agreement: float | None = None
     """litert and onnx. Least share of the test clips in which the file must give the run's answer, a word or a
     transcript; 0.999 where not given, and 0.98 in 8 bits, where transcripts may have 0.5 points of word errors more
-    instead."""
+    instead. Of a voice, of the characters that must last as long; 0.95 in 8 bits."""
+    vocoder: str | None = None
+    """Of a voice, a run of the recipe vocoder with the same front-end; Griffin-Lim where not given."""
     json: bool = False
     """Print what was measured as JSON, for programs."""
 
@@ -84,12 +89,13 @@ def main(argv: list[str]) -> None:
             "settings-conflict",
             "--least-agreement is for --format litert or onnx: what is served is the run to the last decimals",
         )
-    find_run(config.run)
+    for name in filter(None, (config.run, config.vocoder)):
+        find_run(name)
     import_quietly()
     from kerasr.exporters import export_litert, export_onnx, export_serving
     from kerasr.runs.run import load_run
 
-    run = load_run(config.run)
+    run, vocoder = load_run(config.run), None if config.vocoder is None else load_run(config.vocoder)
     if config.format == "litert":
         path, check = export_litert(
             run,
@@ -97,11 +103,12 @@ def main(argv: list[str]) -> None:
             quantize=config.quantize,
             stream=config.stream,
             least_agreement=config.least_agreement,
+            vocoder=vocoder,
         )
     elif config.format == "onnx":
-        path, check = export_onnx(run, config.to, least_agreement=config.least_agreement)
+        path, check = export_onnx(run, config.to, least_agreement=config.least_agreement, vocoder=vocoder)
     else:
-        path, check = export_serving(run, config.to)
+        path, check = export_serving(run, config.to, vocoder=vocoder)
     if config.json:
         print(check.to_json(), end="")
     else:
@@ -112,10 +119,13 @@ def main(argv: list[str]) -> None:
 
 def next_command(config: ExportConfig, run: "Run") -> str:
     """What to type next: a server for the folder; the microphone for a file, or in Python what runs it."""
+    from kerasr.models.registry import SPEAKER
     from kerasr.tasks.words import WordTask
 
     if config.format == "serving":
         return command_line("serve", Path(config.to).parent)
+    if run.task.kind == SPEAKER:
+        return "docs/voice.md has a program that says texts with this file"
     if config.format == "onnx":
         return f'onnxruntime.InferenceSession({config.to!r}).run(["probs"], {{"waveform": waveform}})'
     if isinstance(run.task, WordTask):
@@ -123,13 +133,19 @@ def next_command(config: ExportConfig, run: "Run") -> str:
     return f"ai_edge_litert.interpreter.Interpreter({config.to!r}).get_signature_runner()(waveform=waveform)"
 
 
-def print_check(run: "Run", check: "Check") -> None:
+def print_check(run: "Run", check: "Check | VoiceCheck") -> None:
     """What was measured of the export, before and after."""
     from rich.table import Table
+
+    from kerasr.exporters import VoiceCheck
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "run", "export"):
         table.add_column(heading, justify="right" if heading else "left")
+    if isinstance(check, VoiceCheck):
+        add_voice_rows(table, check)
+        make_console().print(table)
+        return
     if check.accuracy_before is not None and check.accuracy_after is not None:
         table.add_row(f"right of {check.num_clips} test clips", *_shares(check.accuracy_before, check.accuracy_after))
     if check.wer_before is not None and check.wer_after is not None:
@@ -146,6 +162,16 @@ def print_check(run: "Run", check: "Check") -> None:
             "noise were compared instead",
             style="yellow",
         )
+
+
+def add_voice_rows(table: "Table", check: "VoiceCheck") -> None:
+    """What was measured of a voice."""
+    of = "test texts" if check.real else "texts that were made up"
+    table.add_row(f"characters that last as long, of {check.num_texts} {of}", "", f"{check.agreement:.1%}")
+    table.add_row("largest difference of an energy", "", f"{check.difference:.1g} dB")
+    table.add_row("largest difference of a sample", "", f"{check.waveform_difference:.1g} of full scale")
+    table.add_row("real-time factor of one thread", "", f"{check.real_time_factor:.3f}")
+    table.add_row("size", "", f"{check.size / 1e3:,.0f} kB")
 
 
 def _shares(*shares: float) -> list[str]:

@@ -113,8 +113,8 @@ def convert_here():
     """
     from kerasr.exporters import files
 
-    def convert(run, file, kind, *options):
-        files.main(kind, str(run.path), str(file), *options)
+    def convert(run, file, kind, converter, *options):
+        files.main(converter, str(run.path), str(file), *options)
 
     return lambda patch: patch.setattr(files, "_convert_apart", convert)
 

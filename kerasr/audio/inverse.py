@@ -22,6 +22,8 @@ NUM_ITERATIONS = 32
 MOMENTUM = 0.99
 # Rounds of the search for powers.
 _NUM_UPDATES = 30
+# Energies of no more than this are the front-end's least, in dB.
+_SILENCE = float(10 * np.log10(MIN_POWER)) + 1e-3
 # Of the windows' sum where least overlap, as at a waveform's ends: what is divided by less is blown up.
 _LEAST_OVERLAP = 0.1
 
@@ -31,14 +33,15 @@ class GriffinLim(keras.layers.Layer):
 
     Args:
         spec: of the front-end that computes the energies.
+        fft: as of `griffin_lim`.
     """
 
-    def __init__(self, spec: FeatureSpec, **options: Any):
+    def __init__(self, spec: FeatureSpec, *, fft: bool = True, **options: Any):
         super().__init__(**options)
-        self._spec = spec
+        self._spec, self._fft = spec, fft
 
     def call(self, energies: Any) -> Any:
-        return griffin_lim(energies, self._spec)
+        return griffin_lim(energies, self._spec, fft=self._fft)
 
     def compute_output_spec(self, energies: Any) -> Any:
         return keras.KerasTensor((energies.shape[0], None), "float32")
@@ -49,33 +52,35 @@ class InverseSTFT(keras.layers.Layer):
 
     Args:
         spec: of the front-end whose frames they are.
+        fft: as of `griffin_lim`.
     """
 
-    def __init__(self, spec: FeatureSpec, **options: Any):
+    def __init__(self, spec: FeatureSpec, *, fft: bool = True, **options: Any):
         super().__init__(**options)
-        self._spec = spec
+        self._spec, self._fft = spec, fft
 
     def call(self, spectra: Any) -> Any:
-        real, imag = ops.split(spectra, 2, axis=-1)
-        waveform = overlap_add(real, imag, self._spec)
-        side = self._spec.n_fft // 2 if self._spec.center else 0
-        return waveform[:, side : ops.shape(waveform)[1] - side]
+        real, imag = ops.split(_with_silence(spectra, self._spec), 2, axis=-1)
+        return _cut(overlap_add(real, imag, self._spec, fft=self._fft), ops.shape(spectra)[1], self._spec)
 
     def compute_output_spec(self, spectra: Any) -> Any:
         return keras.KerasTensor((spectra.shape[0], None), "float32")
 
 
-def griffin_lim(energies: Any, spec: FeatureSpec, *, num_iterations: int = NUM_ITERATIONS, seed: int = 0) -> Any:
+def griffin_lim(
+    energies: Any, spec: FeatureSpec, *, num_iterations: int = NUM_ITERATIONS, seed: int = 0, fft: bool = True
+) -> Any:
     """A waveform of which the front-end computes about these log-mel energies.
 
     Each round takes the phases of the spectrum of what the last one made, with momentum. The first phases depend on
-    the frame alone: a clip's waveform is its own.
+    the frame alone, and silence after a clip makes no sound: a clip's waveform is its own, however it is padded.
 
     Args:
         energies: float32 `(batch, time, n_mels)`, in dB, as `kerasr.audio.features.log_mel` gives them.
         spec: of the front-end that computes them.
         num_iterations: rounds.
         seed: of the phases that it begins with.
+        fft: by fast transforms; False writes them as products with matrices, which every converter knows.
 
     Returns:
         float32 `(batch, num_samples)`: `(time - 1) * hop_length + n_fft`, without `n_fft // 2` at each end where frames
@@ -89,23 +94,29 @@ def griffin_lim(energies: Any, spec: FeatureSpec, *, num_iterations: int = NUM_I
     """
     if spec.kind != "log_mel":
         raise UserError("settings-conflict", f"features.kind {spec.kind}: a waveform is found for log_mel alone")
-    magnitude, side = ops.sqrt(powers(energies, spec)), spec.n_fft // 2 if spec.center else 0
-    spec = replace(spec, center=False)  # What stands beyond the ends is kept until the end.
+    magnitude = _with_silence(ops.sqrt(powers(energies, spec)) * sounding(energies), spec)
+    whole, spec = spec, replace(spec, center=False)  # What stands beyond the ends is kept until the end.
     num_frames = ops.shape(magnitude)[1]
     phase = ops.take(_begun_phases(seed, magnitude.shape[2]), ops.arange(num_frames) % _NUM_PHASES, axis=0)[None]
     zeros = ops.zeros_like(magnitude)
 
     def go_round(_, state):
         real, imag, *before = state
-        found = spectrum(overlap_add(real, imag, spec), spec)
+        found = spectrum(overlap_add(real, imag, spec, fft=fft), spec, fft=fft)
         ahead = [(one + MOMENTUM * (one - last)) for one, last in zip(found, before, strict=True)]
         scale = magnitude / ops.maximum(ops.sqrt(ops.square(ahead[0]) + ops.square(ahead[1])), 1e-8)
         return scale * ahead[0], scale * ahead[1], *found
 
     state = (magnitude * ops.cos(phase), magnitude * ops.sin(phase), zeros, zeros)
     real, imag, *_ = ops.fori_loop(0, num_iterations, go_round, state)
-    waveform = overlap_add(real, imag, spec)
-    return waveform[:, side : ops.shape(waveform)[1] - side]
+    return _cut(overlap_add(real, imag, spec, fft=fft), ops.shape(energies)[1], whole)
+
+
+def sounding(energies: Any) -> Any:
+    """`(batch, time, 1)` of energies in dB: 1.0 up to the last frame that is not silent, and 0.0 past it."""
+    loud = ops.cast(ops.max(energies, axis=-1, keepdims=True) > _SILENCE, "float32")
+    to_come = ops.flip(ops.cumsum(ops.flip(loud, axis=1), axis=1), axis=1)
+    return ops.cast(to_come > 0, "float32")
 
 
 def num_samples(num_frames: int, spec: FeatureSpec) -> int:
@@ -138,7 +149,21 @@ def powers(energies: Any, spec: FeatureSpec) -> Any:
     return ops.fori_loop(0, _NUM_UPDATES, update, found)
 
 
-def overlap_add(real: Any, imag: Any, spec: FeatureSpec) -> Any:
+def _with_silence(frames: Any, spec: FeatureSpec) -> Any:
+    """Frames `(batch, time, size)`, and as many of zeros as reach into the last of them.
+
+    So a frame that is followed by silence and one that is followed by nothing are added up alike.
+    """
+    return ops.pad(frames, ((0, 0), (0, -(-spec.n_fft // spec.hop_length)), (0, 0)))
+
+
+def _cut(waveform: Any, num_frames: Any, spec: FeatureSpec) -> Any:
+    """What so many frames reach, without what centred ones have beyond the ends."""
+    start = spec.n_fft // 2 if spec.center else 0
+    return waveform[:, start : start + num_samples(num_frames, spec)]
+
+
+def overlap_add(real: Any, imag: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
     """The waveform whose frames have, as nearly as can be, this spectrum `(batch, time, 1 + n_fft // 2)`.
 
     Frames are windowed once more and added up, and the sum divided by that of the squared windows.
@@ -146,9 +171,29 @@ def overlap_add(real: Any, imag: Any, spec: FeatureSpec) -> Any:
     Returns:
         `(batch, (time - 1) * hop_length + n_fft)`.
     """
-    added = _add_up(ops.irfft((real, imag), spec.n_fft) * window(spec), spec.hop_length)
+    added = _add_up(_frames_of(real, imag, spec, fft) * window(spec), spec.hop_length)
     overlap = _add_up(ops.ones_like(real[:1, :, :1]) * ops.square(window(spec)), spec.hop_length)
     return added / ops.maximum(overlap, _LEAST_OVERLAP * ops.max(overlap))
+
+
+def _frames_of(real: Any, imag: Any, spec: FeatureSpec, fft: bool) -> Any:
+    """The inverse Fourier transform of each frame, `(batch, time, n_fft)`."""
+    if fft:
+        return ops.irfft((real, imag), spec.n_fft)
+    of_real, of_imag = _inverse_dft(spec.n_fft)
+    return ops.matmul(real, of_real) + ops.matmul(imag, of_imag)
+
+
+@functools.lru_cache(maxsize=4)
+def _inverse_dft(n_fft: int) -> tuple[np.ndarray, np.ndarray]:
+    """What real and imaginary parts add to a frame, each `(1 + n_fft // 2, n_fft)`."""
+    angles = 2 * np.pi / n_fft * np.outer(np.arange(1 + n_fft // 2), np.arange(n_fft))
+    # Every frequency stands for its mirror image, too, but for the first and, of an even length, the last.
+    twice = np.full((len(angles), 1), 2.0)
+    twice[0] = 1.0
+    if n_fft % 2 == 0:
+        twice[-1] = 1.0
+    return (twice * np.cos(angles) / n_fft).astype("float32"), (-twice * np.sin(angles) / n_fft).astype("float32")
 
 
 def _add_up(frames: Any, hop_length: int) -> Any:

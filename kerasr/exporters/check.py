@@ -90,7 +90,7 @@ def check_export(run: Run, kind: str, path: str, stream: StreamFacts | None = No
         given["stream"] = np.array(json.dumps(stream.to_json()))
         given["piece"] = np.array(round(PIECE_SECONDS * stream.sample_rate))
         given["streamed"], given["streamed_samples"] = pad_clips(streamed), np.array([len(clip) for clip in streamed])
-    answers = _run_exported(kind, path, given)
+    answers = run_apart("run_exported.py", kind, path, given)
     # What the run itself answers: to the waveforms alone, in which trailing zeros are padding, and with their lengths.
     batches = (waveform[start : start + BATCH_SIZE] for start in range(0, len(waveform), BATCH_SIZE))
     compute = partial(compute_logits, run.front_ends, run.network)
@@ -178,12 +178,17 @@ def _made_clips(run: Run) -> list[np.ndarray]:
     return [(level * draw.standard_normal(size)).astype("float32") for size, level in zip(sizes, levels, strict=True)]
 
 
-def _run_exported(kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    script = Path(__file__).with_name("run_exported.py")
+def run_apart(script: str, kind: str, path: str, clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a script of this folder makes of a file and arrays, in a process that cannot import Keras.
+
+    Raises:
+        UserError: the process failed; the message has its last line.
+    """
     with tempfile.TemporaryDirectory() as folder:
         given, answers = Path(folder, "clips.npz"), Path(folder, "answers.npz")
         np.savez(given, **clips)  # pyright: ignore[reportArgumentType]
-        command = [sys.executable, "-P", str(script), kind, path, str(given), str(answers)]
+        program = str(Path(__file__).with_name(script))
+        command = [sys.executable, "-P", program, kind, path, str(given), str(answers)]
         done = subprocess.run(command, env=child_environment(), stderr=subprocess.PIPE, text=True, errors="replace")
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it said nothing"]

@@ -1,7 +1,7 @@
 """An export that is one file: converted, checked, and only then written, with a `.json` of what it is beside it.
 
 Converters run in a process of their own: they may take it down with them, and say a great deal.
-`python -m kerasr.exporters.files FORMAT RUN FILE [OPTION...]` is that process.
+`python -m kerasr.exporters.files MODULE:FUNCTION RUN FILE [OPTION...]` is that process.
 """
 
 import contextlib
@@ -11,8 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kerasr.core import atomic
 from kerasr.core.extras import require_extra
@@ -22,6 +24,8 @@ from kerasr.exporters.check import Check, check_export, child_environment
 from kerasr.exporters.describe import describe, describe_input
 from kerasr.runs.run import Run, load_run
 from kerasr.streaming.step_model import StreamingStep
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,10 @@ class Bounds:
         )
 
 
-def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds, *options: str) -> tuple[Path, Check]:
-    """Let `convert` of the module `kerasr.exporters.KIND` make a file of a run.
+def export_recogniser(
+    run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds, *options: str
+) -> tuple[Path, Check]:
+    """Let `convert` of the module `kerasr.exporters.KIND` make a file of a run that reads recordings.
 
     Args:
         run: a finished run, or a preset.
@@ -72,6 +78,40 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds,
         OSError: the file cannot be written.
     """
     run.check_front_end("an export")
+    stream = StreamingStep(run, run.network).facts if "stream" in options else None
+
+    def examine(file: str) -> tuple[Check, dict[str, Any]]:
+        check = check_export(run, kind, file, stream)
+        if why := bounds.why_not(check):
+            raise UserError("export-differs", f"{why}: nothing was written")
+        facts = {"input": describe_input(kind, run.config.features), **describe(run, check, stream)}
+        return check, {**facts, "format": [kind, *options]}
+
+    return export_file(run, to, kind, f"kerasr.exporters.{kind}:convert", examine, *options)
+
+
+def export_file(
+    run: Run,
+    to: str | os.PathLike[str],
+    kind: str,
+    converter: str,
+    examine: Callable[[str], tuple[C, dict[str, Any]]],
+    *options: str,
+) -> tuple[Path, C]:
+    """Make a file, and write it, with its facts beside it, once it has been examined.
+
+    Args:
+        run: a finished run, or a preset.
+        to: the file.
+        kind: `litert` or `onnx`.
+        converter: `MODULE:FUNCTION`, from a run and `options` to the file's bytes.
+        examine: from the file's path to what was measured and what stands beside it; raises where it will not do.
+        options: what the function takes beside the run.
+
+    Raises:
+        UserError: as of `export_recogniser`.
+        OSError: the file cannot be written.
+    """
     require_extra(kind, f"--format {kind}")
     to = Path(to)
     if to.is_dir():
@@ -79,17 +119,9 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds,
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, to.name)
-        _convert_apart(run, file, kind, *options)
-        stream = StreamingStep(run, run.network).facts if "stream" in options else None
-        check = check_export(run, kind, str(file), stream)
-        if why := bounds.why_not(check):
-            raise UserError("export-differs", f"{why}: nothing was written")
+        _convert_apart(run, file, kind, converter, *options)
+        check, facts = examine(str(file))
         content = file.read_bytes()
-    facts = {
-        "input": describe_input(kind, run.config.features),
-        **describe(run, check, stream),
-        "format": [kind, *options],
-    }
     # The words of one model beside another would be wrong, and none are told.
     beside = Path(f"{to}.json")
     beside.unlink(missing_ok=True)
@@ -98,8 +130,8 @@ def export_file(run: Run, to: str | os.PathLike[str], kind: str, bounds: Bounds,
     return to, check
 
 
-def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
-    command = [sys.executable, "-m", "kerasr.exporters.files", kind, str(run.path), str(file), *options]
+def _convert_apart(run: Run, file: Path, kind: str, converter: str, *options: str) -> None:
+    command = [sys.executable, "-m", "kerasr.exporters.files", converter, str(run.path), str(file), *options]
     if run.config.runtime.imports:
         command += [FLAG, ",".join(run.config.runtime.imports)]
     done = subprocess.run(
@@ -113,10 +145,11 @@ def _convert_apart(run: Run, file: Path, kind: str, *options: str) -> None:
         )
 
 
-def main(kind: str, path: str, file: str, *options: str) -> None:
+def main(converter: str, path: str, file: str, *options: str) -> None:
     """The process's part."""
+    module, _, function = converter.partition(":")
     with contextlib.redirect_stdout(sys.stderr):
-        content = importlib.import_module(f"kerasr.exporters.{kind}").convert(load_run(path), *options)
+        content = getattr(importlib.import_module(module), function)(load_run(path), *options)
     Path(file).write_bytes(content)
 
 

@@ -9,9 +9,8 @@ computes in them, too, with ranges calibrated on the run's validation clips, but
 
 import os
 import re
-import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,13 +19,15 @@ from kerasr.data.clips import read_clip
 from kerasr.errors import UserError
 from kerasr.exporters.answer import answer
 from kerasr.exporters.check import Check
-from kerasr.exporters.files import Bounds, export_file
+from kerasr.exporters.converters import Quantize, quantize_dynamic, to_litert
+from kerasr.exporters.files import Bounds, export_recogniser
+from kerasr.exporters.voice import is_voice
+from kerasr.exporters.voice_check import VoiceCheck
+from kerasr.exporters.voice_files import export_voice_litert
 from kerasr.layers.recurrent import MaskedRNN, with_implementation
 from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run
 from kerasr.streaming.step_model import StreamingStep, why_not_streaming
-
-Quantize = Literal["none", "dynamic", "int8"]
 
 # Least share of clips in which the file gives the run's answer.
 AGREEMENT: dict[Quantize, float] = {"none": 0.999, "dynamic": 0.98, "int8": 0.98}
@@ -46,7 +47,8 @@ def export_litert(
     quantize: Quantize = "none",
     stream: bool = False,
     least_agreement: float | None = None,
-) -> tuple[Path, Check]:
+    vocoder: Run | None = None,
+) -> tuple[Path, Check | VoiceCheck]:
     """Export a run as a `.tflite` file, with its words, front-end and scores in a `.json` beside it.
 
     Args:
@@ -55,7 +57,8 @@ def export_litert(
         quantize: `none` for float32, `dynamic`, or `int8`.
         stream: also bring the signature `stream`, which carries a state from chunk to chunk (`kerasr.streaming`).
         least_agreement: share of the clips in which it must give the run's answer; where None, `AGREEMENT`, and for
-            transcripts in 8 bits `WER_LOSS` in its place.
+            transcripts in 8 bits `WER_LOSS` in its place. Of a voice, share of the tokens that must last as long.
+        vocoder: of a voice, the run that makes the waveforms; Griffin-Lim where None.
 
     Returns:
         The file, and what was measured of it.
@@ -66,6 +69,8 @@ def export_litert(
     """
     if Path(to).suffix != ".tflite":
         raise UserError("name-invalid", f"--to {to}: a LiteRT file's name ends in .tflite")
+    if is_voice(run, vocoder):
+        return export_voice_litert(run, to, vocoder, quantize=quantize, stream=stream, least_agreement=least_agreement)
     if quantize == "int8" and (run.is_preset or not run.utterances("validation")):
         raise UserError(
             "export-unsupported", f"{run.path}: int8 is calibrated on validation clips, and there are none: use dynamic"
@@ -90,7 +95,7 @@ def export_litert(
         raise UserError("streaming-unsupported", f"{run.path}: {why}; leave out --stream")
     usual = Bounds(AGREEMENT[quantize], None if quantize == "none" else WER_LOSS)
     bounds = usual if least_agreement is None else Bounds(least_agreement)
-    return export_file(run, to, "litert", bounds, quantize, *(["stream"] if stream else []))
+    return export_recogniser(run, to, "litert", bounds, quantize, *(["stream"] if stream else []))
 
 
 def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
@@ -104,49 +109,36 @@ def convert(run: Run, quantize: Quantize, *signatures: str) -> bytes:
     size = None if spec.clip_seconds is None else spec.clip_samples
     waveform = keras.Input(batch_shape=(1, size), name="waveform")
     model = keras.Model(waveform, compute_logits(run.front_ends, network, waveform))
-    archive = keras.export.ExportArchive()
-    signature = [tf.TensorSpec([1, size], tf.float32, "waveform")]
 
     def respond(waveform):
         return answer(run, model(waveform, training=False))
 
-    # Nothing is in them for AutoGraph to translate, which takes seconds.
-    as_it_is = tf.autograph.experimental.do_not_convert
-    archive.add_endpoint("serving_default", as_it_is(respond), input_signature=signature)
+    endpoints = {"serving_default": (respond, [tf.TensorSpec([1, size], tf.float32, "waveform")])}
     if signatures:
-        step, specs = stream_endpoint(StreamingStep(run, network), batch=1)
-        archive.add_endpoint("stream", as_it_is(step), input_signature=specs)
-    # Not `from_keras_model`, which refuses an input whose length is open.
-    with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
-        names = ["serving_default", *signatures]
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        content = converter.convert()
+        endpoints["stream"] = stream_endpoint(StreamingStep(run, network), batch=1)
+    content = to_litert(endpoints)
     return content if quantize == "none" else _quantized(content, run, network.name, quantize)
 
 
 def _quantized(content: bytes, run: Run, network: str, quantize: Quantize) -> bytes:
     """The same with the network in 8 bits, by AI Edge Quantizer."""
+    # Operations are named by the layers they come from: the front-end's are not the network's.
+    scope = f".*{re.escape(network)}.*"
+    if quantize == "dynamic":
+        return quantize_dynamic(content, scope)
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-    made = quantizer.Quantizer(content)
-    # Operations are named by the layers they come from: the front-end's are not the network's.
-    scope, every = f".*{re.escape(network)}.*", qtyping.TFLOperationName.ALL_SUPPORTED
-    ranges = None
-    if quantize == "dynamic":
-        made.add_dynamic_config(regex=scope, operation_name=every, num_bits=8)
-    else:
-        made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
-        without = algorithm_manager.AlgorithmName.NO_QUANTIZE
-        if loops := _loops(run):
-            inside = rf"/({'|'.join(map(re.escape, loops))})(_\d+)?/"
-            made.update_quantization_recipe(f".*{inside}.*", every, algorithm_key=without)
-            # (Rules of the same expression would replace each other.)
-            made.add_dynamic_config(regex=inside, operation_name=qtyping.TFLOperationName.FULLY_CONNECTED, num_bits=8)
-        if run.config.model.name in IN_FLOAT:
-            made.update_quantization_recipe(IN_FLOAT[run.config.model.name], every, algorithm_key=without)
-        ranges = _ranges(content, made.get_quantization_recipe(), _calibration_clips(run))
+    made, every = quantizer.Quantizer(content), qtyping.TFLOperationName.ALL_SUPPORTED
+    made.add_static_config(regex=scope, operation_name=every, activation_num_bits=8, weight_num_bits=8)
+    without = algorithm_manager.AlgorithmName.NO_QUANTIZE
+    if loops := _loops(run):
+        inside = rf"/({'|'.join(map(re.escape, loops))})(_\d+)?/"
+        made.update_quantization_recipe(f".*{inside}.*", every, algorithm_key=without)
+        # (Rules of the same expression would replace each other.)
+        made.add_dynamic_config(regex=inside, operation_name=qtyping.TFLOperationName.FULLY_CONNECTED, num_bits=8)
+    if run.config.model.name in IN_FLOAT:
+        made.update_quantization_recipe(IN_FLOAT[run.config.model.name], every, algorithm_key=without)
+    ranges = _ranges(content, made.get_quantization_recipe(), _calibration_clips(run))
     return bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
 
 

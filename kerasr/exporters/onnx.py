@@ -6,32 +6,37 @@ numbers, to the last few bits. Of loops it knows Keras's own, and not kerasr's.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 
 from kerasr.audio.features import Features
 from kerasr.errors import UserError
 from kerasr.exporters.answer import answer
 from kerasr.exporters.check import Check
-from kerasr.exporters.files import Bounds, export_file
+from kerasr.exporters.converters import to_onnx
+from kerasr.exporters.files import Bounds, export_recogniser
+from kerasr.exporters.voice import is_voice
+from kerasr.exporters.voice_check import VoiceCheck
+from kerasr.exporters.voice_files import export_voice_onnx
 from kerasr.layers.recurrent import with_implementation
 from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run
 
-OPSET = 18
 # Least share of clips in which the file gives the run's answer.
 AGREEMENT = 0.999
 
 
-def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float | None = None) -> tuple[Path, Check]:
+def export_onnx(
+    run: Run, to: str | os.PathLike[str], *, least_agreement: float | None = None, vocoder: Run | None = None
+) -> tuple[Path, Check | VoiceCheck]:
     """Export a run as an `.onnx` file, with its words, front-end and scores in a `.json` beside it.
 
     Args:
         run: a finished run, or a preset.
         to: the file, whose name ends in `.onnx`.
-        least_agreement: share of the clips in which it must give the run's answer; `AGREEMENT` where None.
+        least_agreement: share of the clips in which it must give the run's answer; `AGREEMENT` where None. Of a voice,
+            share of the tokens that must last as long.
+        vocoder: of a voice, the run that makes the waveforms; Griffin-Lim where None.
 
     Returns:
         The file, and what was measured of it.
@@ -42,32 +47,19 @@ def export_onnx(run: Run, to: str | os.PathLike[str], *, least_agreement: float 
     """
     if Path(to).suffix != ".onnx":
         raise UserError("name-invalid", f"--to {to}: an ONNX file's name ends in .onnx")
-    return export_file(run, to, "onnx", Bounds(AGREEMENT if least_agreement is None else least_agreement))
+    least = AGREEMENT if least_agreement is None else least_agreement
+    if is_voice(run, vocoder):
+        return export_voice_onnx(run, to, vocoder, least_agreement=least)
+    return export_recogniser(run, to, "onnx", Bounds(least))
 
 
 def convert(run: Run) -> bytes:
     """The run as an ONNX file's bytes."""
     import tensorflow as tf
-    import tf2onnx
 
     network = with_implementation(run.network, "plain")
     front_ends = [Features.from_config({**layer.get_config(), "fft": False}) for layer in run.front_ends]
     waveform = keras.Input((None,), name="waveform")
     model = keras.Model(waveform, compute_logits(front_ends, network, waveform))
     signature = [tf.TensorSpec([None, None], tf.float32, "waveform")]
-    function = tf.function(lambda waveform: answer(run, model(waveform, training=False)), signature, autograph=False)
-    handlers = {"Erfc": (_convert_erfc, [])}
-    model, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET, custom_op_handlers=handlers)
-    return model.SerializeToString()
-
-
-def _convert_erfc(context: Any, node: Any, name: str, _: Any) -> None:
-    """1 - erf(x), which ONNX has: it knows no complement, which the GELU of transformers is made of."""
-    given, output = node.input[0], node.output[0]
-    shape, dtype = context.get_shape(output), context.get_dtype(output)
-    context.remove_node(node.name)
-    one = context.make_const(f"{name}/one", np.ones((), np.float32))
-    erf = context.make_node("Erf", [given])
-    context.make_node(
-        "Sub", [one.output[0], erf.output[0]], outputs=[output], name=name, shapes=[shape], dtypes=[dtype]
-    )
+    return to_onnx(lambda waveform: answer(run, model(waveform, training=False)), signature)

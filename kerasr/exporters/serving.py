@@ -16,6 +16,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,19 @@ from kerasr.errors import UserError
 from kerasr.exporters.check import Check, check_export
 from kerasr.exporters.describe import describe
 from kerasr.exporters.saved_model import write_saved_model
+from kerasr.exporters.voice import VoiceGraph, is_voice, write_voice_model
+from kerasr.exporters.voice import requests as voice_requests
+from kerasr.exporters.voice_check import VoiceCheck, check_voice, describe_voice
 from kerasr.runs.run import Run
 from kerasr.serving.folders import EXTRA, WARM_UP, versions_of
 from kerasr.streaming.client import Stream, StreamFacts
 
 # Largest difference between a logit of the run and of the exported graph, which sums in another order.
 TOLERANCE = 1e-4
+# And of an energy of a voice, in dB.
+VOICE_TOLERANCE = 1e-2
+# Signatures, each with inputs.
+Requests = Iterator[tuple[str, dict[str, Any]]]
 # The first line of a list of models that the next export may replace.
 OURS = "# Written by kerasr.export at each export; without this line it stays as you change it.\n"
 
@@ -50,12 +58,15 @@ pad_variable_length_inputs: false
 """
 
 
-def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
+def export_serving(
+    run: Run, to: str | os.PathLike[str], *, vocoder: Run | None = None
+) -> tuple[Path, Check | VoiceCheck]:
     """Export a run as the next version of a model that TensorFlow Serving serves.
 
     Args:
         run: a finished run, or a preset.
         to: the model's folder, whose name is the model's: `serving/digits`.
+        vocoder: of a voice, the run that makes the waveforms; Griffin-Lim where None.
 
     Returns:
         The version's folder, and what was measured of it.
@@ -64,7 +75,11 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
         UserError: the name cannot be a model's, or the graph's logits are another's; nothing is left behind.
         OSError: the folder cannot be written.
     """
-    run.check_front_end("an export")
+    if is_voice(run, vocoder):
+        write = partial(_write_voice, VoiceGraph(run, vocoder))
+    else:
+        run.check_front_end("an export")
+        write = partial(_write, run)
     model = Path(os.path.abspath(to))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", model.name):
         raise UserError(
@@ -86,19 +101,11 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
     try:
         # A server passes over what is no number.
         with atomic.staging_folder(model) as beside, _system_errors(model):
-            stream = write_saved_model(run, beside)
-            check = check_export(run, "savedmodel", beside, stream)
-            if check.difference > TOLERANCE:
-                raise UserError(
-                    "export-differs",
-                    f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
-                    f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}",
-                )
+            check, facts, requests = write(beside)
             extra = Path(beside, EXTRA)
             extra.mkdir()
-            facts = json.dumps(describe(run, check, stream), indent=2, ensure_ascii=False)
-            (extra / FACTS).write_text(facts + "\n", "utf-8")
-            write_warm_up(run, model.name, extra / WARM_UP, stream)
+            (extra / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            write_warm_up(requests, model.name, extra / WARM_UP)
             first = max(versions_of(model), default=0) + 1
             version = atomic.claim_folder(beside, (model / str(number) for number in count(first)))
     finally:
@@ -108,6 +115,32 @@ def export_serving(run: Run, to: str | os.PathLike[str]) -> tuple[Path, Check]:
                 model.rmdir()
     write_settings(model.parent)
     return version, check
+
+
+def _write(run: Run, folder: str) -> tuple[Check, dict[str, Any], Requests]:
+    """A recogniser: what was measured, what is to be told of it, and requests to warm it up."""
+    stream = write_saved_model(run, folder)
+    check = check_export(run, "savedmodel", folder, stream)
+    if check.difference > TOLERANCE:
+        raise UserError(
+            "export-differs",
+            f"the exported graph's logits are up to {check.difference:.2g} off the run's on {check.num_clips} "
+            f"clips, and {TOLERANCE:g} is allowed: no version was made; please report this with {run.path}",
+        )
+    return check, describe(run, check, stream), recogniser_requests(run, stream)
+
+
+def _write_voice(graph: VoiceGraph, folder: str) -> tuple[VoiceCheck, dict[str, Any], Requests]:
+    """The same of a voice."""
+    write_voice_model(graph, folder)
+    check = check_voice(graph, "savedmodel", folder)
+    if check.difference > VOICE_TOLERANCE or check.agreement < 1:
+        raise UserError(
+            "export-differs",
+            f"the exported graph's energies are up to {check.difference:.2g} dB off the run's in {check.num_texts} "
+            f"texts, and {VOICE_TOLERANCE:g} is allowed: no version was made; please report this with {graph.run.path}",
+        )
+    return check, describe_voice(graph, check), voice_requests(graph)
 
 
 @contextlib.contextmanager
@@ -124,17 +157,17 @@ def _system_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def write_warm_up(run: Run, name: str, path: Path, stream: StreamFacts | None = None) -> None:
+def write_warm_up(requests: Requests, name: str, path: Path) -> None:
     """Requests that the server plays before it answers, so that no client waits for the first.
 
-    One of each signature, as TFRecords of `PredictionLog`
+    They are written as TFRecords of `PredictionLog`
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in _requests(run, stream):
+        for signature, inputs in requests:
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
             request.model_spec.name, request.model_spec.signature_name = name, signature
@@ -143,7 +176,7 @@ def write_warm_up(run: Run, name: str, path: Path, stream: StreamFacts | None = 
             writer.write(log.SerializeToString())
 
 
-def _requests(run: Run, stream: StreamFacts | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def recogniser_requests(run: Run, stream: StreamFacts | None) -> Requests:
     """One request of each signature, of a second of silence with a click in it."""
     from kerasr import audio
 

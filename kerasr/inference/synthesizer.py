@@ -16,7 +16,7 @@ from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compile_few_shapes, round_up
 from kerasr.inference.speech import Speech
-from kerasr.inference.vocoder import Vocoder, griffin_lim_vocoder
+from kerasr.inference.vocoder import Vocoder
 from kerasr.layers.length_regulator import place_tokens, whole_durations
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
@@ -42,8 +42,8 @@ class Synthesizer:
         spec: of the front-end whose energies it makes.
         mean: of each energy over the training, `(n_mels,)`.
         std: its standard deviation.
+        vocoder: what makes waveforms of energies.
         numbers: the language in which numbers are said (`kerasr.text.numbers`); None leaves them as they are.
-        vocoder: what makes waveforms of energies; Griffin-Lim where None.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Synthesizer:
         spec: FeatureSpec,
         mean: Any,
         std: Any,
+        vocoder: Vocoder,
         numbers: str | None = None,
-        vocoder: Vocoder | None = None,
     ):
         self._encoder = network.get_layer("encoder")
-        self._sounding = _sounding_model(network.get_layer("decoder"), vocoder or griffin_lim_vocoder(spec), mean, std)
+        self._sounding = sounding_model(network.get_layer("decoder"), vocoder, mean, std)
         self._task, self._spec, self._numbers = task, spec, numbers
         self._few_shapes = compile_few_shapes(self._encoder, self._sounding)
 
@@ -124,12 +124,13 @@ class Synthesizer:
         return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=value).astype(np.int32)
 
 
-def _sounding_model(decoder: keras.Model, vocoder: Vocoder, mean: Any, std: Any) -> keras.Model:
+def sounding_model(decoder: keras.Model, vocoder: Vocoder, mean: Any, std: Any) -> keras.Model:
     """From tokens' vectors and the token of each frame to energies in dB and their waveform."""
-    encoded, token_of_frame = decoder.inputs
-    energies = decoder.outputs[0] * np.asarray(std, np.float32) + np.asarray(mean, np.float32)
+    encoded, token_of_frame = (keras.Input(given.shape[1:], dtype=given.dtype) for given in decoder.inputs)
+    energies = decoder([encoded, token_of_frame]) * np.asarray(std, np.float32) + np.asarray(mean, np.float32)
     # Past the speech's end all is silent.
-    energies = ops.where(token_of_frame[..., None] >= 0, energies, 10 * np.log10(MIN_POWER))
+    own = ops.cast(token_of_frame >= 0, "float32")[..., None]
+    energies = own * energies + (1.0 - own) * float(10 * np.log10(MIN_POWER))
     return keras.Model([encoded, token_of_frame], {"log_mel": energies, "waveform": vocoder(energies)})
 
 
@@ -139,16 +140,16 @@ def make_synthesizer(
     config: TrainConfig,
     statistics: Mapping[str, Any],
     path: Any,
-    vocoder: Vocoder | None = None,
+    vocoder: Vocoder,
 ) -> Synthesizer:
-    """What says texts by a run's network, and a vocoder or else Griffin-Lim.
+    """What says texts by a run's network, and a vocoder.
 
     Raises:
         UserError: the run is no voice.
     """
     if not isinstance(task, Synthesize):
         raise UserError("task-unsupported", f"{path}: says nothing: this model is to {task.about()}")
-    return Synthesizer(network, task, config.features, **statistics, numbers=config.data.spell_numbers, vocoder=vocoder)
+    return Synthesizer(network, task, config.features, **statistics, vocoder=vocoder, numbers=config.data.spell_numbers)
 
 
 def split_text(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasr.audio.inverse import GriffinLim, InverseSTFT
+from kerasr.audio.inverse import GriffinLim, InverseSTFT, sounding
 from kerasr.config import FeatureSpec
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compile_few_shapes
@@ -18,15 +18,15 @@ from kerasr.tasks import Task
 Vocoder = Callable[[Any], Any]
 
 
-def griffin_lim_vocoder(spec: FeatureSpec) -> Vocoder:
-    """The one that needs no training."""
-    return GriffinLim(spec, name="griffin_lim")
+def griffin_lim_vocoder(spec: FeatureSpec, *, fft: bool = True) -> Vocoder:
+    """The one that needs no training; `fft` as of `kerasr.audio.inverse.griffin_lim`."""
+    return GriffinLim(spec, fft=fft, name="griffin_lim")
 
 
 def trained_vocoder(
-    network: keras.Model, task: Task, spec: FeatureSpec, statistics: Mapping[str, Any], path: Any
+    network: keras.Model, task: Task, spec: FeatureSpec, statistics: Mapping[str, Any], path: Any, *, fft: bool = True
 ) -> Vocoder:
-    """By a run's network.
+    """By a run's network; `fft` as of `kerasr.audio.inverse.griffin_lim`.
 
     Raises:
         UserError: the run is no vocoder.
@@ -34,10 +34,10 @@ def trained_vocoder(
     if task.kind != VOCODER:
         raise UserError("task-unsupported", f"{path}: makes no waveforms: this model is to {task.about()}")
     mean, std = (np.asarray(statistics[name], np.float32) for name in ("mean", "std"))
-    invert = InverseSTFT(spec, name="inverse_stft")
+    invert = InverseSTFT(spec, fft=fft, name="inverse_stft")
 
     def make(energies: Any) -> Any:
-        return invert(network((energies - mean) / std))
+        return invert(network((energies - mean) / std * sounding(energies)))
 
     return make
 

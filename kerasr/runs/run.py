@@ -25,7 +25,7 @@ from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.inference.speech import Speech
 from kerasr.inference.synthesizer import Synthesizer, make_synthesizer
-from kerasr.inference.vocoder import trained_vocoder
+from kerasr.inference.vocoder import Vocoder, griffin_lim_vocoder, trained_vocoder
 from kerasr.presets import list_presets, preset_folder
 from kerasr.runs.contents import RunContents
 from kerasr.runs.decoding import use_decoder
@@ -196,13 +196,25 @@ class Run(RunContents):
         Raises:
             UserError: this run is no voice, the other no vocoder, or one with another front-end.
         """
-        if vocoder is not None and vocoder.config.features != self.config.features:
-            raise UserError("features-differ", f"{vocoder.path}: its front-end is another than that of {self.path}")
-        statistics, features = self.facts["statistics"], self.config.features
-        make = vocoder and trained_vocoder(
-            vocoder.network, vocoder.task, features, vocoder.facts["statistics"], vocoder.path
-        )
-        return make_synthesizer(self.network, self.task, self.config, statistics, self.path, make)
+        make = self.vocoder(vocoder)
+        return make_synthesizer(self.network, self.task, self.config, self.facts["statistics"], self.path, make)
+
+    def vocoder(self, run: "Run | None", *, fft: bool = True) -> Vocoder:
+        """What makes waveforms of this run's energies: a run of the task `vocode`, or Griffin-Lim where None.
+
+        Args:
+            run: of the vocoder.
+            fft: as of `kerasr.audio.inverse.griffin_lim`.
+
+        Raises:
+            UserError: the run is no vocoder, or one with another front-end.
+        """
+        spec = self.config.features
+        if run is None:
+            return griffin_lim_vocoder(spec, fft=fft)
+        if run.config.features != spec:
+            raise UserError("features-differ", f"{run.path}: its front-end is another than that of {self.path}")
+        return trained_vocoder(run.network, run.task, spec, run.facts["statistics"], run.path, fft=fft)
 
     def synthesize(self, text: str, *, voice: str | None = None, speed: float = 1.0) -> Speech:
         """Say a text.

@@ -65,6 +65,13 @@ def test_a_clip_sounds_the_same_alone(waveform):
     np.testing.assert_allclose(np.asarray(together)[:1], alone, atol=1e-4)
 
 
+def test_silence_after_a_clip_changes_nothing(waveform):
+    energies = np.asarray(log_mel(waveform, SPEC))
+    padded = np.pad(energies, ((0, 0), (0, 9), (0, 0)), constant_values=-100.0)
+    alone, longer = (np.asarray(griffin_lim(each, SPEC)) for each in (energies, padded))
+    np.testing.assert_allclose(longer[:, : alone.shape[1]], alone, atol=1e-5)
+
+
 def test_silence_stays_silent():
     assert np.abs(np.asarray(griffin_lim(np.full((1, 20, 40), -100.0, "float32"), SPEC, num_iterations=4))).max() < 1e-3
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from _client import assert_same, clips, serving
 
 from kerasr.exporters.saved_model import write_saved_model
-from kerasr.exporters.serving import EXTRA, WARM_UP, write_warm_up
+from kerasr.exporters.serving import EXTRA, WARM_UP, recogniser_requests, write_warm_up
 from kerasr.runs.run import load_run
 from kerasr.serving import batching
 
@@ -20,7 +20,7 @@ def folder(tone_run, tmp_path_factory):
     version, run = folder / "tones" / "1", load_run(tone_run)
     write_saved_model(run, str(version))
     (version / EXTRA).mkdir()
-    write_warm_up(run, "tones", version / EXTRA / WARM_UP)
+    write_warm_up(recogniser_requests(run, None), "tones", version / EXTRA / WARM_UP)
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr import evaluate_run, export_serving, load_run
+from kerasr import evaluate_run, load_run
 from kerasr.data.manifest import read_manifest, write_manifest
 from kerasr.tasks.token_durations import DURATIONS
 from kerasr.training.preparation import prepare_run
@@ -64,12 +64,9 @@ def test_settings_of_recognisers_are_refused(code, changes, voice_config):
         prepare_run(voice_config.replace(**changes), quiet())
 
 
-def test_what_takes_recordings_refuses_a_voice(voice_run, tmp_path):
+def test_what_takes_recordings_refuses_a_voice(voice_run):
     with raises("task-unsupported"):
         voice_run.predict(voice_run.utterances("test")[0].path)
-    with raises("task-unsupported"):
-        export_serving(voice_run, tmp_path / "voice")
-    assert not (tmp_path / "voice").exists()
 
 
 def test_an_evaluation_measures_and_shows_the_voice(voice_run, tone_run, tmp_path):
