@@ -35,6 +35,7 @@ from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks import Task
+from kerasr.tasks.synthesize import Synthesize
 from kerasr.training import tensorboard
 from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
 from kerasr.training.checkpoint import load_checkpoint
@@ -174,7 +175,7 @@ def _train(
         interruption=interruption,
     )
     with ProgressLine(console, epochs, train.num_steps, state, task.monitor) as line, _faults_of(train, validation):
-        watchers = [keeper, line, *_loggers(run), *callbacks]
+        watchers = [keeper, line, *_loggers(run, network), *callbacks]
         for phase in phases:
             if (state.epoch, state.step) > (phase.end, 0):
                 continue
@@ -374,13 +375,15 @@ def _group_facts(run: Run, trained: Learner) -> dict[str, Any]:
     return {"group_weights": dict(zip(names, weights, strict=True))}
 
 
-def _loggers(run: Run) -> list[keras.callbacks.Callback]:
+def _loggers(run: Run, network: keras.Model) -> list[keras.callbacks.Callback]:
     """TensorBoard and Weights & Biases, where asked for."""
     loggers: list[keras.callbacks.Callback] = []
     if run.config.logging.tensorboard:
         require_extra("tensorboard", "--tensorboard")
         tensorboard.write_beginning(run)
         loggers.append(keras.callbacks.TensorBoard(tensorboard.own_folder(run)))
+        if isinstance(run.task, Synthesize):
+            loggers.append(tensorboard.SaidSentences(run, network))
     if run.config.logging.wandb:
         require_extra("wandb", "--wandb")
         import wandb  # pyright: ignore[reportMissingImports]
