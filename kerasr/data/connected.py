@@ -30,7 +30,7 @@ def connect_corpus(corpus: Corpus, longest: int, seed: int) -> Corpus:
         longest: most recordings in a string.
         seed: draws the strings.
     """
-    parts = {split: [_with_text(item) for item in corpus.utterances if item.split == split] for split in SPLITS}
+    parts = {split: [with_text(item) for item in corpus.utterances if item.split == split] for split in SPLITS}
     held_out = (connect(parts[split], longest, seed) for split in SPLITS[1:])
     return replace(corpus, utterances=(*parts["train"], *(item for strings in held_out for item in strings)))
 
@@ -83,6 +83,13 @@ class ConnectedPipeline(Pipeline):
         return self._draw(number)
 
 
+def with_text(item: Utterance) -> Utterance:
+    """A word's text is the word; a label as `_silence_` is none."""
+    if item.text is not None or item.label is None or item.label.startswith("_"):
+        return item
+    return replace(item, text=item.label)
+
+
 def _sizes(total: int, shortest: int, longest: int, rng: np.random.Generator) -> Iterator[int]:
     """Recordings in each string, until there is none left."""
     while total >= shortest:
@@ -91,16 +98,9 @@ def _sizes(total: int, shortest: int, longest: int, rng: np.random.Generator) ->
         yield size
 
 
-def _with_text(item: Utterance) -> Utterance:
-    """A word's text is the word; a label as `_silence_` is none."""
-    if item.text is not None or item.label is None or item.label.startswith("_"):
-        return item
-    return replace(item, text=item.label)
-
-
 def _join(parts: Sequence[Utterance], pauses: Sequence[float]) -> Utterance:
     """One utterance of recordings."""
-    first, texts = parts[0], [_with_text(item).text for item in parts]
+    first, texts = parts[0], [with_text(item).text for item in parts]
     durations = [item.duration for item in parts if item.duration is not None]
     return Utterance(
         join_path([item.path for item in parts], pauses),

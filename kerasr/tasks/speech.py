@@ -27,6 +27,8 @@ class SpeechTask(Task):
         if unsuited := [name for name in config.given if name.startswith(("augment.", "transfer."))]:
             flag = f"--{name_of(unsuited[0])}"
             raise UserError("settings-conflict", f"{flag}: a {cls.kind} is taught recordings as they are: leave it out")
+        if config.data.synthetic_voices or config.data.flite_clips:
+            raise UserError("settings-conflict", f"--synthetic-voices: a {cls.kind} learns of people: leave it out")
         if config.features.kind != "log_mel" or config.features.num_deltas:
             raise UserError("settings-conflict", f"--features.kind: a {cls.kind} has log_mel energies, without deltas")
 

@@ -11,7 +11,7 @@ from kerasr.config.bounds import check_option
 from kerasr.data import Corpus, load_corpus, split_corpus
 from kerasr.data.augment import changes_bands
 from kerasr.data.augment.registry import extra_changes
-from kerasr.data.connected import connect_corpus
+from kerasr.data.connected import connect_corpus, with_text
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
 from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
@@ -68,14 +68,14 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     if config.data.connected:
         corpus = connect_corpus(corpus, config.data.connected, config.data.split_seed)
         split_rule += f"; of each split, strings of up to {config.data.connected} recordings of one speaker"
-    task = kind.of_corpus(corpus, config.task)
+    task, words = kind.of_corpus(corpus, config.task), corpus.labels
     corpus = replace(corpus, labels=task.labels)
     check_model(config, task)
     extra_changes(config.augment)
     if config.data.balance_groups:
         find_groups([item for item in corpus.utterances if item.split == "train"], config.data.balance_groups)
     inherited = inherited_features(config, task)
-    voices = _speak(config, corpus)
+    voices = _speak(config, replace(corpus, labels=words), task)
     corpus = add_pseudo_labels(corpus, config, task)
     corpus, measured = measure_front_end(corpus, config.features, config.data.max_bad)
     features = inherited or measured
@@ -163,17 +163,22 @@ def _fit_clip(config: TrainConfig, corpus: Corpus) -> TrainConfig:
     return config.derive(features=replace(spec, clip_seconds=max(spec.clip_seconds, longest)))
 
 
-def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
-    """Training clips in synthetic voices, where they are asked for beside the corpus.
+def _speak(config: TrainConfig, corpus: Corpus, task: Task) -> Corpus | None:
+    """Training clips in synthetic voices, where they are asked for beside the corpus, with its own labels.
 
-    The front-end's statistics are those of the corpus.
+    The front-end's statistics are those of the corpus. Of a task of texts, what a voice says is the text.
     """
     data = _data_of(config) or ""
     is_spoken = data.startswith(PREFIX)
     espeak_clips = 0 if is_spoken else config.data.synthetic_voices
     if not espeak_clips and not config.data.flite_clips:
         return None
-    return speak_training_clips(
+    if task.keeps_order and not corpus.labels:
+        raise UserError(
+            "settings-conflict",
+            f"--synthetic-voices and --flite-clips say single words, and {corpus.name} has texts: leave them out",
+        )
+    voices = speak_training_clips(
         corpus,
         data if is_spoken else config.data.words,
         language=config.data.language,
@@ -181,6 +186,7 @@ def _speak(config: TrainConfig, corpus: Corpus) -> Corpus | None:
         flite_clips=config.data.flite_clips,
         seed=config.runtime.seed,
     )
+    return replace(voices, utterances=tuple(map(with_text, voices.utterances))) if task.keeps_order else voices
 
 
 def decide_epochs(config: TrainConfig, num_clips: int) -> TrainConfig:

@@ -66,6 +66,18 @@ def run(config):
 
 
 @pytest.mark.usefixtures("scores_alone")
+def test_synthetic_voices_say_words_that_are_joined_too(config):
+    run = prepare_run(config.replace(synthetic_voices=2, epochs=1), quiet())
+    spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("espeak:")]
+    assert sorted(item.text for item in spoken) == ["four", "four", "one", "one", "two", "two"]
+
+
+def test_synthetic_voices_have_no_sentences(tone_texts, config):
+    with raises("settings-conflict"):
+        config = config.replace(data=str(tone_texts), split="official", connected=0, leave_out=None)
+        prepare_run(config.replace(synthetic_voices=2), quiet())
+
+
 def test_it_learns_to_write_down_strings(run):
     assert evaluate_run(run).metrics["wer"] < 0.2
 

@@ -56,6 +56,7 @@ def test_recordings_without_a_text_or_of_another_are_named(tone_texts, voice_con
     [
         ("settings-conflict", {"augment.noise": 0.5}),
         ("settings-conflict", {"features.kind": "mfcc"}),
+        ("settings-conflict", {"data.synthetic_voices": 2}),
         ("task-unsupported", {"model.name": "ResNet8"}),
     ],
 )
