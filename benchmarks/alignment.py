@@ -11,6 +11,7 @@ from these. Results go to benchmarks/results/alignment/.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from _parts import RESULTS, markdown_table, print_tables, processor_seconds, rea
 from kerasr.core.provenance import provenance
 from kerasr.data import Utterance, load_corpus
 from kerasr.data.pipeline import measure_front_end
-from kerasr.decoding.alignment import Alignment
+from kerasr.decoding.alignment import Alignment, FrameTimes
 from kerasr.recipes import get_recipe
 from kerasr.runs.run import load_run
 from kerasr.tasks.synthesize import Synthesize
@@ -53,16 +54,16 @@ def measure_own() -> dict[str, Any]:
     """By the alignment that voices learn from."""
     config = get_recipe("grid_voice")
     corpus = load_corpus("grid", min_labels=0)
+    corpus = replace(corpus, utterances=tuple(replace(item, extra={}) for item in corpus.utterances))
     corpus, features = measure_front_end(corpus, config.features, config.data.max_bad)
     task = Synthesize.of_corpus(corpus, config.task)
     busy = processor_seconds()
     items = add_durations(config, corpus, task.vocabulary, features).utterances
     minutes = (processor_seconds() - busy) / 60
-    step = config.features.hop_length / config.features.sample_rate
-    found = []
+    times, found = FrameTimes.of(config.features, stride=1), []
     for item in items:
-        # Half a frame's step lies between the middles of the frames on either side of a border.
-        ends = (np.cumsum([int(frames) for frames in item.extra[DURATIONS].split()]) - 0.5) * step
+        # A border is halfway between the middles of the frames on either side of it.
+        ends = times.first + (np.cumsum([int(frames) for frames in item.extra[DURATIONS].split()]) - 0.5) * times.step
         found.append(_words(spoken_text(item), ends))
     return {"way": OWN, "processor_minutes": round(minutes, 2), **_errors(items, found)}
 

@@ -11,6 +11,7 @@ from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.evaluation.voice import NUM_SHOWN, energies_of, facts_of
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import compile_vocoder, griffin_lim_vocoder, trained_vocoder
@@ -46,9 +47,9 @@ def measure_vocoder(run: Run, utterances: Sequence[Utterance]) -> tuple[dict[str
             inverted.append(cepstral_distortion(energies_of(invert(energies), spec), energies).decibels)
             if len(shown) < NUM_SHOWN:
                 speech = _speech(item, made, found, spec)
-                step = spec.hop_length / spec.sample_rate
+                times = FrameTimes.of(spec, stride=1)
                 shown.append(
-                    Sentence(path=item.path, speech=speech, energies=energies, waveform=waveform, step=step, heard={})
+                    Sentence(path=item.path, speech=speech, energies=energies, waveform=waveform, times=times, heard={})
                 )
             progress.advance(1)
     metrics = {

@@ -13,6 +13,7 @@ from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
 from kerasr.metrics.cepstral_distortion import cepstral_distortion
@@ -90,7 +91,7 @@ def measure_voice(
             speech=said[place],
             energies=energies[place],
             waveform=recorded[place],
-            step=spec.hop_length / spec.sample_rate,
+            times=FrameTimes.of(spec, stride=1),
             heard={one.judge: word_pairs(said[place].text, one.texts[place]) for one in heard},
         )
         for place in range(min(NUM_SHOWN, len(said)))

@@ -13,6 +13,7 @@ from keras import ops
 from kerasr.audio.features import MIN_POWER
 from kerasr.audio.inverse import num_samples
 from kerasr.config import FeatureSpec, TrainConfig
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.inference.compiled import compile_few_shapes, round_up
 from kerasr.inference.speech import Speech
@@ -103,12 +104,14 @@ class Synthesizer:
         token_of_frame = ops.convert_to_numpy(place_tokens(frames, int(frames.sum())))
         sound = self._sounding.predict_on_batch([encoded, self._padded(token_of_frame, -1)])
         frames, num_frames = frames[0, : len(token_ids)], int(frames.sum())
-        hop_length, sample_rate = self._spec.hop_length, self._spec.sample_rate
+        sample_rate = self._spec.sample_rate
         waveform = sound["waveform"][0, : num_samples(num_frames, self._spec)]
         # Said slower, and played as much faster.
         waveform = waveform if ratio == 1 else soxr.resample(waveform, ratio, 1.0)
-        ends = np.cumsum(frames) * hop_length / sample_rate / ratio
-        begins = np.concatenate([[0.0], ends[:-1]])
+        seconds, times = len(waveform) / sample_rate, FrameTimes.of(self._spec, stride=1)
+        # A frame sounds about its middle; the first and the last token have what is beyond.
+        borders = (times.first + (np.cumsum(frames[:-1]) - 0.5) * times.step) / ratio
+        borders = np.clip([0.0, *borders, seconds], 0.0, seconds)
         said = (self._task.labels[token - 1] for token in token_ids)
         return Speech(
             text=text,
@@ -116,7 +119,7 @@ class Synthesizer:
             waveform=waveform,
             sample_rate=sample_rate,
             log_mel=sound["log_mel"][0, :num_frames],
-            alignment=tuple(zip(said, begins.tolist(), ends.tolist(), strict=True)),
+            alignment=tuple(zip(said, borders[:-1].tolist(), borders[1:].tolist(), strict=True)),
         )
 
     def _padded(self, rows: np.ndarray, value: int) -> np.ndarray:

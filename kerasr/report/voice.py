@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from kerasr.core import atomic
 from kerasr.core.scores import Monitor
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.inference.speech import Speech
 from kerasr.report.clips import sound_file
 from kerasr.report.figures import draw_training, spectrogram_colours
@@ -35,7 +36,7 @@ class Sentence:
         speech: what the voice says.
         energies: float32 `(time, n_mels)` of the recording, in dB.
         waveform: of the recording, at the speech's rate.
-        step: from one frame to the next, in seconds.
+        times: when the frames of both are.
         heard: by each judge's name, each word beside the one that was heard, "" where there is none.
     """
 
@@ -43,7 +44,7 @@ class Sentence:
     speech: Speech
     energies: np.ndarray
     waveform: np.ndarray
-    step: float
+    times: FrameTimes
     heard: Mapping[str, Sequence[tuple[str, str]]]
 
     @property
@@ -118,8 +119,8 @@ def draw_sentence(sentence: Sentence, number: int = 1) -> Picture:
         sentence: what is drawn.
         number: tells its file from those of others.
     """
-    speech, step = sentence.speech, sentence.step
-    seconds = max(speech.seconds, len(sentence.energies) * step)
+    speech, times = sentence.speech, sentence.times
+    seconds = max(speech.seconds, times.span(0, len(sentence.energies) - 1)[1])
     width = max(WIDTH, 0.9 + _INCHES_A_SECOND * seconds)
     with mpl.rc_context(STYLE):
         note = f"{BARS if speech.alignment else ''}{shorten(Path(sentence.path).name, 24)}"
@@ -127,7 +128,7 @@ def draw_sentence(sentence: Sentence, number: int = 1) -> Picture:
         recorded, spoken, bars = picture.subplots(3, 1, height_ratios=(1, 1, 0.35))
         for axes, energies, name in ((recorded, sentence.energies, "recording"), (spoken, speech.log_mel, "voice")):
             colours = np.swapaxes(spectrogram_colours(energies), 0, 1)
-            extent = (0, len(energies) * step, 0, 1)
+            extent = (*times.span(0, len(energies) - 1), 0, 1)
             axes.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="none")
             axes.set(xlim=(0, seconds), xticks=[], yticks=[], ylabel=name)
         _draw_bars(bars, speech)

@@ -23,6 +23,8 @@ from kerasr.models.synthesis.token_means import NUM_STATES, TokenMeans
 STEPS, BATCH_SIZE, LEARNING_RATE = 500, 16, 2e-3
 # Of these steps, the first: the network has to know something before the frames are given by it.
 FLAT_STEPS = 50
+# What a frame costs beyond its token's span: more than any distance, and none is impossible.
+OUTSIDE = 1e6
 # Frames over which loudness is averaged, and where between soft and loud a recording's speech begins and ends.
 SMOOTHED, LOUD = 5, 0.5
 SOFT_PERCENTILE, LOUD_PERCENTILE = 10, 95
@@ -35,10 +37,13 @@ class Spoken:
     Attributes:
         energies: `(time, n_mels)`, normalised.
         token_ids: of the text, with the silence before and after it.
+        spans: `(tokens, 2)` the first frame that may be of each token, and the one past the last; None where nothing is
+            known.
     """
 
     energies: np.ndarray
     token_ids: np.ndarray
+    spans: np.ndarray | None = None
 
     @property
     def fits(self) -> bool:
@@ -96,6 +101,11 @@ class Aligner:
         means = np.asarray(self._means.predict_on_batch(token_ids))
         squares = np.square(energies).sum(2)[:, :, None] + np.square(means).sum(2)[:, None]
         costs = squares - 2 * energies @ means.transpose(0, 2, 1)
+        for cost, clip in zip(costs, clips, strict=True):
+            if clip.spans is not None:
+                first, end = np.repeat(clip.spans, NUM_STATES, axis=0).T
+                time = np.arange(len(clip.energies))[:, None]
+                cost[: len(time), : len(first)] += OUTSIDE * ((time < first) | (time >= end))
         num_frames = np.array([len(clip.energies) for clip in clips])
         num_states = np.array([NUM_STATES * len(clip.token_ids) for clip in clips])
         found = monotonic_paths(costs, num_frames, num_states)

@@ -7,10 +7,12 @@ from itertools import islice
 import numpy as np
 
 from kerasr.audio.features import Features
-from kerasr.config import TrainConfig, shorten
+from kerasr.config import FeatureSpec, TrainConfig, shorten
 from kerasr.core.progress import map_threaded
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.word_times import WORD_TIMES, parse_times
+from kerasr.decoding.alignment import FrameTimes
 from kerasr.models.synthesis.token_means import NUM_STATES
 from kerasr.tasks.token_alignment import BATCH_SIZE, Aligner, Spoken
 from kerasr.text import Vocabulary, normalise
@@ -24,6 +26,8 @@ MOST_SECONDS = 2 * 3600.0
 # A recording is also held against texts of others. Where it is nearer to so many of them than to its own, it is taken
 # for one of another text.
 NUM_OTHERS, MOST_NEARER = 5, 2
+# Frames by which a border of a word may be off, where a recording brings the times of its words.
+SLACK = 3
 
 
 def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, features: Features) -> Corpus:
@@ -37,16 +41,18 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
     if all(DURATIONS in item.extra for item in corpus.utterances):
         return corpus
     bad = list(corpus.bad)
-    items = [item for item in corpus.utterances if not _is_short(item, vocabulary, config, bad)]
+    items = [
+        item for item in corpus.utterances if _has_own_times(item, bad) and not _is_short(item, vocabulary, config, bad)
+    ]
     if not items:
         report_bad(corpus, bad, 0)
     aligner = Aligner(len(vocabulary.tokens), config.features.n_mels)
     aligner.fit(_some(items, vocabulary, features), seed=config.runtime.seed)
     kept, clips, places = [], _spoken(items, vocabulary, features), iter(items)
     while batch := list(islice(clips, BATCH_SIZE)):
-        found = aligner.durations(batch)
-        nearer = _count_nearer(aligner, batch, [distance for _, distance in found])
-        for item, (frames, _), others in zip(islice(places, len(batch)), found, nearer, strict=True):
+        found = [frames for frames, _ in aligner.durations(batch)]
+        nearer = _count_nearer(aligner, batch)
+        for item, frames, others in zip(islice(places, len(batch)), found, nearer, strict=True):
             if others >= MOST_NEARER:
                 bad.append((item.path, f"sounds less like its own text, {shorten(item.text)}, than like others"))
             else:
@@ -56,8 +62,11 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
     return replace(corpus, utterances=tuple(kept), bad=tuple(bad))
 
 
-def _count_nearer(aligner: Aligner, clips: Sequence[Spoken], distances: Sequence[float]) -> np.ndarray:
+def _count_nearer(aligner: Aligner, clips: Sequence[Spoken]) -> np.ndarray:
     """`(clips,)` of how many others, of `NUM_OTHERS`, the text is nearer to a clip than its own."""
+    # (Times that a recording brings are its own text's: without them the texts compete alike.)
+    clips = [replace(clip, spans=None) for clip in clips]
+    distances = [distance for _, distance in aligner.durations(clips)]
     nearer = np.zeros(len(clips), int)
     for shift in range(1, min(NUM_OTHERS + 1, len(clips))):
         pairs = [replace(clip, token_ids=clips[place - shift].token_ids) for place, clip in enumerate(clips)]
@@ -92,9 +101,44 @@ def _spoken(items: Sequence[Utterance], vocabulary: Vocabulary, features: Featur
 
     def read(item: Utterance) -> Spoken:
         energies = np.asarray(features(read_clip(item.path, features.spec)[None]))[0]
-        return Spoken(energies, np.array(vocabulary.encode(spoken_text(item)), np.int32))
+        token_ids = np.array(vocabulary.encode(spoken_text(item)), np.int32)
+        return Spoken(energies, token_ids, find_spans(item, features.spec, len(energies)))
 
     yield from map_threaded(read, list(items), "Reading")
+
+
+def find_spans(item: Utterance, spec: FeatureSpec, num_frames: int) -> np.ndarray | None:
+    """Frames in which each character may sound, `(tokens, 2)`, by the times of the words that a recording brings.
+
+    A word's characters may sound while it does, and silences while nothing does; a border may be `SLACK` frames off.
+    None where there are no times.
+    """
+    times, text = parse_times(item), spoken_text(item)
+    if times is None:
+        return None
+    frames = FrameTimes.of(spec, stride=1)
+    begins, ends = np.round((times - frames.first) / frames.step).astype(int).T
+    pauses = np.stack([[0, *ends], [*begins, num_frames]], axis=1)
+    pauses[1:, 0] -= SLACK
+    pauses[:-1, 1] += SLACK
+    words = np.stack([begins - SLACK, ends + SLACK], axis=1)
+    number = np.cumsum([character == SPACE for character in text]) - 1
+    spans = [pauses[at] if character == SPACE else words[at] for at, character in zip(number, text, strict=True)]
+    return np.clip(np.stack(spans), 0, num_frames)
+
+
+def _has_own_times(item: Utterance, bad: list[tuple[str, str]]) -> bool:
+    """Whether the times that a recording brings, if any, are of its words; else it is listed among the bad."""
+    try:
+        times = parse_times(item)
+    except ValueError as error:
+        bad.append((item.path, f"its {WORD_TIMES}: {error}"))
+        return False
+    words = spoken_text(item).split()
+    if times is None or len(times) == len(words):
+        return True
+    bad.append((item.path, f"its {WORD_TIMES} are of {len(times)} words, and its text has {len(words)}"))
+    return False
 
 
 def spoken_text(utterance: Utterance) -> str:

@@ -8,6 +8,7 @@ from _errors import raises
 from _shared import record
 
 from kerasr.data import load_corpus, split_corpus
+from kerasr.data.word_times import WORD_TIMES
 
 ALIGNED = "0 1000 sil\n1000 2000 bin\n2000 2500 sp\n2500 3000 blue\n3000 4000 sil\n"
 
@@ -24,6 +25,7 @@ def write(root, speakers, sentences=("bbaf2n",), suffix="wav"):
 def test_words_without_the_pauses(tmp_path):
     corpus = load_corpus(str(write(tmp_path, ["s1", "s2"])), min_labels=0)
     assert [(item.text, item.speaker) for item in corpus.utterances] == [("bin blue", "s1"), ("bin blue", "s2")]
+    assert {item.extra[WORD_TIMES] for item in corpus.utterances} == {"0.04-0.08 0.1-0.12"}
     assert not corpus.bad
 
 

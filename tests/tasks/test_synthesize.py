@@ -7,9 +7,12 @@ import pytest
 from _errors import raises
 from _shared import quiet
 
-from kerasr import evaluate_run, load_run
+from kerasr import audio, evaluate_run, load_run
 from kerasr.data.manifest import read_manifest, write_manifest
-from kerasr.tasks.token_durations import DURATIONS
+from kerasr.data.word_times import WORD_TIMES
+from kerasr.decoding.alignment import FrameTimes
+from kerasr.tasks import token_alignment
+from kerasr.tasks.token_durations import DURATIONS, SLACK
 from kerasr.training.preparation import prepare_run
 
 
@@ -49,6 +52,26 @@ def test_recordings_without_a_text_or_of_another_are_named(tone_texts, voice_con
     with raises("too-many-bad-recordings", match="0.wav"):
         prepare_run(config.replace(data=str(tmp_path / "short.csv")), quiet())
     assert not (tmp_path / "runs").exists()
+
+
+def test_words_sound_when_a_recording_says_so(tone_texts, voice_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(token_alignment, "STEPS", 5)
+    spec, items = voice_config.features, read_manifest(tone_texts).utterances
+    # Where nothing tells it, the second word begins in the middle: half of the first one is told to be its.
+    middles = [0.5 * (item.duration or audio.facts(item.path).duration) for item in items]
+    told = [f"0.1-{middle / 2:.3f} {middle / 2:.3f}-{2 * middle - 0.1:.3f}" for middle in middles]
+    timed = [replace(item, extra={WORD_TIMES: times}) for item, times in zip(items, told, strict=True)]
+    wrong = replace(timed[0], extra={WORD_TIMES: "0.1-0.2"})
+    write_manifest(tmp_path / "timed.csv", [*timed[1:], wrong])
+    config = voice_config.replace(data=str(tmp_path / "timed.csv"), out=str(tmp_path / "runs"))
+    run, frames = prepare_run(config, quiet()), FrameTimes.of(spec, stride=1)
+    assert wrong.path not in [item.path for item in run.utterances("train")]
+    for item in run.utterances("train"):
+        told = float(item.extra[WORD_TIMES].partition("-")[2].partition(" ")[0])
+        durations = [int(count) for count in item.extra[DURATIONS].split()]
+        space = f" {item.text} ".rindex(" ", 1, -1)
+        border = frames.first + (sum(durations[:space]) - 0.5) * frames.step
+        assert border == pytest.approx(told, abs=(SLACK + 2) * frames.step)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from kerasr.data.corpora.transcripts import (
     walk_folders,
 )
 from kerasr.data.manifest import SPLITS, Corpus, Utterance
+from kerasr.data.word_times import TimedWord, format_times
 from kerasr.errors import UserError
 
 NAME = "grid"
@@ -31,6 +32,8 @@ BY_SENTENCE = (
     "the validation, in voices of the training (our choice)"
 )
 
+# Of a second, in alignments.
+UNITS = 25_000
 _ALIGN = ".align"
 _PAUSES = ("sil", "sp")
 
@@ -57,9 +60,13 @@ def read_grid(path: str) -> Corpus:
     utterances, bad = [], []
     for folder, names in walk_folders(path):
         aligned = (os.path.join(folder, name) for name in names if name.endswith(_ALIGN))
-        texts = {stem_of(place): Entry(_read_words(place), place) for place in aligned}
+        words = {stem_of(place): (_read_words(place), place) for place in aligned}
+        texts = {name: Entry(" ".join(word.text for word in said), place) for name, (said, place) in words.items()}
         found, alone = match_texts(texts, recordings_among(folder, names))
-        utterances += [replace(item, speaker=os.path.basename(folder)) for item in found.values()]
+        speaker = os.path.basename(folder)
+        utterances += [
+            replace(item, speaker=speaker, extra=format_times(words[name][0])) for name, item in found.items()
+        ]
         bad += alone
     by_sentence = len({item.speaker for item in utterances}) < len(SPLITS)
     return Corpus(
@@ -73,15 +80,15 @@ def read_grid(path: str) -> Corpus:
     )
 
 
-def _read_words(path: str) -> str:
+def _read_words(path: str) -> list[TimedWord]:
     words = []
     for number, line in read_lines(path):
         match line.split():
             case start, end, word if start.isdecimal() and end.isdecimal():
-                words += [word] if word not in _PAUSES else []
+                words += [TimedWord(word, int(start) / UNITS, int(end) / UNITS)] if word not in _PAUSES else []
             case _:
                 raise UserError("corpus-damaged", f"{path}:{number}: {line[:60]!r} is not START END WORD")
-    return " ".join(words)
+    return words
 
 
 def _split(utterance: Utterance) -> str:

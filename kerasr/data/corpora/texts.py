@@ -1,8 +1,11 @@
-"""Recordings beside their texts: `1.txt` beside `1.wav`, or LJSpeech's table `metadata.csv` beside `wavs/`."""
+"""Recordings beside their texts: `1.txt` or `1.TextGrid` beside `1.wav`, or LJSpeech's table beside `wavs/`."""
 
 import os
+from dataclasses import replace
 
 from kerasr.data.corpora.registry import register_corpus
+from kerasr.data.corpora.textgrid import SUFFIX as TEXTGRID
+from kerasr.data.corpora.textgrid import read_textgrid
 from kerasr.data.corpora.transcripts import (
     Entry,
     match_texts,
@@ -13,6 +16,7 @@ from kerasr.data.corpora.transcripts import (
     walk_folders,
 )
 from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.word_times import format_times
 from kerasr.errors import UserError
 
 _TABLE, _RECORDINGS, _TEXT = "metadata.csv", "wavs", ".txt"
@@ -53,11 +57,14 @@ def read_ljspeech(path: str) -> Corpus:
 
 def has_texts(path: str) -> bool:
     """Whether a folder, or one in it, has a text with a recording of the same name beside it."""
-    return any(_texts_among(names) & recordings_among(folder, names).keys() for folder, names in walk_folders(path))
+    return any(
+        (_texts_among(names) | _aligned_among(names)) & recordings_among(folder, names).keys()
+        for folder, names in walk_folders(path)
+    )
 
 
 def read_texts(path: str) -> Corpus:
-    """Recordings with a text beside each.
+    """Recordings with a text beside each, or an alignment, whose words are the text where there is no other.
 
     Args:
         path: the folder; folders in it are read, too.
@@ -74,8 +81,17 @@ def read_texts(path: str) -> Corpus:
         places = {stem: os.path.join(folder, f"{stem}{_TEXT}") for stem in sorted(_texts_among(names))}
         # (What has no recording, as a README.txt, may be anything: it is named, and not read.)
         texts = {stem: Entry(read_text(at).strip() if stem in recordings else "", at) for stem, at in places.items()}
+        aligned = {
+            stem: read_textgrid(os.path.join(folder, f"{stem}{TEXTGRID}"))
+            for stem in sorted(_aligned_among(names) & recordings.keys())
+        }
+        for stem, words in aligned.items():
+            said = Entry(" ".join(word.text for word in words), os.path.join(folder, f"{stem}{TEXTGRID}"))
+            texts.setdefault(stem, said)
         found, alone = match_texts(texts, recordings)
-        utterances += found.values()
+        utterances += [
+            replace(item, extra=format_times(aligned[stem]) if stem in aligned else {}) for stem, item in found.items()
+        ]
         bad += alone
     return _corpus(path, utterances, bad)
 
@@ -88,3 +104,8 @@ def _corpus(path: str, utterances: list[Utterance], bad: list[tuple[str, str]]) 
 def _texts_among(names: list[str]) -> set[str]:
     """The names of texts, without their suffix."""
     return {stem_of(name) for name in names if name.endswith(_TEXT)}
+
+
+def _aligned_among(names: list[str]) -> set[str]:
+    """The names of alignments, without their suffix."""
+    return {stem_of(name) for name in names if name.endswith(TEXTGRID)}
