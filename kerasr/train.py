@@ -151,11 +151,23 @@ def print_result(console: Console, run: "Run") -> None:
         console.print(Text(f"note    {judgement['text']}", "yellow"), soft_wrap=True)
     if run.facts["corpus"]["name"] == NAME:
         console.print(expect_of_people(run.config), style="yellow")
-    next_command = command_line("predict", run.path, run.utterances("test")[0].path)
-    if run.config.features.is_given:
-        next_command = command_line("evaluate", run.path, "--data", "KALDI_DIRECTORY")
-    for line in (f"run     {run.path}", f"report  {run.path / 'report.html'}", f"next    {next_command}"):
+    for line in (f"run     {run.path}", f"report  {run.path / 'report.html'}", f"next    {next_command(run)}"):
         console.print(Text(line), soft_wrap=True)
+
+
+def next_command(run: "Run") -> str:
+    """What to type next: the run at work on something of its test."""
+    from kerasr.models.registry import RECOGNISER, SPEAKER
+    from kerasr.tasks.token_durations import said_in
+
+    first = run.utterances("test")[0]
+    if run.task.kind == SPEAKER:
+        return command_line("synthesize", run.path, said_in(first), "--to", "out.wav")
+    if run.task.kind != RECOGNISER:
+        return command_line("synthesize", "A_VOICE", "A TEXT", "--vocoder", run.path, "--to", "out.wav")
+    if run.config.features.is_given:
+        return command_line("evaluate", run.path, "--data", "KALDI_DIRECTORY")
+    return command_line("predict", run.path, first.path)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ from kerasr.report.page import write_report
 from kerasr.report.voice import write_voice_report
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
+from kerasr.tasks import Recognition
 from kerasr.tasks.base import list_words
 
 MAX_CLIPS = 12
@@ -207,6 +208,17 @@ def _notes(
     notes = _notes_of_own_test(run) if own_test else _notes_of_recordings(run, utterances, corpus)
     if corpus and corpus.speaker_source:
         notes.append(f"{isolate(corpus.speaker_source)}.")
+    if isinstance(run.task, Recognition):  # A voice speaks as those of its training.
+        notes += _notes_of_speakers(run, utterances)
+    notes += run.task.notes(run, metrics)
+    if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
+        notes.append(expect_of_people(run.config))
+    return notes
+
+
+def _notes_of_speakers(run: Run, utterances: Sequence[Utterance]) -> list[str]:
+    """Whether the training, or what it began from, has heard those who speak."""
+    notes = []
     speakers = {item.speaker for item in utterances if item.speaker is not None}
     trainers = {item.speaker for item in run.utterances("train")}
     # Whom earlier runs have learnt from; and a preset keeps its training's speakers without the recordings.
@@ -223,9 +235,6 @@ def _notes(
             f"The run that this one began from or learnt from was trained on {list_words(only_before, 10)}: expect "
             "less for a new voice."
         )
-    notes += run.task.notes(run, metrics)
-    if corpus is None and run.facts["corpus"]["name"] == synthetic.NAME:
-        notes.append(expect_of_people(run.config))
     return notes
 
 

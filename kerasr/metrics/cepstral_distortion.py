@@ -26,8 +26,10 @@ class Distortion:
 def cepstral_distortion(one: np.ndarray, other: np.ndarray) -> Distortion:
     """Mel-cepstral distortion of two recordings of one text.
 
-    Cepstra are those of the front-end's log-mel energies: `c[m]` the mean over the bands of the natural logarithm of
-    the amplitude times `cos(pi m (band + 1/2) / bands)`. Frames are brought in line by dynamic time warping with
+    Cepstra are those of the front-end's log-mel energies: `c[m]` twice the mean over the bands of the natural logarithm
+    of the amplitude times `cos(pi m (band + 1/2) / bands)`, as in mel-cepstral analysis, whose logarithm is the sum of
+    `c[m]` times that cosine. A pair's distortion is so the root mean square of what differs in the spectra's shape.
+    Frames are brought in line by dynamic time warping with
     Euclidean distances of `c[1]` to `c[13]`, and each pair on the path counts `10 / ln 10 * sqrt(2 * sum of squared
     differences)` decibels.
 
@@ -51,4 +53,4 @@ def _cepstra(energies: np.ndarray) -> np.ndarray:
     from scipy.fft import dct
 
     amplitudes = energies * np.log(10) / 20
-    return dct(amplitudes, type=2, axis=1)[:, 1 : 1 + NUM_COEFFICIENTS] / (2 * energies.shape[1])
+    return dct(amplitudes, type=2, axis=1)[:, 1 : 1 + NUM_COEFFICIENTS] / energies.shape[1]

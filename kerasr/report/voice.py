@@ -133,7 +133,7 @@ def draw_sentence(sentence: Sentence, number: int = 1) -> Picture:
             axes.set(xlim=(0, seconds), xticks=[], yticks=[], ylabel=name)
         _draw_bars(bars, speech)
         bars.set(xlim=(0, seconds), ylim=(0, 1), yticks=[], xlabel="seconds")
-        bars.set_xticks(np.arange(0, seconds, 0.5))
+        bars.set_xticks(np.arange(0, seconds, 0.5 if seconds > 1 else 0.1))
         bars.xaxis.set_major_formatter("{x:g}")
         for axes in (recorded, spoken, bars):
             axes.tick_params(length=0)

@@ -13,6 +13,7 @@ from kerasr.data.word_times import WORD_TIMES
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.tasks import token_alignment
 from kerasr.tasks.token_durations import DURATIONS, SLACK
+from kerasr.train import next_command
 from kerasr.training.preparation import prepare_run
 
 
@@ -21,6 +22,10 @@ def test_a_run_knows_its_voices_and_characters(voice_run):
     assert run.task.voices == ("speaker0", "speaker1")
     assert [*run.labels] == sorted({*"low mid top"})
     assert run.history[-1]["val_loss"] > 0
+
+
+def test_what_to_type_next_is_to_let_it_speak(voice_run):
+    assert "kerasr.synthesize" in next_command(voice_run)
 
 
 def test_each_recording_says_how_long_its_characters_are(voice_run):
