@@ -20,6 +20,7 @@ from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import write_arpa
+from kerasr.evaluation.comparison import compare_runs
 from kerasr.exporters import export_litert, export_onnx, export_serving
 from kerasr.exporters.saved_model import spell
 from kerasr.inference.transcriber import Transcriber
@@ -100,7 +101,10 @@ def test_a_preset_brings_its_trigram_and_its_weights(run, monkeypatch, tmp_path)
     ("vocabulary", "settings"),
     [("words", {"passes": 2}), ("pieces", {"vocabulary_size": 20})],
 )
-def test_words_and_pieces_are_learnt_told_and_exported_as_characters_are(config, vocabulary, settings, tmp_path):
+def test_words_and_pieces_are_learnt_told_and_exported_as_characters_are(
+    config, vocabulary, settings, tmp_path, request
+):
+    spelling = request.getfixturevalue("run")
     run = load_run(train_recipe(config.replace(vocabulary=vocabulary, **settings), console=quiet()).path)
     assert {" low", " mid", " top"} <= {*run.labels}
     assert run.task.vocabulary.kind == vocabulary
@@ -121,6 +125,7 @@ def test_words_and_pieces_are_learnt_told_and_exported_as_characters_are(config,
     for item, answer in zip(items[:3], answers, strict=False):
         found = served.signatures["serving_default"](tf.constant(audio.read(item.path)[0][None]))
         assert found["text"].numpy()[0].decode() == answer.text
+    assert len(compare_runs([spelling, run])["pairs"]) == 1
 
 
 @pytest.fixture
@@ -192,7 +197,7 @@ def test_a_killed_training_with_a_decoder_beside_ctc_goes_on_as_if_it_had_not_be
         def on_epoch_end(self, epoch, logs=None):
             raise Killed
 
-    config = config.replace(epochs=2, passes=1, ctc_weight=0.3)
+    config = config.replace(epochs=2, passes=1, ctc_weight=0.3, vocabulary="pieces", vocabulary_size=20)
     whole = train_recipe(config, console=quiet())
     with pytest.raises(Killed):
         train_recipe(config, console=quiet(), callbacks=[Kill()])
