@@ -7,6 +7,7 @@ Needs the corpora of the tests (`KERASR_DATA`) and the extra `dev`. Only in cell
 keeps its sound: no recording of a person is part of the project. `tests/test_notebooks.py` holds what is kept.
 """
 
+import os
 import re
 import sys
 import tempfile
@@ -27,10 +28,20 @@ def run_notebook(path: Path) -> None:
         nbclient.NotebookClient(notebook, timeout=1800, resources=resources, record_timing=False).execute()
     notebook.metadata.language_info = {"name": "python"}  # Not the version of who ran it.
     for cell in notebook.cells:
+        shorten_paths(cell)
         if "synthetic" not in cell.metadata.get("tags", ()):
             remove_sound(cell)
     nbformat.write(notebook, path)
     print(f"{path}: {path.stat().st_size / 1e3:,.0f} kB")
+
+
+def shorten_paths(cell: nbformat.NotebookNode) -> None:
+    """Say `$KERASR_DATA` for the folder that it names on this machine."""
+    if folder := os.environ.get("KERASR_DATA"):
+        for output in cell.get("outputs", ()):
+            for place in (output, output.get("data", {})):
+                for kind in {"text", "text/plain", "text/html"} & place.keys():
+                    place[kind] = place[kind].replace(os.path.abspath(folder), "$KERASR_DATA")
 
 
 def remove_sound(cell: nbformat.NotebookNode) -> None:

@@ -17,7 +17,7 @@ from kerasr.errors import UserError
 MARK = "synthetic speech, kerasr"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Speech:
     """A text as a voice says it.
 
@@ -71,6 +71,10 @@ class Speech:
         """
         with SpeechFile(path) as file:
             file.write(self)
+
+    def __repr__(self) -> str:
+        by = f", voice={self.voice!r}" if self.voice else ""
+        return f"Speech({self.text!r}{by}, {self.seconds:.1f} s)"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a player."""

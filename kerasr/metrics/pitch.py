@@ -1,5 +1,7 @@
 """How far a voice's pitch is from a recording's, where both have one."""
 
+import warnings
+
 import numpy as np
 
 from kerasr.config import FeatureSpec
@@ -19,10 +21,15 @@ def pitch(waveform: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Source: Mauch and Dixon, "pYIN: A fundamental frequency estimator using probabilistic threshold distributions",
     ICASSP 2014, as in librosa.
     """
-    from librosa import pyin
+    with warnings.catch_warnings():
+        # (A progress bar that comes along with it, and is not used, warns in notebooks.)
+        warnings.simplefilter("ignore")
+        from librosa import pyin
 
+    # Two periods of the lowest have to be in a window.
+    lowest = max(LOWEST, 2 * spec.sample_rate / spec.n_fft)
     settings = {"frame_length": spec.n_fft, "hop_length": spec.hop_length, "center": spec.center}
-    return pyin(waveform, fmin=LOWEST, fmax=HIGHEST, sr=spec.sample_rate, **settings)[0]
+    return pyin(waveform, fmin=lowest, fmax=HIGHEST, sr=spec.sample_rate, **settings)[0]
 
 
 def pitch_error(one: np.ndarray, other: np.ndarray, path: np.ndarray) -> float:

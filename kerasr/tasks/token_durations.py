@@ -54,7 +54,7 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
         nearer = _count_nearer(aligner, batch)
         for item, frames, others in zip(islice(places, len(batch)), found, nearer, strict=True):
             if others >= MOST_NEARER:
-                bad.append((item.path, f"sounds less like its own text, {shorten(item.text)}, than like others"))
+                bad.append((item.path, f"sounds less like its own text, {shorten(said_in(item))}, than like others"))
             else:
                 kept.append(replace(item, extra={**item.extra, DURATIONS: " ".join(map(str, frames))}))
     if len(bad) > len(corpus.bad):
