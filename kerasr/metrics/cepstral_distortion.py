@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasr.core.quiet import no_widget_advice
+
 # Cepstral coefficients that are compared; the first, loudness, is none of them.
 NUM_COEFFICIENTS = 13
 
@@ -39,7 +41,8 @@ def cepstral_distortion(one: np.ndarray, other: np.ndarray) -> Distortion:
 
     Source: Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", 1993.
     """
-    from librosa.sequence import dtw
+    with no_widget_advice():
+        from librosa.sequence import dtw
 
     cepstra = [_cepstra(energies) for energies in (one, other)]
     _, path = dtw(*(frames.T for frames in cepstra), metric="euclidean")

@@ -1,10 +1,9 @@
 """How far a voice's pitch is from a recording's, where both have one."""
 
-import warnings
-
 import numpy as np
 
 from kerasr.config import FeatureSpec
+from kerasr.core.quiet import no_widget_advice
 
 # Lowest and highest pitch that is looked for, in Hz: men's, women's and children's voices.
 LOWEST, HIGHEST = 60.0, 500.0
@@ -21,9 +20,7 @@ def pitch(waveform: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Source: Mauch and Dixon, "pYIN: A fundamental frequency estimator using probabilistic threshold distributions",
     ICASSP 2014, as in librosa.
     """
-    with warnings.catch_warnings():
-        # (A progress bar that comes along with it, and is not used, warns in notebooks.)
-        warnings.simplefilter("ignore")
+    with no_widget_advice():
         from librosa import pyin
 
     # Two periods of the lowest have to be in a window.
