@@ -285,7 +285,7 @@ def test_the_kept_weights_and_statistics_are_the_running_average(config, monkeyp
             mean = momentum * mean + (1 - momentum) * value
         return mean
 
-    monkeypatch.setattr(trainer, "_loggers", lambda run: [Watch()])
+    monkeypatch.setattr(trainer, "_loggers", lambda *_: [Watch()])
     run = train_recipe(
         config.replace(epochs=2, keep="last", optimizer=replace(config.optimizer, ema=0.5)), console=quiet()
     )
