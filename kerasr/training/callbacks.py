@@ -147,7 +147,10 @@ class RunCheckpoint(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
         state = self.state
-        score = [round(self._monitor.score(logs), 6), -logs["val_loss"]]
+        # After few steps the running statistics of a deep network's batch norms may be so far behind its weights that
+        # what it has been taught is impossible by them: of epochs that are alike such a one is the worst.
+        loss = logs["val_loss"] if math.isfinite(logs["val_loss"]) else math.inf
+        score = [round(self._monitor.score(logs), 6), -loss]
         is_top = score > state.top_score
         if is_top:
             state.top_epoch, state.top_score = epoch, score
@@ -166,7 +169,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _stop_at_nan(self, logs: dict[str, Any]) -> None:
-        loss = float(logs.get("loss", 0.0)) + float(logs.get("val_loss", 0.0))
+        loss = float(logs.get("loss", 0.0))
         if math.isfinite(loss):
             return
         kept = f"the weights of epoch {self.state.best_epoch + 1} are kept in {self._folder / MODEL}"

@@ -28,6 +28,7 @@ from kerasr.runs.run import load_run
 from kerasr.training import runtime, trainer
 from kerasr.training.callbacks import TrainingState
 from kerasr.training.checkpoint import Checkpoint, load_checkpoint
+from kerasr.training.learner import Learner
 from kerasr.training.optimizers import make_optimizer
 from kerasr.training.preparation import decide_epochs, prepare_run
 from kerasr.training.runtime import decide_runtime, under_precision
@@ -265,6 +266,23 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
     run = load_run(path.parent)
     assert np.isfinite(run.probs([np.ones(3000, "float32")])).all()
     assert all(np.isfinite(value).all() for value in arrays(path.parent))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_validation_without_a_finite_loss_stops_nothing(config, monkeypatch, value):
+    evaluate, called = Learner.evaluate, []
+
+    def overflowing(self, *given, **options):
+        found = evaluate(self, *given, **options)
+        called.append(found)
+        # (Before the first step it is called once without a result.)
+        return {**found, "loss": value} if isinstance(found, dict) and len(called) == 2 else found
+
+    monkeypatch.setattr(Learner, "evaluate", overflowing)
+    run = train_recipe(config.replace(epochs=2), console=quiet())
+    assert not np.isfinite(run.history[0]["val_loss"])
+    assert np.isfinite(run.history[1]["val_loss"])
+    evaluate_run(run)
 
 
 def test_the_kept_weights_and_statistics_are_the_running_average(config, monkeypatch):
