@@ -1,5 +1,6 @@
 """How scores are written, so that the terminal, reports, cards and lists say them alike."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +28,15 @@ class Monitor(NamedTuple):
     def score(self, row: Mapping[str, Any]) -> float:
         """An epoch's value, below 0 where low is good: the highest is the best."""
         return float(row[self.column] if self.direction == "max" else -row[self.column])
+
+    def rank(self, row: Mapping[str, Any]) -> list[float]:
+        """What epochs are compared by: the value, and of those that are alike the validation's loss.
+
+        After few steps the running statistics of a deep network's batch norms may be so far behind its weights that
+        what it has been taught is impossible by them: a loss that is not finite is the worst.
+        """
+        loss = row["val_loss"]
+        return [round(self.score(row), 6), -loss if math.isfinite(loss) else -math.inf]
 
 
 # What most tasks monitor.

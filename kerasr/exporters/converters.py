@@ -1,4 +1,4 @@
-"""Functions of TensorFlow to LiteRT's and ONNX's files, and the former into 8 bits."""
+"""Functions of TensorFlow to SavedModels, LiteRT's and ONNX's files, and LiteRT's into 8 bits."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -7,22 +7,47 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from kerasr.errors import UserError
+
 Quantize = Literal["none", "dynamic", "int8"]
 OPSET = 18
 
 
-def to_litert(endpoints: Mapping[str, tuple[Callable[..., Any], list[Any]]]) -> bytes:
-    """Functions as the signatures of a LiteRT file, by each one's name with its inputs; built-in operations only."""
+# Signatures by their names, each a function and its inputs.
+Endpoints = Mapping[str, tuple[Callable[..., Any], list[Any]]]
+
+
+def write_signatures(endpoints: Endpoints, folder: str) -> None:
+    """Write functions as the signatures of a SavedModel."""
     import tensorflow as tf
 
+    # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice
+    # (Keras 3.15, https://github.com/keras-team/keras/issues/23553).
     archive = keras.export.ExportArchive()
     # Nothing is in them for AutoGraph to translate, which takes seconds.
     as_it_is = tf.autograph.experimental.do_not_convert
     for name, (function, signature) in endpoints.items():
         archive.add_endpoint(name, as_it_is(function), input_signature=signature)
+    archive.write_out(folder, verbose=False)
+
+
+def require_tensorflow() -> None:
+    """Raise UserError where Keras runs on another backend, which writes no SavedModel."""
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise UserError(
+            "backend-unsupported",
+            f"a SavedModel is written by TensorFlow, and KERAS_BACKEND is {backend}: "
+            "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)",
+        )
+
+
+def to_litert(endpoints: Endpoints) -> bytes:
+    """Functions as the signatures of a LiteRT file; built-in operations only."""
+    import tensorflow as tf
+
     # Not `from_keras_model`, which refuses an input whose length is open.
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        write_signatures(endpoints, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[*endpoints])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter.convert()

@@ -28,8 +28,8 @@ import keras
 import tensorflow as tf
 
 from kerasr.audio.sound import LOUDEST
-from kerasr.errors import UserError
 from kerasr.exporters.answer import answer
+from kerasr.exporters.converters import require_tensorflow, write_signatures
 from kerasr.exporters.wav import decode_wavs
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import with_implementation
@@ -48,25 +48,14 @@ def write_saved_model(run: Run, folder: str) -> StreamFacts | None:
     Raises:
         UserError: Keras runs on another backend than TensorFlow.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            "backend-unsupported",
-            f"a SavedModel is written by TensorFlow, and KERAS_BACKEND is {keras.backend.backend()}: "
-            "run this command with KERAS_BACKEND=tensorflow (a run trained on any backend can be exported)",
-        )
+    require_tensorflow()
     network = with_implementation(run.network, "fused")
-    # Without `track`, for what a signature uses is tracked anyway, and what both know is stored and loaded twice
-    # (Keras 3.15, https://github.com/keras-team/keras/issues/23553).
-    archive = keras.export.ExportArchive()
-    # Nothing is in them for AutoGraph to translate, which takes seconds.
-    as_it_is = tf.autograph.experimental.do_not_convert
-    for name, (function, signature) in _endpoints(run, network).items():
-        archive.add_endpoint(name, as_it_is(function), input_signature=signature)
+    endpoints = _endpoints(run, network)
     step = None if why_not_streaming(run) else StreamingStep(run, network)
     if step:
         stream, signature = stream_endpoint(step)
-        archive.add_endpoint("stream", as_it_is(_guarded_stream(stream, signature)), input_signature=signature)
-    archive.write_out(folder, verbose=False)
+        endpoints["stream"] = _guarded_stream(stream, signature), signature
+    write_signatures(endpoints, folder)
     return step.facts if step else None
 
 

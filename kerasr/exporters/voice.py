@@ -15,13 +15,13 @@ what Unicode alone knows: characters are composed ones, and numbers are written 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from kerasr.audio.inverse import num_samples
 from kerasr.errors import UserError
+from kerasr.exporters.converters import require_tensorflow, write_signatures
 from kerasr.inference.synthesizer import MOST_CHARACTERS, SPEEDS, sounding_model
 from kerasr.layers.length_regulator import place_tokens, whole_durations
 from kerasr.runs.run import Run
@@ -30,13 +30,6 @@ from kerasr.text.normalization import APOSTROPHES
 from kerasr.text.vocabulary import SPACE
 
 Answer = dict[str, Any]
-_INVALID = (
-    ("text: nothing to say, or more than {} characters: cut it where a sentence ends"),
-    "text: a character that the voice has not learnt",
-    "voice: there is no such one",
-    "speed: beyond {} to {}",
-    "token_ids: a number that is no token, or none",
-)
 
 
 def is_voice(run: Run, vocoder: Run | None) -> bool:
@@ -99,13 +92,8 @@ def write_voice_model(graph: VoiceGraph, folder: str) -> None:
     Raises:
         UserError: Keras runs on another backend than TensorFlow.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise UserError("backend-unsupported", "a SavedModel is written by TensorFlow: give KERAS_BACKEND=tensorflow")
-    archive = keras.export.ExportArchive()
-    as_it_is = tf.autograph.experimental.do_not_convert
-    for name, (function, signature) in endpoints(graph).items():
-        archive.add_endpoint(name, as_it_is(function), input_signature=signature)
-    archive.write_out(folder, verbose=False)
+    require_tensorflow()
+    write_signatures(endpoints(graph), folder)
 
 
 def endpoints(graph: VoiceGraph) -> dict[str, tuple[Callable[..., Answer], list[tf.TensorSpec]]]:
@@ -120,9 +108,12 @@ def endpoints(graph: VoiceGraph) -> dict[str, tuple[Callable[..., Answer], list[
         held = tf.reduce_any(token_ids > 0, axis=1)
         with tf.control_dependencies(
             [
-                _require(tf.reduce_all(known) & tf.reduce_all(held), _INVALID[4]),
-                _require(tf.reduce_all((voice >= 0) & (voice < len(voices))), _INVALID[2]),
-                _require(tf.reduce_all((speed >= SPEEDS[0]) & (speed <= SPEEDS[1])), _INVALID[3].format(*SPEEDS)),
+                _require(tf.reduce_all(known) & tf.reduce_all(held), "token_ids: a number that is no token, or none"),
+                _require(tf.reduce_all((voice >= 0) & (voice < len(voices))), "voice: there is no such one"),
+                _require(
+                    tf.reduce_all((speed >= SPEEDS[0]) & (speed <= SPEEDS[1])),
+                    f"speed: beyond {SPEEDS[0]:g} to {SPEEDS[1]:g}",
+                ),
             ]
         ):
             return graph.speak(tf.identity(token_ids), tf.identity(voice), tf.identity(speed))
@@ -172,10 +163,12 @@ def _tokens_of(text: tf.Tensor, labels: Sequence[str]) -> tf.Tensor:
     characters = tf.strings.unicode_split(tf.strings.join([SPACE, text, SPACE]), "UTF-8")
     token_ids = tf.ragged.map_flat_values(lambda flat: 1 + _place(flat, labels), characters)
     length = tf.strings.length(text, unit="UTF8_CHAR")
+    fits = tf.reduce_all((length > 0) & (length <= MOST_CHARACTERS))
+    too_much = f"text: nothing to say, or more than {MOST_CHARACTERS} characters: cut it where a sentence ends"
     with tf.control_dependencies(
         [
-            _require(tf.reduce_all((length > 0) & (length <= MOST_CHARACTERS)), _INVALID[0].format(MOST_CHARACTERS)),
-            _require(tf.reduce_all(token_ids.flat_values > 0), _INVALID[1]),
+            _require(fits, too_much),
+            _require(tf.reduce_all(token_ids.flat_values > 0), "text: a character that the voice has not learnt"),
         ]
     ):
         return tf.identity(token_ids.to_tensor(0))

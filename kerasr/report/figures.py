@@ -202,7 +202,7 @@ def draw_training(
     """
     epochs = [row["epoch"] for row in history]
     column, score = monitor.column, monitor.name
-    best = max(history, key=lambda row: (round(monitor.score(row), 6), -row["val_loss"]))
+    best = max(history, key=monitor.rank)
     title = f"Best after epoch {best['epoch']:.0f} of {max(epochs):.0f}"
     note = f"Validation {score.replace('_', ' ')} {monitor.format(best[column])}."
     note += "" if kept is None else f" The weights of epoch {kept} are kept."

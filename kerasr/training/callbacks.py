@@ -147,10 +147,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._stop_at_nan(logs)
         state = self.state
-        # After few steps the running statistics of a deep network's batch norms may be so far behind its weights that
-        # what it has been taught is impossible by them: of epochs that are alike such a one is the worst.
-        loss = logs["val_loss"] if math.isfinite(logs["val_loss"]) else math.inf
-        score = [round(self._monitor.score(logs), 6), -loss]
+        score = self._monitor.rank(logs)
         is_top = score > state.top_score
         if is_top:
             state.top_epoch, state.top_score = epoch, score

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasr.audio.features import log_mel
 from kerasr.config import write_settings
 from kerasr.core import atomic
 from kerasr.data.clips import read_clip
+from kerasr.evaluation.voice import energies_of
 from kerasr.inference.synthesizer import make_synthesizer
 from kerasr.report.clips import make_clip
 from kerasr.report.figures import spectrogram_colours
@@ -48,8 +48,7 @@ def write_beginning(run: Run) -> None:
             spec = run.config.features
             for number, item in enumerate(run.utterances("validation")[:NUM_SENTENCES], 1):
                 waveform = read_clip(item.path, spec)
-                energies = keras.ops.convert_to_numpy(log_mel(waveform[None], spec))[0]
-                _write_sentence(f"{number} recorded", energies, waveform, spec.sample_rate)
+                _write_sentence(f"{number} recorded", energies_of(waveform, spec), waveform, spec.sample_rate)
 
 
 class SaidSentences(keras.callbacks.Callback):
