@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 
 from _shared import SPEC, quiet
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from kerasr import audio
+from kerasr.core import locks
 
 # oneDNN's AMX kernels give NaN gradients of wide ResNets in bfloat16 (TensorFlow 2.21, Xeon; docs/platforms.md). Capped
 # one step lower, not two: TensorFlow takes float16 kernels where the processor has them, and crashes if oneDNN may not.
@@ -72,15 +74,39 @@ def tones(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tone_run(tones, tmp_path_factory) -> Path:
-    """A finished run that tells the tones apart; a test that changes it takes a copy."""
+def made_once(tmp_path_factory):
+    """Folders that take long to make, once for all processes of the suite: the first to ask makes it, others wait."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
 
+    def find(name, make):
+        note = root / f"{name}.path"
+        while (lock := locks.take(root / f"{name}.lock", create=True)) is None:
+            time.sleep(0.2)
+        try:
+            if not note.exists():
+                note.write_text(str(make()))
+        finally:
+            os.close(lock)
+        return Path(note.read_text())
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tone_run(made_once, tones, tmp_path_factory) -> Path:
+    """A finished run that tells the tones apart; a test that changes it takes a copy."""
+    return made_once("tone-run", lambda: _train_on_tones(tones, tmp_path_factory.mktemp("runs")))
+
+
+def _train_on_tones(tones: Path, out: Path) -> Path:
     from kerasr.config import FeatureSpec, OptimizerConfig, TrainConfig
     from kerasr.training.trainer import train_recipe
 
     config = TrainConfig().replace(
         data=str(tones),
-        out=str(tmp_path_factory.mktemp("runs")),
+        out=str(out),
         model_options={"width": 0.25, "dropout": 0.0},
         features=FeatureSpec(sample_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=20, clip_seconds=0.4),
         optimizer=OptimizerConfig(learning_rate=1e-2),
@@ -251,11 +277,17 @@ def voice_config(tone_texts, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def voice_run(voice_config):
+def voice_run(made_once, voice_config):
     """A finished run of `voice_config`."""
+    from kerasr.runs.run import load_run
+
+    return load_run(made_once("voice-run", lambda: _train_voice(voice_config)))
+
+
+def _train_voice(config) -> Path:
     from kerasr.tasks import token_alignment
     from kerasr.training.trainer import train_recipe
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(token_alignment, "STEPS", 60)
-        return train_recipe(voice_config, console=quiet())
+        return train_recipe(config, console=quiet()).path

@@ -121,7 +121,7 @@ SENTENCES = [
     (
         lambda folder: kerasr.load_corpus(str(folder / "nowhere")),
         "FOLDER/nowhere: there is no such folder or manifest, nor a known corpus of this name (an4, "
-        "common_voice, fsdd, grid, librispeech, speech_commands, ljspeech, synthetic:yes,no)",
+        "common_voice, fsdd, grid, librispeech, speech_commands, ljspeech, synthetic:yes,no, flite:ljspeech)",
     ),
 ]
 

@@ -43,6 +43,13 @@ ClipSeconds = Annotated[
     float, Bounds(f"a number above 0 and of at most {_MOST_SECONDS:,}", lambda value: 0 < value <= _MOST_SECONDS)
 ]
 Number = Annotated[int, _whole(0, _MOST)]
+NumberOrRun = Annotated[
+    int | str,
+    Bounds(
+        f"a whole number of at least 0 and at most {_MOST:,}, or the folder of a run",
+        lambda value: bool(value) if isinstance(value, str) else _fault(Number, value) is None,
+    ),
+]
 Seed = Annotated[int, Bounds("a whole number from 0 to 4,294,967,295", lambda value: 0 <= value < 2**32)]
 Count = Annotated[int, _whole(1, _MOST)]
 VocabularySize = Annotated[int, _whole(1, _MOST_TOKENS)]

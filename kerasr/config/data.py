@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from kerasr.config.bounds import Number, Seed, check_bounds
+from kerasr.config.bounds import Number, NumberOrRun, Seed, check_bounds
 from kerasr.core.first_help import ESSENTIAL
 from kerasr.core.signatures import plain_signature
 
@@ -18,13 +18,15 @@ class DataConfig:
     path: Annotated[str | None, tyro.conf.arg(name="data"), ESSENTIAL] = None
     """A folder with one sub-folder a word, a CSV or JSONL manifest, or fsdd, speech_commands:12, synthetic:yes,no."""
     words: Annotated[str | None, ESSENTIAL] = None
-    """What synthetic voices say (extra `voices`): yes,no; by phonemes, stop=[[st'0p]]; in two ways, stop=stop|halt."""
+    """What synthetic voices say: yes,no; stop=[[st'0p]], by phonemes; stop=stop|halt, either."""
     language: str = "en"
     """The language of the synthetic voices, by its code; all its accents speak."""
-    synthetic_voices: Number = 0
-    """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus."""
+    synthetic_voices: NumberOrRun = 0
+    """Synthetic clips of each word (of --words, else of all): training clips beside recordings, or the corpus. By
+    espeak-ng, so many; or by a run that is a voice: runs/RUN:100."""
     flite_clips: Number = 0
-    """Further training clips of each word by flite (apt install flite): English voices that sound more like people."""
+    """Further training clips of each word by flite (apt install flite): English voices that sound more like people.
+    With --data flite:TEXTS, how many of the sentences it reads; all where 0."""
     split: Literal["auto", "official", "speaker", "file"] = "auto"
     """How recordings are divided; auto takes the corpus's official split (folders train, val, test are one too), else
     speakers, else a hash of the path."""

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -62,6 +62,11 @@ class Synthesizer:
         self._task, self._spec, self._numbers = task, spec, numbers
         self._few_shapes = compile_few_shapes(self._encoder, self._sounding)
 
+    @property
+    def voices(self) -> Sequence[str]:
+        """Who can speak; one without a name where nobody is named."""
+        return self._task.voices
+
     def say(self, text: str, voice: str | None = None, speed: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
         """A text, as it is made: a part of a long one at a time.
 
@@ -90,7 +95,7 @@ class Synthesizer:
             yield self._speech(part, token_ids, number, speed, 2 ** (pitch / 12))
 
     def _number_of(self, voice: str | None) -> int:
-        voices = self._task.voices
+        voices = self.voices
         if voice is not None and voice not in voices:
             known = ", ".join(voices) if any(voices) else "one without a name"
             raise UserError("voice-not-found", f"there is no voice {voice!r}; there is {known}")
@@ -115,7 +120,7 @@ class Synthesizer:
         said = (self._task.labels[token - 1] for token in token_ids)
         return Speech(
             text=text,
-            voice=self._task.voices[voice],
+            voice=self.voices[voice],
             waveform=waveform,
             sample_rate=sample_rate,
             log_mel=sound["log_mel"][0, :num_frames],

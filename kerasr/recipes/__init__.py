@@ -16,6 +16,7 @@ from kerasr.recipes.librispeech import librispeech
 from kerasr.recipes.ljspeech import ljspeech
 from kerasr.recipes.registry import get_recipe, list_recipes, recipe_notes, register_recipe
 from kerasr.recipes.sentences import sentences
+from kerasr.recipes.sentences_voice import sentences_voice
 from kerasr.recipes.speech import speech
 from kerasr.recipes.tags import tags
 from kerasr.recipes.vocoder import vocoder
@@ -40,6 +41,7 @@ __all__ = [
     "recipe_notes",
     "register_recipe",
     "sentences",
+    "sentences_voice",
     "speech",
     "tags",
     "vocoder",

@@ -8,6 +8,7 @@ import keras
 from kerasr.audio.features import Features
 from kerasr.config import TrainConfig, name_of
 from kerasr.core.scores import Monitor
+from kerasr.data.corpora.read_aloud import PREFIX as READ_ALOUD
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 from kerasr.tasks.base import Task
@@ -27,8 +28,13 @@ class SpeechTask(Task):
         if unsuited := [name for name in config.given if name.startswith(("augment.", "transfer."))]:
             flag = f"--{name_of(unsuited[0])}"
             raise UserError("settings-conflict", f"{flag}: a {cls.kind} is taught recordings as they are: leave it out")
-        if config.data.synthetic_voices or config.data.flite_clips:
-            raise UserError("settings-conflict", f"--synthetic-voices: a {cls.kind} learns of people: leave it out")
+        reads_aloud = (config.data.path or "").startswith(READ_ALOUD)
+        if config.data.synthetic_voices or (config.data.flite_clips and not reads_aloud):
+            raise UserError(
+                "settings-conflict",
+                f"--synthetic-voices and --flite-clips say single words, and a {cls.kind} learns of sentences: "
+                "--synthetic-voices 0 --flite-clips 0",
+            )
         if config.features.kind != "log_mel" or config.features.num_deltas:
             raise UserError("settings-conflict", f"--features.kind: a {cls.kind} has log_mel energies, without deltas")
 

@@ -12,10 +12,14 @@ from _errors import raises
 from _shared import quiet
 
 from kerasr import audio
-from kerasr.data import Corpus
+from kerasr.data import Corpus, load_corpus
 from kerasr.data.corpora import synthetic
 from kerasr.data.corpora.flite import VOICES, check_flite, read_flite
-from kerasr.data.corpora.load import speak_training_clips
+from kerasr.data.corpora.load import check_corpus_name, speak_training_clips
+from kerasr.data.corpora.read_aloud import read_aloud
+from kerasr.data.manifest import SPLITS
+from kerasr.recipes import get_recipe
+from kerasr.tasks.synthesize import Synthesize
 from kerasr.training.trainer import train_recipe
 
 WORDS = {"yes": ["yes"], "go on": ["go on", "carry on"]}
@@ -30,7 +34,7 @@ with open(os.path.join(os.path.dirname(__file__), "calls"), "a") as calls:
 if "unheard of" in arguments["-t"]:
     sys.exit("no such word")
 loud = 0 if "..." in arguments["-t"] else 8000
-length = int(2000 * float(features["duration_stretch"]))
+length = int(2000 * float(features.get("duration_stretch", 1)))
 tone = [int(loud * math.sin(0.1 * step)) for step in range(length)]
 with wave.open(arguments["-o"], "wb") as file:
     file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
@@ -109,6 +113,65 @@ def test_both_engines_side_by_side(calls, tmp_path, monkeypatch):
     both = speak_training_clips(Corpus("mine", (), labels=("yes", "no")), espeak_clips=1, flite_clips=4)
     assert [item.split for item in both.utterances] == ["train"] * (2 + 8)
     assert both.licence.startswith("GPL; made with flite")
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    """A text of ninety sentences, one of them twice, and two lines that nobody says."""
+    path = tmp_path / "book.txt"
+    lines = [
+        f"this is sentence {'number ' * (number % 3)}{chr(97 + number // 26)}{chr(97 + number % 26)}."
+        for number in range(90)
+    ]
+    path.write_text("\n".join([*lines, lines[0], "...", "too long " * 30]))
+    return path
+
+
+def test_texts_are_read_aloud_by_the_voices_in_turn(calls, sentences, tmp_path):
+    corpus = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"))
+    assert len(corpus.utterances) == len({item.text for item in corpus.utterances}) == 90
+    assert [item.speaker for item in corpus.utterances[:5]] == [*(f"flite:{voice}" for voice in VOICES), "flite:kal16"]
+    assert {text for text, *_ in calls()} == {item.text for item in corpus.utterances}
+    parts = {split: [item.text for item in corpus.utterances if item.split == split] for split in SPLITS}
+    assert 0 < len(parts["test"]) < 15 > len(parts["validation"]) > 0
+    assert corpus.has_official_split
+    # Where a sentence belongs does not change with what is read beside it.
+    some = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"), clips=20)
+    assert len(some.utterances) == 20
+    assert all(item.text in parts[item.split] for item in some.utterances)
+
+
+def test_a_table_is_read_by_its_last_column(calls, tmp_path, monkeypatch):
+    folder = tmp_path / "LJSpeech-1.1"
+    (folder / "wavs").mkdir(parents=True)
+    (folder / "metadata.csv").write_text("LJ1|In 1455|in fourteen fifty-five\nLJ2|he said|he said")
+    monkeypatch.setenv("KERASR_DATA", str(tmp_path))
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
+    corpus = load_corpus("flite:ljspeech", min_labels=0)
+    assert {item.text for item in corpus.utterances} == {"in fourteen fifty-five", "he said"}
+
+
+def test_what_cannot_be_read_aloud(calls, tmp_path, monkeypatch):
+    (tmp_path / "empty.txt").write_text("...\n")
+    cache = str(tmp_path / "cache")
+    for name in ("nothing.txt", "ljspeech"):
+        monkeypatch.setenv("KERASR_DATA", str(tmp_path))
+        monkeypatch.setenv("KERASR_CACHE", cache)
+        with raises("corpus-not-found"):
+            check_corpus_name(f"flite:{name}")
+    with raises("text-missing"):
+        read_aloud(f"flite:{tmp_path / 'empty.txt'}", cache)
+    (tmp_path / "one.txt").write_text("Hello.")
+    monkeypatch.setenv("PATH", "")
+    with raises("program-not-found"):
+        read_aloud(f"flite:{tmp_path / 'one.txt'}", cache)
+
+
+def test_a_voice_learns_of_sentences_alone(sentences):
+    config = get_recipe("sentences_voice")
+    Synthesize.check(config)
+    with raises("settings-conflict"):
+        Synthesize.check(config.replace(data=str(sentences)))
 
 
 @pytest.mark.full

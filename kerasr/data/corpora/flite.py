@@ -11,8 +11,8 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kerasr.core.progress import map_threaded
 from kerasr.data.corpora.spoken import read_spoken, trim_clip
@@ -20,6 +20,7 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
 
 PROGRAM = "flite"
+LICENCE, SOURCE = "made with flite, a program under a licence like BSD's", "http://cmuflite.org"
 # The voices by name, with their own mean pitch in Hz: men from the US, from Scotland and from the US, a woman from the
 # US. `rms` keeps to its own pitch, whatever is asked. (`kal` is `kal16` at 8 kHz; `awb_time` knows times of day alone.)
 VOICES = {"kal16": 95.0, "awb": 137.0, "rms": 99.0, "slt": 180.0}
@@ -34,14 +35,13 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One clip: where it goes and how it is spoken."""
+class Job:
+    """One clip: where it goes, what is said, and how, in flite's own features."""
 
     path: str
-    label: str
     text: str
     voice: str
-    features: dict[str, float]
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_flite(language: str, clips_per_word: int) -> None:
@@ -52,10 +52,13 @@ def check_flite(language: str, clips_per_word: int) -> None:
         raise UserError(
             "language-not-found", f"--language {language}: flite speaks English alone; leave out --flite-clips"
         )
+    check_program("--flite-clips needs")
+
+
+def check_program(what: str) -> None:
+    """Raise UserError where flite is not installed, beginning with what needs it."""
     if shutil.which(PROGRAM) is None:
-        raise UserError(
-            "program-not-found", "--flite-clips needs the program flite: apt install flite, or brew install flite"
-        )
+        raise UserError("program-not-found", f"{what} the program flite: apt install flite, or brew install flite")
 
 
 def is_english(language: str) -> bool:
@@ -89,15 +92,15 @@ def read_flite(words: Mapping[str, list[str]], cache: str, *, seed: int = 0, cli
         [_VERSION, list(words.items()), seed, clips_per_word],
         cache,
         lambda folder: _render(words, folder, seed, clips_per_word),
-        licence="made with flite, a program under a licence like BSD's",
-        source="http://cmuflite.org",
+        licence=LICENCE,
+        source=SOURCE,
         labels=tuple(words),
     )
 
 
 def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_word: int) -> list[Utterance]:
     """Speak every clip into `folder`."""
-    jobs = []
+    jobs: dict[str, list[Job]] = {}
     # Words may hold what no file name may: folders are numbered, and the manifest has the label.
     for number, (label, texts) in enumerate(words.items()):
         os.mkdir(os.path.join(folder, str(number)))
@@ -110,14 +113,28 @@ def _render(words: Mapping[str, list[str]], folder: str, seed: int, clips_per_wo
                 "int_f0_target_stddev": draw.uniform(*_SPREADS),
             }
             path = os.path.join(folder, str(number), f"{clip:04d}_{voice}.wav")
-            jobs.append(_Job(path, label, draw.choice(texts) + draw.choice(_ENDINGS), voice, features))
+            job = Job(path, draw.choice(texts) + draw.choice(_ENDINGS), voice, features)
+            jobs.setdefault(label, []).append(job)
+    speak([job for mine in jobs.values() for job in mine])
+    return [Utterance(job.path, label=label, speaker=speaker_of(job)) for label, mine in jobs.items() for job in mine]
+
+
+def speak(jobs: Sequence[Job]) -> None:
+    """Write clips, without the silence around what is said.
+
+    Raises:
+        UserError: flite cannot say one of them.
+    """
     for _ in map_threaded(_speak, jobs, "Speaking"):
         pass
-    return [Utterance(job.path, label=job.label, speaker=f"flite:{job.voice}") for job in jobs]
 
 
-def _speak(job: _Job) -> None:
-    """Write one clip, without the silence around it."""
+def speaker_of(job: Job) -> str:
+    """What the speaker of a clip is called."""
+    return f"{PROGRAM}:{job.voice}"
+
+
+def _speak(job: Job) -> None:
     features = [part for name, value in job.features.items() for part in ("--setf", f"{name}={value:.3f}")]
     command = [PROGRAM, "-voice", job.voice, *features, "-t", job.text, "-o", job.path]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

@@ -1,6 +1,7 @@
 """From what the user typed to a corpus whose every recording has been looked at."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 # (The known corpora register on being imported: before anybody's who takes `register_corpus` from here.)
@@ -11,6 +12,7 @@ from kerasr.data.corpora import (  # noqa: F401
     fsdd,
     grid,
     librispeech,
+    read_aloud,
     speech_commands,
     synthetic,
     texts,
@@ -37,14 +39,16 @@ def load_corpus(
     language: str = synthetic.LANGUAGE,
     clips_per_word: int = synthetic.CLIPS_PER_WORD,
     numbers: str | None = None,
+    flite_clips: int = 0,
 ) -> Corpus:
     """The corpus that `data` names, each recording checked by its header.
 
     Args:
         data: a folder of word folders, a copy of a known corpus (recognised by its layout), a folder of digits named as
-            FSDD's are, a CSV or JSONL manifest, the name of a known corpus, or `synthetic:yes,no`. None for `default`.
-            Behind the name or the copy of a corpus that has tasks may stand which of them is meant, as in
-            `speech_commands:12`; behind a Kaldi directory `features`, for its `feats.scp` beside a `wav.scp`.
+            FSDD's are, a CSV or JSONL manifest, the name of a known corpus, `synthetic:yes,no`, or `flite:ljspeech`,
+            texts that are read aloud (`kerasr.data.corpora.read_aloud`). None for `default`. Behind the name or the
+            copy of a corpus that has tasks may stand which of them is meant, as in `speech_commands:12`; behind a Kaldi
+            directory `features`, for its `feats.scp` beside a `wav.scp`.
         default: name of the known corpus to take where `data` is None, or is a folder that holds a copy of it.
         max_bad: bad recordings that are listed and left out; one more is an error.
         speaker_pattern: who speaks, as `match_speakers` finds it; None for what the corpus or its file names tell.
@@ -54,6 +58,7 @@ def load_corpus(
         language: of a synthetic corpus.
         clips_per_word: of a synthetic corpus.
         numbers: language to say the numbers of its texts in (`spell_numbers`); None leaves them as they are.
+        flite_clips: sentences of texts that are read aloud; all where 0.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
     (`KERASR_CACHE` moves it), then downloaded into it.
@@ -68,6 +73,8 @@ def load_corpus(
         corpus = synthetic.read_synthetic(
             words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
+    elif _named(data, default).startswith(read_aloud.PREFIX):
+        corpus = read_aloud.read_aloud(_named(data, default), writable_cache(), seed=seed, clips=flite_clips)
     elif not min_labels and data is not None and os.path.isdir(data) and texts.has_texts(data):
         corpus = texts.read_texts(data)
     else:
@@ -91,6 +98,10 @@ def _spell_numbers(corpus: Corpus, language: str) -> Corpus:
     return replace(corpus, utterances=tuple(utterances))
 
 
+def _named(data: str | None, default: str | None) -> str:
+    return data or default or ""
+
+
 def check_corpus_name(data: str | None) -> None:
     """Raise where `data` names nothing that `load_corpus` could read, before anything is loaded for it.
 
@@ -98,6 +109,9 @@ def check_corpus_name(data: str | None) -> None:
         UserError: there is no such folder, manifest or known corpus.
     """
     if data is None or data.startswith(synthetic.PREFIX):
+        return
+    if data.startswith(read_aloud.PREFIX):
+        read_aloud.check_texts(data)
         return
     if not any(os.path.exists(name) or name in CORPORA for name in (data, data.rpartition(":")[0])):
         raise _no_such_corpus(data)
@@ -110,6 +124,7 @@ def speak_training_clips(
     language: str = synthetic.LANGUAGE,
     espeak_clips: int = 0,
     flite_clips: int = 0,
+    speak: Callable[[Mapping[str, str]], Corpus] | None = None,
     seed: int = 0,
 ) -> Corpus:
     """The corpus's words in synthetic voices, all of them training clips, to train on beside its own.
@@ -120,10 +135,12 @@ def speak_training_clips(
         language: code of a language that espeak-ng speaks.
         espeak_clips: clips of each word by espeak-ng; none for 0.
         flite_clips: clips of each word by flite, which speaks English alone; none for 0.
+        speak: says the words in other voices yet: from what to say for each label to a corpus.
         seed: draws the voices.
 
     Returns:
-        A corpus whose speakers are called `espeak:` and the voice's variant, or `flite:` and the voice.
+        A corpus whose speakers are called `espeak:` and the voice's variant, or `flite:` and the voice; or as `speak`
+        calls them.
 
     Raises:
         UserError: a word is not one of the corpus's, or cannot be spoken.
@@ -144,6 +161,8 @@ def speak_training_clips(
         flite.check_flite(language, flite_clips)
         texts = {label: synthetic.choices(text) for label, text in spoken.items()}
         made.append(flite.read_flite(texts, cache, seed=seed, clips_per_word=flite_clips))
+    if speak is not None:
+        made.append(speak(spoken))
     return replace(
         made[0],
         utterances=tuple(replace(item, split="train") for part in made for item in part.utterances),
@@ -213,7 +232,7 @@ def _read_place(data: str, option: str, default: str | None = None, speaker_patt
 
 
 def _no_such_corpus(data: str) -> UserError:
-    known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no"])
+    known = ", ".join([*CORPORA, f"{synthetic.PREFIX}yes,no", f"{read_aloud.PREFIX}ljspeech"])
     return UserError(
         "corpus-not-found", f"{data}: there is no such folder or manifest, nor a known corpus of this name ({known})"
     )
@@ -237,17 +256,11 @@ def _read_layout(path: str, option: str, default: str | None, speaker_pattern: s
 
 def _read_known(name: str, option: str) -> Corpus:
     """A known corpus from where it is on this machine, else from where it is published."""
-    known = CORPORA[name]
-    shared = os.environ.get("KERASR_DATA")
-    places = [os.path.join(folder, known.folder) for folder in (shared, cache_folder()) if folder]
-    if shared and known.recognise:
-        places.insert(1, shared)
-    for place in places:
-        # Where no layout tells, the folder's name does.
-        if os.path.isdir(place) and (known.recognise is None or known.recognise(place)):
-            mark_used([place])
-            return known.read(place, option)
-    return _fetch(name, None, option)
+    place = CORPORA[name].find_copy()
+    if place is None:
+        return _fetch(name, None, option)
+    mark_used([place])
+    return CORPORA[name].read(place, option)
 
 
 def _fetch(name: str, folder: str | None, option: str) -> Corpus:

@@ -1,11 +1,13 @@
 """Corpora that are known by name: `--data fsdd`, `--data speech_commands:12`."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from kerasr.core.registry import Registry
+from kerasr.data.corpora.user_cache import cache_folder
 from kerasr.data.manifest import Corpus
 from kerasr.errors import UserError
 
@@ -29,6 +31,18 @@ class KnownCorpus:
     reader: Callable[..., Corpus]
     recognise: Callable[[str], bool] | None = None
     download: Callable[[str], None] | None = None
+
+    def find_copy(self) -> str | None:
+        """Where it is on this machine: in `KERASR_DATA`, or in the cache; None where it is not."""
+        shared = os.environ.get("KERASR_DATA")
+        places = [os.path.join(folder, self.folder) for folder in (shared, cache_folder()) if folder]
+        if shared and self.recognise:
+            places.insert(1, shared)
+        # Where no layout tells, the folder's name does.
+        return next(
+            (place for place in places if os.path.isdir(place) and (self.recognise is None or self.recognise(place))),
+            None,
+        )
 
     def read(self, path: str, option: str = "") -> Corpus:
         """The corpus in `path`.

@@ -47,11 +47,19 @@ def trim_clip(path: str) -> bool:
     """Cut the silence around the word off a WAV file of 16 bits; whether there is a word, or else it is left as is."""
     with wave.open(path, "rb") as file:
         kind, samples = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    start, end = find_sound(samples, _SILENCE_DB)
-    if end - 1 - start < _SHORTEST_SECONDS * kind.framerate:
+    place = find_word(samples, kind.framerate)
+    if place is None:
         return False
-    margin = round(_MARGIN_SECONDS * kind.framerate)
     with wave.open(path, "wb") as file:
         file.setparams(kind)
-        file.writeframes(samples[max(0, start - margin) : end - 1 + margin].tobytes())
+        file.writeframes(samples[place].tobytes())
     return True
+
+
+def find_word(samples: np.ndarray, sample_rate: int) -> slice | None:
+    """Where the word is in `(samples,)`, with a little of the silence around it; None where there is none."""
+    start, end = find_sound(samples, _SILENCE_DB)
+    if end - 1 - start < _SHORTEST_SECONDS * sample_rate:
+        return None
+    margin = round(_MARGIN_SECONDS * sample_rate)
+    return slice(max(0, start - margin), end - 1 + margin)

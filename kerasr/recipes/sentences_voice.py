@@ -1,0 +1,15 @@
+"""Four voices that say any English sentence, learnt from a program's: nobody's own."""
+
+from kerasr.config import TrainConfig
+from kerasr.recipes.registry import register_recipe
+from kerasr.recipes.speech import speech
+
+
+@register_recipe
+def sentences_voice(model: str | None = None) -> TrainConfig:
+    """Voices for any English sentence, by flite reading LJSpeech's texts (apt install flite).
+
+    4,000 of its 13,100 sentences, by four voices in turn; a twentieth of them is kept for the test. --data
+    flite:my_texts.txt has other texts read, a sentence a line.
+    """
+    return speech(model).derive(data="flite:ljspeech", flite_clips=4000, epochs=10)
