@@ -8,20 +8,26 @@
 what Griffin-Lim makes of their own energies. All three are heard by a transcriber that was trained on GRID's recordings
 (`benchmarks/transcription.py`), by Whisper tiny.en and by DNSMOS (`benchmarks/_judges.py`). `digits-voice` says each
 digit in each of six voices at five speeds, and `digits-best`, trained on the recordings alone, says which it hears; the
-recordings beside it are those of FSDD's official test. Nothing is chosen by any of them. Results go to
-benchmarks/results/voice/. Runs stay in runs/voice/, and one that was killed is gone on with.
+recordings beside it are those of FSDD's official test. `sentences-voice` says 200 sentences of its test, which it has
+never heard; the recordings beside it are flite's own, and Whisper and PocketSphinx hear them. Nothing is chosen by any
+of them. Results go to benchmarks/results/voice/. Runs stay in runs/voice/, and one that was killed is gone on with.
 """
 
-from collections.abc import Sequence
+import importlib.util
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
-from _judges import DNSMOS, WHISPER, load_dnsmos, load_whisper
+from _judges import DNSMOS, SAMPLE_RATE, WHISPER, load_dnsmos, load_whisper
 from _parts import RESULTS, RUNS, by_way, is_right, markdown_table, measure_ways, print_tables, train_in
+from _pocketsphinx import NAME as POCKETSPHINX
+from _pocketsphinx import make_decoder, recognise
 
 import kerasr
+from kerasr import audio
 from kerasr.audio.features import log_mel
 from kerasr.audio.inverse import griffin_lim
 from kerasr.data.clips import read_clip
@@ -32,8 +38,11 @@ from kerasr.runs.run import Run
 from kerasr.text import normalise
 from kerasr.text.numbers import spell_numbers
 
-GRID, FSDD = "grid-voice", "digits-voice"
+GRID, FSDD, FLITE = "grid-voice", "digits-voice", "sentences-voice"
 TRANSCRIBER = "kerasr, grid"
+# Of a larger test, as many are said.
+MOST = 200
+Hear = Callable[[Sequence[np.ndarray]], list[str]]
 RECORDINGS, INVERTED, VOICE = "the recordings", "Griffin-Lim of the recordings", "the voice"
 # At which each digit is said by each voice: one text sounds alike whenever a voice says it.
 SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
@@ -41,7 +50,7 @@ KEPT = ("distortion_db", "pitch_error_cents", "length_ratio", "real_time_factor"
 
 
 def main() -> None:
-    print_tables(tables(measure_ways(__doc__, "voice", None, (GRID, FSDD), 1, measure)))
+    print_tables(tables(measure_ways(__doc__, "voice", None, (GRID, FSDD, FLITE), 1, measure)))
 
 
 def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
@@ -51,26 +60,46 @@ def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
         RUNS / "voice" / f"{way}-{seed}", config.replace(epochs=epochs or config.fit.epochs, seed=seed)
     )
     found = {"way": way, "seed": seed, "processor_minutes": minutes, "split_rule": run.split_rule}
-    return {**found, **(judge_sentences(run) if way == GRID else judge_digits(run, seed))}
+    return {**found, **(judge_digits(run, seed) if way == FSDD else judge_sentences(run, listeners(way)))}
 
 
-def judge_sentences(run: Run) -> dict[str, Any]:
-    """The voice of GRID by the sentences of its test."""
-    config = kerasr.get_recipe("grid")
-    transcriber, _ = train_in(RUNS / "transcription" / "grid-0", config.replace(epochs=config.fit.epochs, seed=0))
-    items, spec = run.utterances("test"), run.config.features
+def listeners(way: str) -> dict[str, Hear]:
+    """Those who write down what a voice says, by their names: two, where they are installed."""
+    found: dict[str, Hear] = {}
+    if way == GRID:
+        config = kerasr.get_recipe("grid")
+        transcriber, _ = train_in(RUNS / "transcription" / "grid-0", config.replace(epochs=config.fit.epochs, seed=0))
+        found[TRANSCRIBER] = lambda sounds: transcriber.recognition.decide(transcriber.probs(sounds)).tolist()
+    elif importlib.util.find_spec("pocketsphinx"):
+        found[POCKETSPHINX] = _hear_by_pocketsphinx
+    whisper = load_whisper()
+    return found | ({WHISPER: whisper} if whisper else {})
+
+
+def _hear_by_pocketsphinx(sounds: Sequence[np.ndarray]) -> list[str]:
+    decoder = make_decoder()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "said.wav"
+
+        def hear(sound: np.ndarray) -> str:
+            audio.write(path, sound, SAMPLE_RATE)
+            return recognise(decoder, str(path))
+
+        return [hear(sound) for sound in sounds]
+
+
+def judge_sentences(run: Run, listeners: dict[str, Hear]) -> dict[str, Any]:
+    """A voice by the sentences of its test, beside the recordings and what Griffin-Lim makes of their energies."""
+    items, spec = run.utterances("test")[:MOST], run.config.features
     metrics, _ = measure_voice(run, items)
     recorded = [read_clip(item.path, spec) for item in items]
     inverted = [np.asarray(griffin_lim(log_mel(one[None], spec), spec))[0] for one in recorded]
-    spoken = [run.synthesize(item.text or "").waveform for item in items]
-    sounds = {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}
-    truth = [normalise(item.text or "") for item in items]
-    whisper, score = load_whisper(), load_dnsmos()
+    voice_of = (lambda item: item.speaker) if len(run.facts["voices_learnt"]) > 1 else (lambda _: None)
+    spoken = [run.synthesize(item.text or "", voice=voice_of(item)).waveform for item in items]
+    truth, score = [normalise(item.text or "") for item in items], load_dnsmos()
     judged = {}
-    for name, waveforms in sounds.items():
-        heard = {TRANSCRIBER: transcriber.recognition.decide(transcriber.probs(waveforms)).tolist()}
-        heard |= {WHISPER: whisper(waveforms)} if whisper else {}
-        judged[name] = {judge: _errors(texts, truth) for judge, texts in heard.items()}
+    for name, waveforms in {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}.items():
+        judged[name] = {judge: _errors(hear(waveforms), truth) for judge, hear in listeners.items()}
         judged[name] |= {DNSMOS: score(waveforms)} if score else {}
     return {**{name: metrics[name] for name in KEPT}, "judges": judged}
 
@@ -97,12 +126,17 @@ def judge_digits(run: Run, seed: int) -> dict[str, Any]:
 
 
 def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
-    """What the judges hear of GRID's voice and of what stands beside it; of each voice of the digits."""
-    measured = by_way(folder, (GRID, FSDD))
+    """What the judges hear of voices of sentences and of what stands beside them; of each voice of the digits."""
+    measured = by_way(folder, (GRID, FSDD, FLITE))
     made = {}
-    if GRID in measured:
-        headings = ("GRID's test", "WER, GRID's transcriber", "WER, Whisper tiny.en", "DNSMOS, overall")
-        made["grid"] = markdown_table(headings, map(_row, *zip(*measured[GRID][0]["judges"].items(), strict=True)))
+    for way, name, tested, first in (
+        (GRID, "grid", "GRID's test", TRANSCRIBER),
+        (FLITE, "flite", "read by flite", POCKETSPHINX),
+    ):
+        if way in measured:
+            headings = (tested, f"WER, {first}", f"WER, {WHISPER}", f"{DNSMOS}, overall")
+            rows = [_row(sound, judged, first) for sound, judged in measured[way][0]["judges"].items()]
+            made[name] = markdown_table(headings, rows)
     if FSDD in measured:
         result = measured[FSDD][0]
         cells = [f"{share:.1%}" for share in (*result["voices"].values(), np.mean([*result["voices"].values()]))]
@@ -114,8 +148,8 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     return made
 
 
-def _row(name: str, judged: dict[str, Any]) -> tuple[str, ...]:
-    errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in (TRANSCRIBER, WHISPER)]
+def _row(name: str, judged: dict[str, Any], first: str) -> tuple[str, ...]:
+    errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in (first, WHISPER)]
     return (name, *errors, f"{judged[DNSMOS]:.2f}" if DNSMOS in judged else "")
 
 

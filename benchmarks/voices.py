@@ -6,10 +6,11 @@
 
 A part trains on ten digits spoken by espeak-ng (`--words zero,one,...`) and is measured on all 3,000 recordings of
 FSDD, which it has never heard. `all` is the recipe, `no-...` lacks one of its changes, `and-...` has one more;
-`and-flite` has clips by the program flite beside those of espeak-ng. The recipe was chosen on other words and other
-people: the ten commands of Speech Commands and its 2,866 recordings of them, the parts `commands-...`. Parts are
-written to benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while
-that file is there.
+`and-flite` has clips by the program flite beside those of espeak-ng; `by-sentences-voice` has those of a run of the
+recipe `sentences-voice` in their place (`benchmarks/voice.py` trains it). The recipe was chosen on other words and
+other people: the ten commands of Speech Commands and its 2,866 recordings of them, the parts `commands-...`. Parts are
+written to benchmarks/results/voices/ at once, a file for each number of epochs, and not trained again while that file
+is there.
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from _parts import (
     RESULTS,
+    RUNS,
     accuracy_by_speaker,
     is_right,
     markdown_table,
@@ -29,6 +31,7 @@ from _parts import (
     parse_arguments,
     print_tables,
     read_parts,
+    train_in,
     write_result,
 )
 
@@ -36,11 +39,14 @@ from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
 from kerasr.recipes import get_recipe
 from kerasr.recipes.voices import FLITE_CLIPS, SCORES
+from kerasr.runs.run import Run
 from kerasr.training.trainer import train_recipe
 
 DIGITS = "zero,one,two,three,four,five,six,seven,eight,nine"
 COMMANDS = "yes,no,up,down,left,right,on,off,stop,go"
 EPOCHS = 10
+# Of each word by the run of a voice.
+SPOKEN_CLIPS = 400
 
 # What each part has otherwise than the recipe: settings, or fields of its changes to clips and of its optimizer.
 PLAIN = Augmentation()
@@ -62,12 +68,14 @@ PARTS: dict[str, dict[str, Any]] = {
     "and telephones": {"augment": {"codec": 0.3}},
     "and cutmix": {"augment": {"cutmix": 0.25}},
     "and flite": {"flite_clips": FLITE_CLIPS},
+    "by sentences-voice": {},
     "no mixup and flite": {"augment": {"mixup": 0.0}, "flite_clips": FLITE_CLIPS},
 }
 # Parts that are measured with all of the recipe's epochs.
 WHOLE = {
     "all": "400 clips a word in the 104 voices of espeak-ng",
     "and-flite": f"and {FLITE_CLIPS} in the four voices of flite (`--flite-clips {FLITE_CLIPS}`)",
+    "by-sentences-voice": f"{SPOKEN_CLIPS} in the four voices of a run of `sentences-voice`",
 }
 SAID = {"without": "all", "with_flite": "and-flite"}
 # Parts that are measured on the people of Speech Commands.
@@ -102,6 +110,8 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
     """Train on voices, and score people."""
     config = settings(name, epochs)
     corpus = load_corpus("speech_commands" if name.startswith(ON_COMMANDS) else "fsdd")
+    if name == "by sentences-voice":
+        config = config.replace(synthetic_voices=f"{trained_voice().path}:{SPOKEN_CLIPS}")
     words = (config.data.words or "").split(",")
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(config.replace(out=out))
@@ -116,6 +126,13 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
         "by_word": {word: float(right[labels == word].mean()) for word in words},
         "train_seconds": seconds,
     }
+
+
+def trained_voice() -> Run:
+    """The run of `benchmarks/voice.py` that says any sentence."""
+    recipe = get_recipe("sentences_voice")
+    run, _ = train_in(RUNS / "voice" / "sentences-voice-0", recipe.replace(epochs=recipe.fit.epochs, seed=0))
+    return run
 
 
 def tables(folder: Path = RESULTS / "voices") -> dict[str, str]:
