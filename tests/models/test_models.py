@@ -225,9 +225,10 @@ def test_a_size_between_whole_numbers_can_be_given_on_the_command_line():
     assert parse_arguments(["commands", "--model", "BCResNet", "--model.tau", "1.5"]).train.model.options["tau"] == 1.5
 
 
-def test_a_size_that_the_paper_lacks_is_an_error():
+@pytest.mark.parametrize(("name", "options"), [("BCResNet", {"tau": 4}), ("ResNet8Encoder", {"pool": 4})])
+def test_a_size_that_there_is_not_is_an_error(name, options):
     with raises("setting-out-of-range"):
-        builder("BCResNet")(SHAPE, OUTPUTS, tau=4)
+        builder(name)(SHAPE, OUTPUTS, **options)
 
 
 def test_an_unknown_model_is_an_error_that_lists_those_there_are():

@@ -15,6 +15,7 @@ https://arxiv.org/abs/1702.07793, sections 3.1 and 3.2.
 
 import keras
 
+from kerasr.errors import UserError
 from kerasr.layers import NumFrames
 from kerasr.models.blocks import frame_logits, halved, masked_norm
 from kerasr.models.keyword.resnet import scaled
@@ -100,7 +101,12 @@ def ResNet8Encoder(
 
     Returns:
         Model from features (batch, time, feature) to logits (batch, ceil(time / 4), num_outputs), float32.
+
+    Raises:
+        UserError: `pool` is even: no frame would be in the middle.
     """
+    if pool % 2 == 0:
+        raise UserError("setting-out-of-range", f"--model.pool {pool}: give an odd number of frames")
     features, x, num_frames = _stages(input_shape, STAGES_8, 1, width, stem=5)
     # Past a clip's end all is zero, and no value is less.
     x = keras.layers.ZeroPadding2D((pool // 2, 0), name="pool_pad")(x)
