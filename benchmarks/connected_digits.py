@@ -6,9 +6,10 @@
 
 The strings are made of the speaker's recordings in FSDD, each of them in two strings, with pauses of 0.05 to 0.4 s
 (`kerasr.data.connected`), and are the same in each part. A speaker has no part in his training: the five others train,
-but for a tenth of their recordings, and the last weights are the result. Transcripts are found greedily: the tokens are
-the ten digits. PocketSphinx (`pip install pocketsphinx`; its own English model) searches a grammar of any digits in any
-number. Results go to benchmarks/results/connected_digits/; several processes can share the work (--parts,
+but for a tenth of their recordings, and the last weights are the result. Transcripts are found greedily, and at three
+speeds (`--tta-speeds`): the tokens are the ten digits. PocketSphinx (`pip install pocketsphinx`; its own English model)
+searches a grammar of any digits in any number. Results go to benchmarks/results/connected_digits/; runs stay in
+runs/connected_digits/, and one that was killed is gone on with. Several processes can share the work (--parts,
 TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
@@ -23,35 +24,37 @@ from typing import Any
 import numpy as np
 from _parts import (
     RESULTS,
+    RUNS,
     markdown_table,
     measure_parts,
     parse_arguments,
     print_tables,
-    processor_seconds,
     read_parts,
+    train_in,
 )
 from _pocketsphinx import NAME as PEER
 from _pocketsphinx import make_decoder, recognise
-from rich.console import Console
 
 import kerasr
+from kerasr.config import DecodingConfig
 from kerasr.data import Utterance, load_corpus
 from kerasr.data.connected import connect
 from kerasr.data.corpora.fsdd import DIGITS, SPEAKERS
 from kerasr.metrics.transcription import transcription_metrics
-from kerasr.training.trainer import train_recipe
 
-EPOCHS, SEEDS = 50, 3
+SEEDS = 3
 SHORTEST, LONGEST = 3, 7
 # Strings of so many passes over a speaker's recordings.
 ROUNDS = 2
-GREEDY = "greedy"
-NAMES = {GREEDY: "kerasr, greedy", PEER: "PocketSphinx, digit grammar"}
+# At which each string is heard, in one of the ways to transcribe.
+SPEEDS = (0.9, 1.0, 1.12)
+GREEDY, SEVERAL = "greedy", "several speeds"
+NAMES = {GREEDY: "kerasr, greedy", SEVERAL: "kerasr, at three speeds", PEER: "PocketSphinx, digit grammar"}
 KEPT = ("wer", "num_words", "num_substitutions", "num_deletions", "num_insertions")
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__, "connected_digits", EPOCHS)
+    arguments = parse_arguments(__doc__, "connected_digits", epochs=None)
     if not arguments.table:
         parts = {
             f"{speaker}-{seed}": partial(measure, speaker, seed, arguments.epochs)
@@ -70,25 +73,25 @@ def strings_of(speaker: str) -> list[Utterance]:
     return [item for strings in rounds for item in strings]
 
 
-def measure(speaker: str, seed: int, epochs: int) -> dict[str, Any]:
+def measure(speaker: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train without a speaker, and transcribe his strings."""
-    busy = processor_seconds()
-    with tempfile.TemporaryDirectory() as out:
-        config = kerasr.get_recipe("connected_digits").replace(leave_out=speaker, epochs=epochs, seed=seed, out=out)
-        run = train_recipe(config, console=Console(stderr=True))
-        trained = processor_seconds() - busy
-        strings = strings_of(speaker)
+    config = kerasr.get_recipe("connected_digits")
+    config = config.replace(leave_out=speaker, epochs=epochs or config.fit.epochs, seed=seed)
+    run, minutes = train_in(RUNS / "connected_digits" / f"{speaker}-{seed}", config)
+    strings, scores = strings_of(speaker), {}
+    for way, speeds in ((GREEDY, (1.0,)), (SEVERAL, SPEEDS)):
+        run.decode_with(DecodingConfig(tta_speeds=speeds))
         probs = run.predict_files([item.path for item in strings])
-        scores = {GREEDY: score(run.recognition.decide(probs).tolist(), strings)}
-        return {
-            "speaker": speaker,
-            "seed": seed,
-            "scores": {speaker: scores},
-            "parameters": run.facts["parameters"],
-            "split_rule": run.split_rule,
-            "processor_minutes": round(trained / 60, 1),
-            "fingerprint": run.facts["corpus"]["fingerprint"],
-        }
+        scores[way] = score(run.recognition.decide(probs).tolist(), strings)
+    return {
+        "speaker": speaker,
+        "seed": seed,
+        "scores": {speaker: scores},
+        "parameters": run.facts["parameters"],
+        "split_rule": run.split_rule,
+        "processor_minutes": minutes,
+        "fingerprint": run.facts["corpus"]["fingerprint"],
+    }
 
 
 def measure_peer() -> dict[str, Any]:
@@ -169,7 +172,7 @@ def figures(folder: Path = RESULTS / "connected_digits") -> dict[str, str]:
     """The mean digit error rate of each way, and the minutes of a training."""
     results = read_parts(folder)
     found = {f"{way} mean": error_cells(mine)[-1].strip("*") for way, mine in by_way(results).items()}
-    minutes = [one["processor_minutes"] for one in results if "processor_minutes" in one]
+    minutes = [one["processor_minutes"] for one in results if one.get("processor_minutes")]
     return {**found, "minutes": f"{statistics.mean(minutes):.0f}"} if minutes else found
 
 

@@ -122,7 +122,7 @@ def open_listener(config: ListenConfig) -> "Listening":
 
     run = open_run(config.model)
     if run is None or not run.recognition.has_words:
-        if config.look_ahead_seconds is not None or not config.decoding.is_greedy:
+        if config.look_ahead_seconds is not None or config.decoding != DecodingConfig():
             raise UserError(
                 "task-unsupported",
                 f"{config.model}: --look-ahead-seconds, --lm, --words, --hot-words and --beam are for sentences",
@@ -141,6 +141,10 @@ def open_listener(config: ListenConfig) -> "Listening":
         raise UserError(
             "settings-conflict",
             "--look-ahead-seconds is of windows: with --carry-state the network looks ahead as it was trained to",
+        )
+    if config.decoding.tta_speeds != DecodingConfig.tta_speeds:
+        raise UserError(
+            "settings-conflict", "--tta-speeds: a sound that comes is heard once, as it comes: leave it out"
         )
     run.check_front_end("listening")
     run.decode_with(config.decoding)

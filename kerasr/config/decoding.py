@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kerasr.config.bounds import NotNegative, Number, check_bounds
+from kerasr.config.bounds import NotNegative, Number, Speeds, check_bounds
 from kerasr.core.signatures import plain_signature
 
 # In a file's place: what the run's own training texts make.
@@ -30,10 +30,14 @@ class DecodingConfig:
     hot_word_bonus: NotNegative = 5.0
     """What each of the hot words adds, in natural logarithms."""
 
+    tta_speeds: Speeds = (1.0,)
+    """Test-time augmentation, as 0.9,1,1.12: hear each recording at these speeds, and take the transcript that is
+    likeliest at all of them. Each costs a pass of the network. Not for what is read in windows, or as it comes."""
+
     def __post_init__(self) -> None:
         check_bounds(self)
 
     @property
     def is_greedy(self) -> bool:
-        """Whether the likeliest path is taken as it is."""
+        """Whether the likeliest path is taken as it is, at whatever speed."""
         return self.lm is None and self.words is None and self.hot_words is None and not self.beam

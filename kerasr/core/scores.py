@@ -81,7 +81,7 @@ def format_decoding(decoding: Mapping[str, Any]) -> str:
     """How transcripts were found, by the `decoding` of their metrics."""
     if not decoding:
         return "greedy"
-    parts = [f"a beam of {decoding['beam']}"]
+    parts = [f"a beam of {decoding['beam']}" if "beam" in decoding else "greedy"]
     if decoding.get("lm"):
         parts.append(f"the language model {decoding['lm']} (weight {decoding['lm_weight']:g})")
     if decoding.get("words"):
@@ -91,6 +91,8 @@ def format_decoding(decoding: Mapping[str, Any]) -> str:
     # (A pretrained model's beam has nothing but its width.)
     if "word_bonus" in decoding:
         parts.append(f"{decoding['word_bonus']:g} for each word")
+    if "tta_speeds" in decoding:
+        parts.append(f"at the speeds {', '.join(f'{speed:g}' for speed in decoding['tta_speeds'])}")
     return ", ".join(parts)
 
 

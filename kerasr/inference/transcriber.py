@@ -3,6 +3,7 @@
 The outputs come from windows that overlap, or from a network that carries its state (`kerasr.streaming`).
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -33,7 +34,7 @@ class Transcribing(Protocol):
         """Features to logits."""
         ...
 
-    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    def probs(self, waveforms: Sequence[np.ndarray], *, own_speed: bool = False) -> np.ndarray:
         """Probabilities `(clips, time, outputs)`."""
         ...
 
@@ -170,6 +171,6 @@ class _Windows(OverlappingWindows):
         sizes = full = WindowSizes.of(field, spec, stride)
         if live:
             sizes = full.live(None if look_ahead is None else round(look_ahead / step))
-        super().__init__(run.probs, spec, sizes)
+        super().__init__(functools.partial(run.probs, own_speed=True), spec, sizes)
         self.look_ahead = sizes.after * step
         self.exact = field.is_finite and sizes.after >= full.after

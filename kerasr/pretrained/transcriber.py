@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,11 +82,8 @@ class PretrainedTranscriber:
         Raises:
             UserError: there is a language model or words: the model has its own.
         """
-        if options.lm or options.words or options.hot_words:
-            raise UserError(
-                "task-unsupported",
-                f"--lm, --words and --hot-words: {self.name} has a language of its own; it takes --beam alone",
-            )
+        if replace(options, beam=0) != DecodingConfig():
+            raise UserError("task-unsupported", f"{self.name} has a language of its own: it takes --beam alone")
         self.beam = options.beam or 1
         self.task.decoding = {"beam": options.beam} if options.beam > 1 else {}
 

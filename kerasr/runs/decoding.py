@@ -51,6 +51,8 @@ def use_decoder(run: Transcribing, config: DecodingConfig) -> None:
             named = {"lm": config.lm, "words": config.words, "hot_words": sorted(decoder.hot_words)}
             named |= asdict(decoder.options)
             run.task.decoding = {**named, "grid": chosen.get("grid")}
+        if config.tta_speeds != DecodingConfig.tta_speeds:
+            run.task.decoding = {**run.task.decoding, "tta_speeds": list(config.tta_speeds)}
 
 
 def read_calibration(facts: Mapping[str, Any]) -> PlattScaling | None:
@@ -71,12 +73,13 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
         UserError: the run gives no transcripts, a file is missing or damaged, or no word, or not each of the hot
             words, can be written in the run's tokens.
     """
+    if not isinstance(run.task, Transcribe):
+        if config == DecodingConfig():
+            return None
+        flags = "--lm, --words, --hot-words, --beam and --tta-speeds"
+        raise UserError("task-unsupported", f"{flags} are for transcripts, and {_about(run)}")
     if config.is_greedy:
         return None
-    if not isinstance(run.task, Transcribe):
-        raise UserError(
-            "task-unsupported", f"--lm, --words, --hot-words and --beam are for transcripts, and {_about(run)}"
-        )
     chosen = _chosen(run, config)
     options = BeamOptions(
         beam=config.beam or BEAM,

@@ -24,6 +24,7 @@ from kerasr.inference.answers import answer_clips
 from kerasr.inference.compiled import CompiledModel, compile_probs, join_outputs
 from kerasr.inference.recordings import Clip, Source, find_recordings, is_one, make_clip
 from kerasr.inference.speech import Speech
+from kerasr.inference.speeds import SeveralSpeeds
 from kerasr.inference.synthesizer import Synthesizer, make_synthesizer
 from kerasr.inference.vocoder import Vocoder, griffin_lim_vocoder, trained_vocoder
 from kerasr.presets import list_presets, preset_folder
@@ -52,6 +53,9 @@ class Run(RunContents):
         task: what the network was trained for.
         in_memory: whether the folder goes with the process (`from_model`).
     """
+
+    # Hears clips in the place of `compiled`, where transcripts are found at several speeds.
+    _several_speeds: SeveralSpeeds | None = None
 
     @classmethod
     def from_model(
@@ -144,12 +148,12 @@ class Run(RunContents):
     @property
     def front_ends(self) -> list[Features]:
         """The front-end at each speed at which the run takes a clip."""
-        spec, statistics = self.config.features, self.facts["statistics"]
-        # Named by their speeds: names that Keras makes up depend on what was built before.
-        return [
-            Features(spec, **statistics, speed=speed, name="features" if speed == 1 else f"features_at_{speed:g}")
-            for speed in self.config.model.tta_speeds
-        ]
+        return [self._front_end(speed) for speed in self.config.model.tta_speeds]
+
+    def _front_end(self, speed: float) -> Features:
+        # Named by its speed: names that Keras makes up depend on what was built before.
+        name = "features" if speed == 1 else f"features_at_{speed:g}"
+        return Features(self.config.features, **self.facts["statistics"], speed=speed, name=name)
 
     @property
     def network(self) -> keras.Model:
@@ -232,10 +236,17 @@ class Run(RunContents):
     def decode_with(self, options: DecodingConfig) -> None:
         """Find transcripts by beam search from now on, with a language model or a list of words; greedily without.
 
+        Those of whole clips, which `probs` takes, also at several speeds.
+
         Raises:
             UserError: the run gives no transcripts, or a file is missing or damaged.
         """
         use_decoder(self, options)
+        self._several_speeds = None
+        if options.tta_speeds != DecodingConfig.tta_speeds:
+            front_ends = [self._front_end(speed) for speed in {1.0, *options.tta_speeds}]
+            models = {one.speed: compile_probs([one], self.network, self.recognition) for one in front_ends}
+            self._several_speeds = SeveralSpeeds(models, self.recognition)
 
     # Of lists and tuples alone: a str, too, is a sequence of str.
     @overload
@@ -308,13 +319,14 @@ class Run(RunContents):
         """
         return self._outputs(waveforms)["logits"]
 
-    def probs(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    def probs(self, waveforms: Sequence[np.ndarray], *, own_speed: bool = False) -> np.ndarray:
         """Probabilities `(clips, labels)` of waveforms `(samples,)` at the spec's rate; errors as of `logits`.
 
         Args:
             waveforms: as `logits` takes them.
+            own_speed: hear them once, as parts of a longer sound, though transcripts are found at several speeds.
         """
-        return self._outputs(waveforms)["probs"]
+        return self._outputs(waveforms, own_speed=own_speed)["probs"]
 
     def predict_files(self, paths: Sequence[str | os.PathLike[str]], progress: ProgressBar | None = None) -> np.ndarray:
         """Probabilities `(files, labels)` of recordings of any format and rate.
@@ -334,11 +346,12 @@ class Run(RunContents):
                 progress.advance(len(batch))
         return join_outputs(found) if found else np.zeros((0, len(self.labels)), np.float32)
 
-    def _outputs(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def _outputs(self, waveforms: Sequence[np.ndarray], *, own_speed: bool = False) -> dict[str, np.ndarray]:
         for number, waveform in enumerate(waveforms):
             if why := why_no_sound(waveform, math.inf if self.config.features.is_given else LOUDEST):
                 raise UserError("sound-invalid", f"waveform {number}, counted from 0, {why}")
-        outputs = self.compiled(waveforms)
+        several = None if own_speed else self._several_speeds
+        outputs = (several or self.compiled)(waveforms)
         if not np.isfinite(outputs["logits"]).all():
             raise UserError("run-damaged", f"{self.path / MODEL}: gives NaN: its weights are damaged; train again")
         return outputs

@@ -132,6 +132,11 @@ class Transcribe(Recognition):
         """Raise where the loss's kernel, or what makes pieces, cannot be had."""
         if config.task.vocabulary == PIECES:
             require_extra(EXTRA, "--vocabulary pieces")
+        if config.model.tta_speeds != (1.0,):
+            raise UserError(
+                "settings-conflict",
+                "--tta-speeds: of transcripts it is a way to decode: give it to predict and evaluate",
+            )
         if config.runtime.xla == "on" and keras.backend.backend() == "tensorflow":
             raise UserError("settings-conflict", "--xla on: TensorFlow's CTC is unknown to XLA: leave it out")
 
@@ -330,7 +335,7 @@ class Transcribe(Recognition):
         return {
             "character errors": f"{metrics['cer']:.1%}",
             "right in every word": f"{metrics['accuracy']:.1%}",
-            "decoding": "beam search" if metrics["decoding"] else "greedy",
+            "decoding": "beam search" if "beam" in metrics["decoding"] else "greedy",
         }
 
     def said(self, utterance: Utterance) -> str:

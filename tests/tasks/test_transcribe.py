@@ -16,6 +16,7 @@ from _shared import SPEC, quiet
 from kerasr import Run, audio, evaluate, evaluate_run, from_preset, listen, load_run, predict
 from kerasr.config import DecodingConfig, FeatureSpec, OptimizerConfig, TaskConfig, TrainConfig
 from kerasr.core.extras import EXTRAS
+from kerasr.core.scores import format_decoding
 from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.decoding.kneser_ney import estimate_ngrams
@@ -232,11 +233,19 @@ def spoken(waveform):
     return np.flatnonzero(np.diff(loud)).reshape(-1, 2) / 100
 
 
-def test_words_have_their_times_with_and_without_a_beam(run):
+@pytest.fixture(scope="module")
+def hearing_thrice(run):
+    """The same run, which hears each clip at three speeds."""
+    found = load_run(run.path)
+    found.decode_with(DecodingConfig(tta_speeds=(0.9, 1.0, 1.1)))
+    return found
+
+
+def test_words_have_their_times_however_they_are_found(run, hearing_thrice):
     items = run.utterances("test")
     searching = load_run(run.path)
     searching.decode_with(DecodingConfig(beam=4))
-    for found in (run, searching):
+    for found in (run, searching, hearing_thrice):
         for answer in found.predict([item.path for item in items]):
             assert " ".join(word.text for word in answer.words) == answer.text
             for word, (start, end) in zip(answer.words, spoken(audio.read(answer.path)[0]), strict=True):
@@ -248,7 +257,20 @@ def test_words_have_their_times_with_and_without_a_beam(run):
             )
 
 
-def test_neither_the_batch_nor_its_padding_changes_a_confidence(run):
+def test_several_speeds_are_told_and_given_up_again(run, hearing_thrice):
+    assert "0.9, 1, 1.1" in format_decoding(hearing_thrice.task.decoding)
+    waveform = audio.read(run.utterances("test")[0].path)[0]
+    own = run.probs([waveform])
+    np.testing.assert_array_equal(hearing_thrice.probs([waveform], own_speed=True), own)
+    found = load_run(run.path)
+    found.decode_with(DecodingConfig(tta_speeds=(0.5,)))
+    found.decode_with(DecodingConfig())
+    np.testing.assert_array_equal(found.probs([waveform]), own)
+
+
+@pytest.mark.parametrize("by", ["run", "hearing_thrice"])
+def test_neither_the_batch_nor_its_padding_changes_a_confidence(request, by):
+    run = request.getfixturevalue(by)
     paths = [item.path for item in run.utterances("test")]
     together = run.predict(paths)
     for path, answer in zip(paths, together, strict=True):
@@ -389,8 +411,17 @@ def test_what_is_wrong_with_a_decoder_is_told(run, tmp_path, monkeypatch, flags,
 
 
 def test_words_are_not_decoded(tone_run):
-    with raises("task-unsupported"):
-        load_run(tone_run).decode_with(DecodingConfig(beam=3))
+    for options in (DecodingConfig(beam=3), DecodingConfig(tta_speeds=(0.9, 1.0))):
+        with raises("task-unsupported"):
+            load_run(tone_run).decode_with(options)
+
+
+def test_several_speeds_are_of_whole_clips_and_a_way_to_decode(run, config):
+    recording = run.utterances("test")[0].path
+    with raises("settings-conflict"):
+        listen.main([str(run.path), "--file", recording, "--tta-speeds", "0.9", "1"])
+    with raises("settings-conflict"):
+        train_recipe(config.replace(**{"model.tta_speeds": (0.9, 1.0)}))
 
 
 def test_an_export_writes_the_text(run, tmp_path):
