@@ -1,16 +1,21 @@
 """Strings of three to seven digits by unseen speakers: the recipe `connected-digits`, each of six left out in turn.
 
-    python benchmarks/connected_digits.py                       each speaker, three seeds, and PocketSphinx
-    python benchmarks/connected_digits.py --parts theo-0        some of them
-    python benchmarks/connected_digits.py --table               print what has been measured
+    python benchmarks/connected_digits.py                              all of it, three seeds, and PocketSphinx
+    python benchmarks/connected_digits.py --parts theo-0 voices-theo-0 some of it
+    python benchmarks/connected_digits.py --table                      print what has been measured
 
 The strings are made of the speaker's recordings in FSDD, each of them in two strings, with pauses of 0.05 to 0.4 s
 (`kerasr.data.connected`), and are the same in each part. A speaker has no part in his training: the five others train,
-but for a tenth of their recordings, and the last weights are the result. Transcripts are found greedily, and at three
-speeds (`--tta-speeds`): the tokens are the ten digits. PocketSphinx (`pip install pocketsphinx`; its own English model)
-searches a grammar of any digits in any number. Results go to benchmarks/results/connected_digits/; runs stay in
-runs/connected_digits/, and one that was killed is gone on with. Several processes can share the work (--parts,
-TF_NUM_INTRAOP_THREADS=1 for each).
+but for a tenth of their recordings, and the last weights are the result. In the parts `voices-...` a thousand clips by
+espeak-ng and a thousand by flite train beside them (`--synthetic-voices 100 --flite-clips 100`). Transcripts are found
+greedily, and at three speeds (`--tta-speeds`): the tokens are the ten digits. PocketSphinx (`pip install pocketsphinx`;
+its own English model) searches a grammar of any digits in any number.
+
+The recipe was chosen in trainings that left out george and nicolas together; voices and speeds by these two, and by
+jackson and yweweler left out together.
+
+Results go to benchmarks/results/connected_digits/; runs stay in runs/connected_digits/, and one that was killed is gone
+on with. Several processes can share the work (--parts, TF_NUM_INTRAOP_THREADS=1 for each).
 """
 
 import statistics
@@ -42,23 +47,33 @@ from kerasr.data.connected import connect
 from kerasr.data.corpora.fsdd import DIGITS, SPEAKERS
 from kerasr.metrics.transcription import transcription_metrics
 
-SEEDS = 3
+EPOCHS, SEEDS = 50, 3
 SHORTEST, LONGEST = 3, 7
 # Strings of so many passes over a speaker's recordings.
 ROUNDS = 2
+# What trains beside the five speakers, by the beginning of a part's name.
+VOICES = "voices-"
+BESIDE: dict[str, dict[str, int]] = {"": {}, VOICES: {"synthetic_voices": 100, "flite_clips": 100}}
 # At which each string is heard, in one of the ways to transcribe.
 SPEEDS = (0.9, 1.0, 1.12)
 GREEDY, SEVERAL = "greedy", "several speeds"
-NAMES = {GREEDY: "kerasr, greedy", SEVERAL: "kerasr, at three speeds", PEER: "PocketSphinx, digit grammar"}
+NAMES = {
+    GREEDY: "kerasr, greedy",
+    SEVERAL: "kerasr, at three speeds",
+    f"{VOICES}{GREEDY}": "kerasr with synthetic voices, greedy",
+    f"{VOICES}{SEVERAL}": "kerasr with synthetic voices, at three speeds",
+    PEER: "PocketSphinx, digit grammar",
+}
 KEPT = ("wer", "num_words", "num_substitutions", "num_deletions", "num_insertions")
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__, "connected_digits", epochs=None)
+    arguments = parse_arguments(__doc__, "connected_digits", EPOCHS)
     if not arguments.table:
         parts = {
-            f"{speaker}-{seed}": partial(measure, speaker, seed, arguments.epochs)
+            f"{beside}{speaker}-{seed}": partial(measure, beside, speaker, seed, arguments.epochs)
             for seed in range(SEEDS)
+            for beside in BESIDE
             for speaker in SPEAKERS
         }
         measure_parts(arguments, {**parts, PEER: measure_peer})
@@ -73,16 +88,16 @@ def strings_of(speaker: str) -> list[Utterance]:
     return [item for strings in rounds for item in strings]
 
 
-def measure(speaker: str, seed: int, epochs: int | None) -> dict[str, Any]:
+def measure(beside: str, speaker: str, seed: int, epochs: int) -> dict[str, Any]:
     """Train without a speaker, and transcribe his strings."""
     config = kerasr.get_recipe("connected_digits")
-    config = config.replace(leave_out=speaker, epochs=epochs or config.fit.epochs, seed=seed)
-    run, minutes = train_in(RUNS / "connected_digits" / f"{speaker}-{seed}", config)
+    config = config.replace(leave_out=speaker, epochs=epochs, seed=seed, **BESIDE[beside])
+    run, minutes = train_in(RUNS / "connected_digits" / f"{beside}{speaker}-{seed}", config)
     strings, scores = strings_of(speaker), {}
     for way, speeds in ((GREEDY, (1.0,)), (SEVERAL, SPEEDS)):
         run.decode_with(DecodingConfig(tta_speeds=speeds))
         probs = run.predict_files([item.path for item in strings])
-        scores[way] = score(run.recognition.decide(probs).tolist(), strings)
+        scores[f"{beside}{way}"] = score(run.recognition.decide(probs).tolist(), strings)
     return {
         "speaker": speaker,
         "seed": seed,
