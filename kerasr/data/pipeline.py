@@ -27,6 +27,7 @@ from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.data.sampling import Balance, draw_evenly
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
+from kerasr.layers.shapes import compile_few_shapes, round_up
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
 MAX_NOISE_SECONDS = 60.0
@@ -80,9 +81,10 @@ class Pipeline:
         self._weights, self._strata, self._group_index = (balance or Balance()).arrays()
         self._buckets = None if batch_seconds is None else Buckets(self._seconds(), self.batch_size, batch_seconds)
         self._waveforms = waveforms
-        # Waveforms of one width: a backend that compiles the front-end would do it anew for each other width.
+        # Waveforms of one width, or of few: who compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
         self._width = longest_clip(features.spec, augment) if fixed else 0
+        self._few_shapes = waveforms and compile_few_shapes()
         self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.uses_noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
@@ -198,7 +200,11 @@ class Pipeline:
                 self._cache.get(index) if ready and self._cache else self._read(index, utterances[index].path)
                 for index in indices
             ]
-        return pad_clips(clips, self._width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+        width = self._width or self._rounded(max(map(len, clips)))
+        return pad_clips(clips, width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
+
+    def _rounded(self, width: int) -> int:
+        return round_up(width) if self._few_shapes else width
 
     @contextlib.contextmanager
     def _noting_fault(self) -> Iterator[None]:
@@ -273,7 +279,9 @@ class Pipeline:
         else:
 
             def rows(number: np.ndarray, indices: np.ndarray) -> np.ndarray:
-                return self.of_pass(int(number))[1].rows(indices)
+                found = self.of_pass(int(number))[1].rows(indices)
+                more = self._rounded(max(found.shape[1], 1)) - found.shape[1]
+                return np.pad(found, [(0, 0), (0, more)], constant_values=-1) if more > 0 else found
 
             ids = tf.numpy_function(rows, [number, indices], tf.int32)
             beside = {"targets": tf.ensure_shape(ids, [None, None])}

@@ -10,6 +10,7 @@ from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
 from kerasr.layers.ctc import padding_row
+from kerasr.layers.shapes import compile_few_shapes, round_up
 from kerasr.models.from_waveform import compute_logits
 from kerasr.tasks import Recognition
 
@@ -88,19 +89,3 @@ def compile_probs(front_ends: Sequence[Features], network: keras.Model, task: Re
         return {"logits": logits, "probs": task.probs(logits)}
 
     return CompiledModel(respond, front_ends[0].spec)
-
-
-def compile_few_shapes(*models: keras.Model) -> bool:
-    """Whether sizes are to be rounded up to few, as `round_up` does, since XLA compiles each shape anew.
-
-    JAX has no other compiler. TensorFlow's graph takes any shape, and the models are kept from XLA there.
-    """
-    few_shapes = keras.backend.backend() == "jax"
-    for model in models:
-        model.jit_compile = few_shapes
-    return few_shapes
-
-
-def round_up(size: int) -> int:
-    """The next power of two."""
-    return 1 << (size - 1).bit_length()

@@ -15,10 +15,10 @@ from kerasr.audio.inverse import num_samples
 from kerasr.config import FeatureSpec, TrainConfig
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compile_few_shapes, round_up
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import Vocoder
 from kerasr.layers.length_regulator import place_tokens, whole_durations
+from kerasr.layers.shapes import compile_few_shapes, round_up
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.text import normalise

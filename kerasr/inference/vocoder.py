@@ -10,7 +10,7 @@ from keras import ops
 from kerasr.audio.inverse import GriffinLim, InverseSTFT, sounding
 from kerasr.config import FeatureSpec
 from kerasr.errors import UserError
-from kerasr.inference.compiled import compile_few_shapes
+from kerasr.layers.shapes import compile_few_shapes
 from kerasr.models.registry import VOCODER
 from kerasr.tasks import Task
 

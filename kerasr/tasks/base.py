@@ -61,6 +61,7 @@ class Task(abc.ABC):
         blends: whether clips and their targets may be mixed (mixup, CutMix).
         keeps_order: whether the order of sounds in a clip matters: then no clip is cut to a length.
         from_waveforms: whether the front-end is the first layer of what is fitted, and waveforms are its targets.
+        arranges: whether what its network is given and is to give is made of features and targets (`arrange`).
         kind: of its networks, as of `kerasr.models.registry.ModelFacts`.
     """
 
@@ -70,6 +71,7 @@ class Task(abc.ABC):
     blends: ClassVar[bool] = True
     keeps_order: ClassVar[bool] = False
     from_waveforms: ClassVar[bool] = False
+    arranges: ClassVar[bool] = False
     kind: ClassVar[str] = RECOGNISER
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig):

@@ -42,18 +42,12 @@ class Synthesize(SpeechTask):
 
     name = "synthesize"
     kind = SPEAKER
+    arranges = True
 
     def __init__(self, labels: tuple[str, ...], config: TaskConfig, voices: Sequence[str] = ()):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(labels)
         self.voices = tuple(voices) or ("",)
-
-    @classmethod
-    def check(cls, config: TrainConfig) -> None:
-        """Raise where a setting is of tasks that read recordings, or the backend has no front-end in the pipeline."""
-        if (backend := keras.backend.backend()) != "tensorflow":
-            raise UserError("backend-unsupported", f"KERAS_BACKEND={backend}: a voice is trained on tensorflow alone")
-        super().check(config)
 
     @classmethod
     def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Synthesize":
@@ -99,19 +93,18 @@ class Synthesize(SpeechTask):
         return add_durations(config, corpus, self.vocabulary, features), (), {}
 
     def encode(self, utterances: Sequence[Utterance]) -> Targets:
-        """Of each clip its voice, then each token and its frames."""
+        """Of each clip its voice and nothing, then each token and its frames."""
         number = {voice: place for place, voice in enumerate(self.voices)}
         rows = []
         for item in utterances:
             tokens = self.vocabulary.encode(spoken_text(item))
             durations = map(int, item.extra[DURATIONS].split())
-            rows.append([number[item.speaker or ""], *sum(zip(tokens, durations, strict=True), ())])
+            rows.append([number[item.speaker or ""], 0, *sum(zip(tokens, durations, strict=True), ())])
         return Targets.ragged(rows)
 
     def arrange(self, features: Any, targets: Any) -> tuple[Any, Any]:
         """Tokens, voice and the frames' tokens; and of these the energies and durations that are right."""
-        pairs = ops.reshape(targets[:, 1:], (ops.shape(targets)[0], -1, 2))
-        token_ids, durations = pairs[..., 0], pairs[..., 1]
+        token_ids, durations = targets[:, 2::2], targets[:, 3::2]
         token_of_frame = place_tokens(ops.maximum(durations, 0), ops.shape(features)[1])
         inputs = {"token_ids": ops.maximum(token_ids, 0), "voice": targets[:, 0], "token_of_frame": token_of_frame}
         return inputs, {"log_mel": features, "log_durations": durations}

@@ -34,7 +34,6 @@ from kerasr.models.registry import builder
 from kerasr.runs.facts import CHECKPOINT
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import Run, load_run
-from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.training import tensorboard
 from kerasr.training.callbacks import ProgressLine, RunCheckpoint, TrainingState
@@ -45,6 +44,7 @@ from kerasr.training.phases import Phase, plan_phases
 from kerasr.training.preparation import check_model, prepare_run
 from kerasr.training.runtime import Runtime, decide_runtime, runtime_facts, under_precision
 from kerasr.training.summary import print_summary
+from kerasr.training.taught import Taught, arrange_batches, begins_with_front_end, is_arranged_in_model, losses_of
 from kerasr.training.transfer import give_weights
 
 
@@ -149,7 +149,7 @@ def _train(
         network = task.build_network(builder(config.model.name), config.features, options)
     fuse_batch_norms(network, not runtime.xla)
     train, validation = _pipelines(run, runtime)
-    validated = _arrange(validation.batches(), task)
+    validated = arrange_batches(validation.batches(), run, runtime)
     checkpoint = load_checkpoint(run.path / CHECKPOINT) if resume else None
     state = TrainingState.of(checkpoint) if checkpoint else TrainingState()
     if config.transfer.init_from and not checkpoint:
@@ -181,7 +181,7 @@ def _train(
                 continue
             interruption.obey()
             _begin_phase(phase, trained, encoder, run, runtime, train, validated)
-            _fit(trained, task, state, phase.end, epochs, train, validated, watchers)
+            _fit(trained, run, runtime, state, phase.end, epochs, train, validated, watchers)
             # The checkpoint of a phase's end has that phase's optimiser, and the next phase has another.
             keeper.set_model(trained)
             keeper.restore()
@@ -218,7 +218,7 @@ def _begin_phase(
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(
         optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first, runtime.precision),
-        loss=task.loss(config.fit),
+        loss=losses_of(run, runtime),
         metrics=task.metrics(),
         jit_compile=runtime.xla,
     )
@@ -230,7 +230,8 @@ def _begin_phase(
 
 def _fit(
     trained: Learner,
-    task: Task,
+    run: Run,
+    runtime: Runtime,
     state: TrainingState,
     end: int,
     epochs: int,
@@ -242,7 +243,7 @@ def _fit(
     num_steps = train.num_steps
     for first, steps, last in () if state.stopped else _segments(state, num_steps, end):
         trained.fit(
-            _arrange(train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps), task),
+            arrange_batches(train.batches(epochs + 1, first_step=first * num_steps + num_steps - steps), run, runtime),
             epochs=last,
             initial_epoch=first,
             steps_per_epoch=steps,
@@ -297,16 +298,11 @@ def _pipelines(run: Run, runtime: Runtime) -> tuple[Pipeline, Pipeline]:
                 passes=config.fit.passes if split == "train" else 1,
                 seed=config.runtime.seed,
                 cache_folder=run.path if config.data.cache else None,
-                waveforms=_begins_with_front_end(task, runtime),
+                waveforms=begins_with_front_end(task, runtime),
                 **_training_options(run, utterances, targets) if split == "train" else {},
             )
         )
     return made[0], made[1]
-
-
-def _arrange(batches: tf.data.Dataset, task: Task) -> tf.data.Dataset:
-    """Batches of features, targets and what else there is, as the network takes them."""
-    return batches.map(lambda features, targets, *rest: (*task.arrange(features, targets), *rest))
 
 
 def _draw_strings(run: Run, recordings: list[Utterance], number: int) -> tuple[list[Utterance], Targets]:
@@ -334,11 +330,6 @@ def _builder_options(config: TrainConfig, runtime: Runtime) -> dict[str, Any]:
     return {**config.model.options, **({"implementation": runtime.implementation} if runtime.implementation else {})}
 
 
-def _begins_with_front_end(task: Task, runtime: Runtime) -> bool:
-    """Whether the front-end is the first layer: on another backend than TensorFlow it cannot run in the pipeline."""
-    return task.from_waveforms or runtime.backend != "tensorflow"
-
-
 def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.ndarray | None) -> Learner:
     """A model around the network to compile, so that the network itself is saved without an optimiser."""
     config = run.config
@@ -347,16 +338,21 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
         auxiliary = run.task.auxiliary_loss(network, config.fit)
     network = with_embedding(network) if auxiliary else network
     inputs, outputs = network.input, network.output
-    if _begins_with_front_end(run.task, runtime):
+    if begins_with_front_end(run.task, runtime):
         inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}
         features = run.features(inputs["waveform"], inputs["num_samples"])
-        outputs = run.task.learnt(network(features), config.features)
+        if is_arranged_in_model(run.task, runtime):
+            inputs["targets"] = keras.Input((None,), dtype="int32", name="targets")
+            losses: Any = run.task.loss(config.fit)
+            outputs = Taught(network, run.task, losses)(features, inputs["targets"])
+        else:
+            outputs = run.task.learnt(network(features), config.features)
         teacher = keras.Model(inputs, teacher(features)) if teacher else None
     return Learner(
         inputs,
         outputs,
         task=run.task,
-        loss=run.task.loss(config.fit),
+        loss=losses_of(run, runtime),
         teacher=teacher,
         teacher_weight=config.transfer.teacher_weight,
         temperature=config.transfer.temperature,
