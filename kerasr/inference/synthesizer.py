@@ -17,7 +17,7 @@ from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import Vocoder
-from kerasr.layers.length_regulator import place_tokens, whole_durations
+from kerasr.layers.length_regulator import frames_of_tokens, place_tokens
 from kerasr.layers.shapes import compile_few_shapes, round_up
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
@@ -104,14 +104,13 @@ class Synthesizer:
     def _speech(self, text: str, token_ids: list[int], voice: int, speed: float, ratio: float) -> Speech:
         given = [self._padded(np.array([token_ids]), 0), np.array([voice])]
         encoded, log_durations = self._encoder.predict_on_batch(given)
-        durations = np.exp(log_durations) * (given[0] > 0) * ratio / speed
-        frames = ops.convert_to_numpy(whole_durations(durations.astype(np.float32)))
+        # Said slower, to be played as much faster.
+        frames = ops.convert_to_numpy(frames_of_tokens(log_durations, given[0], speed / ratio))
         token_of_frame = ops.convert_to_numpy(place_tokens(frames, int(frames.sum())))
         sound = self._sounding.predict_on_batch([encoded, self._padded(token_of_frame, -1)])
         frames, num_frames = frames[0, : len(token_ids)], int(frames.sum())
         sample_rate = self._spec.sample_rate
         waveform = sound["waveform"][0, : num_samples(num_frames, self._spec)]
-        # Said slower, and played as much faster.
         waveform = waveform if ratio == 1 else soxr.resample(waveform, ratio, 1.0)
         seconds, times = len(waveform) / sample_rate, FrameTimes.of(self._spec, stride=1)
         # A frame sounds about its middle; the first and the last token have what is beyond.

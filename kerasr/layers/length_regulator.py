@@ -52,6 +52,17 @@ def spread_tokens(token_of_frame, num_tokens):
     return ops.cast(ops.equal(ops.cast(token_of_frame, "int32")[..., None], places), "float32")
 
 
+def frames_of_tokens(log_durations, token_ids, speed):
+    """The frames of each token of texts that are said at a speed, int32 `(batch, tokens)`, 0 past a text's end.
+
+    Args:
+        log_durations: float32 `(batch, tokens)`, logarithms of frames.
+        token_ids: int32 `(batch, tokens)`, less than 1 past a text's end.
+        speed: 1 as learnt, 2 twice as fast; a number, or one for each text, `(batch, 1)`.
+    """
+    return whole_durations(ops.exp(log_durations) * ops.cast(token_ids > 0, "float32") / speed)
+
+
 def whole_durations(durations):
     """Durations as whole frames, at least one each.
 
