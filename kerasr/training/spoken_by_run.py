@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kerasr.core.progress import ProgressBar
-from kerasr.data.corpora.spoken import find_word, read_spoken
+from kerasr.data.corpora.spoken import BY_RUN, find_word, read_spoken
 from kerasr.data.corpora.synthetic import choices
 from kerasr.data.corpora.user_cache import writable_cache
 from kerasr.data.manifest import Corpus, Utterance
@@ -45,7 +45,7 @@ def speak_by_run(setting: str, words: Mapping[str, str], *, seed: int = 0) -> Co
     with open(run.path / MODEL, "rb") as file:
         learnt = hashlib.file_digest(file, "sha256").hexdigest()
     return read_spoken(
-        "voice",
+        BY_RUN,
         [_VERSION, learnt, list(texts.items()), seed, clips],
         writable_cache(),
         lambda folder: _render(run, texts, folder, clips, seed),
@@ -76,7 +76,7 @@ def _render(run: Run, texts: Mapping[str, list[str]], folder: str, clips: int, s
                 voice = voices[clip % len(voices)]
                 path = os.path.join(folder, str(number), f"{clip:04d}.wav")
                 _say(run, draw.choice(ways), voice, draw).save(path)
-                utterances.append(Utterance(path, label=label, speaker=f"voice:{voice}"))
+                utterances.append(Utterance(path, label=label, speaker=f"{BY_RUN}:{voice}"))
                 progress.advance(1)
     return utterances
 

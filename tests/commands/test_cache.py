@@ -14,7 +14,13 @@ from kerasr.data.manifest import Utterance, write_manifest
 from kerasr.runs.facts import FACTS, MANIFEST
 
 KINDS = {"free-spoken-digit-dataset": "corpus", "mine": "other", "mine-0123456789ab": "other"}
-MADE = {"negatives": "negatives", "speech_commands-silence": "silence", "synthetic": "voices", "flite": "voices"}
+MADE = {
+    "negatives": "negatives",
+    "speech_commands-silence": "silence",
+    "synthetic": "voices",
+    "flite": "voices",
+    "voice": "voices",
+}
 READ = "import sys; from kerasr.data.corpora.user_cache import mark_used; mark_used(sys.argv[1:]); print(); input()"
 
 

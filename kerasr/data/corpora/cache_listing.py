@@ -13,6 +13,7 @@ from kerasr.data.corpora.flite import PROGRAM as FLITE
 from kerasr.data.corpora.load import CORPORA
 from kerasr.data.corpora.segments import NAME as SEGMENTS
 from kerasr.data.corpora.speech_commands import NAME as SPEECH_COMMANDS
+from kerasr.data.corpora.spoken import BY_RUN
 from kerasr.data.corpora.synthetic import NAME as SYNTHETIC
 from kerasr.data.corpora.user_cache import cache_folder, is_used
 
@@ -35,6 +36,7 @@ _KIND_OF_MADE = {
     f"{SPEECH_COMMANDS}-silence": "silence",
     SYNTHETIC: "voices",
     FLITE: "voices",
+    BY_RUN: "voices",
 }
 
 

@@ -14,6 +14,9 @@ from kerasr.core import atomic
 from kerasr.data.corpora.user_cache import made_folder, mark_used
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 
+# The corpus that a run says which is a voice.
+BY_RUN = "voice"
+
 _MANIFEST = "manifest.csv"
 # What lies this far below the peak, before the word and after it, is silence; so much of it, in seconds, is kept.
 _SILENCE_DB = 40
