@@ -8,7 +8,8 @@ Nothing is chosen on the test: the weights are those of the epoch with the fewes
 speakers, and they choose the weights of the trigram of the training text, too. Where the copy has no test part, five
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
-(`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. Results go to
+(`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. The part
+`BiLSTMEncoder-joint` has an attention decoder beside CTC in training (`--ctc-weight 0.3`). Results go to
 benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it to kerasr/models/scores_wer.json. Runs
 stay in runs/transcription/, and one that was killed is gone on with.
 """
@@ -49,6 +50,8 @@ SEEDS = 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
 GRID = "grid"
+# The recipe's own encoder, which learns beside an attention decoder, too (`--ctc-weight`).
+JOINT, CTC_WEIGHT = "BiLSTMEncoder-joint", 0.3
 # Word errors that others have published, or that were measured elsewhere: on what, who, how many.
 PUBLISHED = (
     ("AN4, official test", "[ESPnet](https://github.com/espnet/espnet), transformer with a language model", "7.4%"),
@@ -65,7 +68,7 @@ KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "n
 
 
 def main() -> None:
-    ways = [*ENCODERS, GRID, PEER]
+    ways = [*ENCODERS, JOINT, GRID, PEER]
     folder = measure_ways(__doc__, "transcription", None, ways, SEEDS, measure, once=[PEER])
     if folder == RESULTS / "transcription":
         write_result(SCORES, scores(folder))
@@ -79,9 +82,9 @@ def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
 
 def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
-    recipe, model = (GRID, None) if way == GRID else ("an4", way)
+    recipe, model = (GRID, None) if way == GRID else ("an4", None if way == JOINT else way)
     config = kerasr.get_recipe(recipe, model)
-    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed)
+    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed, ctc_weight=CTC_WEIGHT if way == JOINT else 1)
     run, minutes = train_in(RUNS / "transcription" / f"{way}-{seed}", config)
     run.decode_with(DecodingConfig())
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +146,7 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
         "seeds",
         "processor minutes of training",
     )
-    measured = by_way(folder, [*ENCODERS, GRID, PEER])
+    measured = by_way(folder, [*ENCODERS, JOINT, GRID, PEER])
     on_grid = {results[0]["encoder"]: results for way, results in measured.items() if way == GRID}
     on_an4 = {way: results for way, results in measured.items() if way != GRID}
     found = {"all": on_an4, "grid": on_grid}
