@@ -73,8 +73,8 @@ def load_corpus(
         corpus = synthetic.read_synthetic(
             words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
         )
-    elif _named(data, default).startswith(read_aloud.PREFIX):
-        corpus = read_aloud.read_aloud(_named(data, default), writable_cache(), seed=seed, clips=flite_clips)
+    elif data is not None and data.startswith(read_aloud.PREFIX):
+        corpus = read_aloud.read_aloud(data, writable_cache(), seed=seed, clips=flite_clips)
     elif not min_labels and data is not None and os.path.isdir(data) and texts.has_texts(data):
         corpus = texts.read_texts(data)
     else:
@@ -96,10 +96,6 @@ def _spell_numbers(corpus: Corpus, language: str) -> Corpus:
         for item in corpus.utterances
     )
     return replace(corpus, utterances=tuple(utterances))
-
-
-def _named(data: str | None, default: str | None) -> str:
-    return data or default or ""
 
 
 def check_corpus_name(data: str | None) -> None:

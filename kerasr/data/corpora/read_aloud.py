@@ -45,7 +45,7 @@ def read_aloud(data: str, cache: str, *, seed: int = 0, clips: int = 0) -> Corpu
         UserError: there are no such texts, flite is not installed, or it cannot say one of them.
         OSError: the cache cannot be written.
     """
-    found = {text: None for text in _sentences(data.removeprefix(PREFIX)) if _can_be_said(text)}
+    found = {text for text in _sentences(data.removeprefix(PREFIX)) if _can_be_said(text)}
     texts = sorted(found, key=lambda text: _number(text, str(seed)))[: clips or None]
     if not texts:
         raise UserError("text-missing", f"--data {data}: has no sentence of at most {_LONGEST} characters")
@@ -79,11 +79,11 @@ def _render(texts: list[str], folder: str) -> list[Utterance]:
 
 def _sentences(place: str) -> Iterator[str]:
     """The lines of a text, or the last column of tables."""
-    folder = place if os.path.exists(place) or place not in CORPORA else CORPORA[place].find_copy()
-    if folder is not None and os.path.isdir(folder):
-        paths = sorted(glob.glob(os.path.join(glob.escape(folder), _TABLES)))
-    else:
-        paths = [folder] if folder is not None and os.path.isfile(folder) else []
+    known = None if os.path.exists(place) else CORPORA.get(place)
+    found = (known and known.find_copy()) or place
+    paths = sorted(glob.glob(os.path.join(glob.escape(found), _TABLES)))
+    if os.path.isfile(found):
+        paths = [found]
     if not paths:
         raise UserError(
             "corpus-not-found",
