@@ -31,7 +31,7 @@ class DecodingConfig:
     """What each of the hot words adds, in natural logarithms."""
 
     tta_speeds: Speeds = (1.0,)
-    """Test-time augmentation, as 0.9,1,1.12: hear each recording at these speeds, and take the transcript that is
+    """Test-time augmentation, as 0.9 1 1.12: hear each recording at these speeds, and take the transcript that is
     likeliest at all of them. Each costs a pass of the network. Not for what is read in windows, or as it comes."""
 
     def __post_init__(self) -> None:
