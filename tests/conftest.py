@@ -59,21 +59,6 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def tones(tmp_path_factory) -> Path:
-    """A folder of three "words" that a network learns in seconds: tones low, middle and high, twenty clips each."""
-    root = tmp_path_factory.mktemp("tones")
-    rng = np.random.default_rng(0)
-    for word, pitch in (("low", 300), ("middle", 900), ("high", 2500)):
-        (root / word).mkdir()
-        for number in range(20):
-            seconds = rng.uniform(0.2, 0.5)
-            time = np.arange(int(seconds * 8000)) / 8000
-            tone = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
-            audio.write(root / word / f"{number}.wav", tone + 0.01 * rng.standard_normal(len(time)), 8000)
-    return root
-
-
-@pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """Folders that take long to make, once for all processes of the suite: the first to ask makes it, others wait."""
     root = tmp_path_factory.getbasetemp()
@@ -92,6 +77,24 @@ def made_once(tmp_path_factory):
         return Path(note.read_text())
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tones(made_once, tmp_path_factory) -> Path:
+    """A folder of three "words" that a network learns in seconds: tones low, middle and high, twenty clips each."""
+    return made_once("tones", lambda: _write_tones(tmp_path_factory.mktemp("tones")))
+
+
+def _write_tones(root: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for word, pitch in (("low", 300), ("middle", 900), ("high", 2500)):
+        (root / word).mkdir()
+        for number in range(20):
+            seconds = rng.uniform(0.2, 0.5)
+            time = np.arange(int(seconds * 8000)) / 8000
+            tone = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
+            audio.write(root / word / f"{number}.wav", tone + 0.01 * rng.standard_normal(len(time)), 8000)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -239,12 +242,15 @@ def untrained_encoder(noises, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def tone_texts(tmp_path_factory):
+def tone_texts(made_once, tmp_path_factory) -> Path:
     """A manifest of recordings of two "words" each, tones as of `tones`, by two speakers, in three splits."""
+    return made_once("tone-texts", lambda: _write_tone_texts(tmp_path_factory.mktemp("texts")))
+
+
+def _write_tone_texts(root: Path) -> Path:
     from kerasr.data.manifest import Utterance, write_manifest
 
-    root, rng = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
-    pitches, items = {"low": 300, "mid": 900, "top": 2500}, []
+    rng, pitches, items = np.random.default_rng(0), {"low": 300, "mid": 900, "top": 2500}, []
     for number in range(24):
         words, parts = list(rng.choice([*pitches], 2)), [0.003 * rng.standard_normal(800)]
         for word in words:

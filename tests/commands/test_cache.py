@@ -67,7 +67,7 @@ def test_every_folder_is_listed_with_its_kind_and_size(kept, tmp_path, capsys):
     assert {row.split()[0]: row.split()[1] for row in rows} == kept
     assert all("2.0 kB" in row for row in rows)
     assert f"{tmp_path} " in total
-    assert "7 folders, 14.0 kB" in total
+    assert "8 folders, 16.0 kB" in total
 
 
 def test_cleaning_leaves_what_cannot_be_had_again(kept, tmp_path, capsys):

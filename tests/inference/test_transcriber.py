@@ -44,7 +44,7 @@ def run():
         task=task,
         recognition=task,
         network=network,
-        probs=lambda clips: compiled(clips)["probs"],
+        probs=lambda clips, **_: compiled(clips)["probs"],
     )
 
 
