@@ -84,7 +84,9 @@ def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
     recipe, model = (GRID, None) if way == GRID else ("an4", None if way == JOINT else way)
     config = kerasr.get_recipe(recipe, model)
-    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed, ctc_weight=CTC_WEIGHT if way == JOINT else 1)
+    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed)
+    if way == JOINT:
+        config = config.replace(ctc_weight=CTC_WEIGHT)
     run, minutes = train_in(RUNS / "transcription" / f"{way}-{seed}", config)
     run.decode_with(DecodingConfig())
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import keras
 from kerasr.audio.features import Features
 from kerasr.config import TrainConfig, name_of
 from kerasr.core.scores import Monitor
-from kerasr.data.corpora.read_aloud import PREFIX as READ_ALOUD
+from kerasr.data.corpora.read_aloud import is_read_aloud
 from kerasr.errors import UserError
 from kerasr.metrics.judgement import Judgement
 from kerasr.tasks.base import Task
@@ -28,8 +28,7 @@ class SpeechTask(Task):
         if unsuited := [name for name in config.given if name.startswith(("augment.", "transfer."))]:
             flag = f"--{name_of(unsuited[0])}"
             raise UserError("settings-conflict", f"{flag}: a {cls.kind} is taught recordings as they are: leave it out")
-        reads_aloud = (config.data.path or "").startswith(READ_ALOUD)
-        if config.data.synthetic_voices or (config.data.flite_clips and not reads_aloud):
+        if config.data.synthetic_voices or (config.data.flite_clips and not is_read_aloud(config.data.path)):
             raise UserError(
                 "settings-conflict",
                 f"--synthetic-voices and --flite-clips say single words, and a {cls.kind} learns of sentences: "

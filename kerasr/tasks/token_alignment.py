@@ -83,10 +83,8 @@ class Aligner:
             for step in range(STEPS):
                 picked = [clips[place] for place in rng.integers(len(clips), size=BATCH_SIZE)]
                 paths = [_flat_path(clip) for clip in picked] if step < FLAT_STEPS else self._paths(picked)[0]
-                token_ids, energies = (
-                    self._pad([clip.token_ids for clip in picked]),
-                    self._pad([c.energies for c in picked]),
-                )
+                token_ids = self._pad([clip.token_ids for clip in picked])
+                energies = self._pad([clip.energies for clip in picked])
                 paths = self._pad(paths)
                 own = np.arange(energies.shape[1]) < [[len(clip.energies)] for clip in picked]
                 self._learner.train_on_batch([token_ids, paths], energies, sample_weight=own.astype("float32"))
@@ -102,10 +100,8 @@ class Aligner:
 
     def _paths(self, clips: Sequence[Spoken]) -> tuple[list[np.ndarray], list[float]]:
         """Which state each frame of each clip is in, and how far the frames are from their states."""
-        token_ids, energies = (
-            self._pad([clip.token_ids for clip in clips]),
-            self._pad([clip.energies for clip in clips]),
-        )
+        token_ids = self._pad([clip.token_ids for clip in clips])
+        energies = self._pad([clip.energies for clip in clips])
         means = np.asarray(self._means.predict_on_batch(token_ids))
         squares = np.square(energies).sum(2)[:, :, None] + np.square(means).sum(2)[:, None]
         costs = squares - 2 * energies @ means.transpose(0, 2, 1)

@@ -1,6 +1,7 @@
 """What comes before the first step: settings completed, recordings read and divided, the run's folder made."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -15,8 +16,8 @@ from kerasr.data.augment.registry import extra_changes
 from kerasr.data.connected import connect_corpus, with_text
 from kerasr.data.corpora.flite import check_flite
 from kerasr.data.corpora.load import speak_training_clips
-from kerasr.data.corpora.read_aloud import PREFIX as READ_ALOUD
-from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX, parse_words
+from kerasr.data.corpora.read_aloud import is_read_aloud
+from kerasr.data.corpora.synthetic import CLIPS_PER_WORD, PREFIX
 from kerasr.data.hashes import content_hashes, with_hashes
 from kerasr.data.known import count_copies
 from kerasr.data.pipeline import measure_front_end
@@ -113,9 +114,6 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
 
 def _load(config: TrainConfig, console: Console, min_labels: int) -> tuple[TrainConfig, Corpus]:
     """The recordings; spoken digits made here where FSDD cannot be had."""
-    data, run = _data_of(config) or "", _voice_run(config.data)
-    if run and data.startswith(PREFIX):
-        return config, speak_by_run(run, parse_words(data), seed=config.data.split_seed)
     try:
         return config, load_corpus(
             _data_of(config),
@@ -128,6 +126,7 @@ def _load(config: TrainConfig, console: Console, min_labels: int) -> tuple[Train
             clips_per_word=_espeak_clips(config.data) or CLIPS_PER_WORD,
             numbers=config.data.spell_numbers,
             flite_clips=config.data.flite_clips,
+            speak=_speaker(config.data, config.data.split_seed),
         )
     except UserError as error:
         if error.code != "corpus-unavailable" or config.recipe != "digits" or config.is_given("data.path"):
@@ -143,24 +142,20 @@ def _data_of(config: TrainConfig) -> str | None:
     return f"{PREFIX}{data.words}" if data.path is None and data.words is not None else data.path
 
 
-def _is_read_aloud(data: str | None) -> bool:
-    """Whether the recordings are those of texts that a program reads."""
-    return (data or "").startswith(READ_ALOUD)
-
-
 def _espeak_clips(data: DataConfig) -> int:
     """How many clips espeak-ng says of each word."""
     return data.synthetic_voices if isinstance(data.synthetic_voices, int) else 0
 
 
-def _voice_run(data: DataConfig) -> str | None:
+def _speaker(data: DataConfig, seed: int) -> Callable[[Mapping[str, str]], Corpus] | None:
     """The run that speaks in its place."""
-    return data.synthetic_voices if isinstance(data.synthetic_voices, str) else None
+    run = data.synthetic_voices
+    return partial(speak_by_run, run, seed=seed) if isinstance(run, str) else None
 
 
 def _check_voices(data: DataConfig) -> None:
     """Say what the synthetic voices cannot do before any of them speaks."""
-    if data.flite_clips and not _is_read_aloud(data.path):
+    if data.flite_clips and not is_read_aloud(data.path):
         check_flite(data.language, data.flite_clips)
     if data.words is not None and data.path is not None and not (data.synthetic_voices or data.flite_clips):
         raise UserError(
@@ -192,9 +187,10 @@ def _speak(config: TrainConfig, corpus: Corpus, task: Task) -> Corpus | None:
     """
     data = _data_of(config) or ""
     is_spoken = data.startswith(PREFIX)
-    espeak_clips, run = (0, None) if is_spoken else (_espeak_clips(config.data), _voice_run(config.data))
-    flite_clips = 0 if _is_read_aloud(data) else config.data.flite_clips
-    if not (espeak_clips or run or flite_clips):
+    espeak_clips = 0 if is_spoken else _espeak_clips(config.data)
+    speak = None if is_spoken else _speaker(config.data, config.runtime.seed)
+    flite_clips = 0 if is_read_aloud(data) else config.data.flite_clips
+    if not (espeak_clips or speak or flite_clips):
         return None
     if task.keeps_order and not corpus.labels:
         raise UserError(
@@ -207,7 +203,7 @@ def _speak(config: TrainConfig, corpus: Corpus, task: Task) -> Corpus | None:
         language=config.data.language,
         espeak_clips=espeak_clips,
         flite_clips=flite_clips,
-        speak=partial(speak_by_run, run, seed=config.runtime.seed) if run else None,
+        speak=speak,
         seed=config.runtime.seed,
     )
     return replace(voices, utterances=tuple(map(with_text, voices.utterances))) if task.keeps_order else voices

@@ -24,8 +24,17 @@ TEXTS = ["Low, top!", "mid low mid top"]
 def exported(voice_run, tmp_path_factory):
     """The version that the command has made, and what it has said."""
     to, told = tmp_path_factory.mktemp("serving") / "voice", io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+    checks = []
+
+    def note(*given, **options):
+        version, check = export_serving(*given, **options)
+        checks.append(check)
+        return version, check
+
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasr.exporters.export_serving", note)
         export([str(voice_run.path), "--to", str(to)])
+    assert [(check.agreement, check.real) for check in checks] == [(1.0, True)]
     return to / "1", told.getvalue()
 
 

@@ -40,6 +40,7 @@ def load_corpus(
     clips_per_word: int = synthetic.CLIPS_PER_WORD,
     numbers: str | None = None,
     flite_clips: int = 0,
+    speak: Callable[[Mapping[str, str]], Corpus] | None = None,
 ) -> Corpus:
     """The corpus that `data` names, each recording checked by its header.
 
@@ -59,6 +60,7 @@ def load_corpus(
         clips_per_word: of a synthetic corpus.
         numbers: language to say the numbers of its texts in (`spell_numbers`); None leaves them as they are.
         flite_clips: sentences of texts that are read aloud; all where 0.
+        speak: says the words of a synthetic corpus in espeak-ng's place: from what to say for each label to a corpus.
 
     A known corpus is looked for in the folder `KERASR_DATA` (a copy, or a folder of copies), then in the user's cache
     (`KERASR_CACHE` moves it), then downloaded into it.
@@ -70,10 +72,14 @@ def load_corpus(
     """
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
-        corpus = synthetic.read_synthetic(
-            words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+        corpus = (
+            speak(words)
+            if speak
+            else synthetic.read_synthetic(
+                words, writable_cache(), language=language, seed=seed, clips_per_word=clips_per_word
+            )
         )
-    elif data is not None and data.startswith(read_aloud.PREFIX):
+    elif data is not None and read_aloud.is_read_aloud(data):
         corpus = read_aloud.read_aloud(data, writable_cache(), seed=seed, clips=flite_clips)
     elif not min_labels and data is not None and os.path.isdir(data) and texts.has_texts(data):
         corpus = texts.read_texts(data)
@@ -106,7 +112,7 @@ def check_corpus_name(data: str | None) -> None:
     """
     if data is None or data.startswith(synthetic.PREFIX):
         return
-    if data.startswith(read_aloud.PREFIX):
+    if read_aloud.is_read_aloud(data):
         read_aloud.check_texts(data)
         return
     if not any(os.path.exists(name) or name in CORPORA for name in (data, data.rpartition(":")[0])):

@@ -27,6 +27,11 @@ _LONGEST = 200
 _VERSION = 1
 
 
+def is_read_aloud(data: str | None) -> bool:
+    """Whether `--data` names texts that flite reads."""
+    return data is not None and data.startswith(PREFIX)
+
+
 def read_aloud(data: str, cache: str, *, seed: int = 0, clips: int = 0) -> Corpus:
     """A corpus of sentences, spoken on the first call and read from `cache` from then on, by four voices in turn.
 
