@@ -27,7 +27,7 @@ from kerasr.data.manifest import SPLITS, Corpus, Utterance, report_bad
 from kerasr.data.sampling import Balance, draw_evenly
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
-from kerasr.layers.shapes import compile_few_shapes, round_up
+from kerasr.layers.shapes import padded_size
 
 # Background noise that is kept in memory for augmentation, in seconds: of one recording, and of all of them.
 MAX_NOISE_SECONDS = 60.0
@@ -84,7 +84,6 @@ class Pipeline:
         # Waveforms of one width, or of few: who compiles the front-end would do it anew for each other width.
         fixed = waveforms and features.spec.clip_seconds is not None
         self._width = longest_clip(features.spec, augment) if fixed else 0
-        self._few_shapes = waveforms and compile_few_shapes()
         self._noise = _read_noises(noise, features.spec.sample_rate) if augment and augment.uses_noise else None
         self._keeps_features = not waveforms and not (augment and augmentation.changes_waveform(augment))
         self._cache = self._make_cache(cache_folder) if cache_folder else None
@@ -204,7 +203,7 @@ class Pipeline:
         return pad_clips(clips, width), np.array([len(clip) for clip in clips], np.int32), np.bool_(ready)
 
     def _rounded(self, width: int) -> int:
-        return round_up(width) if self._few_shapes else width
+        return padded_size(width) if self._waveforms else width
 
     @contextlib.contextmanager
     def _noting_fault(self) -> Iterator[None]:

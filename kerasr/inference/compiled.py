@@ -10,7 +10,7 @@ from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 from kerasr.data.clips import BATCH_SIZE, pad_clips
 from kerasr.layers.ctc import padding_row
-from kerasr.layers.shapes import compile_few_shapes, round_up
+from kerasr.layers.shapes import compile_few_shapes, padded_size
 from kerasr.models.from_waveform import compute_logits
 from kerasr.tasks import Recognition
 
@@ -32,7 +32,7 @@ class CompiledModel:
         num_samples = keras.Input((), dtype="int32", name="num_samples")
         self.model = keras.Model([waveform, num_samples], respond(waveform, num_samples))
         self._clip_samples = 1 if spec.clip_seconds is None else spec.clip_samples
-        self._few_shapes = compile_few_shapes(self.model)
+        compile_few_shapes(self.model)
 
     def __call__(self, clips: Sequence[np.ndarray]) -> Any:
         """The outputs, as arrays with a row a clip, of clips `(samples,)` each; at least one.
@@ -46,9 +46,8 @@ class CompiledModel:
 
     def _batch(self, clips: Sequence[np.ndarray]) -> Any:
         width, num_clips = max(self._clip_samples, *(len(clip) for clip in clips)), len(clips)
-        if self._few_shapes:
-            width = width if width == self._clip_samples else round_up(width)
-            clips = [*clips, *[np.zeros(1, np.float32)] * (round_up(num_clips) - num_clips)]
+        width = width if width == self._clip_samples else padded_size(width)
+        clips = [*clips, *[np.zeros(1, np.float32)] * (padded_size(num_clips) - num_clips)]
         num_samples = np.array([len(clip) for clip in clips], np.int32)
         outputs = self.model.predict_on_batch([pad_clips(clips, width), num_samples])
         return keras.tree.map_structure(lambda output: output[:num_clips], outputs)

@@ -18,7 +18,7 @@ from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import Vocoder
 from kerasr.layers.length_regulator import frames_of_tokens, place_tokens
-from kerasr.layers.shapes import compile_few_shapes, round_up
+from kerasr.layers.shapes import compile_few_shapes, padded_size
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.text import normalise
@@ -60,7 +60,7 @@ class Synthesizer:
         self._encoder = network.get_layer("encoder")
         self._sounding = sounding_model(network.get_layer("decoder"), vocoder, mean, std)
         self._task, self._spec, self._numbers = task, spec, numbers
-        self._few_shapes = compile_few_shapes(self._encoder, self._sounding)
+        compile_few_shapes(self._encoder, self._sounding)
 
     @property
     def voices(self) -> Sequence[str]:
@@ -127,7 +127,7 @@ class Synthesizer:
         )
 
     def _padded(self, rows: np.ndarray, value: int) -> np.ndarray:
-        width = round_up(rows.shape[1]) if self._few_shapes else rows.shape[1]
+        width = padded_size(rows.shape[1])
         return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=value).astype(np.int32)
 
 

@@ -3,17 +3,17 @@
 import keras
 
 
-def compile_few_shapes(*models: keras.Model) -> bool:
-    """Whether sizes are to be rounded up to few, as `round_up` does, since XLA compiles each shape anew.
+def compiles_shapes() -> bool:
+    """Whether each shape is compiled for itself: by XLA, as JAX has no other compiler."""
+    return keras.backend.backend() == "jax"
 
-    JAX has no other compiler. TensorFlow's graph takes any shape, and the models are kept from XLA there.
-    """
-    few_shapes = keras.backend.backend() == "jax"
+
+def compile_few_shapes(*models: keras.Model) -> None:
+    """Let XLA compile models where it compiles each shape; TensorFlow's graph takes any, and they are kept from XLA."""
     for model in models:
-        model.jit_compile = few_shapes
-    return few_shapes
+        model.jit_compile = compiles_shapes()
 
 
-def round_up(size: int) -> int:
-    """The next power of two."""
-    return 1 << (size - 1).bit_length()
+def padded_size(size: int) -> int:
+    """What to pad to, so that shapes are few: the next power of two, where each is compiled for itself."""
+    return 1 << (size - 1).bit_length() if compiles_shapes() else size

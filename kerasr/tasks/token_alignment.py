@@ -18,7 +18,7 @@ from keras import ops
 
 from kerasr.core.progress import ProgressBar
 from kerasr.decoding.monotonic import monotonic_paths
-from kerasr.layers.shapes import compile_few_shapes, round_up
+from kerasr.layers.shapes import compile_few_shapes, compiles_shapes, padded_size
 from kerasr.models.synthesis.token_means import NUM_STATES, TokenMeans
 
 STEPS, BATCH_SIZE, LEARNING_RATE = 500, 16, 2e-3
@@ -66,7 +66,7 @@ class Aligner:
         places = ops.maximum(state_of_frame, 0)[..., None]
         heard = ops.take_along_axis(self._means.output, places, axis=1)
         self._learner = keras.Model([*self._means.inputs, state_of_frame], heard, name="aligner")
-        self._few_shapes = compile_few_shapes(self._means)
+        compile_few_shapes(self._means)
 
     def fit(self, clips: Sequence[Spoken], *, seed: int = 0) -> None:
         """Learn the tokens' energies.
@@ -78,14 +78,14 @@ class Aligner:
         keras.utils.set_random_seed(seed)
         rng = np.random.default_rng(seed)
         schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
-        self._learner.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=self._few_shapes)
+        self._learner.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=compiles_shapes())
         with ProgressBar("Finding where each sound is", STEPS) as progress:
             for step in range(STEPS):
                 picked = [clips[place] for place in rng.integers(len(clips), size=BATCH_SIZE)]
                 paths = [_flat_path(clip) for clip in picked] if step < FLAT_STEPS else self._paths(picked)[0]
-                token_ids = self._pad([clip.token_ids for clip in picked])
-                energies = self._pad([clip.energies for clip in picked])
-                paths = self._pad(paths)
+                token_ids = _pad([clip.token_ids for clip in picked])
+                energies = _pad([clip.energies for clip in picked])
+                paths = _pad(paths)
                 own = np.arange(energies.shape[1]) < [[len(clip.energies)] for clip in picked]
                 self._learner.train_on_batch([token_ids, paths], energies, sample_weight=own.astype("float32"))
                 progress.advance(1)
@@ -100,8 +100,8 @@ class Aligner:
 
     def _paths(self, clips: Sequence[Spoken]) -> tuple[list[np.ndarray], list[float]]:
         """Which state each frame of each clip is in, and how far the frames are from their states."""
-        token_ids = self._pad([clip.token_ids for clip in clips])
-        energies = self._pad([clip.energies for clip in clips])
+        token_ids = _pad([clip.token_ids for clip in clips])
+        energies = _pad([clip.energies for clip in clips])
         means = np.asarray(self._means.predict_on_batch(token_ids))
         squares = np.square(energies).sum(2)[:, :, None] + np.square(means).sum(2)[:, None]
         costs = squares - 2 * energies @ means.transpose(0, 2, 1)
@@ -116,12 +116,6 @@ class Aligner:
         paths = [row[:count] for row, count in zip(found, num_frames, strict=True)]
         spent = (cost[np.arange(len(path)), path].mean() for cost, path in zip(costs, paths, strict=True))
         return paths, [float(each) / energies.shape[2] for each in spent]
-
-    def _pad(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Arrays of several lengths as one, zero past their ends."""
-        longest = max(map(len, arrays))
-        width = round_up(longest) if self._few_shapes else longest
-        return np.stack([np.pad(each, [(0, width - len(each))] + [(0, 0)] * (each.ndim - 1)) for each in arrays])
 
 
 def find_speech(energies: np.ndarray) -> tuple[int, int]:
@@ -141,3 +135,9 @@ def _flat_path(clip: Spoken) -> np.ndarray:
     steps = [np.arange(1, frames + 1) * states / frames for frames, states in parts]
     first, second, third = (np.ceil(step).astype(np.int32) - 1 for step in steps)
     return np.concatenate([first, NUM_STATES + second, NUM_STATES + said + third])
+
+
+def _pad(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays of several lengths as one, zero past their ends."""
+    width = padded_size(max(map(len, arrays)))
+    return np.stack([np.pad(each, [(0, width - len(each))] + [(0, 0)] * (each.ndim - 1)) for each in arrays])

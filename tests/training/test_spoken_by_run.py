@@ -41,6 +41,12 @@ def test_words_that_nobody_has_recorded_train_a_recogniser(voice_run, short_conf
     assert {item.speaker for item in run.utterances("train")} <= {"voice:speaker0", "voice:speaker1"}
 
 
+def test_one_word_is_too_few(voice_run, short_config):
+    config = short_config.replace(data=None, words="low", synthetic_voices=f"{voice_run.path}:2")
+    with raises("too-few-labels"):
+        prepare_run(config, quiet())
+
+
 def test_they_train_beside_recordings(voice_run, short_config):
     run = prepare_run(short_config.replace(words="low", synthetic_voices=f"{voice_run.path}:4"), quiet())
     spoken = [item for item in run.utterances("train") if (item.speaker or "").startswith("voice:")]
