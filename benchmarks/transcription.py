@@ -9,9 +9,10 @@ speakers, and they choose the weights of the trigram of the training text, too. 
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
 (`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. The part
-`BiLSTMEncoder-joint` has an attention decoder beside CTC in training (`--ctc-weight 0.3`). Results go to
-benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it to kerasr/models/scores_wer.json. Runs
-stay in runs/transcription/, and one that was killed is gone on with.
+`BiLSTMEncoder-joint` has an attention decoder beside CTC in training (`--ctc-weight 0.3`), and `grid-words` an output a
+word instead of one a letter (`--vocabulary words`). Results go to benchmarks/results/transcription/, and what
+`python -m kerasr.models` shows of it to kerasr/models/scores_wer.json. Runs stay in runs/transcription/, and one that
+was killed is gone on with.
 """
 
 import statistics
@@ -49,9 +50,11 @@ SCORES = Path(kerasr.__file__).parent / "models" / "scores_wer.json"
 SEEDS = 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
-GRID = "grid"
-# The recipe's own encoder, which learns beside an attention decoder, too (`--ctc-weight`).
-JOINT, CTC_WEIGHT = "BiLSTMEncoder-joint", 0.3
+GRID, GRID_WORDS = "grid", "grid-words"
+# The recipe's own encoder, which learns beside an attention decoder, too.
+JOINT = "BiLSTMEncoder-joint"
+# What each way changes of its recipe.
+CHANGES: dict[str, dict[str, Any]] = {JOINT: {"ctc_weight": 0.3}, GRID_WORDS: {"vocabulary": "words"}}
 # Word errors that others have published, or that were measured elsewhere: on what, who, how many.
 PUBLISHED = (
     ("AN4, official test", "[ESPnet](https://github.com/espnet/espnet), transformer with a language model", "7.4%"),
@@ -68,7 +71,7 @@ KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "n
 
 
 def main() -> None:
-    ways = [*ENCODERS, JOINT, GRID, PEER]
+    ways = [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER]
     folder = measure_ways(__doc__, "transcription", None, ways, SEEDS, measure, once=[PEER])
     if folder == RESULTS / "transcription":
         write_result(SCORES, scores(folder))
@@ -82,11 +85,9 @@ def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
 
 def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train an encoder by the recipe `an4`, or the recipe `grid`, and transcribe the test."""
-    recipe, model = (GRID, None) if way == GRID else ("an4", None if way == JOINT else way)
-    config = kerasr.get_recipe(recipe, model)
-    config = config.replace(epochs=epochs or config.fit.epochs, seed=seed)
-    if way == JOINT:
-        config = config.replace(ctc_weight=CTC_WEIGHT)
+    recipe = GRID if way in (GRID, GRID_WORDS) else "an4"
+    config = kerasr.get_recipe(recipe, way if way in ENCODERS else None).replace(seed=seed, **CHANGES.get(way, {}))
+    config = config.replace(epochs=epochs or config.fit.epochs)
     run, minutes = train_in(RUNS / "transcription" / f"{way}-{seed}", config)
     run.decode_with(DecodingConfig())
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +104,7 @@ def measure_encoder(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
         "wer_lm": wer_lm,
         "lm_weight": chosen["lm_weight"],
         "word_bonus": chosen["word_bonus"],
+        "validation_wer_lm": chosen["validation_wer"],
         "speakers": {item["speaker"]: item["wer"] for item in metrics["speakers"]},
         "validation": run.task.monitor.column,
         "validation_errors": min(row[run.task.monitor.column] for row in run.history),
@@ -148,9 +150,12 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
         "seeds",
         "processor minutes of training",
     )
-    measured = by_way(folder, [*ENCODERS, JOINT, GRID, PEER])
-    on_grid = {results[0]["encoder"]: results for way, results in measured.items() if way == GRID}
-    on_an4 = {way: results for way, results in measured.items() if way != GRID}
+    measured = by_way(folder, [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER])
+    outputs = {GRID: "letters", GRID_WORDS: "words"}
+    on_grid = {
+        f"{measured[way][0]['encoder']}, {named}": measured[way] for way, named in outputs.items() if way in measured
+    }
+    on_an4 = {way: results for way, results in measured.items() if way not in outputs}
     found = {"all": on_an4, "grid": on_grid}
     made = {name: markdown_table(headings, map(_row, ways, ways.values())) for name, ways in found.items()}
     rows = [*PUBLISHED, *_beside(measured)]
