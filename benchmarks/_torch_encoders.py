@@ -110,10 +110,10 @@ class ConformerBlock(nn.Module):
 class TorchQuartzNet(nn.Module):
     def __init__(self, num_features: int, num_outputs: int) -> None:
         super().__init__()
-        self.first = Separable(num_features, 128, 33, stride=2)
-        groups = ((128, 33, 128), (128, 39, 128), (128, 51, 256), (256, 63, 256), (256, 75, 256))
-        self.blocks = nn.ModuleList([QuartzNetBlock(*group, repeats=3) for group in groups])
-        self.last = Separable(256, 256, 87)
+        self.first = Separable(num_features, 128, 11, stride=2)
+        groups = ((128, 11, 128), (128, 13, 128), (128, 17, 256), (256, 21, 256), (256, 25, 256))
+        self.blocks = nn.ModuleList([QuartzNetBlock(*group) for group in groups])
+        self.last = Separable(256, 256, 29)
         self.mix = nn.Sequential(nn.Conv1d(256, 512, 1, bias=False), nn.BatchNorm1d(512, 1e-3))
         self.active = nn.Sequential(nn.ReLU(), nn.Dropout(0.1))
         self.head = nn.Linear(512, num_outputs)
@@ -129,19 +129,14 @@ class TorchQuartzNet(nn.Module):
 
 
 class QuartzNetBlock(nn.Module):
-    def __init__(self, channels: int, size: int, filters: int, *, repeats: int) -> None:
+    def __init__(self, channels: int, size: int, filters: int) -> None:
         super().__init__()
         self.shortcut = nn.Sequential(nn.Conv1d(channels, filters, 1, bias=False), nn.BatchNorm1d(filters, 1e-3))
-        self.parts = nn.ModuleList(
-            [Separable(filters if repeat else channels, filters, size) for repeat in range(repeats)]
-        )
+        self.separable = Separable(channels, filters, size)
         self.active = nn.Sequential(nn.ReLU(), nn.Dropout(0.1))
 
     def forward(self, x: Tensor, own: Tensor) -> Tensor:
-        shortcut = self.shortcut(x)
-        for part in self.parts[:-1]:
-            x = self.active(part(x)) * own
-        return self.active(self.parts[-1](x) + shortcut) * own
+        return self.active(self.separable(x) + self.shortcut(x)) * own
 
 
 class TorchResNetEncoder(nn.Module):

@@ -20,7 +20,7 @@ def encoder(name, **options):
     ("name", "frames"),
     [
         ("ResNet8Encoder", 28),
-        *(pytest.param(*each, marks=pytest.mark.full) for each in (("ResNetEncoder", 23), ("QuartzNet", 358))),
+        *(pytest.param(*each, marks=pytest.mark.full) for each in (("ResNetEncoder", 23), ("QuartzNet", 115))),
     ],
 )
 def test_what_is_further_away_changes_nothing_and_what_is_inside_does(name, frames, rng):
