@@ -33,7 +33,6 @@ HALF = 0.5
     per_frame=True,
     stride=4,
     masks_padding=True,
-    learning_rate=1e-3,
     narrow={"width": 8, "num_heads": 2, "num_layers": 1, "filters": 4, "kernel_size": 3},
 )
 def Conformer(

@@ -29,7 +29,6 @@ from kerasr.models.registry import register_model
     stride=4,
     masks_padding=True,
     stream_options={"chunked": True},
-    learning_rate=1e-3,
     narrow={"width": 8, "num_heads": 2, "num_layers": 1, "filters": 4},
     variants=({"chunked": True, "chunk": 3, "past_chunks": 1, "num_layers": 2},),
 )
