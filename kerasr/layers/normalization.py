@@ -60,14 +60,22 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
         super().build(inputs_shape)
 
     def call(self, inputs, num_frames, training=None):
-        mask = within_clip(inputs, num_frames)
-        if len(inputs.shape) == 4:
-            mask = ops.broadcast_to(ops.expand_dims(mask, 2), ops.shape(inputs)[:-1])
-        # (An index of None would do, but LiteRT knows none of truth values.)
-        return ops.where(ops.expand_dims(mask, -1), super().call(inputs, training=training, mask=mask), 0)
+        outputs = super().call(inputs, training=training, mask=_own_frames(inputs, num_frames))
+        # (Asked of the outputs: LiteRT makes a norm a part of the layer before it if nothing else needs that layer's
+        # result, not even its shape.)
+        return ops.where(ops.expand_dims(_own_frames(outputs, num_frames), -1), outputs, 0)
 
     def compute_output_shape(self, inputs_shape, num_frames_shape):
         return inputs_shape
+
+
+def _own_frames(sequence, num_frames):
+    """True for a clip's own frames, at each feature; of the sequence's shape without its channels."""
+    mask = within_clip(sequence, num_frames)
+    if len(sequence.shape) == 3:
+        return mask
+    # (An index of None would do, but LiteRT knows none of truth values.)
+    return ops.broadcast_to(ops.expand_dims(mask, 2), ops.shape(sequence)[:-1])
 
 
 @register

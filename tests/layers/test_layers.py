@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from _padding import NUM_FRAMES, padded_clips, with_gradients
+from ai_edge_litert.interpreter import Interpreter
 
+from kerasr.exporters.converters import to_litert
 from kerasr.layers import (
     BatchNormalization,
     ClassToken,
@@ -241,3 +243,16 @@ def test_a_frozen_norm_keeps_its_averages(rng):
     images = rng.normal(3, 2, size=(4, 6, 4, 3)).astype("float32")
     np.testing.assert_allclose(norm(images, training=True), images, rtol=1e-4)
     assert not norm.moving_mean.numpy().any()
+
+
+def test_in_a_file_a_masked_norm_is_a_part_of_the_convolution_before_it():
+    """As an operation of its own it would be rounded twice more in 8 bits, and take time in 32."""
+    features = keras.Input((None, 4), batch_size=1)
+    x = keras.layers.Conv2D(8, 3, padding="same", use_bias=False)(keras.layers.Reshape((-1, 4, 1))(features))
+    x = MaskedBatchNormalization(beta_initializer="ones", name="norm")(x, NumFrames()(features))
+    model = keras.Model(features, x)
+    signature = [tf.TensorSpec((1, None, 4), tf.float32, "features")]
+    content = to_litert({"serving_default": (lambda features: {"x": model(features, training=False)}, signature)})
+    names = [tensor["name"] for tensor in Interpreter(model_content=content).get_tensor_details()]
+    assert any("/batchnorm/add" in name for name in names)
+    assert not any("/batchnorm/mul" in name for name in names)
