@@ -57,10 +57,10 @@ def measure(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def tables(folder: Path = RESULTS / "export_sentences") -> dict[str, str]:
-    """Word errors, size and time, encoder by format; a dash where it has none."""
+    """Word errors, kilobytes and milliseconds, encoder by format; a dash where it has none."""
     results = read_parts(folder)
     cells = {
-        "word errors": lambda check: (
+        "errors": lambda check: (
             f"{check['wer_after']:.1%} ({100 * (check['wer_after'] - check['wer_before']):+.2f})"
         ),
         "size": lambda check: f"{check['size'] / 1e3:,.0f}",
