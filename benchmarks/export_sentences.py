@@ -60,9 +60,7 @@ def tables(folder: Path = RESULTS / "export_sentences") -> dict[str, str]:
     """Word errors, kilobytes and milliseconds, encoder by format; a dash where it has none."""
     results = read_parts(folder)
     cells = {
-        "errors": lambda check: (
-            f"{check['wer_after']:.1%} ({100 * (check['wer_after'] - check['wer_before']):+.2f})"
-        ),
+        "errors": lambda check: f"{check['wer_after']:.1%} ({100 * (check['wer_after'] - check['wer_before']):+.2f})",
         "size": lambda check: f"{check['size'] / 1e3:,.0f}",
         "time": lambda check: f"{check['milliseconds']:.0f}",
     }

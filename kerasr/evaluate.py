@@ -308,6 +308,7 @@ def _measure(config: ScoresConfig) -> None:
             min_labels=min(run.task.min_labels, 1),
             language=language,
             numbers=run.config.data.spell_numbers,
+            phonemes=run.config.data.phonemes,
         )
     folder = Path(config.out) if config.out else None
     judges = [load_run(name) for name in config.judges]
@@ -328,11 +329,7 @@ def _measure_pretrained(config: ScoresConfig) -> None:
     model.decode_with(config.decoding)
     numbers = config.spell_numbers
     corpus = load_corpus(
-        config.data,
-        max_bad=config.max_bad,
-        speaker_pattern=config.speaker_pattern,
-        min_labels=0,
-        numbers=numbers,
+        config.data, max_bad=config.max_bad, speaker_pattern=config.speaker_pattern, min_labels=0, numbers=numbers
     )
     folder = Path(config.out) if config.out else None
     evaluation = evaluate_pretrained(

@@ -157,8 +157,8 @@ def print_result(console: Console, run: "Run") -> None:
 
 def next_command(run: "Run") -> str:
     """What to type next: the run at work on something of its test."""
+    from kerasr.data.spoken_text import said_in
     from kerasr.models.registry import RECOGNISER, SPEAKER
-    from kerasr.tasks.token_durations import said_in
 
     first = run.utterances("test")[0]
     if run.task.kind == SPEAKER:

@@ -47,6 +47,9 @@ class DataConfig:
     spell_numbers: str | None = None
     """Numbers in texts, for --task transcribe and synthesize: write them as they are said in this language (en, de, ...
     of num2words; extra `numbers`). Where not given they stay digits."""
+    phonemes: str | None = None
+    """For --task synthesize: learn how texts are said in this language (en-us, de, ... of espeak-ng; extra `voices`) in
+    place of their letters."""
     sampling: Literal["natural", "balanced"] = "natural"
     """Which clips an epoch draws: each once, or as many of each word, rare ones again and again."""
     balance_groups: str | None = None

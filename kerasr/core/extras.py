@@ -24,7 +24,7 @@ class Extra:
 
 # Those that a user may need; setup.cfg has some more for those who work on kerasr.
 EXTRAS = {
-    "voices": Extra("words spoken by espeak-ng", ("espeakng_loader",)),
+    "voices": Extra("words spoken by espeak-ng, train --phonemes", ("espeakng_loader",)),
     "numbers": Extra("train --spell-numbers", ("num2words",)),
     "pieces": Extra("train --vocabulary pieces", ("sentencepiece",)),
     "microphone": Extra("record, listen", ("sounddevice",)),

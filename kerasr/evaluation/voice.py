@@ -13,6 +13,7 @@ from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Utterance
+from kerasr.data.spoken_text import said_in
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
@@ -23,7 +24,6 @@ from kerasr.report.voice import Sentence
 from kerasr.runs.facts import MODEL
 from kerasr.runs.run import Run
 from kerasr.tasks import Label
-from kerasr.tasks.token_durations import said_in
 from kerasr.tasks.transcribe import Transcript
 from kerasr.text import normalise
 

@@ -9,11 +9,11 @@ import numpy as np
 from keras import ops
 
 from kerasr.config import to_json
+from kerasr.data.spoken_text import spoken_text
 from kerasr.errors import UserError
 from kerasr.exporters.check import run_apart, size_of
 from kerasr.exporters.voice import VoiceGraph
 from kerasr.runs.run import Run
-from kerasr.tasks.token_durations import spoken_text
 from kerasr.text.vocabulary import SPACE
 
 NUM_TEXTS = 8
@@ -104,6 +104,7 @@ def describe_voice(graph: VoiceGraph, check: VoiceCheck) -> dict[str, Any]:
         "features": to_json(run.config.features),
         "model": run.config.model.name,
         "spell_numbers": run.config.data.spell_numbers,
+        "phonemes": run.config.data.phonemes,
         "data": {key: corpus[key] for key in ("name", "source", "licence", "fingerprint")},
         "check": vars(check),
         "versions": run.facts["versions"],

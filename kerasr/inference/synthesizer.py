@@ -23,6 +23,7 @@ from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.text import normalise
 from kerasr.text.numbers import spell_numbers
+from kerasr.text.phonemes import phonemize
 from kerasr.text.vocabulary import SPACE
 
 # A longer text is said in parts, where a sentence ends, else between two words: memory stays as it is, and the first
@@ -45,6 +46,7 @@ class Synthesizer:
         std: its standard deviation.
         vocoder: what makes waveforms of energies.
         numbers: the language in which numbers are said (`kerasr.text.numbers`); None leaves them as they are.
+        phonemes: the language whose phonemes it has learnt (`kerasr.text.phonemes`); None of letters.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class Synthesizer:
         std: Any,
         vocoder: Vocoder,
         numbers: str | None = None,
+        phonemes: str | None = None,
     ):
         self._encoder = network.get_layer("encoder")
         self._sounding = sounding_model(network.get_layer("decoder"), vocoder, mean, std)
-        self._task, self._spec, self._numbers = task, spec, numbers
+        self._task, self._spec, self._numbers, self._phonemes = task, spec, numbers, phonemes
         compile_few_shapes(self._encoder, self._sounding)
 
     @property
@@ -90,7 +93,8 @@ class Synthesizer:
         parts = [said for part in split_text(text) if (said := normalise(part))]
         if not parts:
             raise UserError("text-empty", "there is nothing to say: give a text with letters in it")
-        encoded = [self._task.vocabulary.encode(f"{SPACE}{part}{SPACE}") for part in parts]
+        written = [phonemize(part, self._phonemes) for part in parts] if self._phonemes else parts
+        encoded = [self._task.vocabulary.encode(f"{SPACE}{part}{SPACE}") for part in written]
         for part, token_ids in zip(parts, encoded, strict=True):
             yield self._speech(part, token_ids, number, speed, 2 ** (pitch / 12))
 
@@ -156,7 +160,8 @@ def make_synthesizer(
     """
     if not isinstance(task, Synthesize):
         raise UserError("task-unsupported", f"{path}: says nothing: this model is to {task.about()}")
-    return Synthesizer(network, task, config.features, **statistics, vocoder=vocoder, numbers=config.data.spell_numbers)
+    said = {"numbers": config.data.spell_numbers, "phonemes": config.data.phonemes}
+    return Synthesizer(network, task, config.features, **statistics, vocoder=vocoder, **said)
 
 
 def split_text(text: str) -> Iterator[str]:

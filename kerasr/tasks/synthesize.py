@@ -9,6 +9,7 @@ from keras import ops
 from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec, FitConfig, TaskConfig, TrainConfig
 from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.spoken_text import said_in, spoken_text
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.layers.length_regulator import place_tokens
@@ -16,7 +17,7 @@ from kerasr.models.registry import SPEAKER
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.speech import SpeechTask
 from kerasr.tasks.speech_losses import DurationLoss, SpectrogramLoss
-from kerasr.tasks.token_durations import DURATIONS, add_durations, said_in, spoken_text
+from kerasr.tasks.token_durations import DURATIONS, add_durations
 from kerasr.tasks.trained import Trained
 from kerasr.text import Vocabulary, normalise
 
@@ -31,12 +32,12 @@ class Synthesize(SpeechTask):
     A text begins and ends with a space, whose frames are the silence before and after it.
 
     Args:
-        labels: the characters.
+        labels: the characters, or the phonemes' (`--phonemes`).
         config: the task's settings.
         voices: the speakers; one that nobody has named where empty.
 
     Attributes:
-        vocabulary: the characters.
+        vocabulary: the labels.
         voices: the speakers, in the order of their numbers.
     """
 

@@ -11,6 +11,7 @@ from kerasr.config import FeatureSpec, TrainConfig, shorten
 from kerasr.core.progress import map_threaded
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.spoken_text import said_in, spoken_text
 from kerasr.data.word_times import WORD_TIMES, parse_times
 from kerasr.decoding.alignment import FrameTimes
 from kerasr.models.synthesis.token_means import NUM_STATES
@@ -111,10 +112,10 @@ def find_spans(item: Utterance, spec: FeatureSpec, num_frames: int) -> np.ndarra
     """Frames in which each character may sound, `(tokens, 2)`, by the times of the words that a recording brings.
 
     A word's characters may sound while it does, and silences while nothing does; a border may be `SLACK` frames off.
-    None where there are no times.
+    None where there are no times, or words of which some are said as one.
     """
     times, text = parse_times(item), spoken_text(item)
-    if times is None:
+    if times is None or len(times) != len(text.split()):
         return None
     frames = FrameTimes.of(spec, stride=1)
     begins, ends = np.round((times - frames.first) / frames.step).astype(int).T
@@ -134,18 +135,8 @@ def _has_own_times(item: Utterance, bad: list[tuple[str, str]]) -> bool:
     except ValueError as error:
         bad.append((item.path, f"its {WORD_TIMES}: {error}"))
         return False
-    words = spoken_text(item).split()
+    words = normalise(said_in(item)).split()
     if times is None or len(times) == len(words):
         return True
     bad.append((item.path, f"its {WORD_TIMES} are of {len(times)} words, and its text has {len(words)}"))
     return False
-
-
-def spoken_text(utterance: Utterance) -> str:
-    """What is said in it, its text or else its word, normalised, with the silences before and after it."""
-    return f"{SPACE}{normalise(said_in(utterance))}{SPACE}"
-
-
-def said_in(utterance: Utterance) -> str:
-    """A recording's text, or else its word."""
-    return utterance.text if utterance.text is not None else utterance.label or ""

@@ -23,7 +23,7 @@ from kerasr.data.known import count_copies
 from kerasr.data.pipeline import measure_front_end
 from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError
-from kerasr.models.registry import model_facts
+from kerasr.models.registry import SPEAKER, model_facts
 from kerasr.recipes import get_recipe
 from kerasr.runs.facts import corpus_facts
 from kerasr.runs.folder import new_run
@@ -125,6 +125,7 @@ def _load(config: TrainConfig, console: Console, min_labels: int) -> tuple[Train
             language=config.data.language,
             clips_per_word=_espeak_clips(config.data) or CLIPS_PER_WORD,
             numbers=config.data.spell_numbers,
+            phonemes=config.data.phonemes,
             flite_clips=config.data.flite_clips,
             speak=_speaker(config.data, config.data.split_seed),
         )
@@ -264,6 +265,11 @@ def check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             "settings-conflict",
             f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
+        )
+    if config.data.phonemes and task.kind != SPEAKER:
+        raise UserError(
+            "settings-conflict",
+            f"--phonemes {config.data.phonemes} is of voices, and {task.name} makes none: leave it out",
         )
     if task.keeps_order and config.features.clip_seconds is not None:
         raise UserError(

@@ -10,6 +10,7 @@ import tensorflow as tf
 from kerasr.config import write_settings
 from kerasr.core import atomic
 from kerasr.data.clips import read_clip
+from kerasr.data.spoken_text import said_in
 from kerasr.evaluation.voice import energies_of
 from kerasr.inference.synthesizer import make_synthesizer
 from kerasr.report.clips import make_clip
@@ -18,7 +19,6 @@ from kerasr.report.page import FIGURES
 from kerasr.runs.run import Run
 from kerasr.tasks import Recognition
 from kerasr.tasks.synthesize import Synthesize
-from kerasr.tasks.token_durations import said_in
 
 FOLDER, PICTURES = "tensorboard", "pictures"
 

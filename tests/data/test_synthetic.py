@@ -23,6 +23,7 @@ from kerasr.data.corpora.synthetic import parse_words, read_synthetic
 from kerasr.data.manifest import SPLITS
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.recipes.voices import SCORES, expect_of_people
+from kerasr.text.phonemes import find_espeak
 from kerasr.training.preparation import prepare_run
 from kerasr.training.trainer import train_recipe
 
@@ -147,7 +148,7 @@ def test_an_unknown_language_names_the_nearest(language, near, tmp_path):
 
 @needs_voices
 def test_another_script_is_an_accent_of_no_one():
-    _, data = synthetic._find_espeak()
+    _, data = find_espeak("a test")
     assert "en-shaw" not in synthetic.find_accents("EN", data)
     assert list(synthetic.find_accents("en-shaw", data)) == ["en-shaw"]
     assert set(synthetic.find_accents("pt", data)) == {"pt", "pt-br"}
@@ -169,7 +170,7 @@ def test_a_word_without_sound(tmp_path):
 
 
 def test_a_child_that_dies_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthetic, "_find_espeak", lambda: ("/nowhere/libespeak-ng.so", str(tmp_path / "data")))
+    monkeypatch.setattr(synthetic, "find_espeak", lambda what: ("/nowhere/libespeak-ng.so", str(tmp_path / "data")))
     (tmp_path / "data" / "lang").mkdir(parents=True)
     (tmp_path / "data" / "lang" / "en").write_text("name English\nlanguage en\n")
     (tmp_path / "data" / "en_dict").touch()

@@ -9,10 +9,14 @@ from _shared import quiet
 
 from kerasr import audio, evaluate_run, load_run
 from kerasr.data.manifest import read_manifest, write_manifest
+from kerasr.data.spoken_text import spoken_text
 from kerasr.data.word_times import WORD_TIMES
 from kerasr.decoding.alignment import FrameTimes
+from kerasr.inference.synthesizer import make_synthesizer
+from kerasr.models.registry import builder
 from kerasr.tasks import token_alignment
 from kerasr.tasks.token_durations import DURATIONS, SLACK
+from kerasr.text.phonemes import phonemize
 from kerasr.train import next_command
 from kerasr.training.preparation import prepare_run
 
@@ -45,6 +49,28 @@ def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_p
     assert [item.extra[DURATIONS] for item in run.utterances("train")] == [
         item.extra[DURATIONS] for item in voice_run.utterances("train")
     ]
+
+
+def test_a_voice_of_phonemes_says_texts_by_how_they_are_said(voice_config, tone_texts, tmp_path):
+    pytest.importorskip("espeakng_loader")
+    config = voice_config.replace(data=str(tone_texts), phonemes="en-us", out=str(tmp_path))
+    run = prepare_run(config, quiet())
+    assert "\u02c8" in run.labels
+    item = run.utterances("train")[0]
+    assert len(item.extra[DURATIONS].split()) == len(spoken_text(item))
+    assert spoken_text(item).strip() == phonemize(item.text, "en-us")
+    options = {**config.model.options, "num_voices": len(run.task.voices)}
+    network = builder(config.model.name)(len(run.labels), config.features.n_mels, **options)
+    statistics = run.facts["statistics"]
+    (speech,) = make_synthesizer(network, run.task, run.config, statistics, run.path, run.vocoder(None)).say(
+        "Low, mid!"
+    )
+    assert "".join(token for token, *_ in speech.alignment) == f" {phonemize('low mid', 'en-us')} "
+
+
+def test_phonemes_are_of_voices(short_config, tmp_path):
+    with raises("settings-conflict", match="--phonemes"):
+        prepare_run(short_config.replace(phonemes="en-us", out=str(tmp_path)), quiet())
 
 
 def test_recordings_without_a_text_or_of_another_are_named(tone_texts, voice_config, tmp_path):

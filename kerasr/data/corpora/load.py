@@ -24,6 +24,7 @@ from kerasr.data.corpora.speakers import match_speakers
 from kerasr.data.corpora.user_cache import cache_folder, mark_used, writable_cache
 from kerasr.data.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from kerasr.data.manifest import Corpus, check_recordings, read_manifest
+from kerasr.data.spoken_text import add_phonemes
 from kerasr.errors import UserError
 from kerasr.text.numbers import spell_numbers
 
@@ -39,6 +40,7 @@ def load_corpus(
     language: str = synthetic.LANGUAGE,
     clips_per_word: int = synthetic.CLIPS_PER_WORD,
     numbers: str | None = None,
+    phonemes: str | None = None,
     flite_clips: int = 0,
     speak: Callable[[Mapping[str, str]], Corpus] | None = None,
 ) -> Corpus:
@@ -59,6 +61,7 @@ def load_corpus(
         language: of a synthetic corpus.
         clips_per_word: of a synthetic corpus.
         numbers: language to say the numbers of its texts in (`spell_numbers`); None leaves them as they are.
+        phonemes: language to say its texts in (`add_phonemes`); None leaves them as they are.
         flite_clips: sentences of texts that are read aloud; all where 0.
         speak: says the words of a synthetic corpus in espeak-ng's place: from what to say for each label to a corpus.
 
@@ -68,7 +71,7 @@ def load_corpus(
     Raises:
         UserError: the known corpus is not on this machine and cannot be downloaded (`corpus-unavailable`), or `data`
             names nothing, has too few labels or too many bad recordings, the pattern finds no speaker, or
-            nobody knows how numbers are said in the language.
+            nobody knows how numbers, or texts, are said in the language.
     """
     if data is not None and data.startswith(synthetic.PREFIX):
         words = synthetic.parse_words(data)
@@ -89,6 +92,8 @@ def load_corpus(
         corpus = match_speakers(corpus, speaker_pattern)
     if numbers is not None:
         corpus = _spell_numbers(corpus, numbers)
+    if phonemes is not None:
+        corpus = add_phonemes(corpus, phonemes)
     corpus = check_recordings(corpus, max_bad)
     if min_labels:
         _check_labels(corpus, min_labels)

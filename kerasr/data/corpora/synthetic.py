@@ -16,12 +16,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kerasr.core.extras import require_extra
 from kerasr.core.progress import ProgressBar
 from kerasr.data.corpora import espeak
 from kerasr.data.corpora.spoken import read_spoken, trim_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
+from kerasr.text.phonemes import find_espeak
 
 NAME = "synthetic"
 PREFIX = f"{NAME}:"
@@ -172,7 +172,7 @@ def _read_voices(data: str) -> dict[str, _Voice]:
 
 def _render(words: Mapping[str, str], folder: str, language: str, seed: int, clips_per_word: int) -> list[Utterance]:
     """Speak every clip into `folder`."""
-    library, data = _find_espeak()
+    library, data = find_espeak("a synthetic voice")
     accents = find_accents(language, data)
     variants = sorted(os.listdir(os.path.join(data, "voices", "!v")))
     random.Random(f"{seed}").shuffle(variants)
@@ -201,14 +201,6 @@ def _render(words: Mapping[str, str], folder: str, language: str, seed: int, cli
                 f"espeak-ng could not speak the words: the voice {job['voice']} has no sound for {job['text']!r}",
             )
     return utterances
-
-
-def _find_espeak() -> tuple[str, str]:
-    """Paths of the library and of its data."""
-    require_extra("voices", "a synthetic voice")
-    import espeakng_loader
-
-    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
 
 
 def _speak(library: str, data: str, jobs: list[dict[str, object]]) -> None:

@@ -38,7 +38,7 @@ LAST_CHANNELS = 1024
     masks_padding=True,
     stream_options={},
     narrow={"width": 0.03125},
-    variants=({"causal": True, "num_repeats": 2},),
+    variants=({"causal": True},),
     published=(({"width": 1.0, "kernel_scale": 1.0, "num_repeats": 5}, (128, 64), 29, 6_700_000, 0.01),),
 )
 def QuartzNet(
