@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from torch import nn
 # sleep and PyTorch's own next step begin late (TCResNet8: 0.77 without a pause, 0.90 with this, 1.5 with 0.2 s).
 PAUSE_SECONDS = 0.02
 Step = Callable[[], object]
+# An optimiser of PyTorch loads Triton, which a processor has no use for: its LLVM and TensorFlow's end the process.
+sys.modules["triton"] = None  # pyright: ignore[reportArgumentType]
 
 
 def prepare(threads: int, seed: int) -> None:
