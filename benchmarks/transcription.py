@@ -178,6 +178,12 @@ def _beside(measured: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
     ]
 
 
+def figures(folder: Path = RESULTS / "transcription") -> dict[str, str]:
+    """Mean word errors of each way, with words and a trigram."""
+    measured = by_way(folder, [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER])
+    return {way: f"{statistics.mean(one['wer_lm'] for one in results):.1%}" for way, results in measured.items()}
+
+
 def scores(folder: Path = RESULTS / "transcription") -> dict[str, Any]:
     """What `python -m kerasr.models` shows of the encoders."""
     measured = by_way(folder, ENCODERS)
