@@ -35,9 +35,13 @@ AGREEMENT: dict[Quantize, float] = {"none": 0.999, "dynamic": 0.98, "int8": 0.98
 WER_LOSS = 0.005
 # Clips that int8's ranges are calibrated on.
 NUM_CALIBRATION = 200
-# Operations, by the layers they come from, that int8 leaves in float32: the branches of BC-ResNet's blocks and their
-# sums, whose 8 bits cost most of what it lost.
-IN_FLOAT = {"BCResNet": r".*(_feature_|_time_|_broadcast_|_add_|/Mean).*"}
+# Operations, by the layers they come from, that int8 leaves in float32, as their 8 bits cost most of what it lost: the
+# branches of BC-ResNet's blocks and their sums; a transformer's layer norms, sums and attention, whose dense layers have
+# nearly all of its weights.
+IN_FLOAT = {
+    "BCResNet": r".*(_feature_|_time_|_broadcast_|_add_|/Mean).*",
+    "TransformerEncoder": r".*(norm|_attended|_added|_attention)(_\d+)?/.*",
+}
 
 
 def export_litert(
