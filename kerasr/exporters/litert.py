@@ -36,7 +36,7 @@ WER_LOSS = 0.005
 # Clips that int8's ranges are calibrated on.
 NUM_CALIBRATION = 200
 # Operations, by the layers they come from, that int8 leaves in float32, as their 8 bits cost most of what it lost: the
-# branches of BC-ResNet's blocks and their sums; a transformer's layer norms, sums and attention, whose dense layers have
+# branches of BC-ResNet's blocks and their sums; norms, sums and attention of a transformer, whose dense layers have
 # nearly all of its weights.
 IN_FLOAT = {
     "BCResNet": r".*(_feature_|_time_|_broadcast_|_add_|/Mean).*",
