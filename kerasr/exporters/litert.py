@@ -36,10 +36,10 @@ WER_LOSS = 0.005
 # Clips that int8's ranges are calibrated on.
 NUM_CALIBRATION = 200
 # Operations, by the layers they come from, that int8 leaves in float32, as their 8 bits cost most of what it lost: the
-# branches of BC-ResNet's blocks and their sums; norms, sums and attention of a transformer, whose dense layers have
-# nearly all of its weights.
+# branches of BC-ResNet's blocks and their sums; of a transformer all but its dense layers, most of the weights.
 IN_FLOAT = {
     "BCResNet": r".*(_feature_|_time_|_broadcast_|_add_|/Mean).*",
+    "Conformer": r".*(norm|_half|_add|_attention|_conv_(time|silu|glu|gate|mask))(_\d+)?/.*",
     "TransformerEncoder": r".*(norm|_attended|_added|_attention)(_\d+)?/.*",
 }
 
