@@ -60,10 +60,13 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
         super().build(inputs_shape)
 
     def call(self, inputs, num_frames, training=None):
-        outputs = super().call(inputs, training=training, mask=_own_frames(inputs, num_frames))
-        # (Asked of the outputs: LiteRT makes a norm a part of the layer before it if nothing else needs that layer's
-        # result, not even its shape.)
-        return ops.where(ops.expand_dims(_own_frames(outputs, num_frames), -1), outputs, 0)
+        mask = _own_frames(inputs, num_frames) if training else None
+        outputs = super().call(inputs, training=training, mask=mask)
+        if mask is None:
+            # (Asked of the outputs: LiteRT makes a norm a part of the layer before it if nothing else needs that
+            # layer's result, not even its shape.)
+            mask = _own_frames(outputs, num_frames)
+        return ops.where(ops.expand_dims(mask, -1), outputs, 0)
 
     def compute_output_shape(self, inputs_shape, num_frames_shape):
         return inputs_shape
