@@ -53,6 +53,7 @@ ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.rea
 GRID, GRID_WORDS = "grid", "grid-words"
 # The recipe's own encoder, which learns beside an attention decoder, too.
 JOINT = "BiLSTMEncoder-joint"
+WAYS = [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER]
 # What each way changes of its recipe.
 CHANGES: dict[str, dict[str, Any]] = {JOINT: {"ctc_weight": 0.3}, GRID_WORDS: {"vocabulary": "words"}}
 # Word errors that others have published, or that were measured elsewhere: on what, who, how many.
@@ -71,8 +72,7 @@ KEPT = ("wer", "wer_interval", "wer_method", "cer", "num_words", "num_clips", "n
 
 
 def main() -> None:
-    ways = [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER]
-    folder = measure_ways(__doc__, "transcription", None, ways, SEEDS, measure, once=[PEER])
+    folder = measure_ways(__doc__, "transcription", None, WAYS, SEEDS, measure, once=[PEER])
     if folder == RESULTS / "transcription":
         write_result(SCORES, scores(folder))
     print_tables(tables(folder))
@@ -150,7 +150,7 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
         "seeds",
         "processor minutes of training",
     )
-    measured = by_way(folder, [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER])
+    measured = by_way(folder, WAYS)
     outputs = {GRID: "letters", GRID_WORDS: "words"}
     on_grid = {
         f"{measured[way][0]['encoder']}, {named}": measured[way] for way, named in outputs.items() if way in measured
@@ -180,7 +180,7 @@ def _beside(measured: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
 
 def figures(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     """Mean word errors of each way, with words and a trigram."""
-    measured = by_way(folder, [*ENCODERS, JOINT, GRID, GRID_WORDS, PEER])
+    measured = by_way(folder, WAYS)
     return {way: f"{statistics.mean(one['wer_lm'] for one in results):.1%}" for way, results in measured.items()}
 
 
