@@ -6,12 +6,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 
-from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
-from kerasr.text import phonemes_child
+from kerasr.text.espeak import find_espeak, start_espeak
 from kerasr.text.normalization import normalise
 
 # How espeak-ng says that a word is of another language, as in `(fr)` before it and `(en)` after it.
@@ -34,18 +32,6 @@ def phonemize(text: str, language: str) -> str:
     return _phonemizer(language.strip().lower().replace("_", "-"))(text)
 
 
-def find_espeak(what: str) -> tuple[str, str]:
-    """Paths of espeak-ng's library and of its data.
-
-    Raises:
-        UserError: the extra is not installed that `what` needs.
-    """
-    require_extra("voices", what)
-    import espeakng_loader
-
-    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
-
-
 @functools.cache
 def _phonemizer(language: str) -> "_Phonemizer":
     return _Phonemizer(language)
@@ -56,19 +42,11 @@ class _Phonemizer:
 
     def __init__(self, language: str):
         library, data = find_espeak(f"--phonemes {language}")
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", phonemes_child.__file__],
-            cwd=os.path.dirname(data),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
+        self._child = start_espeak(data, stderr=subprocess.DEVNULL)
         atexit.register(self._child.kill)
         # Recordings are read by several threads.
         self._lock = threading.Lock()
-        if self._answer([library, language]) is None:
+        if self._answer({"library": library, "voice": language}) is None:
             raise UserError(
                 "language-not-found",
                 f"--phonemes {language}: espeak-ng has no such voice; it has {', '.join(_languages(data))}",

@@ -23,7 +23,7 @@ from kerasr.data.corpora.synthetic import parse_words, read_synthetic
 from kerasr.data.manifest import SPLITS
 from kerasr.evaluation.evaluator import evaluate_run
 from kerasr.recipes.voices import SCORES, expect_of_people
-from kerasr.text.phonemes import find_espeak
+from kerasr.text.espeak import find_espeak
 from kerasr.training.preparation import prepare_run
 from kerasr.training.trainer import train_recipe
 

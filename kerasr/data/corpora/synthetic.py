@@ -11,17 +11,14 @@ import json
 import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerasr.core.progress import ProgressBar
-from kerasr.data.corpora import espeak
 from kerasr.data.corpora.spoken import read_spoken, trim_clip
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
-from kerasr.text.phonemes import find_espeak
+from kerasr.text.espeak import find_espeak, start_espeak
 
 NAME = "synthetic"
 PREFIX = f"{NAME}:"
@@ -207,15 +204,7 @@ def _speak(library: str, data: str, jobs: list[dict[str, object]]) -> None:
     """Run the child process on the jobs, with a progress bar."""
     with (
         ProgressBar("Speaking", len(jobs)) as progress,
-        subprocess.Popen(
-            [sys.executable, "-P", espeak.__file__],
-            cwd=os.path.dirname(data),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        ) as child,
+        start_espeak(data) as child,
     ):
         assert child.stdin is not None
         assert child.stdout is not None

@@ -1,4 +1,7 @@
-"""The child process that speaks: jobs as JSON on stdin, WAV files out, one line on stdout for every few clips.
+"""The child process that speaks, or tells how texts are said; what it is asked is a line of JSON on stdin.
+
+Of `jobs` it makes WAV files, with a line on stdout for every few of them. Of a `voice` it answers each further line, a
+text, with one of its phonemes.
 
 espeak-ng keeps its state in globals, may end the process, and has random numbers that depend on all it said before. In
 a process of its own it can do no harm, and the same jobs give the same bytes. It runs by path, and so imports nothing
@@ -11,7 +14,8 @@ import sys
 import wave
 
 DATA_FOLDER = "espeak-ng-data"
-# From speak_lib.h: espeak_AUDIO_OUTPUT, the options of espeak_Initialize, espeak_PARAMETER, the flags of espeak_Synth.
+# From speak_lib.h: espeak_AUDIO_OUTPUT, the options of espeak_Initialize, espeak_PARAMETER, the flags of espeak_Synth
+# and of espeak_TextToPhonemes.
 _SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
@@ -19,6 +23,7 @@ _POSITION_CHARACTER = 1
 _UTF8 = 1
 # Text in [[double brackets]] is phonemes, in espeak-ng's own notation.
 _PHONEMES = 0x100
+_IPA = 2
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _REPORT_EVERY = 50
@@ -53,16 +58,31 @@ class Speaker:
             ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
         library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+        library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
 
     def _receive(self, samples, count, _events) -> int:
         if samples and count > 0:
             self._blocks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    def say(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> bytes:
-        """The text spoken, as samples of 16 bits in the machine's order; empty where the voice says nothing."""
+    def choose(self, voice: str) -> None:
+        """Speak with a voice, in its language."""
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}; reinstall espeakng-loader")
+
+    def spell(self, text: str) -> str:
+        """The phonemes of a text in the International Phonetic Alphabet, clause by clause."""
+        buffer = ctypes.create_string_buffer(text.encode())
+        place = ctypes.c_void_p(ctypes.addressof(buffer))
+        clauses = []
+        while place.value:
+            clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, _IPA).decode())
+        return " ".join(clauses)
+
+    def say(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> bytes:
+        """The text spoken, as samples of 16 bits in the machine's order; empty where the voice says nothing."""
+        self.choose(voice)
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._blocks.clear()
@@ -77,10 +97,26 @@ class Speaker:
 
 
 def main() -> None:
-    """Speak every job; a job is `path`, `text`, `voice`, `rate`, `pitch` and `pitch_range`."""
-    request = json.load(sys.stdin)
+    """Do what is asked."""
+    request = json.loads(sys.stdin.readline())
     speaker = Speaker(request["library"])
-    for number, job in enumerate(request["jobs"], start=1):
+    if "jobs" in request:
+        speak(speaker, request["jobs"])
+    else:
+        spell(speaker, request["voice"])
+
+
+def spell(speaker: Speaker, voice: str) -> None:
+    """Answer each text, until there are no more."""
+    speaker.choose(voice)
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(speaker.spell(json.loads(line))), flush=True)
+
+
+def speak(speaker: Speaker, jobs: list[dict]) -> None:
+    """Speak every job; a job is `path`, `text`, `voice`, `rate`, `pitch` and `pitch_range`."""
+    for number, job in enumerate(jobs, start=1):
         samples = speaker.say(job["text"], job["voice"], job["rate"], job["pitch"], job["pitch_range"])
         seconds = len(samples) / 2 / speaker.sample_rate
         if seconds > _LONGEST_SECONDS:
