@@ -10,14 +10,20 @@ from typing import Any
 from keras import ops
 
 
-def fused_batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def fused_batch_norm(
+    inputs: Any, gamma: Any, beta: Any, epsilon: float, num_frames: Any = None
+) -> tuple[Any, Any, Any]:
     """A batch normalised to its own mean and variance, in one kernel forwards and one backwards.
+
+    Of clips with padding, their own frames are gathered end to end for the kernel and put back between zeros: two
+    passes more, where masked sums and products take nine.
 
     Args:
         inputs: `(batch, time, channel)` or `(batch, time, feature, channel)`.
         gamma: `(channel,)` scale of the outputs.
         beta: `(channel,)` offset of the outputs.
         epsilon: added to the variance.
+        num_frames: `(batch,)` each clip's own frames; all of them by default.
 
     Returns:
         The outputs, as large as `inputs`, and the batch's mean and biased variance, each `(channel,)`.
@@ -25,11 +31,17 @@ def fused_batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tupl
     import tensorflow as tf
 
     images = inputs if len(inputs.shape) == 4 else inputs[:, :, None]
+    shape, own = tf.shape(images, tf.int64), None
+    if num_frames is not None:
+        own = tf.where(tf.sequence_mask(num_frames, shape[1]))
+        images = tf.gather_nd(images, own)[None]
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=images, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon
     )
     # The kernel's variance is the unbiased one.
     count = ops.cast(ops.size(images) // ops.shape(images)[-1], "float32")
+    if own is not None:
+        outputs = tf.scatter_nd(own, outputs[0], shape)
     return ops.reshape(outputs, ops.shape(inputs)), mean, variance * ((count - 1) / count)
 
 

@@ -8,8 +8,30 @@ from kerasr.layers.kernels import fused_batch_norm
 from kerasr.layers.masking import register, within_clip
 
 
+class _KernelBatchNormalization(keras.layers.BatchNormalization):
+    """What the batch norms here share: TensorFlow's kernel for a step of training, where it is asked for."""
+
+    fused = False
+
+    def _suits_kernel(self, inputs, training):
+        """Whether TensorFlow's kernel does what this layer was asked for."""
+        rank = len(inputs.shape)
+        usual = self.scale and self.center and not self.renorm and not self.synchronized
+        last = self.axis in (-1, rank - 1)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        right_type = self.compute_dtype != "float64"
+        learns = training and self.trainable
+        return learns and self.fused and on_tensorflow and rank in (3, 4) and last and usual and right_type
+
+    def _train_in_kernel(self, inputs, num_frames=None):
+        outputs, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon, num_frames)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return outputs
+
+
 @register
-class BatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(_KernelBatchNormalization):
     """Keras's batch norm, with its weights and results, which TensorFlow trains in one kernel each way.
 
     Keras composes it of a dozen operations that each pass over the whole batch (`benchmarks/step_profile.py` shows what
@@ -19,39 +41,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
     its gradients come out wrong (TensorFlow 2.21), and a model's `compile` turns XLA on unless told otherwise.
     """
 
-    fused = False
-
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and mask is None and self._suits_kernel(len(inputs.shape))):
-            return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, self.epsilon)
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + value * (1 - self.momentum))
-        return outputs
-
-    def _suits_kernel(self, rank):
-        """Whether TensorFlow's kernel does what this layer was asked for."""
-        usual = self.scale and self.center and not self.renorm and not self.synchronized
-        last = self.axis in (-1, rank - 1)
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        right_type = self.compute_dtype != "float64"
-        return self.fused and on_tensorflow and rank in (3, 4) and last and usual and right_type
-
-
-def fuse_batch_norms(network, fused=True):
-    """Let a network's batch norms train in TensorFlow's kernel; only for steps that XLA does not compile."""
-    for layer in network.layers:
-        if isinstance(layer, BatchNormalization):
-            layer.fused = fused
+        if mask is None and self._suits_kernel(inputs, training):
+            return self._train_in_kernel(inputs)
+        return super().call(inputs, training=training, mask=mask)
 
 
 @register
-class MaskedBatchNormalization(keras.layers.BatchNormalization):
+class MaskedBatchNormalization(_KernelBatchNormalization):
     """Keras's batch norm over the clips' own frames, and zeros past their ends.
 
     The statistics of a batch do not depend on how far its clips are padded, and a convolution after it meets the same
     zeros past a clip's end whatever the clip was batched with ("sequence-wise", Amodei et al. 2016,
-    https://arxiv.org/abs/1512.02595, section 3.2).
+    https://arxiv.org/abs/1512.02595, section 3.2). It trains in TensorFlow's kernel when `BatchNormalization` does.
 
     Shapes: (batch, time, channel) or (batch, time, feature, channel), and num_frames (batch,), to the first's.
     """
@@ -60,6 +62,8 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
         super().build(inputs_shape)
 
     def call(self, inputs, num_frames, training=None):
+        if self._suits_kernel(inputs, training):
+            return self._train_in_kernel(inputs, num_frames)
         mask = _own_frames(inputs, num_frames) if training else None
         outputs = super().call(inputs, training=training, mask=mask)
         if mask is None:
@@ -70,6 +74,13 @@ class MaskedBatchNormalization(keras.layers.BatchNormalization):
 
     def compute_output_shape(self, inputs_shape, num_frames_shape):
         return inputs_shape
+
+
+def fuse_batch_norms(network, fused=True):
+    """Let a network's batch norms train in TensorFlow's kernel; only for steps that XLA does not compile."""
+    for layer in network.layers:
+        if isinstance(layer, _KernelBatchNormalization):
+            layer.fused = fused
 
 
 def _own_frames(sequence, num_frames):

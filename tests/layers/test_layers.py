@@ -171,17 +171,28 @@ def test_batch_norm_is_that_of_keras(shape, trainable, rng):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("picture", [False, True])
-def test_masked_batch_norm_is_that_of_the_clips_own_frames(picture, rng):
-    """Values, moving averages and the answer after training, against Keras's layer on all clips end to end."""
+def test_masked_batch_norm_is_that_of_the_clips_own_frames(picture, fused, rng):
+    """Values, gradients, averages and the answer after training, against Keras's layer on all clips end to end."""
     clips = rng.normal(1, 2, size=(4, 12, 3)).astype("float32")
     inside = np.arange(12)[None] < NUM_FRAMES[:, None]
-    inputs = np.stack([clips, clips + 1], axis=2) if picture else clips
+    inputs = tf.constant(np.stack([clips, clips + 1], axis=2) if picture else clips)
     ours, theirs = (kind(momentum=0.9) for kind in (MaskedBatchNormalization, keras.layers.BatchNormalization))
+    ours.fused = fused
+    ours(inputs, NUM_FRAMES), theirs(inputs[inside])
     for training in (True, False):
-        found = ours(inputs, NUM_FRAMES, training=training).numpy()
-        np.testing.assert_allclose(found[inside], theirs(inputs[inside], training=training), atol=1e-5)
-        assert not found[~inside].any()
+        found, wanted = (
+            with_gradients(call, [inputs, norm.gamma, norm.beta])
+            for norm, call in (
+                (ours, lambda training=training: ours(inputs, NUM_FRAMES, training=training)),
+                (theirs, lambda training=training: theirs(inputs[inside], training=training)),
+            )
+        )
+        np.testing.assert_allclose(found[0][inside], wanted[0], atol=1e-5)
+        assert not found[0][~inside].any()
+        for value, expected in zip(found[1:], wanted[1:], strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=1e-5)
 
 
