@@ -1,7 +1,7 @@
 """Measure a run and write its report: `python -m kerasr.evaluate`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -71,7 +71,8 @@ class ScoresConfig:
     judges: tuple[str, ...] = ()
     """Of a voice: recognisers of transcripts, or of single words, that listen to it, runs or presets."""
     tune_lm: bool = False
-    """Choose the language model's weight and the words' bonus on the validation split first; the run keeps them."""
+    """Choose the language model's weight and the words' bonus on the validation split first; the run keeps them. The
+    model is --lm, or else that of the training texts."""
     json: bool = False
     """Print the scores as JSON, for programs."""
 
@@ -353,16 +354,18 @@ def _print_evaluation(
 
 def _decode_as_asked(run: "Run", config: ScoresConfig) -> None:
     """Give the run the decoder that is asked for, its weights chosen where that is asked for, too."""
+    decoding = config.decoding
     if config.tune_lm:
         from kerasr.core.progress import console
         from kerasr.evaluation.decoder_tuning import tune_decoder
 
-        found = tune_decoder(run, config.decoding)
+        found = tune_decoder(run, decoding)
+        decoding = replace(decoding, lm=found["lm"])
         console().print(
             f"weights    language model {found['lm_weight']:g}, a word {found['word_bonus']:g}: WER "
             f"{found['validation_wer']:.1%} on the validation split, on which they were chosen"
         )
-    run.decode_with(config.decoding)
+    run.decode_with(decoding)
 
 
 def print_summary(

@@ -4,9 +4,8 @@ import itertools
 from dataclasses import asdict, replace
 from typing import Any
 
-from kerasr.config.decoding import DecodingConfig
+from kerasr.config.decoding import TRAINING, DecodingConfig
 from kerasr.core.progress import ProgressBar
-from kerasr.errors import UserError
 from kerasr.metrics.transcription import word_error_rate
 from kerasr.runs.decoding import make_decoder
 from kerasr.runs.folder import update_facts
@@ -22,20 +21,20 @@ def tune_decoder(run: Run, config: DecodingConfig) -> dict[str, Any]:
 
     Args:
         run: of the task `transcribe`.
-        config: names the language model, the words and the beam.
+        config: names the language model, the words and the beam; where it decodes greedily, the model is that of the
+            training texts.
 
     Returns:
         `lm`, `words`, `lm_weight`, `word_bonus`, `validation_wer`, the `calibration` of the words' confidences, and
         `grid`, a list of weights and word error rates.
 
     Raises:
-        UserError: neither a language model nor words are given, a file is damaged, or the validation cannot be read.
+        UserError: the run gives no transcripts, a file is damaged, or the validation cannot be read.
     """
+    if config.is_greedy:
+        config = replace(config, lm=TRAINING)
     decoder = make_decoder(run, config)
-    if decoder is None:
-        raise UserError(
-            "setting-missing", "--tune-lm chooses the weights of a language model: add --lm, or --lm training"
-        )
+    assert decoder is not None
     utterances = run.utterances("validation")
     truth = run.recognition.truth(utterances).tolist()
     probs = run.predict_files([item.path for item in utterances])

@@ -388,6 +388,11 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     again = make_decoder(found, DecodingConfig(lm="training", words=chosen["words"]))
     assert (again.options.lm_weight, again.options.word_bonus) == (chosen["lm_weight"], chosen["word_bonus"])
     assert make_decoder(found, DecodingConfig(lm="training")).options.lm_weight == 1
+    # Where none is named, the model is that of the training texts.
+    evaluate.main([str(folder), "--tune-lm", "--json"])
+    assert (
+        json.loads(capsys.readouterr().out)["decoding"]["lm"] == load_run(folder).facts["decoding"]["lm"] == "training"
+    )
 
 
 @pytest.mark.parametrize(
@@ -397,7 +402,6 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
         (["--words", "nowhere.txt"], "words-not-found"),
         (["--words", "empty.txt"], "words-damaged"),
         (["--words", "other.txt"], "language-model-differs"),
-        (["--tune-lm"], "setting-missing"),
         (["--hot-words", "low,xyz"], "text-unwritable"),
         (["--hot-words", ", "], "setting-out-of-range"),
     ],
@@ -414,6 +418,8 @@ def test_words_are_not_decoded(tone_run):
     for options in (DecodingConfig(beam=3), DecodingConfig(tta_speeds=(0.9, 1.0))):
         with raises("task-unsupported"):
             load_run(tone_run).decode_with(options)
+    with raises("task-unsupported"):
+        evaluate.main([str(tone_run), "--tune-lm"])
 
 
 def test_several_speeds_are_of_whole_clips_and_a_way_to_decode(run, config):
