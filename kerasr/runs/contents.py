@@ -91,7 +91,7 @@ class RunContents:
             UserError: a preset's test clips are not on this machine.
         """
         found = [item for item in read_manifest(self.path / MANIFEST).utterances if item.split == split]
-        return find_clips(self.path, found) if self.is_preset and found else found
+        return find_clips(self.path, found, self.config.data.path) if self.is_preset and found else found
 
     @functools.cached_property
     def known(self) -> KnownRecordings:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from _errors import raises
 
 from kerasr import audio
 from kerasr.data import load_corpus, split_corpus
+from kerasr.data.hashes import with_hashes
+from kerasr.presets.recordings import find_clips
 
 
 def place(speaker):
@@ -28,10 +31,10 @@ def published(tmp_path, monkeypatch):
 
 def write(root, part, utterances):
     (root / "etc").mkdir(parents=True, exist_ok=True)
-    for fileid, _ in utterances:
+    for number, (fileid, _) in enumerate(utterances):
         path = root / "wav" / f"{fileid}.raw"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((1000 * np.sin(np.arange(1600))).astype(">i2").tobytes())
+        path.write_bytes(((1000 + number) * np.sin(np.arange(1600))).astype(">i2").tobytes())
     (root / "etc" / f"an4_{part}.fileids").write_text("".join(f"{fileid}\n" for fileid, _ in utterances))
     lines = [f"<s> {text} </s> ({fileid.rpartition('/')[2]})\n" for fileid, text in utterances]
     (root / "etc" / f"an4_{part}.transcription").write_text("".join(lines))
@@ -61,6 +64,18 @@ def test_speakers_are_held_out_where_the_test_part_is_missing(published):
     corpus, rule = split_corpus(load_corpus(str(published), min_labels=0))
     assert {item.speaker for item in corpus.utterances if item.split == "test"} == {"zzzz"}
     assert "no test part" not in rule
+
+
+def test_a_presets_clips_are_known_by_their_content_in_another_copy(published, tmp_path, monkeypatch):
+    """A cache that is empty, and a copy with the test part, whose recordings lie in the cache under another name."""
+    listed = with_hashes(load_corpus(str(published), min_labels=0).utterances)
+    monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "other"))
+    monkeypatch.setenv("KERASR_DATA", str(tmp_path))
+    write(published, "test", [("an4test_clstk/zzzz/an1-zzzz-b", "NO")])
+    found = find_clips(tmp_path / "cache" / "preset", listed, "an4")
+    for clip, expected in zip(found, listed, strict=True):
+        assert clip.path.startswith(str(tmp_path / "other"))
+        assert Path(clip.path).read_bytes() == Path(expected.path).read_bytes()
 
 
 def test_sphere_files_are_read_where_they_lie(published):
