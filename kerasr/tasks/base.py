@@ -173,6 +173,11 @@ class Task(abc.ABC):
     def metrics(self) -> list[keras.metrics.Metric]:
         """What Keras measures of each epoch, between targets and logits."""
 
+    def doubt(self, scores: Mapping[str, Any]) -> str | None:
+        """Why a training whose validation has these scores after a third of its epochs may be in vain; else None."""
+        del scores
+        return None
+
     def add_training_clips(
         self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:

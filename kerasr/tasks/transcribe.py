@@ -191,6 +191,12 @@ class Transcribe(Recognition):
         """Errors of the likeliest path: of its characters, words or pieces."""
         return [TokenErrorRate(name=self.monitor.name)]
 
+    def doubt(self, scores: Mapping[str, Any]) -> str | None:
+        """Is nothing said but blanks, or as many wrong tokens as there are?"""
+        text = "after a third of its steps it says nothing but blanks, or nothing right: are its texts right?"
+        more = "Else train on more, for more --epochs, at another --optimizer.learning-rate, or --init-from a run"
+        return f"{text} {more}" if scores[self.monitor.column] >= 1 else None
+
     def probs(self, logits):
         """Softmax at each frame: `(batch, time, outputs)` to the same shape."""
         return keras.ops.softmax(logits)

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -222,13 +222,21 @@ class ProgressLine(keras.callbacks.Callback):
         num_steps: steps in an epoch.
         state: where the training stands, as `RunCheckpoint` counts it.
         monitor: what is monitored, which is shown.
+        doubt: why the training may be in vain, from the scores of an epoch, else None; asked after a third of all.
     """
 
     def __init__(
-        self, console: Console, epochs: int, num_steps: int, state: TrainingState, monitor: Monitor = ACCURACY
+        self,
+        console: Console,
+        epochs: int,
+        num_steps: int,
+        state: TrainingState,
+        monitor: Monitor = ACCURACY,
+        doubt: Callable[[Mapping[str, Any]], str | None] | None = None,
     ):
         super().__init__()
         self._console = console
+        self._doubt = doubt
         self._epochs = epochs
         self._num_steps = num_steps
         self._state = state
@@ -275,6 +283,9 @@ class ProgressLine(keras.callbacks.Callback):
         number = f"{epoch + 1:{len(str(self._epochs))}}/{self._epochs}"
         own = "" if name == "loss" else f"  {name} {write(logs[name])}"
         self._print(f"epoch {number}  loss {logs['loss']:.3f}{own}  validation {score}")
+        third = math.ceil(self._epochs / 3)
+        if self._doubt and epoch + 1 == third < self._epochs and (doubt := self._doubt(logs)):
+            print_progress(self._console, f"warning: {doubt}")
 
     def _print(self, line: str) -> None:
         """A line, with the time that the rest of the training takes at the rate so far."""

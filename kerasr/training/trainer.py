@@ -174,7 +174,8 @@ def _train(
         checkpoint_seconds=config.runtime.checkpoint_seconds,
         interruption=interruption,
     )
-    with ProgressLine(console, epochs, train.num_steps, state, task.monitor) as line, _faults_of(train, validation):
+    line = ProgressLine(console, epochs, train.num_steps, state, task.monitor, task.doubt)
+    with line, _faults_of(train, validation):
         watchers = [keeper, line, *_loggers(run, network), *callbacks]
         for phase in phases:
             if (state.epoch, state.step) > (phase.end, 0):

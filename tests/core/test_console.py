@@ -167,6 +167,20 @@ def test_each_epoch_stays_as_a_line(monkeypatch, terminal):
         assert re.search(rf"(^|\r){stamp}epoch  {number}{said}\n", shown, re.MULTILINE), shown
 
 
+def test_after_a_third_of_the_epochs_a_doubt_is_told_once():
+    console, state, asked = make_console(file=io.StringIO()), TrainingState(), []
+
+    def doubt(scores):
+        asked.append(scores["val_accuracy"])
+        return "in vain"
+
+    with ProgressLine(console, 7, 4, state, doubt=doubt) as line:
+        for epoch in range(7):
+            line.on_epoch_end(epoch, {"loss": 0.25, "accuracy": 0.5, "val_accuracy": epoch / 10})
+    assert asked == [0.2]
+    assert console.file.getvalue().count("warning: in vain") == 1
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.2, "1 s"), (119, "119 s"), (120, "2 min"), (3599, "60 min"), (4800, "1 h 20 min")]
 )

@@ -532,3 +532,5 @@ def test_a_model_that_says_nothing_is_told():
     metrics = task.evaluate(None, [Utterance("a.wav", text="a"), Utterance("b.wav", text="a a")], blanks, seed=0)
     assert [judgement.code for judgement in task.judge(metrics)] == ["only_blanks"]
     assert metrics["wer"] == 1
+    assert "--optimizer.learning-rate" in task.doubt({"val_cer": 1.0})
+    assert task.doubt({"val_cer": 0.99}) is None
