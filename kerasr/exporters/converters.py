@@ -31,6 +31,13 @@ def write_signatures(endpoints: Endpoints, folder: str) -> None:
     archive.write_out(folder, verbose=False)
 
 
+def traced_once(function: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:
+    """A function that several signatures call, with its inputs: a graph of its own in place of a copy in each."""
+    import tensorflow as tf
+
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
 def require_tensorflow() -> None:
     """Raise UserError where Keras runs on another backend, which writes no SavedModel."""
     if (backend := keras.backend.backend()) != "tensorflow":

@@ -22,6 +22,7 @@ GPU is served on a CPU.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -29,7 +30,7 @@ import tensorflow as tf
 
 from kerasr.audio.sound import LOUDEST
 from kerasr.exporters.answer import answer
-from kerasr.exporters.converters import require_tensorflow, write_signatures
+from kerasr.exporters.converters import require_tensorflow, traced_once, write_signatures
 from kerasr.exporters.wav import decode_wavs
 from kerasr.layers import NumFrames
 from kerasr.layers.recurrent import with_implementation
@@ -63,6 +64,16 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
     """Each signature's function and inputs."""
     front_ends, spec = run.front_ends, run.config.features
     words = tf.constant(run.labels)
+    waveform_spec = tf.TensorSpec([None, None], tf.float32, "waveform")
+    samples_spec = tf.TensorSpec([None], tf.int32, "num_samples")
+    features_spec = tf.TensorSpec([None, *spec.shape], tf.float32, "features")
+    traced = traced_once(lambda features: network(features, training=False), [features_spec])
+
+    def logits_of(features, training=False):
+        del training  # It never is, and a traced function takes what its signature has.
+        return traced(features)
+
+    of_clips = traced_once(partial(compute_logits, front_ends, logits_of), [waveform_spec, samples_spec])
 
     def respond(logits):
         # Of finite features, too, some are too large.
@@ -74,25 +85,24 @@ def _endpoints(run: Run, network: keras.Model) -> dict[str, tuple[Callable[..., 
         return found
 
     def serving_default(waveform):
-        return respond(compute_logits(front_ends, network, _sound(waveform)))
+        return respond(compute_logits(front_ends, logits_of, _sound(waveform)))
 
     def with_num_samples(waveform, num_samples):
-        return respond(compute_logits(front_ends, network, _sound(waveform), _own(num_samples, waveform)))
+        return respond(of_clips(_sound(waveform), _own(num_samples, waveform)))
 
     def serve_wav(wav):
-        return respond(compute_logits(front_ends, network, *decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
+        return respond(of_clips(*decode_wavs(wav, spec.sample_rate, spec.clip_seconds)))
 
     def from_features(features):
         features = _numbers(features, "features")
         features = run.features.normalise(features, NumFrames()(features))
-        return respond(network(features, training=False))
+        return respond(logits_of(features))
 
-    waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
     return {
-        "serving_default": (serving_default, [waveform]),
-        "with_num_samples": (with_num_samples, [waveform, tf.TensorSpec([None], tf.int32, "num_samples")]),
+        "serving_default": (serving_default, [waveform_spec]),
+        "with_num_samples": (with_num_samples, [waveform_spec, samples_spec]),
         "serve_wav": (serve_wav, [tf.TensorSpec([None], tf.string, "wav")]),
-        "features": (from_features, [tf.TensorSpec([None, *spec.shape], tf.float32, "features")]),
+        "features": (from_features, [features_spec]),
     }
 
 

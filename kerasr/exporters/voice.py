@@ -21,7 +21,7 @@ from keras import ops
 
 from kerasr.audio.inverse import num_samples
 from kerasr.errors import UserError
-from kerasr.exporters.converters import require_tensorflow, write_signatures
+from kerasr.exporters.converters import require_tensorflow, traced_once, write_signatures
 from kerasr.inference.synthesizer import MOST_CHARACTERS, SPEEDS, sounding_model
 from kerasr.layers.length_regulator import frames_of_tokens, place_tokens
 from kerasr.runs.run import Run
@@ -99,8 +99,11 @@ def endpoints(graph: VoiceGraph) -> dict[str, tuple[Callable[..., Answer], list[
     """Each signature's function and inputs."""
     labels, voices = graph.task.labels, list(graph.task.voices)
 
+    each = {name: tf.TensorSpec([None], dtype, name) for name, dtype in (("text", tf.string), ("speed", tf.float32))}
+    inputs = [*token_inputs()[:2], each["speed"]]
+
     def speak(text, voice, speed):
-        return tokens(_tokens_of(text, labels), _place(voice, voices), speed)
+        return said(_tokens_of(text, labels), _place(voice, voices), speed)
 
     def tokens(token_ids, voice, speed):
         known = (token_ids >= 0) & (token_ids <= len(labels))
@@ -117,15 +120,16 @@ def endpoints(graph: VoiceGraph) -> dict[str, tuple[Callable[..., Answer], list[
         ):
             return graph.speak(tf.identity(token_ids), tf.identity(voice), tf.identity(speed))
 
+    said = traced_once(tokens, inputs)
+
     def serving_default(text):
         first = tf.zeros_like(text, tf.int32)
-        return tokens(_tokens_of(text, labels), first, tf.ones_like(first, tf.float32))
+        return said(_tokens_of(text, labels), first, tf.ones_like(first, tf.float32))
 
-    each = {name: tf.TensorSpec([None], dtype, name) for name, dtype in (("text", tf.string), ("speed", tf.float32))}
     return {
         "serving_default": (serving_default, [each["text"]]),
         "speak": (speak, [each["text"], tf.TensorSpec([None], tf.string, "voice"), each["speed"]]),
-        "tokens": (tokens, [*token_inputs()[:2], each["speed"]]),
+        "tokens": (said, inputs),
     }
 
 

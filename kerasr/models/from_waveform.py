@@ -1,6 +1,6 @@
 """A network behind its front-ends: from waveforms to logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,7 +9,7 @@ from kerasr.audio.features import Features
 from kerasr.config import FeatureSpec
 
 
-def compute_logits(front_ends: Sequence[Features], network: keras.Model, *clips: Any) -> Any:
+def compute_logits(front_ends: Sequence[Features], network: Callable[..., Any], *clips: Any) -> Any:
     """Logits `(batch, outputs)` of `waveform` `(batch, samples)` and, where given, `num_samples` `(batch,)`.
 
     With several front-ends, each at a speed of its own, the logits are averaged.
