@@ -63,7 +63,7 @@ class ScoresConfig:
     out: str | None = None
     """Write here instead."""
     max_bad: Number = 10
-    """Unreadable recordings that are listed and left out; one more is an error."""
+    """Bad recordings that are listed and left out; one more is an error."""
     spell_numbers: str | None = None
     """Of a pretrained model: numbers as words of this language (en) in its texts and in those of the recordings."""
     decoding: Annotated[DecodingConfig, tyro.conf.arg(name="")] = field(default_factory=DecodingConfig)

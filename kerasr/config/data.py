@@ -55,7 +55,7 @@ class DataConfig:
     balance_groups: str | None = None
     """Group DRO: train for the group that does worst, by speaker, accent or another column of the manifest."""
     max_bad: Number = 10
-    """Unreadable recordings that are listed and skipped; one more stops the run."""
+    """Bad recordings that are listed and skipped; one more stops the run."""
     cache: bool = False
     """Keep decoded recordings (or features, where no augmentation needs the sound) in one file while training."""
 

@@ -16,6 +16,11 @@ def said_in(utterance: Utterance) -> str:
     return utterance.text if utterance.text is not None else utterance.label or ""
 
 
+def text_of(utterance: Utterance) -> str:
+    """A recording's text, normalised; "" where it has none."""
+    return normalise(utterance.text or "")
+
+
 def spoken_text(utterance: Utterance) -> str:
     """What is said in it, normalised, or the phonemes of that; with the silences before and after it."""
     return f"{SPACE}{utterance.extra.get(PHONEMES) or normalise(said_in(utterance))}{SPACE}"

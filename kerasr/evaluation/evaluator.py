@@ -25,6 +25,7 @@ from kerasr.evaluation.judgement import judge_run
 from kerasr.evaluation.latency import ROUNDS, measure_latency
 from kerasr.evaluation.measured import (
     check_readable,
+    check_usable,
     columns_of,
     evaluation_folder,
     evaluation_name,
@@ -96,7 +97,8 @@ def evaluate_run(
         corpus: other recordings, to measure on instead of the run's own.
         folder: where to write; where None, the run's folder for its test split and a folder in its `evaluations` for
             anything else. A preset's go to `runs/evaluations`.
-        max_bad: recordings that are listed and left out because they cannot be read; the run's setting where None.
+        max_bad: recordings that are listed and left out because they cannot be read or measured on; the run's setting
+            where None.
         judges: of a voice, recognisers of transcripts, or of single words, that listen to it.
 
     Raises:
@@ -107,15 +109,16 @@ def evaluate_run(
     if judges and run.task.kind != SPEAKER:
         raise UserError("task-unsupported", f"--judges listen to voices, and {run.path} is to {run.task.about()}")
     split = split or (None if corpus else "test")
+    max_bad = run.config.data.max_bad if max_bad is None else max_bad
     measured_on = name_recordings(corpus, split) if corpus else f"the {split} split"
-    utterances = _select(run, split, corpus)
+    utterances = _select(run, split, corpus, max_bad)
     if run.task.kind != RECOGNISER:
         metrics, sentences = (
             measure_voice(run, utterances, judges) if run.task.kind == SPEAKER else measure_vocoder(run, utterances)
         )
         write: Callable[..., Path] = functools.partial(write_voice_report, sentences=sentences)
     else:
-        utterances, probs = _predict(run, utterances, corpus, run.config.data.max_bad if max_bad is None else max_bad)
+        utterances, probs = _predict(run, utterances, corpus, max_bad)
         metrics, clips = _measure(run, utterances, probs), _clips(run, utterances, probs)
         write = functools.partial(_write_report, run, clips)
     metrics["measured_on"] = measured_on
@@ -151,7 +154,7 @@ def _write_report(run: Run, clips: Sequence[Clip], folder: Path, *, metrics: dic
     return write_report(folder, metrics=metrics, figures=run.task.pictures(metrics), clips=clips, **page)
 
 
-def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utterance]:
+def _select(run: Run, split: str | None, corpus: Corpus | None, max_bad: int) -> list[Utterance]:
     """The recordings to measure on, of words that the run knows."""
     if corpus is None:
         utterances = run.utterances(split or "test")
@@ -166,8 +169,7 @@ def _select(run: Run, split: str | None, corpus: Corpus | None) -> list[Utteranc
             "features-differ",
             f"{corpus.source}: has features that {run.path} has not learnt from: others, or further apart",
         )
-    run.task.check_utterances(utterances, corpus.source)
-    return utterances
+    return check_usable(run.task, corpus, utterances, max_bad)
 
 
 def _predict(

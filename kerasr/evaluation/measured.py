@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.errors import UserError
 from kerasr.report.page import own_folder
 from kerasr.runs.facts import METRICS
+from kerasr.tasks import Task
 
 
 def select_utterances(corpus: Corpus, split: str | None) -> list[Utterance]:
@@ -37,6 +39,13 @@ def columns_of(utterances: Sequence[Utterance]) -> dict[str, list[str | None]]:
     """What else is known of each recording, by the names of the manifest's columns."""
     columns = dict.fromkeys(name for item in utterances for name in item.extra)
     return {name: [item.extra.get(name) for item in utterances] for name in columns}
+
+
+def check_usable(task: Task, corpus: Corpus, utterances: Sequence[Utterance], max_bad: int) -> list[Utterance]:
+    """The recordings that a task can be measured on; errors as of `Task.usable` and `Task.check_utterances`."""
+    usable = task.usable(replace(corpus, utterances=tuple(utterances)), max_bad).utterances
+    task.check_utterances(usable, corpus.source)
+    return [*usable]
 
 
 def check_readable(corpus: Corpus, utterances: Sequence[Utterance], bad: list[tuple[str, str]], max_bad: int) -> None:

@@ -18,6 +18,7 @@ from kerasr.evaluation.evaluator import MAX_CLIPS, Evaluation
 from kerasr.evaluation.judgement import judge_test
 from kerasr.evaluation.measured import (
     check_readable,
+    check_usable,
     columns_of,
     evaluation_folder,
     evaluation_name,
@@ -64,10 +65,10 @@ def evaluate_pretrained(
         numbers: language to say the numbers of the model's texts in (`kerasr.text.numbers.spell_numbers`), as those of
             the corpus are (`load_corpus`); None leaves them as they are.
         folder: where to write; a folder in `runs/evaluations` where None.
-        max_bad: recordings that are listed and left out because they cannot be read.
+        max_bad: recordings that are listed and left out because they cannot be read, or have no text.
 
     Raises:
-        UserError: there is nothing to measure on, a recording has no text, or too many cannot be read.
+        UserError: there is nothing to measure on, no recording has a text, or too many are bad.
         OSError: the report cannot be written.
     """
     if corpus.features is not None:
@@ -75,7 +76,7 @@ def evaluate_pretrained(
             "features-given", f"{corpus.source}: has features that were computed elsewhere; {model.name} takes sound"
         )
     task, utterances = model.task, select_utterances(corpus, split)
-    task.check_utterances(utterances, corpus.source)
+    utterances = check_usable(task, corpus, utterances, max_bad)
     utterances, answers = _transcribe(model, utterances, corpus, max_bad)
     texts = (answer.text for answer in answers)
     found = [normalise(spell_numbers(text, numbers) if numbers else text) for text in texts]

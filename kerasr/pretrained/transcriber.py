@@ -1,5 +1,6 @@
 """A pretrained model as a whole transcriber: recordings in, text out, without a run and without training."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,9 +29,13 @@ DECODERS: dict[str, type[Decoder]] = {"Whisper": WhisperDecoder, "Moonshine": Mo
 
 
 class Dictation(Transcribe):
-    """How transcripts of tokens that have no times are told."""
+    """How transcripts of tokens that have no times are told.
+
+    Recordings of any length are measured: what is longer than the model reads at once is cut.
+    """
 
     has_words = False
+    longest = math.inf
 
     def __init__(self, name: str):
         super().__init__((), TaskConfig(Transcribe.name))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from kerasr.config.decoding import TRAINING, DecodingConfig
 from kerasr.data.manifest import Utterance
+from kerasr.data.spoken_text import text_of
 from kerasr.decoding.beam import BeamDecoder, BeamOptions
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import NGrams, read_arpa
@@ -14,7 +15,7 @@ from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.presets import LANGUAGE_MODEL
 from kerasr.tasks import Recognition, Task
-from kerasr.tasks.transcribe import Transcribe, text_of
+from kerasr.tasks.transcribe import Transcribe
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import WORDS
 

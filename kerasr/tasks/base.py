@@ -124,6 +124,20 @@ class Task(abc.ABC):
         """Raise where the settings do not suit the task, before recordings are read."""
         del config  # Most tasks take any.
 
+    @classmethod
+    def usable(cls, corpus: Corpus, max_bad: int) -> Corpus:
+        """The corpus less the recordings that cannot be learnt from or measured on, by what is known of them unread.
+
+        Args:
+            corpus: its `bad` recordings count, too.
+            max_bad: how many bad recordings are left out before it is too much.
+
+        Raises:
+            UserError: there are more.
+        """
+        del max_bad  # Most tasks take any.
+        return corpus
+
     @abc.abstractmethod
     def build_network(self, build: Callable[..., keras.Model], spec: FeatureSpec, options: Mapping[str, Any]) -> Any:
         """The network that a builder makes for this front-end and these labels, with its options."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -12,11 +12,12 @@ from kerasr.config import FitConfig, TaskConfig, TrainConfig
 from kerasr.core.console import isolate
 from kerasr.core.extras import require_extra
 from kerasr.core.scores import Monitor, format_decoding, format_interval
-from kerasr.data.manifest import Corpus, Utterance, report_bad
+from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.spoken_text import text_of
 from kerasr.data.targets import Targets
 from kerasr.decoding.alignment import Alignment, Word, geometric_mean
 from kerasr.decoding.beam import BeamDecoder
-from kerasr.decoding.greedy import best_path, collapse, shortest_path
+from kerasr.decoding.greedy import best_path, collapse
 from kerasr.decoding.segments import Segmenter
 from kerasr.decoding.subtitles import PAUSE
 from kerasr.errors import UserError
@@ -25,20 +26,27 @@ from kerasr.metrics.calibration import PlattScaling, fit_platt
 from kerasr.metrics.edit_distance import TokenErrorRate
 from kerasr.metrics.judgement import Judgement
 from kerasr.metrics.transcription import right_words, transcription_metrics, word_error_rate
-from kerasr.models.registry import model_facts
 from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 from kerasr.tasks.base import OutputSpec
 from kerasr.tasks.recognition import Answer, Columns, Example, Recognition
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.trained import Trained
+from kerasr.tasks.transcript_checks import (
+    LONGEST_UTTERANCE,
+    NUM_NAMED,
+    check_texts,
+    check_writable,
+    learnable_transcripts,
+    unwritable_facts,
+    unwritable_note,
+    usable_transcripts,
+)
 from kerasr.tasks.transcript_examples import worst_transcripts
 from kerasr.tasks.transcript_losses import CTCLoss, attention_loss
-from kerasr.text import Vocabulary, normalise
+from kerasr.text import Vocabulary
 from kerasr.text.pieces import EXTRA
 from kerasr.text.vocabulary import CHARACTERS, PIECES, WORDS
 
-# Recordings that an error names; the others are counted.
-NUM_NAMED = 5
 # What errors of tokens are called.
 ERROR_RATES = {CHARACTERS: "cer", WORDS: "wer", PIECES: "ter"}
 # What a run's facts call the scores of pieces.
@@ -80,6 +88,7 @@ class Transcribe(Recognition):
 
     Attributes:
         vocabulary: the characters, words or pieces of words.
+        longest: most seconds of a recording that is learnt from, or measured on.
         decoder: finds the texts; None for greedy decoding.
         decoding: what a report says of it: `lm`, `words`, `hot_words` and the `BeamOptions`, and where the weights were
             chosen by measuring, the `grid`; empty for greedy decoding.
@@ -91,6 +100,7 @@ class Transcribe(Recognition):
     keeps_order = True
     has_words = True
     none = "no word"
+    longest: ClassVar[float] = LONGEST_UTTERANCE
 
     def __init__(self, labels, config, scores=None):
         super().__init__(labels, config)
@@ -107,7 +117,7 @@ class Transcribe(Recognition):
                 these, or SentencePiece is not installed.
         """
         why = "a transcript is learnt from audio beside text, in a manifest's column text"
-        _check_texts(corpus.utterances, corpus.source, why)
+        check_texts(corpus.utterances, corpus.source, why)
         texts = (text_of(item) for item in corpus.utterances if item.split != "test")
         vocabulary = Vocabulary.of(texts, config.vocabulary, size=config.vocabulary_size)
         return cls(vocabulary.tokens, config, vocabulary.scores)
@@ -140,6 +150,11 @@ class Transcribe(Recognition):
         if config.runtime.xla == "on" and keras.backend.backend() == "tensorflow":
             raise UserError("settings-conflict", "--xla on: TensorFlow's CTC is unknown to XLA: leave it out")
 
+    @classmethod
+    def usable(cls, corpus: Corpus, max_bad: int) -> Corpus:
+        """The corpus less what has no word in its text, or is too long; errors as of `usable_transcripts`."""
+        return usable_transcripts(corpus, max_bad, cls.longest)
+
     @property
     def output(self) -> OutputSpec:
         """The blank and a logit for each token, at each frame."""
@@ -148,30 +163,8 @@ class Transcribe(Recognition):
     def add_training_clips(
         self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
-        """The corpus without the clips whose text takes more frames than they have: CTC has no path through them.
-
-        Raises:
-            UserError: there are more of these, with what could not be read, than `max_bad`; or a text has characters
-                that are no tokens.
-        """
-        bad = list(corpus.bad)
-        kept = []
-        for item in corpus.utterances:
-            # (A word that is said too quickly has room in a string, between two pauses.)
-            is_part = config.data.connected and item.split == "train"
-            text, frames = text_of(item), None if is_part else _num_outputs(config, item)
-            # (A test may have tokens that are not among these.)
-            tokens = self.vocabulary.split(text) if item.split == "test" else self.vocabulary.encode(text)
-            least = shortest_path(tokens)
-            if frames is not None and frames < least:
-                bad.append(
-                    (item.path, f"{item.duration:g} s make {frames} outputs, and its text takes {least} or more")
-                )
-            else:
-                kept.append(item)
-        if len(bad) > len(corpus.bad):
-            report_bad(corpus, bad, config.data.max_bad)
-        return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), (), {}
+        """The corpus less the clips that CTC cannot learn; errors as of `learnable_transcripts`."""
+        return learnable_transcripts(config, corpus, self.vocabulary), (), {}
 
     def encode(self, utterances: Sequence[Utterance]) -> Targets:
         """The token ids of each clip's text."""
@@ -255,8 +248,9 @@ class Transcribe(Recognition):
         return word_error_rate(self.truth(utterances).tolist(), self.decide(probs).tolist())
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
-        """Raise where a recording has no text."""
-        _check_texts(utterances, source, "a transcript can only be measured against one")
+        """Raise where a recording has no text, or no word of any can be written in the tokens."""
+        check_texts(utterances, source, "a transcript can only be measured against one")
+        check_writable(utterances, source, self.vocabulary)
 
     def evaluate(
         self,
@@ -267,7 +261,7 @@ class Transcribe(Recognition):
         groups: Columns | None = None,
         seed: int,
     ) -> dict[str, Any]:
-        """What `transcription_metrics` says, with `labels`, the tokens."""
+        """What `transcription_metrics` says, with `labels`, the tokens, and texts that they cannot write."""
         found = self.decide(probs).tolist()
         confidences = uncalibrated = self._confidences(probs, found)
         if self.calibration and not _same_clips(utterances, run.utterances("validation")):
@@ -276,7 +270,8 @@ class Transcribe(Recognition):
             uncalibrated = None
         told = {"confidences": confidences, "uncalibrated": uncalibrated}
         metrics = self.scores(utterances, found, groups=groups, seed=seed, **told)
-        return {**metrics, "unit": "token", "labels": list(self.labels)}
+        unwritable = unwritable_facts(utterances, self.vocabulary)
+        return {**metrics, "unit": "token", "labels": list(self.labels), "unwritable": unwritable}
 
     def scores(self, utterances: Sequence[Utterance], found: Sequence[str], **facts: Any) -> dict[str, Any]:
         """Those of transcripts, normalised: `transcription_metrics`, with its `facts`, `decoding` and `num_empty`."""
@@ -299,6 +294,11 @@ class Transcribe(Recognition):
             text = f"It makes as many errors as there are words ({metrics['wer']:.1%}), as saying nothing does."
             return [Judgement("worse_than_constant", f"{text} More --epochs or recordings may help.")]
         return []
+
+    def notes(self, run: Trained, metrics: Mapping[str, Any]) -> list[str]:
+        """How many texts the tokens cannot write."""
+        facts = metrics["unwritable"]
+        return [unwritable_note(facts, metrics["num_clips"])] if facts["num_clips"] else []
 
     def about(self) -> str:
         """In how many characters, words or pieces."""
@@ -391,11 +391,6 @@ class Transcribe(Recognition):
         return Alignment.of(probs, text, self.vocabulary, self.frame_times)
 
 
-def text_of(utterance: Utterance) -> str:
-    """What is said in it, normalised; "" where it has no text."""
-    return normalise(utterance.text or "")
-
-
 def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
     """How sure a transcript is."""
     if not words:
@@ -406,18 +401,3 @@ def _confidence(probs: np.ndarray, words: Sequence[Word]) -> float:
 def _same_clips(one: Sequence[Utterance], other: Sequence[Utterance]) -> bool:
     """Whether some recordings are in both."""
     return not {item.path for item in one}.isdisjoint(item.path for item in other)
-
-
-def _check_texts(utterances: Sequence[Utterance], source: str, why: str) -> None:
-    """Raise where a recording has no text, saying why it needs one."""
-    if without := [item.path for item in utterances if item.text is None]:
-        named = ", ".join(without[:NUM_NAMED])
-        raise UserError("text-missing", f"{source}: {len(without):,} recordings have no text, as {named}: {why}")
-
-
-def _num_outputs(config: TrainConfig, item: Utterance) -> int | None:
-    """Outputs of the network for a recording; None where its length is not known."""
-    if item.duration is None:
-        return None
-    frames = config.features.num_frames(int(item.duration * config.features.sample_rate))
-    return model_facts(config.model.name).num_outputs(frames)

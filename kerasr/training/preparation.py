@@ -66,6 +66,9 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     config, corpus = _load(config, console, kind.min_labels)
     config = use_waveform(use_given_features(config, corpus, console), console)
     config = _fit_clip(config, corpus)
+    if config.data.connected:
+        corpus = replace(corpus, utterances=tuple(map(with_text, corpus.utterances)))
+    corpus = kind.usable(corpus, config.data.max_bad)
     corpus, split_rule = split_corpus(
         corpus, config.data.split, config.data.leave_out, config.data.split_seed, config.data.validate_on
     )

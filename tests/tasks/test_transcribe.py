@@ -462,10 +462,48 @@ def test_a_text_that_is_too_long_for_its_recording_is_left_out(run, sentences):
     assert [path for path, _ in kept.bad] == [long.path]
     with raises("too-many-bad-recordings", long.path):
         task.add_training_clips(run.config.replace(max_bad=0), corpus, run.features, load_run)
+    foreign = replace(items[1], text="low xyz")
     with raises("text-unwritable"):
-        task.add_training_clips(
-            run.config, replace(corpus, utterances=(replace(long, text="xyz"),)), run.features, load_run
-        )
+        task.add_training_clips(run.config, replace(corpus, utterances=(foreign,)), run.features, load_run)
+    # In the test it is bad; a split of which nothing is left is none.
+    foreign = replace(foreign, split="test")
+    corpus = replace(corpus, utterances=(*items, *run.utterances("test"), foreign))
+    kept, *_ = task.add_training_clips(run.config, corpus, run.features, load_run)
+    assert [path for path, _ in kept.bad] == [foreign.path]
+    with raises("recordings-unusable", foreign.path):
+        corpus = replace(corpus, utterances=(*items, foreign))
+        task.add_training_clips(run.config, corpus, run.features, load_run)
+
+
+def test_what_cannot_be_learnt_is_named_before_it_is_read(config, sentences, monkeypatch):
+    bad = {"mute": "", "mark": "?!", "long": "low"}
+    for name in bad:
+        shutil.copy(sentences.parent / "0.wav", sentences.parent / f"{name}.wav")
+    audio.write(sentences.parent / "long.wav", np.full(8000 * 3, 0.01, np.float32), 8000)
+    monkeypatch.setattr(Transcribe, "longest", 2.5)
+    rows = [f"{name}.wav,,{text},speaker0,," for name, text in bad.items()]
+    whole = sentences.with_name("bad.csv")
+    whole.write_text("\n".join([sentences.read_text().strip(), *rows]))
+    config = config.replace(data=str(whole))
+    with raises("too-many-bad-recordings", "mute.wav"):
+        prepare_run(config.replace(max_bad=2), quiet())
+    prepared = prepare_run(config.replace(max_bad=3), quiet())
+    assert [Path(path).stem for path, _ in prepared.facts["corpus"]["bad"]] == [*bad]
+
+
+@pytest.mark.usefixtures("scores_alone")
+def test_others_recordings_are_measured_where_there_is_something_to_measure(run, tmp_path):
+    items = [*run.utterances("test")]
+    others = [replace(items[0], text="xyz low"), replace(items[1], text=""), *items[2:]]
+    corpus = Corpus("x", tuple(others), source="x")
+    evaluation = evaluate_run(run, corpus=corpus, folder=tmp_path / "out", max_bad=1)
+    assert evaluation.metrics["num_clips"] == len(items) - 1
+    assert evaluation.metrics["unwritable"] == {"num_clips": 1, "paths": [items[0].path], "tokens": ["x", "y", "z"]}
+    assert any(items[0].path in note for note in evaluation.notes)
+    with raises("too-many-bad-recordings", items[1].path):
+        evaluate_run(run, corpus=corpus, folder=tmp_path / "out", max_bad=0)
+    with raises("text-unwritable", items[0].path):
+        evaluate_run(run, corpus=replace(corpus, utterances=(replace(items[0], text="xyz"),)), folder=tmp_path / "out")
 
 
 def test_what_wants_a_word_a_clip_says_so(run):
