@@ -97,11 +97,33 @@ def test_what_is_listed_and_not_there_is_named(published):
     assert len(load_corpus(str(published), min_labels=0).bad) == 2
 
 
+def test_what_one_list_lacks_is_named(published):
+    lists = {kind: published / "etc" / f"an4_train.{kind}" for kind in ("fileids", "transcription")}
+    folder = next((published / "wav" / "an4_clstk").iterdir())
+    (folder / "an2-more-b.raw").write_bytes(bytes(3200))
+    (folder / "notes.txt").touch()
+    with lists["fileids"].open("a") as file:
+        file.write(f"an4_clstk/{folder.name}/an3-more-b\nan4_clstk/{folder.name}/an5-more-b\n")
+    (folder / "an5-more-b.raw").write_bytes(bytes(3200))
+    with lists["transcription"].open("a") as file:
+        # (Of a recording that no list names there is one line to tell.)
+        file.write("<s> NO </s> (an2-more-b)\n<s> GO </s> (an4-more-b)\n<s> </s> (an5-more-b)\n")
+    corpus = load_corpus(str(published), min_labels=0)
+    assert len(corpus.utterances) == 4
+    assert [path for path, _ in corpus.bad] == [
+        f"{lists['fileids']}:5",
+        str(folder / "an2-more-b.raw"),
+        f"{lists['transcription']}:6",
+        f"{lists['transcription']}:7",
+    ]
+    with raises("too-many-bad-recordings"):
+        load_corpus(str(published), min_labels=0, max_bad=3)
+
+
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
         ("transcription", "<s> YES </s>\n"),
-        ("fileids", "an4_clstk/fash/unknown\n"),
         ("fileids", "../../an1-f000-b\n"),
         ("transcription", b"\xff\xfe\n"),
     ],

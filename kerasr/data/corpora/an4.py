@@ -10,7 +10,7 @@ copy without the test part those with 0 are the test.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 
 import soundfile
 
@@ -19,7 +19,7 @@ from kerasr.core import atomic
 from kerasr.core.progress import map_threaded
 from kerasr.data.corpora.download import install_archive
 from kerasr.data.corpora.registry import register_corpus
-from kerasr.data.corpora.transcripts import read_lines
+from kerasr.data.corpora.transcripts import Entry, match_texts, read_lines, walk_folders
 from kerasr.data.corpora.user_cache import made_folder, mark_used, writable_cache
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.errors import UserError
@@ -36,6 +36,9 @@ NO_TEST = (
 _ARCHIVE = "http://www.speech.cs.cmu.edu/databases/an4/an4_raw.bigendian.tar.gz"
 _LINE = re.compile(r"(?:<s>\s*)?(.*?)\s*(?:</s>\s*)?\(([^()]+)\)")
 _VERSION = 1
+_SUFFIXES = (".raw", ".sph")
+# Where each part's recordings lie, below `wav`.
+_FOLDERS = {"train": "an4_clstk", "test": "an4test_clstk"}
 
 
 def is_an4(path: str) -> bool:
@@ -64,27 +67,24 @@ def read_an4(path: str) -> Corpus:
         path: the folder that holds `etc` and `wav`.
 
     Returns:
-        The utterances, with text as published; what the lists name and is not there is among the `bad`.
+        The utterances, with text as published. What the lists name and is not there, what one of them names and the
+        other does not, recordings that none names, and texts without a word are among the `bad`.
 
     Raises:
-        UserError: a list cannot be read, has a line of another form, or names an utterance that the other lacks.
+        UserError: a list cannot be read, or has a line of another form.
     """
     parts = [part for part in ("train", "test") if os.path.isfile(_list(path, part, "fileids"))]
-    listed = [(part, fileid, text) for part in parts for fileid, text in _read_lists(path, part)]
-    found, bad = {}, []
-    for _, fileid, _ in listed:
-        place = os.path.join(path, "wav", *fileid.split("/"))
-        there = [f"{place}{suffix}" for suffix in (".raw", ".sph") if os.path.isfile(f"{place}{suffix}")]
-        if not there:
-            bad.append((f"{place}.raw", "is listed, and there is no such file (nor .sph)"))
-        elif there[0].endswith(".raw") and os.path.getsize(there[0]) < 2:
-            bad.append((there[0], "has no samples"))
-        else:
-            found[fileid] = there[0]
-    raw = {fileid: place for fileid, place in found.items() if place.endswith(".raw")}
-    made = _with_headers(raw)
-    places = found | made
-    utterances = [_utterance(places[item[1]], *item, parts) for item in listed if item[1] in places]
+    found: dict[str, tuple[str, Utterance]] = {}
+    bad: list[tuple[str, str]] = []
+    for part in parts:
+        utterances, alone = _read_part(path, part)
+        found |= {fileid: (part, item) for fileid, item in utterances.items()}
+        bad += alone
+    made = _with_headers({fileid: item.path for fileid, (_, item) in found.items() if item.path.endswith(".raw")})
+    utterances = [
+        _utterance(replace(item, path=made.get(fileid, item.path)), part, fileid, parts)
+        for fileid, (part, item) in found.items()
+    ]
     return Corpus(
         NAME,
         tuple(utterances),
@@ -97,9 +97,9 @@ def read_an4(path: str) -> Corpus:
     )
 
 
-def _utterance(path: str, part: str, fileid: str, text: str, parts: list[str]) -> Utterance:
+def _utterance(item: Utterance, part: str, fileid: str, parts: list[str]) -> Utterance:
     speaker = _speaker(fileid)
-    return Utterance(path, text=text, speaker=speaker, split=_split(part, speaker, parts))
+    return replace(item, speaker=speaker, split=_split(part, speaker, parts))
 
 
 def _list(path: str, part: str, kind: str) -> str:
@@ -111,23 +111,69 @@ def _check(folder: str) -> None:
         raise UserError("download-damaged", f"{folder}: what came has no etc/an4_train.fileids: it is not {NAME}")
 
 
-def _read_lists(path: str, part: str) -> Iterator[tuple[str, str]]:
-    """Each utterance's file, without its suffix, and its text."""
-    texts: dict[str, str] = {}
-    transcription = _list(path, part, "transcription")
+def _read_part(path: str, part: str) -> tuple[dict[str, Utterance], list[tuple[str, str]]]:
+    """The utterances of a part by their files, without suffix, and what is bad."""
+    fileids, lines = _read_fileids(_list(path, part, "fileids")), _read_texts(_list(path, part, "transcription"))
+    recordings, bad = {}, []
+    for fileid, where in fileids.items():
+        place = os.path.join(path, "wav", *fileid.split("/"))
+        there = [f"{place}{suffix}" for suffix in _SUFFIXES if os.path.isfile(f"{place}{suffix}")]
+        if _name(fileid) not in lines:
+            bad.append((where, f"{_name(fileid)} has no line in {_list(path, part, 'transcription')}"))
+        elif not there:
+            bad.append((f"{place}.raw", "is listed, and there is no such file (nor .sph)"))
+        elif there[0].endswith(".raw") and os.path.getsize(there[0]) < 2:
+            bad.append((there[0], "has no samples"))
+        else:
+            recordings[fileid] = there[0]
+    found, wordless = match_texts({fileid: lines[_name(fileid)] for fileid in recordings}, recordings)
+    unlisted = {fileid: place for fileid, place in _recordings_in(path, part).items() if fileid not in fileids}
+    bad += [(place, f"is not in {_list(path, part, 'fileids')}") for place in unlisted.values()]
+    named = {_name(fileid) for fileid in (*fileids, *unlisted)}
+    bad += [
+        (entry.where, f"{name} is not in {_list(path, part, 'fileids')}")
+        for name, entry in lines.items()
+        if name not in named
+    ]
+    return found, bad + wordless
+
+
+def _recordings_in(path: str, part: str) -> dict[str, str]:
+    """Paths of the recordings in a part's folder by their files, without suffix."""
+    folder = os.path.abspath(os.path.join(path, "wav"))
+    return {
+        os.path.relpath(os.path.join(inside, stem), folder).replace(os.sep, "/"): os.path.join(inside, name)
+        for inside, names in walk_folders(os.path.join(folder, _FOLDERS[part]))
+        for name in names
+        for stem, suffix in [os.path.splitext(name)]
+        if suffix in _SUFFIXES
+    }
+
+
+def _read_texts(transcription: str) -> dict[str, Entry]:
+    """Each utterance's text by its name."""
+    texts = {}
     for number, line in read_lines(transcription):
         match = _LINE.fullmatch(line)
         if match is None:
             raise UserError("corpus-damaged", f"{transcription}:{number}: {line!r} is not `<s> WORDS </s> (id)`")
-        texts[match[2]] = match[1]
-    fileids = _list(path, part, "fileids")
+        texts[match[2]] = Entry(match[1], f"{transcription}:{number}")
+    return texts
+
+
+def _read_fileids(fileids: str) -> dict[str, str]:
+    """Each utterance's file, without its suffix, and the line that names it."""
+    lines = {}
     for number, line in read_lines(fileids):
-        name = line.rpartition("/")[2]
         if ".." in line.split("/") or os.path.isabs(line):
             raise UserError("corpus-damaged", f"{fileids}:{number}: {line} leads out of the corpus")
-        if name not in texts:
-            raise UserError("corpus-damaged", f"{fileids}:{number}: {name} has no line in {transcription}")
-        yield line, texts[name]
+        lines[line] = f"{fileids}:{number}"
+    return lines
+
+
+def _name(fileid: str) -> str:
+    """As transcriptions have it: without folders."""
+    return fileid.rpartition("/")[2]
 
 
 def _speaker(fileid: str) -> str:
