@@ -90,6 +90,36 @@ def test_what_is_bad_is_named_and_counted(tmp_path):
     assert "nan" in kept.bad[-1][1]
 
 
+def test_features_lie_in_the_corpus_or_in_its_recipe(tmp_path):
+    folder = make(tmp_path / "s5" / "data" / "train")
+    recipe, outside = tmp_path / "s5" / "mfcc", tmp_path / "s50"
+    lines = [write_archive(place / "raw.ark", {"u0": MATRICES["u0"]})[0].split(":")[1] for place in (recipe, outside)]
+    inside = (folder / "feats.scp").read_text().splitlines()[3].split()[1]
+    listed = [
+        f"u0 {recipe}/raw.ark:{lines[0]}",
+        f"u1 ../../../s50/raw.ark:{lines[1]}",
+        "u2 /etc/passwd:0",
+        f"u3 {folder}/{inside}",
+    ]
+    write_lists(folder, feats_scp=listed)
+    corpus = load(folder)
+    assert [item.text for item in corpus.utterances] == ["FOUR"]
+    assert [path for path, _ in corpus.bad] == [
+        f"{recipe}/raw.ark:{lines[0]}",
+        f"{outside}/raw.ark:{lines[1]}",
+        "/etc/passwd:0",
+    ]
+    with raises("too-many-bad-recordings"):
+        load(folder, max_bad=2)
+    # A recipe of Kaldi's writes its features beside its data.
+    (tmp_path / "s5" / "path.sh").touch()
+    assert [item.text for item in load(folder).utterances] == ["ONE", "FOUR"]
+    assert [item.text for item in load(folder.parent).utterances] == ["ONE", "FOUR"]
+    # Links are followed where the folder is another by name.
+    (tmp_path / "link").symlink_to(tmp_path / "s5")
+    assert [item.text for item in load(tmp_path / "link" / "data").utterances] == ["ONE", "FOUR"]
+
+
 def test_all_bad_is_told(tmp_path):
     folder = make(tmp_path / "data", dict.fromkeys(MATRICES, b"nothing"))
     with raises("recordings-unusable"):

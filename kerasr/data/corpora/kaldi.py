@@ -5,6 +5,7 @@ frame shift is that of the file `frame_shift` where there is one. Where both lis
 
 Folders called as splits are (`train`, `dev`, `test`; `manifest.SPLIT_NAMES`), each with these lists, are the split. A
 relative path is one from the directory, or from a folder above it, since Kaldi's recipes run two folders above.
+Features lie in the corpus's folder, or in that of the Kaldi recipe whose `data` it is: `feats.scp` leads nowhere else.
 
 Lines that end in a pipe are commands. kerasr runs none: a list of recordings is data.
 """
@@ -23,6 +24,8 @@ from kerasr.errors import UserError
 
 _RECORDINGS, _TEXTS, _SPEAKERS, _SEGMENTS = "wav.scp", "text", "utt2spk", "segments"
 _FEATURES, _FRAME_SHIFT = "feats.scp", "frame_shift"
+# Each of Kaldi's recipes has it, beside the folder `data` of its directories: `s5/path.sh`, `s5/data/train`, `s5/mfcc`.
+_RECIPE = "path.sh"
 # What stands behind the colon of `--data DIRECTORY:features`.
 FEATURES_OPTION = "features"
 # Where no file tells, in seconds, as Kaldi's own scripts take it then.
@@ -43,7 +46,8 @@ def read_kaldi(path: str, option: str = "") -> Corpus:
 
     Returns:
         The utterances; segments are cut out of their recordings into the cache. Texts without a recording, recordings
-        or segments without a text, and segments beyond a recording's end are among the `bad`.
+        or segments without a text, segments beyond a recording's end, and features that lie elsewhere are among the
+        `bad`.
 
     Raises:
         UserError: a list has a command (`recording-is-command`), is no UTF-8 text, has a name twice, or names what
@@ -58,7 +62,7 @@ def read_kaldi(path: str, option: str = "") -> Corpus:
     if not splits:
         raise UserError("corpus-incomplete", f"{path}:{option}: there is no {_FEATURES} beside {_TEXTS}")
     for name, folder in splits.items():
-        found, cuts, alone = _read_directory(folder, listing)
+        found, cuts, alone = _read_directory(folder, listing, root)
         prefix = f"{name}-" if name else ""
         utterances |= {f"{prefix}{key}": replace(item, split=split_called(name)) for key, item in found.items()}
         segments |= {f"{prefix}{key}": cut for key, cut in cuts.items()}
@@ -93,7 +97,7 @@ def _directories(path: str, listing: str) -> dict[str, str]:
 
 
 def _read_directory(
-    folder: str, listing: str
+    folder: str, listing: str, root: str
 ) -> tuple[dict[str, Utterance], dict[str, Segment], list[tuple[str, str]]]:
     """Utterances of a directory by name, the segments among them, and what is bad."""
     place = _place if listing == _RECORDINGS else _features_place
@@ -103,6 +107,12 @@ def _read_directory(
     cuts = {name: _segment(entry, listed) for name, entry in segments.items()}
     places = {name: cut.recording for name, cut in cuts.items()} if cuts else listed
     found, bad = match_texts(read_table(os.path.join(folder, _TEXTS)), places)
+    if listing == _FEATURES:
+        outside = {name for name, item in found.items() if not _may_hold(root, split_place(item.path)[0])}
+        bad += [
+            (found.pop(name).path, f"lies outside of {root}: copy the features of {name} into it")
+            for name in sorted(outside)
+        ]
     speakers = {name: entry.value for name, entry in _optional(folder, _SPEAKERS).items()}
     # Where nobody knows who speaks, Kaldi asks for each utterance as a speaker of its own.
     if all(name == speaker for name, speaker in speakers.items()):
@@ -134,6 +144,17 @@ def _features_place(folder: str, entry: Entry) -> str:
     """Path of features: the archive's, as a recording's, and where the matrix stands in it."""
     path, rest = split_place(entry.value)
     return _place(folder, entry._replace(value=path)) + rest
+
+
+def _may_hold(root: str, path: str) -> bool:
+    """Whether features may lie there: in the corpus's folder or in the recipe's, by name or by links."""
+    recipes = (os.path.dirname(one) for one in (root, os.path.dirname(root)) if os.path.basename(one) == "data")
+    folders = [root, *(one for one in recipes if os.path.isfile(os.path.join(one, _RECIPE)))]
+    return any(
+        name(path).startswith(os.path.join(name(one), ""))
+        for one in folders
+        for name in (os.path.abspath, os.path.realpath)
+    )
 
 
 def _features_spec(utterances: Iterable[Utterance], folders: Iterable[str]) -> FeatureSpec:
