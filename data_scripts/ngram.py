@@ -40,6 +40,8 @@ def read_sentences(path: Path, numbers: str | None = None) -> list[list[str]]:
     """The words of each line that has some, numbers as they are said in a language."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise UserError("corpus-not-found", f"{path}: there is no such file; it has a sentence a line") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("text-missing", f"{path}: cannot be read as UTF-8 text ({error})") from error
     if numbers:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from kerasr.config.decoding import TRAINING, DecodingConfig
+from kerasr.core.progress import console
 from kerasr.data.manifest import Utterance
 from kerasr.data.spoken_text import text_of
 from kerasr.decoding.beam import BeamDecoder, BeamOptions
@@ -15,7 +16,9 @@ from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.presets import LANGUAGE_MODEL
 from kerasr.tasks import Recognition, Task
+from kerasr.tasks.base import list_words
 from kerasr.tasks.transcribe import Transcribe
+from kerasr.tasks.transcript_checks import NUM_NAMED
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import WORDS
 
@@ -98,7 +101,9 @@ def make_decoder(run: Transcribing, config: DecodingConfig) -> BeamDecoder | Non
             f"{config.words or config.lm}: has no word that can be written in the run's tokens, "
             f"{_writing(vocabulary)!r}: is it of another language, or in capitals?",
         )
+    _warn_unwritable(f"--lm {config.lm}", model.words if model else set(), vocabulary)
     if words is not None:
+        _warn_unwritable(f"--words {config.words}", words, vocabulary)
         words = {word for word in words if not vocabulary.unknown(word)}
     return BeamDecoder(vocabulary, model, words, options, _hot_words(config, vocabulary))
 
@@ -140,6 +145,16 @@ def _hot_words(config: DecodingConfig, vocabulary: Vocabulary) -> set[str]:
                 f"{_writing(vocabulary)!r}",
             )
     return words
+
+
+def _warn_unwritable(flag: str, words: set[str], vocabulary: Vocabulary) -> None:
+    """Say how many of the words can never be found."""
+    if lost := sorted(word for word in words if vocabulary.unknown(word)):
+        console().print(
+            f"warning: {flag}: {len(lost):,} of its {len(words):,} words cannot be written in the run's tokens, and "
+            f"are never found, as {list_words([*map(repr, lost)], NUM_NAMED)}",
+            style="yellow",
+        )
 
 
 def _writing(vocabulary: Vocabulary) -> str:

@@ -125,3 +125,5 @@ def test_the_script_writes_n_grams_of_a_text(tmp_path, capsys):
     text.write_text("...")
     with raises("text-missing"):
         script["main"]([str(text), "--to", str(to)])
+    with raises("corpus-not-found", "nofile.txt"):
+        script["main"]([str(tmp_path / "nofile.txt"), "--to", str(to)])

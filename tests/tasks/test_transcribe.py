@@ -369,7 +369,10 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
     words.write_text("Low\nmid top\nétranger\n", "utf-8")
     write_arpa(estimate_ngrams([said.split()] * 3, 2), tmp_path / "lm.arpa.gz")
     evaluate.main([str(folder), "--lm", "training", "--words", str(words), "--tune-lm", "--json"])
-    assert json.loads(capsys.readouterr().out)["wer"] <= 0.1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["wer"] <= 0.1
+    assert "1 of its 4 words" in told.err
+    assert "étranger" in told.err
     assert (folder / "pictures" / "decoding.png").exists()
     chosen = load_run(folder).facts["decoding"]
     assert chosen["calibration"]["num_words"] > 0
@@ -378,7 +381,11 @@ def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, c
         predict.main([str(folder), item.path, *flags, "--json"])
         assert json.loads(capsys.readouterr().out)["text"] == said
     words.write_text("low\n")
+    write_arpa(estimate_ngrams([["xyz"], ["low"]], 1), tmp_path / "other.arpa")
+    capsys.readouterr()
     found = load_run(folder)
+    make_decoder(found, DecodingConfig(lm=str(tmp_path / "other.arpa")))
+    assert "'xyz'" in capsys.readouterr().err
     found.decode_with(DecodingConfig(words=str(words)))
     assert {*found.predict(item.path).text.split()} <= {"low"}
     found.decode_with(DecodingConfig(words=str(words), hot_words="Mid, Top"))
