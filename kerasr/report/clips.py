@@ -61,6 +61,27 @@ class Clip:
     is_given: bool = False
     is_input: bool = True
 
+    @property
+    def spans(self) -> list[tuple[float, float] | None]:
+        """From when to when each of `pairs` is heard in `sound`, in seconds; None where that is not known.
+
+        A word that was left out has no time of its own: who wants to hear it hears what is between its neighbours.
+        """
+        if self.alignment is None or self.sound is None:
+            return [None] * len(self.pairs)
+        words, number = self.alignment.words, 0
+        spans = []
+        for _, heard in self.pairs:
+            if heard:
+                start, end = words[number].start, words[number].end
+                number += 1
+            else:
+                start = words[number - 1].end if number else 0.0
+                end = words[number].start if number < len(words) else self.seconds
+            # (What is said beyond the shown part is not in the sound.)
+            spans.append((start, end) if start < self.seconds else None)
+        return spans
+
 
 def make_clip(run: Run, item: Utterance, **facts: Any) -> Clip:
     """What the model was given: the same crop of the recording, through the same front-end.

@@ -1,6 +1,7 @@
 """Pages from their templates: each is one file that needs nothing beside itself."""
 
 import base64
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,11 @@ def _png(colours: np.ndarray) -> bytes:
     return memory.getvalue()
 
 
+def _sha256(script: str) -> str:
+    """A script's hash, by which a page's content security policy runs it and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
 def _data_uri(content: bytes, kind: str) -> str:
     """The content as an address, so that the page needs no file beside it."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
@@ -67,6 +73,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["score"] = format_score
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["isolate"] = isolate
+    environment.filters["sha256"] = _sha256
     environment.filters["spectrogram"] = _spectrogram
     environment.filters["evidence"] = _evidence
     environment.filters["wav"] = lambda content: _data_uri(content, "audio/wav")

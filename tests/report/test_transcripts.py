@@ -1,5 +1,7 @@
 """What a report shows of transcripts: legible, in any script, and true to the scores."""
 
+import base64
+import hashlib
 import io
 import re
 
@@ -106,15 +108,60 @@ def test_speakers_are_told_by_their_word_errors():
     assert [text.strip("\u2068\u2069") for text in shown[:3]] == [row["speaker"] for row in metrics["speakers"][:3]]
 
 
+def page_of(folder, clips, figures=()):
+    settings = {"title": "a run", "subtitle": "on something", "tiles": {}, "facts": {}}
+    page = write_report(folder, metrics=made_up(), figures=figures, clips=clips, **settings)
+    return page.read_text("utf-8")
+
+
+def pressed(text):
+    """What is pressed to hear a word, in order: its HTML, from when, and to when."""
+    found = re.findall(r'<span role="button" tabindex="0" data-start="(.*?)" data-end="(.*?)">(.*?)</span>(?= )', text)
+    return [(word, float(start), float(end)) for start, end, word in found]
+
+
 def test_a_page_shows_what_was_said_beside_what_was_predicted(tmp_path, rng):
     clips = [clip(SAID[index], FOUND[index], rng) for index in (3, 2, 4, 0)]
-    settings = {"title": "a run", "subtitle": "on something", "tiles": {}, "facts": {}}
-    page = write_report(tmp_path, metrics=made_up(), figures=["lengths", "decoding"], clips=clips, **settings)
-    text = page.read_text("utf-8")
-    assert '<span class="other"><del>g</del> <ins>gee</ins></span> m e f' in text
-    assert "one <ins>oh</ins>" in text
-    assert "it <del>now</del> please" in text
+    text = page_of(tmp_path, clips, figures=["lengths", "decoding"])
+    shown = pressed(text)
+    words = " ".join(word for word, *_ in shown)
+    assert '<span class="other"><del>g</del> <ins>gee</ins></span> m e f' in words
+    assert "one <ins>oh</ins>" in words
+    assert "it <del>now</del> please" in words
     # A text has the direction that it is written in.
-    assert re.search(r'<p dir="auto">שלום', text)
+    assert re.search(r'<p dir="auto"><span [^>]*>שלום', text)
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} >= {"lengths", "decoding", "alignment-3"}
     assert "3 of 21 words taken for another, 1 left out, 1 put in" in text
+    # Each word is heard at its own times; the one that was left out, between its neighbours.
+    times = [(word.start, word.end) for made in clips for word in made.alignment.words]
+    place = [word for word, *_ in shown].index("<del>now</del>")
+    times.insert(place, (times[place - 1][1], times[place][0]))
+    np.testing.assert_allclose([own for _, *own in shown], times, atol=5e-4)
+
+
+def test_a_page_runs_the_script_that_plays_words_and_no_other(tmp_path, rng):
+    heard = clip(SAID[0], FOUND[0], rng)
+    text = page_of(tmp_path, [heard])
+    (script,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert "[data-start]" in script
+    silent = [Clip(**{**vars(heard), **lacking}) for lacking in ({"sound": None}, {"alignment": None})]
+    text = page_of(tmp_path, silent)
+    assert text.count("<ins>sixty</ins>") == 2
+    assert not pressed(text)
+    assert "<script" not in text
+    assert "script-src" not in text
+
+
+def test_what_is_beyond_the_sound_cannot_be_heard(rng):
+    whole = clip(SAID[3], FOUND[3], rng)
+    part = Clip(**{**vars(whole), "seconds": 1.0})
+    assert part.spans == [span if span[0] < 1 else None for span in whole.spans]
+    assert None in part.spans
+
+
+def test_a_word_left_out_at_an_end_is_heard_from_there(rng):
+    made = clip("enter six now", "six", rng)
+    (word,) = made.alignment.words
+    assert made.spans == [(0.0, word.start), (word.start, word.end), (word.end, made.seconds)]

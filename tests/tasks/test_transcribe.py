@@ -1,6 +1,7 @@
 """Sentences of tones, written down: from a manifest with texts to a transcript."""
 
 import json
+import re
 import runpy
 import shutil
 from dataclasses import asdict, replace
@@ -354,7 +355,13 @@ def test_the_report_tells_the_errors(run, tmp_path):
     metrics = found.metrics
     assert metrics["headline"].startswith("WER ")
     assert metrics["num_words"] == sum(len(item.text.split()) for item in run.utterances("validation"))
-    assert "WER" in found.report.read_text()
+    page = found.report.read_text()
+    assert "WER" in page
+    # Each word is heard at the times that the run tells.
+    heard = {*re.findall(r'data-start="(.*?)" data-end="(.*?)">(?!<del>)', page)}
+    answers = run.predict([item.path for item in run.utterances("validation")])
+    assert heard
+    assert heard <= {(f"{word.start:.3f}", f"{word.end:.3f}") for answer in answers for word in answer.words}
     drawn = {path.stem for path in (tmp_path / "pictures").iterdir()}
     assert {"lengths", "speakers", "alignment-1"} <= drawn
     assert metrics["decoding"] == {}
