@@ -64,6 +64,12 @@ NAMES = {
     f"{VOICES}{SEVERAL}": "kerasr with synthetic voices, at three speeds",
     PEER: "PocketSphinx, digit grammar",
 }
+# Digit errors that were measured elsewhere: who, how many.
+PUBLISHED = (
+    ("[Whisper](https://github.com/openai/whisper) base", "8.0%"),
+    ("Whisper tiny.en", "10.1%"),
+    ("[PocketSphinx](https://github.com/cmusphinx/pocketsphinx), digit grammar", "27.6%"),
+)
 KEPT = ("wer", "num_words", "num_substitutions", "num_deletions", "num_insertions")
 
 
@@ -139,7 +145,10 @@ def score(found: Sequence[str], strings: Sequence[Utterance]) -> dict[str, Any]:
 
 
 def tables(folder: Path = RESULTS / "connected_digits") -> dict[str, str]:
-    """Digit errors of each speaker and the mean where all six have been measured; strings that are right, by length."""
+    """Digit errors of each speaker and the mean where all six have been measured; strings that are right, by length.
+
+    And `others`: the means beside what was measured elsewhere.
+    """
     scores = by_way(read_parts(folder))
     numbers = range(SHORTEST, LONGEST + 1)
     return {
@@ -149,6 +158,13 @@ def tables(folder: Path = RESULTS / "connected_digits") -> dict[str, str]:
         "lengths": markdown_table(
             ("strings right in every digit", *(f"{number} digits" for number in numbers)),
             [(NAMES[way], *(length_cell(mine, str(number)) for number in numbers)) for way, mine in scores.items()],
+        ),
+        "others": markdown_table(
+            ("who", "measured", "digit errors"),
+            [
+                *((who, "elsewhere", errors) for who, errors in PUBLISHED),
+                *((NAMES[way], "here", error_cells(mine)[-1].strip("*")) for way, mine in scores.items()),
+            ],
         ),
     }
 

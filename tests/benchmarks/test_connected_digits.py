@@ -55,3 +55,4 @@ def test_a_mean_is_that_of_all_six(study, tmp_path):
     tables = study["tables"](tmp_path)
     assert "| 40.0% | **15.0%** |" in tables["speakers"]
     assert "| 50.0% |" in tables["lengths"]
+    assert "| here | 15.0% |" in tables["others"]
