@@ -174,9 +174,20 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
         "all": markdown_table(headings, map(_row, on_an4, on_an4.values())),
         # (Of so few errors a tenth of a point is much.)
         "grid": markdown_table(headings, [_row(*row, digits=2) for row in on_grid.items()]),
+        "encoders": markdown_table(("encoder", "parameters", *HOW.values()), _encoders(measured)),
         "others": markdown_table(("recordings", "who", "word errors"), [*PUBLISHED, *_beside(measured)]),
         "targets": markdown_table(("what", "target", "measured"), _targets(measured)),
     }
+
+
+def _encoders(measured: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
+    """Rows of the encoders on AN4, the best first, by their word errors alone; then those that are not measured yet."""
+    means = {way: statistics.mean(one["wer"] for one in measured[way]) for way in ENCODERS if way in measured}
+    rows = [
+        (way, f"{measured[way][0]['parameters']:,}", *_ways(measured, way).values())
+        for way in sorted(means, key=means.__getitem__)
+    ]
+    return [*rows, *((way, "", "-", "-") for way in ENCODERS if way not in means)]
 
 
 def _beside(measured: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ from kerasr.errors import UserError
 
 COMMANDS = {
     "train": "train a recogniser or a voice on recordings",
-    "predict": "recognise words in recordings",
+    "predict": "recognise words or transcribe sentences in recordings",
     "synthesize": "say texts with a voice",
     "evaluate": "measure a run again, and write its report",
     "compare": "set runs side by side, with intervals",

@@ -1,4 +1,4 @@
-"""Recognise words in recordings with a run: `python -m kerasr.predict`."""
+"""Recognise words or transcribe sentences in recordings with a run: `python -m kerasr.predict`."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kerasr.tasks import Answer
 
 DESCRIPTION = """
-Say which word is in each recording, how probable it is, and what else it might be.
+Recognise the word in each recording and what else it might be, or transcribe its sentences; and how probable that is.
 
   python -m kerasr.predict PRESET --sample                  a preset, named below, on a recording that it brings
   python -m kerasr.predict PRESET clip.wav https://example.org/clip.wav

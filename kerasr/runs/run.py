@@ -258,7 +258,7 @@ class Run(RunContents):
     def predict(
         self, recordings: Source | Sequence[Source], *, threshold: float | None = None
     ) -> Answer | list[Answer]:
-        """Say which word is in recordings.
+        """Recognise words or transcribe sentences in recordings.
 
         Args:
             recordings: a file of any format and rate, its address (`https://...`), or a waveform `(samples,)` in

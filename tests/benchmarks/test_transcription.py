@@ -16,6 +16,8 @@ def test_few_errors_are_told_to_a_hundredth_of_a_point(tmp_path):
     tables = study["tables"](tmp_path)
     assert tables["grid"].count("1.03%") == 3
     assert tables["all"].count("12.8%") == 3
+    assert tables["encoders"].splitlines()[2] == "| BiLSTMEncoder | 9 | 12.8% | 12.8% |"
+    assert "| QuartzNet |  | - | - |" in tables["encoders"]
     # Each target stands beside what it is held against.
     for name in ("others", "targets"):
         assert [tables[name].count(figure) for figure in ("1.03%", "12.8%")] == [2, 2]
