@@ -12,7 +12,8 @@ from kerasr.decoding.ngram import BEGIN, END, NEVER, UNKNOWN, NGrams
 from kerasr.errors import UserError
 
 Gram = tuple[str, ...]
-# Where a small text has no n-gram of some count: absolute discounting's usual amount.
+# Where a small text has no n-gram of some count: absolute discounting's usual amount. Of a text that lacks only counts
+# of 4, the formula would take all of a count of 3, as KenLM's lmplz does.
 FALLBACK = 0.5
 
 

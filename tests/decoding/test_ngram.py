@@ -1,6 +1,8 @@
-"""Language models: probabilities that sum up to 1, as KenLM reads them, and what is wrong with a file."""
+"""Language models: the papers' probabilities, as KenLM estimates and reads them, and what is wrong with a file."""
 
+import functools
 import gzip
+import itertools
 import runpy
 from pathlib import Path
 
@@ -14,6 +16,83 @@ from kerasr.decoding.ngram import BEGIN, END, NEVER, UNKNOWN, NGrams, read_arpa,
 TEXT = [
     line.split() for line in ("go up", "go down", "go up now", "stop", "up up and down", "go", "stop now and go up")
 ]
+
+# A letter a word: at each order up to 3 some n-grams have each count of 1 to 4, so that every discount is the papers'.
+SENTENCES = ("a", "b", "b", "e", "aa", "ab", "bc", "ef", "abb", "abc", "abc", "agab", "bcde", "aabab", "babad", "gabaa")
+LETTERS = [list(sentence) for sentence in SENTENCES]
+# log10 of sentences' probabilities by the models that KenLM's `lmplz` (0.3.0) has estimated of LETTERS, by their order.
+SAID = ("", "a", "abc", "gab", "fed", "bbb", "axa", "cabaab")
+BY_LMPLZ = {
+    1: (-0.59, -1.15272, -3.01569, -3.26619, -4.87223, -2.44736, -3.28348, -4.76024),
+    2: (-1.24531, -1.10733, -1.63354, -2.14717, -5.16762, -3.43233, -3.61479, -5.29846),
+    3: (-1.11099, -1.14975, -1.90696, -2.16823, -4.69219, -2.89028, -3.59602, -5.60736),
+}
+
+
+def by_the_papers(text, order, words):
+    """Interpolated modified Kneser-Ney as a function of a word and its history: each count is made by looking again.
+
+    Chen and Goodman 1998, section 3 with equation 26; the counts are those of Heafield et al. 2013, section 3.2.
+    """
+    sentences = [(BEGIN, *sentence, END) for sentence in text]
+
+    @functools.cache
+    def occurrences(gram):
+        return sum(s[at : at + len(gram)] == gram for s in sentences for at in range(len(s)))
+
+    @functools.cache
+    def adjusted(gram):
+        if len(gram) == order or gram[0] == BEGIN:
+            return occurrences(gram)
+        return sum(occurrences((before, *gram)) > 0 for before in (BEGIN, *words))
+
+    @functools.cache
+    def discount(length, k):
+        grams = [
+            (*history, word) for history in itertools.product((BEGIN, *words), repeat=length - 1) for word in words
+        ]
+        n = [sum(adjusted(gram) == number for gram in grams) for number in range(5)]
+        y = n[1] / (n[1] + 2 * n[2])
+        return k - (k + 1) * y * n[k + 1] / n[k]
+
+    @functools.cache
+    def prob(word, history):
+        lower = prob(word, history[1:]) if history else 1 / len(words)
+        following = [adjusted((*history, one)) for one in words]
+        if not sum(following):
+            return lower
+        d1, d2, d3 = (discount(len(history) + 1, k) for k in (1, 2, 3))
+        n1, n2 = following.count(1), following.count(2)
+        n3 = sum(count >= 3 for count in following)
+        count = adjusted((*history, word))
+        own = count - (0, d1, d2, d3)[min(count, 3)]
+        return (own + (d1 * n1 + d2 * n2 + d3 * n3) * lower) / sum(following)
+
+    return prob
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("open_vocabulary", [True, False])
+def test_every_probability_is_that_of_the_papers(order, open_vocabulary):
+    model = estimate_ngrams(LETTERS, order, open_vocabulary=open_vocabulary)
+    words = (*sorted(model.words), END, *([UNKNOWN] if open_vocabulary else []))
+    prob = by_the_papers(LETTERS, order, words)
+    for length in range(order):
+        for history in itertools.product((BEGIN, *words), repeat=length):
+            found = [10 ** model.log_prob(word, history) for word in words]
+            assert found == pytest.approx([prob(word, history) for word in words], abs=1e-6), history
+
+
+@pytest.mark.parametrize("order", BY_LMPLZ)
+def test_lmplz_estimates_the_same(order):
+    model = estimate_ngrams(LETTERS, order)
+    assert [model.sentence_log_prob(list(said)) for said in SAID] == pytest.approx(BY_LMPLZ[order], abs=2e-5)
+
+
+def test_a_text_without_some_count_has_the_usual_discount():
+    """Of a and </s>, once each, a half is taken, and dealt to them and to what is unknown."""
+    model = estimate_ngrams([["a"]], 1)
+    assert 10 ** model.log_prob("a") == pytest.approx(0.5 / 2 + 0.5 / 3)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
