@@ -51,8 +51,9 @@ def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_p
     ]
 
 
-def test_a_voice_of_phonemes_says_texts_by_how_they_are_said(voice_config, tone_texts, tmp_path):
+def test_a_voice_of_phonemes_says_texts_by_how_they_are_said(voice_config, tone_texts, tmp_path, monkeypatch):
     pytest.importorskip("espeakng_loader")
+    monkeypatch.setattr(token_alignment, "STEPS", 20)
     config = voice_config.replace(data=str(tone_texts), phonemes="en-us", out=str(tmp_path))
     run = prepare_run(config, quiet())
     assert "\u02c8" in run.labels

@@ -268,7 +268,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(config, monkeypatch):
     assert all(np.isfinite(value).all() for value in arrays(path.parent))
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize("value", [pytest.param(float("inf"), marks=pytest.mark.full), float("nan")])
 def test_a_validation_without_a_finite_loss_stops_nothing(config, monkeypatch, value):
     evaluate, called = Learner.evaluate, []
 
