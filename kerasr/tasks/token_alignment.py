@@ -58,9 +58,12 @@ class Aligner:
     Args:
         num_tokens: that there are, numbered from 1.
         n_mels: energies of a frame.
+        seed: draws the weights to begin with, and the order of the clips that it learns from.
     """
 
-    def __init__(self, num_tokens: int, n_mels: int):
+    def __init__(self, num_tokens: int, n_mels: int, *, seed: int = 0):
+        self._seed = seed
+        keras.utils.set_random_seed(seed)
         self._means = TokenMeans(num_tokens, n_mels)
         state_of_frame = keras.Input((None,), dtype="int32", name="state_of_frame")
         places = ops.maximum(state_of_frame, 0)[..., None]
@@ -68,15 +71,9 @@ class Aligner:
         self._learner = keras.Model([*self._means.inputs, state_of_frame], heard, name="aligner")
         compile_few_shapes(self._means)
 
-    def fit(self, clips: Sequence[Spoken], *, seed: int = 0) -> None:
-        """Learn the tokens' energies.
-
-        Args:
-            clips: what to learn from; each `fits`.
-            seed: draws the order of the clips, and the weights to begin with.
-        """
-        keras.utils.set_random_seed(seed)
-        rng = np.random.default_rng(seed)
+    def fit(self, clips: Sequence[Spoken]) -> None:
+        """Learn the tokens' energies from clips; each `fits`."""
+        rng = np.random.default_rng(self._seed)
         schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
         self._learner.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=compiles_shapes())
         with ProgressBar("Finding where each sound is", STEPS) as progress:

@@ -47,8 +47,8 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
     ]
     if not items:
         report_bad(corpus, bad, 0)
-    aligner = Aligner(len(vocabulary.tokens), config.features.n_mels)
-    aligner.fit(_some(items, vocabulary, features), seed=config.runtime.seed)
+    aligner = Aligner(len(vocabulary.tokens), config.features.n_mels, seed=config.runtime.seed)
+    aligner.fit(_some(items, vocabulary, features))
     kept, clips, places = [], _spoken(items, vocabulary, features), iter(items)
     while batch := list(islice(clips, BATCH_SIZE)):
         found = [frames for frames, _ in aligner.durations(batch)]

@@ -1,5 +1,6 @@
 """Tones as letters: each is found where it sounds, and a text of other letters is told."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -37,6 +38,16 @@ def aligner(texts):
 def test_tokens_are_found_where_they_sound(aligner, texts):
     for (frames, _), (_, lengths) in zip(aligner.durations([clip for clip, _ in texts]), texts, strict=True):
         assert np.abs(np.cumsum(frames) - np.cumsum(lengths)).max() <= NUM_STATES
+
+
+def test_the_weights_to_begin_with_are_of_the_seed_alone(texts):
+    clip, _ = texts[0]
+
+    def distance(state, seed):
+        keras.utils.set_random_seed(state)
+        return Aligner(max(LETTERS), NUM_BANDS, seed=seed).durations([clip])[0][1]
+
+    assert distance(1, 0) == distance(2, 0) != distance(1, 3)
 
 
 def test_another_text_is_further_away(aligner, texts):
