@@ -159,9 +159,9 @@ def draw_calibration(metrics: Mapping[str, Any]) -> Picture:
     filled, sizes = zip(*((item, size) for item, size in counts if size), strict=True)
     confidence = [item["confidence"] for item in filled]
     accuracy = [item["accuracy"] for item in filled]
-    title = f"Confidence is {100 * metrics['calibration']['ece']:.1f} points off on average"
-    if (before := metrics["calibration"].get("ece_uncalibrated")) is not None:
-        title += f", {100 * before:.1f} uncalibrated"
+    title = f"Confidence is {100 * metrics['calibration']['ece']:.1f} points off "
+    before = metrics["calibration"].get("ece_uncalibrated")
+    title += "on average" if before is None else f"({100 * before:.1f} uncalibrated)"
     note = f"Dashed: right as often as it says. Numbers are {unit}."
     with mpl.rc_context(STYLE):
         picture = Picture("calibration", WIDTH, WIDTH, title, note)

@@ -83,7 +83,8 @@ def draw_alignment(clip: Clip, number: int = 1) -> Picture:
     alignment = clip.alignment
     assert alignment is not None
     width = max(WIDTH, 0.9 + _INCHES_A_SECOND * clip.seconds)
-    note = f"Blue: tokens of the text; orange: others; grey: the blank. {shorten(Path(clip.path).name, 24)}"
+    note = "Blue: tokens of the text; orange: others; grey: the blank. "
+    note += shorten(Path(clip.path).name, round(15 * width) - len(note))
     with mpl.rc_context(STYLE):
         picture = Picture(f"alignment-{number}", width, 3.4, shorten(clip.predicted, round(11 * width)) or "-", note)
         upper, lower = picture.subplots(2, 1, height_ratios=(1, 1.1))
