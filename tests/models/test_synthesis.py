@@ -10,14 +10,20 @@ from kerasr.models.synthesis.token_means import NUM_STATES, TokenMeans
 
 NUM_TOKENS, MELS, VOICES = 7, 10, 3
 SPEAKING = [facts.name for facts in list_models(kind=SPEAKER)]
+TABLE = [
+    pytest.param((facts.name, {**facts.narrow, **options}), id="-".join([facts.name, *options]))
+    for facts in list_models(kind=SPEAKER)
+    for options in ({}, *facts.variants)
+]
 
 
-@pytest.fixture(scope="module", params=SPEAKING)
+@pytest.fixture(scope="module", params=TABLE)
 def network(request):
+    name, options = request.param
     keras.utils.set_random_seed(0)
-    network = builder(request.param)(NUM_TOKENS, MELS, VOICES, **model_facts(request.param).narrow)
-    # Biases and norms that begin as zeros and ones would hide what is not masked.
-    for weight in (weight for weight in network.weights if len(weight.shape) == 1):
+    network = builder(name)(NUM_TOKENS, MELS, VOICES, **options)
+    # Biases and norms that begin as zeros and ones would hide what is not masked, and so would kernels of zeros.
+    for weight in (weight for weight in network.weights if len(weight.shape) == 1 or not np.any(weight)):
         weight.assign_add(np.random.default_rng(0).uniform(0, 0.3, weight.shape))
     return network
 
@@ -47,6 +53,16 @@ def test_voices_and_neighbours_are_heard(network):
 
     assert np.abs(energies(0, [1, 2, 3]) - energies(1, [1, 2, 3])).max() > 1e-4
     assert np.abs(energies(0, [1, 2, 3]) - energies(0, [1, 2, 4]))[:, :2].max() > 1e-6
+
+
+def test_a_post_net_begins_by_adding_nothing():
+    options = {**model_facts("SpeedySpeech").narrow, "post_blocks": 1}
+    decoder = builder("SpeedySpeech")(NUM_TOKENS, MELS, **options).get_layer("decoder")
+    before, after = (decoder.get_layer(name).output for name in ("log_mel", "refined"))
+    model = keras.Model(decoder.inputs, [before, after])
+    token_of_frame = np.asarray(place_tokens(np.array([[2, 3]]), 5))
+    one, other = model([np.random.default_rng(0).normal(size=(1, 2, options["channels"])), token_of_frame])
+    np.testing.assert_array_equal(one, other)
 
 
 def test_published_sizes_hold():

@@ -5,6 +5,11 @@ frames, with sines of the place within the token, and a decoder makes the energi
 convolution, a ReLU and batch norm, twice, around which its input goes. Where several voices speak, a vector for each is
 added to what the encoder has made.
 
+With `post_blocks` a plain residual 2-D network over the log-mel energies adds to them what the decoder, whose kernels
+know nothing of neighbouring bands, leaves blurred; it begins by adding nothing. (A post-net, as Tacotron 2 has one of
+1-D convolutions, Shen et al. 2018, https://arxiv.org/abs/1712.05884; its blocks are those of He et al. 2016,
+https://arxiv.org/abs/1512.03385.)
+
 In training the durations are those of an alignment, and the duration predictor's gradient ends at the encoder, as in
 the paper's code.
 
@@ -31,6 +36,7 @@ PREDICTOR_KERNELS = (4, 3, 1)
     parameters=4_318_161,
     masks_padding=True,
     narrow={"channels": 8, "num_stacks": 1},
+    variants=({"post_blocks": 1, "post_filters": 4},),
 )
 def SpeedySpeech(
     num_tokens: int,
@@ -40,6 +46,8 @@ def SpeedySpeech(
     channels: int = 128,
     kernel_size: int = 4,
     num_stacks: int = 4,
+    post_blocks: int = 0,
+    post_filters: int = 16,
     name: str = "speedy_speech",
 ) -> keras.Model:
     """Build SpeedySpeech's network.
@@ -51,6 +59,8 @@ def SpeedySpeech(
         channels: of each convolution.
         kernel_size: tokens or frames that a kernel has taps for.
         num_stacks: of residual blocks, in the encoder and in the decoder.
+        post_blocks: residual blocks of the post-net; 0 for none.
+        post_filters: of each of its convolutions.
         name: the model's name.
 
     Returns:
@@ -60,7 +70,8 @@ def SpeedySpeech(
         and voice to their vectors and log durations, the other from vectors and `token_of_frame` to energies.
     """
     encoder = _encoder(num_tokens, num_voices, channels, kernel_size, num_stacks * ENCODER_DILATIONS + (1,))
-    decoder = _decoder(n_mels, channels, kernel_size, num_stacks * DECODER_DILATIONS + (1,))
+    dilations = num_stacks * DECODER_DILATIONS + (1,)
+    decoder = _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters)
     token_ids, voice, token_of_frame = _inputs("token_ids", "voice", "token_of_frame")
     encoded, log_durations = encoder([token_ids, voice])
     outputs = {"log_mel": decoder([encoded, token_of_frame]), "log_durations": log_durations}
@@ -98,7 +109,7 @@ def _log_durations(x, count):
     return keras.layers.Reshape((-1,), name="log_durations")(MaskPadding(dtype="float32", name="own")(x, count))
 
 
-def _decoder(n_mels, channels, kernel_size, dilations):
+def _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters):
     encoded = keras.Input((None, channels), name="encoded")
     (token_of_frame,) = _inputs("token_of_frame")
     x = spread = LengthRegulator(name="spread")(encoded, token_of_frame)
@@ -108,9 +119,32 @@ def _decoder(n_mels, channels, kernel_size, dilations):
     x = keras.layers.Add(name="around")([keras.layers.Dense(channels, name="middle")(x), spread])
     x = _block(MaskPadding(name="middle_mask")(x, count), count, kernel_size, 1, "last_block")
     log_mel = keras.layers.Dense(n_mels, dtype="float32", name="log_mel")(x)
+    if post_blocks:
+        log_mel = _refined(log_mel, count, post_blocks, post_filters)
     return keras.Model(
         [encoded, token_of_frame], MaskPadding(dtype="float32", name="padding")(log_mel, count), name="decoder"
     )
+
+
+def _refined(log_mel, count, num_blocks, filters):
+    """Energies `(batch, time, n_mels)`, and what the post-net adds to them."""
+    energies = MaskPadding(dtype="float32", name="post_mask")(log_mel, count)
+    x = keras.layers.Reshape((-1, log_mel.shape[-1], 1), name="post_picture")(energies)
+    x = _convolution(x, count, filters, "post_first")
+    for index in range(1, num_blocks + 1):
+        around, name = x, f"post{index}"
+        x = _convolution(x, count, filters, f"{name}_1")
+        x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_2")(x)
+        x = keras.layers.Add(name=f"{name}_add")([masked_norm(x, count, f"{name}_2_norm"), around])
+        x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="post_last")(x)
+    x = keras.layers.Reshape((-1, log_mel.shape[-1]), name="post_frames")(x)
+    return keras.layers.Add(dtype="float32", name="refined")([energies, x])
+
+
+def _convolution(x, count, filters, name):
+    x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(masked_norm(x, count, f"{name}_norm"))
 
 
 def _block(x, count, size, dilation, name, *, repeats=2):
