@@ -124,17 +124,20 @@ def finished_run(folder: Path) -> Run | None:
 def train_in(folder: Path, config: TrainConfig) -> tuple[Run, float | None]:
     """The run of these settings in a folder, trained or gone on with where it has not come to its end.
 
-    Other settings have another run. Beside it the minutes of a processor that it took; None where that was not all now.
+    Other settings have another run. Beside it the minutes of a processor that it took; None where it was gone on with.
     """
     key = hashlib.sha256(json.dumps(to_json(config), sort_keys=True).encode()).hexdigest()[:8]
     folder, console = folder / key, Console(stderr=True)
+    told = folder / "processor_minutes.txt"
     if run := finished_run(folder):
-        return run, None
+        return run, float(told.read_text()) if told.exists() else None
     if begun := list_runs(folder):
         return resume_run(begun[-1], console=console), None
     busy = processor_seconds()
     run = train_recipe(config.replace(out=str(folder)), console=console)
-    return run, round((processor_seconds() - busy) / 60, 1)
+    minutes = round((processor_seconds() - busy) / 60, 1)
+    told.write_text(f"{minutes}\n")
+    return run, minutes
 
 
 def speaker_place(item: Utterance) -> float:

@@ -6,7 +6,8 @@
 
 `grid-voice` says the test's sentences, a tenth of GRID's, which it has never heard; beside it stand the recordings, and
 what Griffin-Lim makes of their own energies. All three are heard by a transcriber that was trained on GRID's recordings
-(`benchmarks/transcription.py`), by Whisper tiny.en and by DNSMOS (`benchmarks/_judges.py`). `digits-voice` says each
+(`benchmarks/transcription.py`), greedily and with words and a trigram of its training texts, by Whisper tiny.en and by
+DNSMOS (`benchmarks/_judges.py`). `digits-voice` says each
 digit in each of six voices at five speeds, and `digits-best`, trained on the recordings alone, says which it hears; the
 recordings beside it are those of FSDD's official test. `sentences-voice` says 200 sentences of its test, which it has
 never heard; the recordings beside it are flite's own, and Whisper and PocketSphinx hear them. Nothing is chosen by any
@@ -16,6 +17,7 @@ of them. Results go to benchmarks/results/voice/. Runs stay in runs/voice/, and 
 import importlib.util
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,10 @@ import kerasr
 from kerasr import audio
 from kerasr.audio.features import log_mel
 from kerasr.audio.inverse import griffin_lim
+from kerasr.config.decoding import TRAINING, DecodingConfig
 from kerasr.data.clips import read_clip
 from kerasr.data.corpora.fsdd import DIGITS
+from kerasr.evaluation.decoder_tuning import tune_decoder
 from kerasr.evaluation.voice import measure_voice
 from kerasr.metrics.transcription import transcription_metrics
 from kerasr.runs.run import Run
@@ -39,7 +43,7 @@ from kerasr.text import normalise
 from kerasr.text.numbers import spell_numbers
 
 GRID, FSDD, FLITE = "grid-voice", "digits-voice", "sentences-voice"
-TRANSCRIBER = "kerasr, grid"
+TRANSCRIBER, SEARCHING = "kerasr, grid", "kerasr, grid, words and trigram"
 # Of a larger test, as many are said.
 MOST = 200
 Hear = Callable[[Sequence[np.ndarray]], list[str]]
@@ -69,11 +73,20 @@ def listeners(way: str) -> dict[str, Hear]:
     if way == GRID:
         config = kerasr.get_recipe("grid")
         transcriber, _ = train_in(RUNS / "transcription" / "grid-0", config.replace(epochs=config.fit.epochs, seed=0))
-        found[TRANSCRIBER] = lambda sounds: transcriber.recognition.decide(transcriber.probs(sounds)).tolist()
+        searching = DecodingConfig(lm=TRAINING, words=TRAINING)
+        if not transcriber.facts.get("decoding"):
+            tune_decoder(transcriber, searching)
+        for name, decoding in {TRANSCRIBER: DecodingConfig(), SEARCHING: searching}.items():
+            found[name] = partial(_transcribe, transcriber, decoding)
     elif importlib.util.find_spec("pocketsphinx"):
         found[POCKETSPHINX] = _hear_by_pocketsphinx
     whisper = load_whisper()
     return found | ({WHISPER: whisper} if whisper else {})
+
+
+def _transcribe(run: Run, decoding: DecodingConfig, sounds: Sequence[np.ndarray]) -> list[str]:
+    run.decode_with(decoding)
+    return run.recognition.decide(run.probs(sounds)).tolist()
 
 
 def _hear_by_pocketsphinx(sounds: Sequence[np.ndarray]) -> list[str]:
@@ -129,13 +142,13 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     """What the judges hear of voices of sentences and of what stands beside them; of each voice of the digits."""
     measured = by_way(folder, (GRID, FSDD, FLITE))
     made = {}
-    for way, name, tested, first in (
-        (GRID, "grid", "GRID's test", TRANSCRIBER),
-        (FLITE, "flite", "read by flite", POCKETSPHINX),
+    for way, name, tested, judges in (
+        (GRID, "grid", "GRID's test", (TRANSCRIBER, SEARCHING, WHISPER)),
+        (FLITE, "flite", "read by flite", (POCKETSPHINX, WHISPER)),
     ):
         if way in measured:
-            headings = (tested, f"WER, {first}", f"WER, {WHISPER}", f"{DNSMOS}, overall")
-            rows = [_row(sound, judged, first) for sound, judged in measured[way][0]["judges"].items()]
+            headings = (tested, *(f"WER, {judge}" for judge in judges), f"{DNSMOS}, overall")
+            rows = [_row(sound, judged, judges) for sound, judged in measured[way][0]["judges"].items()]
             made[name] = markdown_table(headings, rows)
     if FSDD in measured:
         result = measured[FSDD][0]
@@ -148,8 +161,8 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     return made
 
 
-def _row(name: str, judged: dict[str, Any], first: str) -> tuple[str, ...]:
-    errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in (first, WHISPER)]
+def _row(name: str, judged: dict[str, Any], judges: Sequence[str]) -> tuple[str, ...]:
+    errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in judges]
     return (name, *errors, f"{judged[DNSMOS]:.2f}" if DNSMOS in judged else "")
 
 
