@@ -63,6 +63,25 @@ def masked_norm(x, num_frames, name):
     return MaskedBatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x, num_frames)
 
 
+def residual_block(x, num_frames, filters, strides, name):
+    """Two convolutions of 3 by 3, added to the input, or to its projection where the shape changes."""
+    y = conv_norm(x, num_frames, filters, 3, strides, f"{name}_conv1")
+    y = conv_norm(keras.layers.ReLU(name=f"{name}_relu1")(y), num_frames, filters, 3, (1, 1), f"{name}_conv2")
+    if strides != (1, 1):
+        x = conv_norm(x, num_frames, filters, 1, strides, f"{name}_shortcut")
+    return keras.layers.ReLU(name=f"{name}_relu2")(keras.layers.Add(name=f"{name}_add")([x, y]))
+
+
+def conv_norm(x, num_frames, filters, size, strides, name):
+    """A convolution, padded alike on all sides, and batch norm; `num_frames` are those that it leaves."""
+    if size > 1:
+        x = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
+    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False, kernel_initializer="he_normal", name=name)(
+        x
+    )
+    return masked_norm(x, num_frames, f"{name}_norm")
+
+
 def attend(x, num_frames, num_heads, dropout, name, **mask):
     """What self-attention with rotary positions adds to `(batch, time, width)`, of its layer norm (pre-norm).
 

@@ -17,7 +17,7 @@ import keras
 
 from kerasr.errors import UserError
 from kerasr.layers import NumFrames
-from kerasr.models.blocks import frame_logits, halved, masked_norm
+from kerasr.models.blocks import conv_norm, frame_logits, halved, residual_block
 from kerasr.models.keyword.resnet import scaled
 from kerasr.models.registry import register_model
 
@@ -124,30 +124,11 @@ def _stages(input_shape, stages, num_blocks, width, *, stem):
     features = keras.Input(input_shape, name="features")
     x = keras.layers.Reshape((-1, input_shape[1], 1), name="picture")(features)
     num_frames = halved(NumFrames(name="num_frames")(features))
-    x = _conv_norm(x, num_frames, scaled(stages[0][0], width), stem, (2, 2), "stem")
+    x = conv_norm(x, num_frames, scaled(stages[0][0], width), stem, (2, 2), "stem")
     x = keras.layers.ReLU(name="stem_relu")(x)
     for stage, (filters, strides) in enumerate(stages, 1):
         num_frames = halved(num_frames) if strides[0] == 2 else num_frames
         for block in range(1, num_blocks + 1):
             first = strides if block == 1 else (1, 1)
-            x = _block(x, num_frames, scaled(filters, width), first, f"stage{stage}_block{block}")
+            x = residual_block(x, num_frames, scaled(filters, width), first, f"stage{stage}_block{block}")
     return features, x, num_frames
-
-
-def _block(x, num_frames, filters, strides, name):
-    """Two convolutions of 3 by 3, added to the input, or to its projection where the shape changes."""
-    y = _conv_norm(x, num_frames, filters, 3, strides, f"{name}_conv1")
-    y = _conv_norm(keras.layers.ReLU(name=f"{name}_relu1")(y), num_frames, filters, 3, (1, 1), f"{name}_conv2")
-    if strides != (1, 1):
-        x = _conv_norm(x, num_frames, filters, 1, strides, f"{name}_shortcut")
-    return keras.layers.ReLU(name=f"{name}_relu2")(keras.layers.Add(name=f"{name}_add")([x, y]))
-
-
-def _conv_norm(x, num_frames, filters, size, strides, name):
-    """A convolution, padded alike on all sides, and batch norm; `num_frames` are those that it leaves."""
-    if size > 1:
-        x = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
-    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False, kernel_initializer="he_normal", name=name)(
-        x
-    )
-    return masked_norm(x, num_frames, f"{name}_norm")

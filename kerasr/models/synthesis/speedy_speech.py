@@ -21,7 +21,7 @@ import keras
 from keras import ops
 
 from kerasr.layers import LengthRegulator, MaskPadding, NumTokens
-from kerasr.models.blocks import masked_norm
+from kerasr.models.blocks import conv_norm, masked_norm, residual_block
 from kerasr.models.registry import register_model
 
 # Tokens, or frames, between a kernel's taps, block by block of a stack; a last block has them side by side.
@@ -130,21 +130,12 @@ def _refined(log_mel, count, num_blocks, filters):
     """Energies `(batch, time, n_mels)`, and what the post-net adds to them."""
     energies = MaskPadding(dtype="float32", name="post_mask")(log_mel, count)
     x = keras.layers.Reshape((-1, log_mel.shape[-1], 1), name="post_picture")(energies)
-    x = _convolution(x, count, filters, "post_first")
+    x = keras.layers.ReLU(name="post_relu")(conv_norm(x, count, filters, 3, (1, 1), "post_first"))
     for index in range(1, num_blocks + 1):
-        around, name = x, f"post{index}"
-        x = _convolution(x, count, filters, f"{name}_1")
-        x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_2")(x)
-        x = keras.layers.Add(name=f"{name}_add")([masked_norm(x, count, f"{name}_2_norm"), around])
-        x = keras.layers.ReLU(name=f"{name}_relu")(x)
+        x = residual_block(x, count, filters, (1, 1), f"post{index}")
     x = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="post_last")(x)
     x = keras.layers.Reshape((-1, log_mel.shape[-1]), name="post_frames")(x)
     return keras.layers.Add(dtype="float32", name="refined")([energies, x])
-
-
-def _convolution(x, count, filters, name):
-    x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(masked_norm(x, count, f"{name}_norm"))
 
 
 def _block(x, count, size, dilation, name, *, repeats=2):
