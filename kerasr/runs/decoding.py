@@ -16,9 +16,8 @@ from kerasr.errors import UserError
 from kerasr.metrics.calibration import PlattScaling
 from kerasr.presets import LANGUAGE_MODEL
 from kerasr.tasks import Recognition, Task
-from kerasr.tasks.base import list_words
 from kerasr.tasks.transcribe import Transcribe
-from kerasr.tasks.transcript_checks import NUM_NAMED
+from kerasr.tasks.transcript_checks import list_tokens
 from kerasr.text import Vocabulary, normalise
 from kerasr.text.vocabulary import WORDS
 
@@ -152,7 +151,7 @@ def _warn_unwritable(flag: str, words: set[str], vocabulary: Vocabulary) -> None
     if lost := sorted(word for word in words if vocabulary.unknown(word)):
         console().print(
             f"warning: {flag}: {len(lost):,} of its {len(words):,} words cannot be written in the run's tokens, and "
-            f"are never found, as {list_words([*map(repr, lost)], NUM_NAMED)}",
+            f"are never found, as {list_tokens(lost)}",
             style="yellow",
         )
 

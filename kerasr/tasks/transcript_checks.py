@@ -73,7 +73,7 @@ def learnable_transcripts(config: TrainConfig, corpus: Corpus, vocabulary: Vocab
         if item.split != "test":
             tokens = vocabulary.encode(text)
         elif vocabulary.kind != WORDS and (unknown := vocabulary.unknown(text)):
-            return f"its text has {_listed(unknown)}, and no text to learn from has"
+            return f"its text has {list_tokens(unknown)}, and no text to learn from has"
         else:
             tokens = vocabulary.split(text)
         # (A word that is said too quickly has room in a string, between two pauses.)
@@ -94,7 +94,7 @@ def check_writable(utterances: Sequence[Utterance], source: str, vocabulary: Voc
         raise UserError(
             "text-unwritable",
             f"{source}: no word of its texts can be written in the run's tokens, which lack "
-            f"{_listed(facts['tokens'])}, as that of {utterances[0].path}: are they of another language?",
+            f"{list_tokens(facts['tokens'])}, as that of {utterances[0].path}: are they of another language?",
         )
 
 
@@ -109,11 +109,11 @@ def unwritable_note(facts: dict[str, Any], num_clips: int) -> str:
     """What a reader must know of such texts."""
     return (
         f"{facts['num_clips']:,} of these {num_clips:,} texts cannot be written in the run's tokens, which lack "
-        f"{_listed(facts['tokens'])}, as that of {', '.join(facts['paths'])}: words with them count as errors."
+        f"{list_tokens(facts['tokens'])}, as that of {', '.join(facts['paths'])}: words with them count as errors."
     )
 
 
-def _listed(tokens: Sequence[str]) -> str:
+def list_tokens(tokens: Sequence[str]) -> str:
     """The first of them in a line."""
     return list_words([*map(repr, tokens)], NUM_NAMED)
 

@@ -113,13 +113,14 @@ def _check(folder: str) -> None:
 
 def _read_part(path: str, part: str) -> tuple[dict[str, Utterance], list[tuple[str, str]]]:
     """The utterances of a part by their files, without suffix, and what is bad."""
-    fileids, lines = _read_fileids(_list(path, part, "fileids")), _read_texts(_list(path, part, "transcription"))
+    list_of_files, list_of_texts = (_list(path, part, kind) for kind in ("fileids", "transcription"))
+    fileids, lines = _read_fileids(list_of_files), _read_texts(list_of_texts)
     recordings, bad = {}, []
     for fileid, where in fileids.items():
         place = os.path.join(path, "wav", *fileid.split("/"))
         there = [f"{place}{suffix}" for suffix in _SUFFIXES if os.path.isfile(f"{place}{suffix}")]
         if _name(fileid) not in lines:
-            bad.append((where, f"{_name(fileid)} has no line in {_list(path, part, 'transcription')}"))
+            bad.append((where, f"{_name(fileid)} has no line in {list_of_texts}"))
         elif not there:
             bad.append((f"{place}.raw", "is listed, and there is no such file (nor .sph)"))
         elif there[0].endswith(".raw") and os.path.getsize(there[0]) < 2:
@@ -128,13 +129,9 @@ def _read_part(path: str, part: str) -> tuple[dict[str, Utterance], list[tuple[s
             recordings[fileid] = there[0]
     found, wordless = match_texts({fileid: lines[_name(fileid)] for fileid in recordings}, recordings)
     unlisted = {fileid: place for fileid, place in _recordings_in(path, part).items() if fileid not in fileids}
-    bad += [(place, f"is not in {_list(path, part, 'fileids')}") for place in unlisted.values()]
+    bad += [(place, f"is not in {list_of_files}") for place in unlisted.values()]
     named = {_name(fileid) for fileid in (*fileids, *unlisted)}
-    bad += [
-        (entry.where, f"{name} is not in {_list(path, part, 'fileids')}")
-        for name, entry in lines.items()
-        if name not in named
-    ]
+    bad += [(entry.where, f"{name} is not in {list_of_files}") for name, entry in lines.items() if name not in named]
     return found, bad + wordless
 
 
