@@ -8,13 +8,12 @@ from 1 to 5. They are part of no installation; what needs one that is missing sa
 
 import hashlib
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _parts import is_installed
 
 WHISPER, DNSMOS = "Whisper tiny.en", "DNSMOS"
 SAMPLE_RATE = 16000
@@ -37,7 +36,7 @@ FILES = {
 def load_whisper() -> Callable[[Sequence[np.ndarray]], list[str]] | None:
     """What Whisper tiny.en hears in waveforms at 16 kHz; None, with a line that says so, where it is missing."""
     folder = _folder(WHISPER)
-    if folder is None or not _installed("faster_whisper", WHISPER):
+    if folder is None or not is_installed(WHISPER, ("faster_whisper",), __file__):
         return None
     library = importlib.import_module("faster_whisper")
     model = library.WhisperModel(str(folder / "model"), device="cpu", compute_type="int8", cpu_threads=1)
@@ -64,17 +63,10 @@ def load_dnsmos() -> Callable[[Sequence[np.ndarray]], float] | None:
 def _folder(judge: str) -> Path | None:
     """Where the package of a judge is, whose files are those that were pinned."""
     package, files = FILES[judge]
-    if not _installed(package, judge):
+    if not is_installed(judge, (package,), __file__):
         return None
     folder = Path(importlib.import_module(package).__file__ or "").parent
     for name, digest in files.items():
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
             raise SystemExit(f"{folder / name}: is not the file that was measured with; install the versions above")
     return folder
-
-
-def _installed(package: str, judge: str) -> bool:
-    found = importlib.util.find_spec(package) is not None
-    if not found:
-        print(f"without {judge}: {package} is not installed (benchmarks/_judges.py says how)", file=sys.stderr)
-    return found

@@ -2,8 +2,10 @@
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import resource
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
@@ -138,6 +140,15 @@ def train_in(folder: Path, config: TrainConfig) -> tuple[Run, float | None]:
     minutes = round((processor_seconds() - busy) / 60, 1)
     told.write_text(f"{minutes}\n")
     return run, minutes
+
+
+def is_installed(what: str, packages: Iterable[str], script: str) -> bool:
+    """Whether the packages that something takes are there; else a line says which is not, and which script says how."""
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        told = f"benchmarks/{Path(script).name}"
+        print(f"without {what}: {missing[0]} is not installed ({told} says how)", file=sys.stderr)
+    return not missing
 
 
 def speaker_place(item: Utterance) -> float:

@@ -25,10 +25,8 @@ Results go to benchmarks/results/beam_search.json.
 
 import argparse
 import importlib
-import importlib.util
 import json
 import math
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,20 +35,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _parts import RESULTS, markdown_table, print_tables, processor_seconds, write_result
+from _parts import RESULTS, is_installed, markdown_table, print_tables, processor_seconds, write_result
 
 import kerasr
 from kerasr import audio
 from kerasr.config import DecodingConfig
 from kerasr.core.provenance import provenance
 from kerasr.data import load_corpus
+from kerasr.data.spoken_text import text_of
 from kerasr.decoding.beam import BeamDecoder, BeamOptions
 from kerasr.decoding.greedy import collapse
 from kerasr.decoding.ngram import NGrams, write_arpa
 from kerasr.layers.ctc import BLANK
 from kerasr.metrics.transcription import word_error_rate
 from kerasr.runs.decoding import BEAM, make_decoder
-from kerasr.tasks.transcribe import text_of
 from kerasr.text import Vocabulary
 
 PATH = RESULTS / "beam_search.json"
@@ -103,7 +101,7 @@ def measure() -> dict[str, Any]:
         raise SystemExit(f"{PRESET}: brings no language model")
     options = {"alone": replace(decoder.options, word_bonus=0.0), "words": decoder.options}
     result: dict[str, Any] = {"run": PRESET, "recordings": len(items), "speech_seconds": round(length, 1)}
-    there = {name: make for name, make in SEARCHES.items() if _installed(name)}
+    there = {name: make for name, make in SEARCHES.items() if is_installed(name, MODULES.get(name, ()), __file__)}
     result["libraries"] = {name: metadata.version(name) for name in there if name in MODULES}
     with tempfile.TemporaryDirectory() as folder:
         arpa = Path(folder) / "training.arpa"
@@ -283,13 +281,6 @@ def _logs(probs: np.ndarray) -> np.ndarray:
 
 def _one_space(text: str) -> str:
     return " ".join(text.split())
-
-
-def _installed(name: str) -> bool:
-    missing = [module for module in MODULES.get(name, ()) if importlib.util.find_spec(module) is None]
-    if missing:
-        print(f"without {name}: {missing[0]} is not installed (benchmarks/beam_search.py says how)", file=sys.stderr)
-    return not missing
 
 
 def tables() -> dict[str, str]:
