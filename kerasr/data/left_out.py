@@ -24,7 +24,7 @@ def leave_out(corpus: Corpus, why_bad: Callable[[Utterance], str | None], max_ba
     pairs = [*zip(corpus.utterances, reasons, strict=True)]
     kept = tuple(item for item, reason in pairs if not reason)
     bad = (*corpus.bad, *((item.path, reason) for item, reason in pairs if reason))
-    report_bad(corpus, [*bad], max_bad)
+    report_bad(corpus, [*bad], max_bad, listed=len(corpus.bad))
     left = {item.split for item in kept}
     for item, reason in pairs:
         if item.split not in left:

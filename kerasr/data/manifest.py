@@ -279,14 +279,24 @@ def _readable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int) -> None:
-    """List what is left out, or stop where it is too much."""
+def report_bad(corpus: Corpus, bad: list[tuple[str, str]], max_bad: int, listed: int = 0) -> None:
+    """List what is left out, or stop where it is too much.
+
+    Args:
+        corpus: whose recordings they are.
+        bad: path and reason of each.
+        max_bad: how many are left out before it is too much.
+        listed: so many of them, from the first, have been listed by another check.
+
+    Raises:
+        UserError: there are more (`too-many-bad-recordings`).
+    """
     out = console()
-    shown = bad if len(bad) <= max_bad else bad[: max_bad + 1]
     count = f"{len(bad)} bad recording{'s' * (len(bad) > 1)}"
     verb = "left out" if len(bad) <= max_bad else "found"
-    out.print(f"warning: {count} {verb} in {corpus.name}:", style="yellow")
-    for path, reason in shown:
+    before = f", {listed} of them listed above" if listed else ""
+    out.print(f"warning: {count} {verb} in {corpus.name}{before}:", style="yellow")
+    for path, reason in bad[listed : max(max_bad, listed) + 1]:
         out.print(f"  {path}: {reason}")
     if len(bad) > max_bad:
         raise UserError(

@@ -389,7 +389,7 @@ def measure_front_end(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> tuple[
 
     features = measure_statistics(spec, batch_clips(training_clips()))
     if len(bad) > len(corpus.bad):
-        report_bad(corpus, bad, max_bad)
+        report_bad(corpus, bad, max_bad, listed=len(corpus.bad))
     return replace(corpus, utterances=tuple(kept), bad=tuple(bad)), features
 
 

@@ -46,7 +46,7 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
         item for item in corpus.utterances if _has_own_times(item, bad) and not _is_short(item, vocabulary, config, bad)
     ]
     if not items:
-        report_bad(corpus, bad, 0)
+        report_bad(corpus, bad, 0, listed=len(corpus.bad))
     aligner = Aligner(len(vocabulary.tokens), config.features.n_mels, seed=config.runtime.seed)
     aligner.fit(_some(items, vocabulary, features))
     kept, clips, places = [], _spoken(items, vocabulary, features), iter(items)
@@ -59,7 +59,7 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
             else:
                 kept.append(replace(item, extra={**item.extra, DURATIONS: " ".join(map(str, frames))}))
     if len(bad) > len(corpus.bad):
-        report_bad(corpus, bad, config.data.max_bad)
+        report_bad(corpus, bad, config.data.max_bad, listed=len(corpus.bad))
     return replace(corpus, utterances=tuple(kept), bad=tuple(bad))
 
 

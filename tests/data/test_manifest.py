@@ -12,6 +12,7 @@ from _errors import raises
 
 from kerasr import audio
 from kerasr.data import Corpus, Utterance, fingerprint, load_corpus, read_manifest, write_manifest
+from kerasr.data.left_out import leave_out
 from kerasr.data.manifest import check_recordings
 
 
@@ -257,3 +258,13 @@ def test_a_hundred_thousand_utterances_stay_small(tmp_path):
     assert kept / len(corpus.utterances) < 500
     assert sys.getsizeof(corpus.utterances[0]) <= 96
     assert corpus.utterances[0].label is corpus.utterances[35].label
+
+
+def test_a_bad_recording_is_listed_once_and_counted_by_each_check(capsys):
+    corpus = Corpus("mine", (Utterance("b.wav"), Utterance("c.wav")), source="mine", bad=(("a.wav", "is empty"),))
+    left = leave_out(corpus, lambda item: "is mute" if item.path == "b.wav" else None, 2)
+    shown = capsys.readouterr().err
+    assert ("2 bad recordings left out" in shown, "b.wav" in shown, "a.wav" in shown) == (True, True, False)
+    assert [path for path, _ in left.bad] == ["a.wav", "b.wav"]
+    with raises("too-many-bad-recordings", "a.wav"):
+        leave_out(corpus, lambda item: "is mute" if item.path == "b.wav" else None, 1)
