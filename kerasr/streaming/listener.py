@@ -21,14 +21,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kerasr.audio.sound import why_no_sound
-from kerasr.config import FeatureSpec, ListenOptions, fault_of_json, from_json, read_json, shorten
+from kerasr.config import FeatureSpec, ListenOptions, TaskConfig, fault_of_json, from_json, read_json, shorten
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
 from kerasr.models.from_waveform import compute_logits
 from kerasr.runs.run import Run, load_run
 from kerasr.streaming.client import Stream, StreamFacts
 from kerasr.streaming.step_model import streaming_step
-from kerasr.tasks.words import word_task
+from kerasr.tasks.registry import find_task
+from kerasr.tasks.words import WordTask, word_task
 
 # Windows that are run side by side, where a chunk completes several.
 MAX_WINDOWS = 32
@@ -245,6 +246,8 @@ def _litert_stream_model(path: str, carry_state: bool) -> StreamModel:
         raise UserError(
             "file-damaged", f"{path}: cannot be loaded with its .json beside it ({reason}); export it again"
         ) from error
+    if not issubclass(find_task(TaskConfig(task)), WordTask):
+        raise UserError("task-unsupported", f"{path}: gives no words of a stream (task {task}): listen with its run")
     if spec.clip_seconds is None and not carry_state:
         raise UserError("clip-length-missing", _ANY_LENGTH.format(path))
     if carry_state and not stream:

@@ -294,6 +294,16 @@ def test_a_file_without_its_facts_is_told(tmp_path):
             open_stream_model(str(tmp_path / "a.tflite"))
 
 
+@pytest.mark.parametrize(("task", "code"), [("transcribe", "task-unsupported"), ("unheard", "task-not-found")])
+def test_a_file_of_another_task_is_told(tmp_path, monkeypatch, task, code):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", SimpleNamespace(Interpreter=lambda *_, **__: None))
+    (tmp_path / "a.tflite").touch()
+    facts = {"features": {}, "labels": ["a"], "task": task, "stream_threshold": 0.5}
+    (tmp_path / "a.tflite.json").write_text(json.dumps(facts))
+    with raises(code):
+        open_stream_model(str(tmp_path / "a.tflite"))
+
+
 def test_a_file_of_a_hardly_possible_rate_is_refused(tmp_path):
     soundfile.write(tmp_path / "slow.wav", np.full(12, 0.5), 4)
     with raises("recording-unreadable"):
