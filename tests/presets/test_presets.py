@@ -21,6 +21,7 @@ from kerasr.data import Utterance, load_corpus, read_manifest, write_manifest
 from kerasr.data.hashes import with_hashes
 from kerasr.errors import UserError
 from kerasr.evaluation.evaluator import evaluate_run
+from kerasr.recipes import get_recipe, list_recipes
 from kerasr.runs.files import write_hashes
 from kerasr.runs.folder import update_facts
 from kerasr.runs.run import from_preset, load_run
@@ -310,6 +311,17 @@ PRESETS = [
     pytest.param(path.parent.name, marks=[pytest.mark.full] if path.parent.name == "digits" else [])
     for path in sorted((ROOT / "kerasr/presets").glob("*/card.md"))
 ]
+
+
+def test_a_recipe_begins_with_a_preset_of_its_own_network(monkeypatch):
+    monkeypatch.delenv("KERASR_PRESETS", raising=False)
+    begun = {
+        recipe.transfer.init_from: recipe for recipe in map(get_recipe, list_recipes()) if recipe.transfer.init_from
+    }
+    assert begun
+    for preset, recipe in begun.items():
+        config = from_preset(preset).config
+        assert (recipe.model, recipe.features) == (config.model, config.features)
 
 
 @pytest.mark.usefixtures("scores_alone")
