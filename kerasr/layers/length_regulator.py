@@ -52,6 +52,12 @@ def spread_tokens(token_of_frame, num_tokens):
     return ops.cast(ops.equal(ops.cast(token_of_frame, "int32")[..., None], places), "float32")
 
 
+def means_of_tokens(values, token_of_frame, num_tokens):
+    """Means of the frames' values `(batch, time)` over each token, `(batch, tokens)`; 0 of one without a frame."""
+    spread = spread_tokens(token_of_frame, num_tokens)
+    return ops.matmul(values[:, None], spread)[:, 0] / ops.maximum(ops.sum(spread, axis=1), 1.0)
+
+
 def frames_of_tokens(log_durations, token_ids, speed):
     """The frames of each token of texts that are said at a speed, int32 `(batch, tokens)`, 0 past a text's end.
 

@@ -1,4 +1,4 @@
-"""What voices and vocoders are learnt by: energies and durations as the recording's, spectra at three resolutions."""
+"""What voices and vocoders are learnt by: energies, durations and tunes as the recording's, three spectra."""
 
 import keras
 from keras import ops
@@ -14,6 +14,8 @@ RESOLUTIONS = tuple(
 )
 # Magnitudes are this at least: a logarithm of less would be far from that of silence.
 QUIETEST = 1e-4
+# Pitch and energy count so much beside the energies of the frames.
+PROSODY_WEIGHT = 0.1
 
 
 @keras.saving.register_keras_serializable("kerasr")
@@ -46,6 +48,20 @@ class DurationLoss(keras.losses.Loss):
         apart = ops.abs(wanted - y_pred)
         huber = ops.where(apart < 1, 0.5 * apart * apart, apart - 0.5)
         return ops.sum(own * huber, axis=1) / ops.maximum(ops.sum(own, axis=1), 1)
+
+
+@keras.saving.register_keras_serializable("kerasr")
+class ProsodyLoss(keras.losses.Loss):
+    """Mean squared error of a number of each token, a tenth of it: `(batch, tokens)`, NaN past a text's end.
+
+    Source: Łańcucki, "FastPitch", ICASSP 2021, https://arxiv.org/abs/2006.06873, section 2; weighed as in its code.
+    """
+
+    def call(self, y_true, y_pred):
+        """`(batch,)`."""
+        own = ~ops.isnan(y_true)
+        squares = ops.square(ops.where(own, y_true, y_pred) - y_pred)
+        return PROSODY_WEIGHT * ops.sum(squares, axis=1) / ops.maximum(ops.sum(ops.cast(own, "float32"), axis=1), 1)
 
 
 @keras.saving.register_keras_serializable("kerasr")

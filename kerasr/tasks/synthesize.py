@@ -12,17 +12,20 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.spoken_text import said_in, spoken_text
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
-from kerasr.layers.length_regulator import place_tokens
+from kerasr.layers.length_regulator import means_of_tokens, place_tokens
 from kerasr.models.registry import SPEAKER
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.speech import SpeechTask
-from kerasr.tasks.speech_losses import DurationLoss, SpectrogramLoss
+from kerasr.tasks.speech_losses import DurationLoss, ProsodyLoss, SpectrogramLoss
 from kerasr.tasks.token_durations import DURATIONS, add_durations
+from kerasr.tasks.token_pitches import STEPS, add_pitches, measure_pitches, standard_pitches
 from kerasr.tasks.trained import Trained
 from kerasr.text import Vocabulary, normalise
 
-# What a network of this task gives.
-OUTPUTS = ("log_mel", "log_durations")
+# What a network of this task gives; one that knows of tunes these, too.
+OUTPUTS, PROSODY = ("log_mel", "log_durations"), ("pitch", "energy")
+# What a run's facts call the pitches of its voices.
+PITCHES_LEARNT = "pitches_learnt"
 
 
 @register_task
@@ -35,20 +38,29 @@ class Synthesize(SpeechTask):
         labels: the characters, or the phonemes' (`--phonemes`).
         config: the task's settings.
         voices: the speakers; one that nobody has named where empty.
+        pitches: mean and deviation of each voice's log pitch, where pitch and energy are learnt, too.
 
     Attributes:
         vocabulary: the labels.
         voices: the speakers, in the order of their numbers.
+        pitches: as given; empty where durations alone are learnt.
     """
 
     name = "synthesize"
     kind = SPEAKER
     arranges = True
 
-    def __init__(self, labels: tuple[str, ...], config: TaskConfig, voices: Sequence[str] = ()):
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        config: TaskConfig,
+        voices: Sequence[str] = (),
+        pitches: Sequence[tuple[float, float]] = (),
+    ):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(labels)
         self.voices = tuple(voices) or ("",)
+        self.pitches = tuple(pitches)
 
     @classmethod
     def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Synthesize":
@@ -65,7 +77,8 @@ class Synthesize(SpeechTask):
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any], config: TaskConfig) -> "Synthesize":
         """The task of a run."""
-        return cls(tuple(facts["corpus"]["labels"]), config, tuple(facts["voices_learnt"]))
+        labels, pitches = tuple(facts["corpus"]["labels"]), facts.get(PITCHES_LEARNT, ())
+        return cls(labels, config, tuple(facts["voices_learnt"]), pitches)
 
     def facts(self) -> dict[str, Any]:
         """The voices."""
@@ -78,7 +91,8 @@ class Synthesize(SpeechTask):
     def find_network(self, model: Any) -> keras.Model | None:
         """All that is saved."""
         outputs = model.output if isinstance(model, keras.Model) else None
-        return model if isinstance(outputs, dict) and {*outputs} == {*OUTPUTS} else None
+        known = ({*OUTPUTS}, {*OUTPUTS, *PROSODY})
+        return model if isinstance(outputs, dict) and {*outputs} in known else None
 
     def why_not_network(self, model: Any, network: keras.Model, spec: FeatureSpec) -> str | None:
         """Energies of another front-end, or tokens and voices of others."""
@@ -90,29 +104,47 @@ class Synthesize(SpeechTask):
     def add_training_clips(
         self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
-        """The corpus, each recording with the frames of its tokens; errors as of `add_durations`."""
-        return add_durations(config, corpus, self.vocabulary, features), (), {}
+        """The corpus, each recording with its tokens' frames, and pitches if asked; errors as of `add_durations`."""
+        corpus = add_durations(config, corpus, self.vocabulary, features)
+        if not config.model.options.get("prosody"):
+            return corpus, (), {}
+        corpus = add_pitches(corpus, features.spec)
+        return corpus, (), {PITCHES_LEARNT: measure_pitches(corpus.utterances, self.voices)}
 
     def encode(self, utterances: Sequence[Utterance]) -> Targets:
-        """Of each clip its voice and nothing, then each token and its frames."""
+        """Of each clip its voice and nothing, then each token and its frames; where pitch is learnt, that in steps."""
         number = {voice: place for place, voice in enumerate(self.voices)}
         rows = []
         for item in utterances:
-            tokens = self.vocabulary.encode(spoken_text(item))
-            durations = map(int, item.extra[DURATIONS].split())
-            rows.append([number[item.speaker or ""], 0, *sum(zip(tokens, durations, strict=True), ())])
+            voice = number[item.speaker or ""]
+            columns = [self.vocabulary.encode(spoken_text(item)), [*map(int, item.extra[DURATIONS].split())]]
+            if self.pitches:
+                columns.append([round(STEPS * each) for each in standard_pitches(item, *self.pitches[voice])])
+            rows.append([voice, *[0] * (len(columns) - 1), *sum(zip(*columns, strict=True), ())])
         return Targets.ragged(rows)
 
     def arrange(self, features: Any, targets: Any) -> tuple[Any, Any]:
-        """Tokens, voice and the frames' tokens; and of these the energies and durations that are right."""
-        token_ids, durations = targets[:, 2::2], targets[:, 3::2]
+        """Tokens, voice, the frames' tokens and the prosody; and the energies, durations and prosody that are right.
+
+        A token's energy is the mean of its frames' normalised energies.
+        """
+        size = 3 if self.pitches else 2
+        token_ids, durations, *pitches = (targets[:, place::size] for place in range(size, 2 * size))
         token_of_frame = place_tokens(ops.maximum(durations, 0), ops.shape(features)[1])
         inputs = {"token_ids": ops.maximum(token_ids, 0), "voice": targets[:, 0], "token_of_frame": token_of_frame}
-        return inputs, {"log_mel": features, "log_durations": durations}
+        right = {"log_mel": features, "log_durations": durations}
+        if pitches:
+            pitch = ops.cast(pitches[0], "float32") / STEPS
+            energy = means_of_tokens(ops.mean(features, axis=2), token_of_frame, ops.shape(token_ids)[1])
+            prosody, own = ops.stack([pitch, energy], axis=2), durations[..., None] >= 0
+            inputs["prosody"] = ops.where(own, prosody, 0.0)
+            right["pitch"], right["energy"] = ops.unstack(ops.where(own, prosody, float("nan")), axis=2)
+        return inputs, right
 
     def loss(self, config: FitConfig) -> Any:
-        """Of energies and of durations."""
-        return {"log_mel": SpectrogramLoss(), "log_durations": DurationLoss()}
+        """Of energies and of durations, and of the prosody."""
+        prosody = {name: ProsodyLoss() for name in PROSODY if self.pitches}
+        return {"log_mel": SpectrogramLoss(), "log_durations": DurationLoss(), **prosody}
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Raise where a recording has no text."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasr.tasks.speech_losses import DurationLoss, SpectrogramLoss
+from kerasr.tasks.speech_losses import PROSODY_WEIGHT, DurationLoss, ProsodyLoss, SpectrogramLoss
 
 
 def padded(values, size, fill=0.0):
@@ -37,3 +37,10 @@ def test_durations_count_by_their_ratio():
     assert np.asarray(loss(truth, right)) == pytest.approx(0, abs=1e-6)
     off = np.asarray(loss(truth, right + np.log(1.5)))
     assert off == pytest.approx(0.5 * np.log(1.5) ** 2, rel=1e-5)
+
+
+def test_the_prosody_is_of_a_texts_own_tokens():
+    loss = ProsodyLoss(reduction=None)
+    truth = np.array([[1.0, -1.0, np.nan], [0.0, 0.5, 1.0]], np.float32)
+    found = np.array([[2.0, -1.0, 0.0], [0.0, 0.5, 1.0]], np.float32)
+    np.testing.assert_allclose(loss(truth, found), [PROSODY_WEIGHT * 0.5, 0.0], atol=1e-6)

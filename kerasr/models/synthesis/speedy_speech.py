@@ -10,8 +10,12 @@ know nothing of neighbouring bands, leaves blurred; it begins by adding nothing.
 1-D convolutions, Shen et al. 2018, https://arxiv.org/abs/1712.05884; its blocks are those of He et al. 2016,
 https://arxiv.org/abs/1512.03385.)
 
-In training the durations are those of an alignment, and the duration predictor's gradient ends at the encoder, as in
-the paper's code.
+With `prosody` two more networks like that of the durations tell each token's pitch and energy. They stand behind its
+vector, and the decoder adds a projection of them to it. (Łańcucki, "FastPitch", ICASSP 2021,
+https://arxiv.org/abs/2006.06873, section 2; energy is of its code.)
+
+In training durations and prosody are those of the recordings, and the predictors' gradients end at the encoder, as in
+the code of SpeedySpeech's paper.
 
 Source: Vainer and Dušek, "SpeedySpeech: Efficient Neural Speech Synthesis", Interspeech 2020,
 https://arxiv.org/abs/2008.03802, section 2.2.
@@ -27,8 +31,10 @@ from kerasr.models.registry import register_model
 # Tokens, or frames, between a kernel's taps, block by block of a stack; a last block has them side by side.
 ENCODER_DILATIONS = (1, 2, 4)
 DECODER_DILATIONS = (1, 2, 4, 8)
-# Tokens that the duration predictor's kernels span.
+# Tokens that a predictor's kernels span.
 PREDICTOR_KERNELS = (4, 3, 1)
+# What is said of a token's tune, behind its vector.
+PROSODY = ("pitch", "energy")
 
 
 @register_model(
@@ -36,7 +42,7 @@ PREDICTOR_KERNELS = (4, 3, 1)
     parameters=4_318_161,
     masks_padding=True,
     narrow={"channels": 8, "num_stacks": 1},
-    variants=({"post_blocks": 1, "post_filters": 4},),
+    variants=({"post_blocks": 1, "post_filters": 4}, {"prosody": True}),
 )
 def SpeedySpeech(
     num_tokens: int,
@@ -48,6 +54,7 @@ def SpeedySpeech(
     num_stacks: int = 4,
     post_blocks: int = 0,
     post_filters: int = 16,
+    prosody: bool = False,
     name: str = "speedy_speech",
 ) -> keras.Model:
     """Build SpeedySpeech's network.
@@ -61,6 +68,7 @@ def SpeedySpeech(
         num_stacks: of residual blocks, in the encoder and in the decoder.
         post_blocks: residual blocks of the post-net; 0 for none.
         post_filters: of each of its convolutions.
+        prosody: whether pitch and energy of the tokens are predicted, and heard.
         name: the model's name.
 
     Returns:
@@ -68,14 +76,24 @@ def SpeedySpeech(
         -1 past the speech's end, to `log_mel` (batch, time, n_mels) and `log_durations` (batch, tokens), logarithms of
         frames; both zero in the padding, float32. Its layers `encoder` and `decoder` are models: the one from tokens
         and voice to their vectors and log durations, the other from vectors and `token_of_frame` to energies.
+
+        With `prosody` it takes `prosody` (batch, tokens, 2), too, pitch and energy, and gives those that it predicts as
+        `pitch` and `energy` (batch, tokens). A vector of `encoder` ends with these two, which `decoder` says it by.
     """
-    encoder = _encoder(num_tokens, num_voices, channels, kernel_size, num_stacks * ENCODER_DILATIONS + (1,))
+    encoder = _encoder(num_tokens, num_voices, channels, kernel_size, num_stacks * ENCODER_DILATIONS + (1,), prosody)
     dilations = num_stacks * DECODER_DILATIONS + (1,)
-    decoder = _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters)
+    decoder = _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters, prosody)
     token_ids, voice, token_of_frame = _inputs("token_ids", "voice", "token_of_frame")
+    inputs = {"token_ids": token_ids, "voice": voice, "token_of_frame": token_of_frame}
     encoded, log_durations = encoder([token_ids, voice])
-    outputs = {"log_mel": decoder([encoded, token_of_frame]), "log_durations": log_durations}
-    return keras.Model({"token_ids": token_ids, "voice": voice, "token_of_frame": token_of_frame}, outputs, name=name)
+    outputs = {"log_durations": log_durations}
+    if prosody:
+        given = inputs["prosody"] = keras.Input((None, len(PROSODY)), name="prosody")
+        vectors, *predicted = ops.split(encoded, [channels, channels + 1], axis=-1)
+        encoded = keras.layers.Concatenate(name="vectors_and_prosody")([vectors, given])
+        for part, value in zip(PROSODY, predicted, strict=True):
+            outputs[part] = keras.layers.Reshape((-1,), dtype="float32", name=part)(value)
+    return keras.Model(inputs, {"log_mel": decoder([encoded, token_of_frame]), **outputs}, name=name)
 
 
 def _inputs(*names):
@@ -83,7 +101,7 @@ def _inputs(*names):
     return [keras.Input(shapes[name], dtype="int32", name=name) for name in names]
 
 
-def _encoder(num_tokens, num_voices, channels, kernel_size, dilations):
+def _encoder(num_tokens, num_voices, channels, kernel_size, dilations, prosody):
     token_ids, voice = _inputs("token_ids", "voice")
     count = NumTokens(name="num_tokens")(token_ids)
     x = keras.layers.Embedding(num_tokens + 1, channels, name="tokens")(ops.maximum(token_ids, 0))
@@ -98,21 +116,28 @@ def _encoder(num_tokens, num_voices, channels, kernel_size, dilations):
         voices = keras.layers.Embedding(num_voices, channels, name="voices")(voice)
         x = keras.layers.Add(name="voiced")([x, keras.layers.Reshape((1, channels), name="each")(voices)])
     x = MaskPadding(name="padding")(x, count)
-    return keras.Model([token_ids, voice], [x, _log_durations(ops.stop_gradient(x), count)], name="encoder")
+    known = ops.stop_gradient(x)
+    log_durations = keras.layers.Reshape((-1,), name="log_durations")(_predicted(known, count, "duration"))
+    if prosody:
+        x = keras.layers.Concatenate(name="prosody")([x, *(_predicted(known, count, part) for part in PROSODY)])
+    return keras.Model([token_ids, voice], [x, log_durations], name="encoder")
 
 
-def _log_durations(x, count):
-    """`(batch, tokens)` logarithms of how many frames each token sounds."""
+def _predicted(x, count, part):
+    """`(batch, tokens, 1)` of a number that is predicted of each token: the logarithm of its frames, its pitch, ..."""
     for index, size in enumerate(PREDICTOR_KERNELS, 1):
-        x = _block(x, count, size, 1, f"duration{index}", repeats=1)
-    x = keras.layers.Dense(1, dtype="float32", name="durations")(x)
-    return keras.layers.Reshape((-1,), name="log_durations")(MaskPadding(dtype="float32", name="own")(x, count))
+        x = _block(x, count, size, 1, f"{part}{index}", repeats=1)
+    x = keras.layers.Dense(1, dtype="float32", name=f"{part}_last")(x)
+    return MaskPadding(dtype="float32", name=f"{part}_padding")(x, count)
 
 
-def _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters):
-    encoded = keras.Input((None, channels), name="encoded")
+def _decoder(n_mels, channels, kernel_size, dilations, post_blocks, post_filters, prosody):
+    encoded = x = keras.Input((None, channels + prosody * len(PROSODY)), name="encoded")
     (token_of_frame,) = _inputs("token_of_frame")
-    x = spread = LengthRegulator(name="spread")(encoded, token_of_frame)
+    if prosody:
+        x, tune = ops.split(encoded, [channels], axis=-1)
+        x = keras.layers.Add(name="tuned")([x, keras.layers.Dense(channels, name="tune")(tune)])
+    x = spread = LengthRegulator(name="spread")(x, token_of_frame)
     count = ops.sum(ops.cast(token_of_frame >= 0, "int32"), axis=1)
     for index, dilation in enumerate(dilations, 1):
         x = _block(x, count, kernel_size, dilation, f"block{index}")
