@@ -129,6 +129,8 @@ class Synthesize(SpeechTask):
         A token's energy is the mean of its frames' normalised energies.
         """
         size = 3 if self.pitches else 2
+        # Padding to a power of two may end within a token.
+        targets = targets[:, : ops.shape(targets)[1] // size * size]
         token_ids, durations, *pitches = (targets[:, place::size] for place in range(size, 2 * size))
         token_of_frame = place_tokens(ops.maximum(durations, 0), ops.shape(features)[1])
         inputs = {"token_ids": ops.maximum(token_ids, 0), "voice": targets[:, 0], "token_of_frame": token_of_frame}
