@@ -125,6 +125,7 @@ GUESSES = {
     "speech synthesis": ("tasks/synthesize.py", "Synthesize"),
     "the acoustic model": ("models/synthesis/speedy_speech.py", "SpeedySpeech"),
     "the vocoder": ("models/synthesis/vocos.py", "Vocos"),
+    "the discriminator": ("models/synthesis/period_discriminator.py", "MultiPeriodDiscriminator"),
     "the length regulator": ("layers/length_regulator.py", "LengthRegulator"),
     "Griffin-Lim": ("audio/inverse.py", "griffin_lim"),
     "monotonic alignment search": ("decoding/monotonic.py", "monotonic_paths"),

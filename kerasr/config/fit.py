@@ -29,6 +29,9 @@ class FitConfig:
     ctc_weight: ShareAboveZero = 1.0
     """Share of the loss that is CTC's, of transcripts; where below 1, the rest is the cross entropy of an attention
     decoder, which learns from the same encoder and finds no transcript itself (joint CTC-attention; often 0.3)."""
+    adversarial_weight: ShareBelowOne = 0.0
+    """Share of a vocoder's loss that is a discriminator's, from a third of the epochs on: it learns beside the vocoder
+    to tell its waveforms from recordings, and is not kept (HiFi-GAN; perhaps 0.1); 0 trains none."""
     class_weights: bool = False
     """Weigh rare words up, in inverse proportion to their count (sampling=natural only: balanced has done so)."""
     keep: Literal["best", "last"] = "best"

@@ -172,7 +172,7 @@ class Task(abc.ABC):
         """The loss between targets and logits."""
 
     def auxiliary_loss(self, network: keras.Model, config: FitConfig) -> AuxiliaryLoss | None:
-        """What is learnt beside the targets from the same embedding, by a head that is built here; None for nothing."""
+        """What is learnt beside the targets, by a head that is built here; None for nothing."""
         return None
 
     def distillation_loss(self, teacher_logits: Any, logits: Any, temperature: float) -> Any:

@@ -5,6 +5,7 @@ from keras import ops
 
 from kerasr.audio.features import spectrum
 from kerasr.config import FeatureSpec
+from kerasr.layers import within_clip
 from kerasr.layers.similarity import structural_similarity
 
 # The spectra in which waveforms are compared.
@@ -77,12 +78,18 @@ class MultiResolutionSpectrumLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """`(batch,)`."""
-        num_samples = ops.minimum(ops.shape(y_true)[1], ops.shape(y_pred)[1])
-        truth, found = y_true[:, :num_samples], y_pred[:, :num_samples]
-        position = ops.arange(num_samples, dtype="int32")
-        last = ops.max(ops.where(truth != 0, position, 0), axis=1)
-        found = ops.where(position <= last[:, None], found, 0)
+        truth, found, _ = own_samples(y_true, y_pred)
         return sum(_spectra_apart(truth, found, spec) for spec in RESOLUTIONS) / len(RESOLUTIONS)
+
+
+def own_samples(truth, found):
+    """Waveforms cut to the shorter, `found` zero past a clip's last sample that is not, and how long each clip is."""
+    # (JAX cuts where Python's numbers say, which these sizes are there; the lesser of two by `ops` is none.)
+    truth = truth[:, : ops.shape(found)[1]]
+    found = found[:, : ops.shape(truth)[1]]
+    position = ops.arange(ops.shape(truth)[1], dtype="int32")
+    num_samples = 1 + ops.max(ops.where(truth != 0, position, 0), axis=1)
+    return truth, ops.where(within_clip(found, num_samples), found, 0), num_samples
 
 
 def _spectra_apart(truth, found, spec):

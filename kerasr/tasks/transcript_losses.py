@@ -27,6 +27,6 @@ def attention_loss(network: keras.Model, num_outputs: int, config: FitConfig) ->
     def compute(embedding, logits, targets, training):
         token_ids = keras.ops.cast(targets, "int32")
         found = decoder([embedding, count_frames(logits), token_ids], training=training)
-        return sequence_cross_entropy(found, token_ids, config.label_smoothing)
+        return (sequence_cross_entropy(found, token_ids, config.label_smoothing),)
 
-    return AuxiliaryLoss(name="attention_loss", head=decoder, weight=1 - config.ctc_weight, compute=compute)
+    return AuxiliaryLoss(names=("attention_loss",), head=decoder, weight=1 - config.ctc_weight, compute=compute)

@@ -10,6 +10,8 @@ from kerasr.config import FeatureSpec, FitConfig, TaskConfig
 from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.targets import Targets
 from kerasr.models.registry import VOCODER
+from kerasr.tasks.adversarial_loss import adversarial_loss
+from kerasr.tasks.auxiliary_loss import AuxiliaryLoss
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.speech import SpeechTask
 from kerasr.tasks.speech_losses import MultiResolutionSpectrumLoss
@@ -59,6 +61,10 @@ class Vocode(SpeechTask):
     def loss(self, config: FitConfig) -> keras.losses.Loss:
         """Of spectra at several resolutions."""
         return MultiResolutionSpectrumLoss()
+
+    def auxiliary_loss(self, network: keras.Model, config: FitConfig) -> AuxiliaryLoss | None:
+        """A discriminator's, where it is given a share of the loss."""
+        return adversarial_loss(config) if config.adversarial_weight else None
 
     def check_utterances(self, utterances: Sequence[Utterance], source: str) -> None:
         """Any recordings will do."""

@@ -85,6 +85,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         keep: `best` keeps the weights of the best epoch; `last` takes each epoch for a better one.
         patience: epochs without a better score before the training stops; None never stops it.
         patience_from: the epoch from which they count.
+        best_from: the first epoch of another loss: it is better than all before it; None where the loss stays.
         checkpoint_seconds: time between checkpoints inside an epoch.
         interruption: is obeyed where nothing is lost.
     """
@@ -101,6 +102,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         keep: Literal["best", "last"] = "best",
         patience: int | None = None,
         patience_from: int = 0,
+        best_from: int | None = None,
         checkpoint_seconds: float = 30.0,
         interruption: Interruption | None = None,
     ):
@@ -114,6 +116,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._keep = keep
         self._patience = patience
         self._patience_from = patience_from
+        self._best_from = best_from
         self._checkpoint_seconds = checkpoint_seconds
         self._interruption = interruption or Interruption()
         self._clock = self._saved = time.monotonic()
@@ -148,7 +151,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._stop_at_nan(logs)
         state = self.state
         score = self._monitor.rank(logs)
-        is_top = score > state.top_score
+        is_top = score > state.top_score or epoch == self._best_from
         if is_top:
             state.top_epoch, state.top_score = epoch, score
         if is_top or self._keep == "last":

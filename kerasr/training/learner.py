@@ -32,18 +32,19 @@ class Learner(keras.Model):
     decay of `tf.train.ExponentialMovingAverage` with `num_updates`): with a constant one, a short training would keep
     the network that it began with. Keras's `use_ema` has that constant, and leaves the statistics out.
 
-    With an auxiliary loss, the loss is a mix of the task's own and of that, and the model's outputs are the logits and
-    the embedding that both are of. Validation has the same mix, but sees no teacher.
+    With an auxiliary loss, the loss is a mix of the task's own and of that. Where that is of the embedding, the model's
+    outputs are the logits and the embedding. Validation has the same mix, unless the auxiliary loss says otherwise, but
+    sees no teacher.
 
     Args:
         inputs: as for `keras.Model`.
-        outputs: the logits; with an auxiliary loss a list of them and of the embedding.
+        outputs: the logits; with an auxiliary loss of the embedding a list of them and of the embedding.
         task: gives the loss between logits and teacher.
         loss: between targets and logits.
         teacher: model from the same inputs to its own logits.
         teacher_weight: share of the loss that is the teacher's.
         temperature: softens the teacher and the network.
-        auxiliary: a loss of the embedding.
+        auxiliary: a loss beside the task's own.
         group_shares: `(groups,)` share of the drawn clips that is each group's.
         average: highest momentum of the weights' average; 0 judges and keeps the weights as they are.
     """
@@ -63,12 +64,15 @@ class Learner(keras.Model):
         average: float = 0.0,
     ):
         # Of one output, Keras's losses and metrics know nothing of the embedding.
-        super().__init__(inputs, outputs[0] if auxiliary else outputs)
+        self._gives_embedding = auxiliary is not None and auxiliary.of_embedding
+        super().__init__(inputs, outputs[0] if self._gives_embedding else outputs)
         self._auxiliary = auxiliary
-        if auxiliary:
+        if self._gives_embedding:
             self._network = keras.Model(inputs, outputs)
+        if auxiliary:
             self.auxiliary_head = auxiliary.head
-            self._auxiliary_mean = keras.metrics.Mean(auxiliary.name)
+            self._auxiliary_means = [keras.metrics.Mean(name) for name in auxiliary.names]
+        self._uses_auxiliary = auxiliary is not None
         self._average = average
         if average:
             self._averages = [self._own(one.shape, "float32", "average") for one in self._averaged()]
@@ -95,6 +99,11 @@ class Learner(keras.Model):
         layers = [*self.layers, self.auxiliary_head] if self._auxiliary else self.layers
         variables = (variable for layer in layers for variable in layer.variables)
         return [variable for variable in variables if variable.dtype.startswith("float")]
+
+    def use_auxiliary(self, use: bool) -> None:
+        """Whether the auxiliary loss, where there is one, counts in what is compiled next, and its head learns."""
+        if self._auxiliary:
+            self._uses_auxiliary = self.auxiliary_head.trainable = use
 
     def restart_average(self) -> None:
         """Forget the average: a phase of the training begins, whose steps are counted from here."""
@@ -137,25 +146,27 @@ class Learner(keras.Model):
             return super().evaluate(*args, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
-        """The logits; with an auxiliary loss, also the embedding."""
-        if self._auxiliary:
+        """The logits; with an auxiliary loss of the embedding, also that."""
+        if self._gives_embedding:
             return self._network(inputs, training=training)
         return super().call(inputs, training=training, mask=mask)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, y, y_pred[0] if self._auxiliary else y_pred, sample_weight)
+        return super().compute_metrics(x, y, y_pred[0] if self._gives_embedding else y_pred, sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred: Any = None, sample_weight=None, training=True):
-        logits, embedding = y_pred if self._auxiliary else (y_pred, None)
+        logits, embedding = y_pred if self._gives_embedding else (y_pred, None)
         if training and self._average:
             self._add_to_averages()
         if training and self._group_shares is not None:
             sample_weight = self._weigh_groups(sample_weight, self._label_loss.call(y, logits))
         loss = super().compute_loss(x, y, logits, sample_weight, training)
-        if self._auxiliary:
-            apart = self._auxiliary.compute(embedding, logits, y, training)
-            self._auxiliary_mean.update_state(apart)
-            loss = _mix(loss, apart, sample_weight, self._auxiliary.weight)
+        if self._auxiliary and self._uses_auxiliary:
+            parts = self._auxiliary.compute(embedding, logits, y, training)
+            for mean, part in zip(self._auxiliary_means, parts, strict=True):
+                mean.update_state(part)
+            if training or self._auxiliary.validated:
+                loss = _mix(loss, sum(parts), sample_weight, self._auxiliary.weight)
         if training and self._teacher_weight:
             loss = _mix(loss, self._disagreement(x, logits), sample_weight, self._teacher_weight)
         return loss

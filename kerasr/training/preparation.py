@@ -23,7 +23,7 @@ from kerasr.data.known import count_copies
 from kerasr.data.pipeline import measure_front_end
 from kerasr.data.sampling import find_groups
 from kerasr.errors import UserError
-from kerasr.models.registry import SPEAKER, model_facts
+from kerasr.models.registry import SPEAKER, VOCODER, model_facts
 from kerasr.recipes import get_recipe
 from kerasr.runs.facts import corpus_facts
 from kerasr.runs.folder import new_run
@@ -268,6 +268,12 @@ def check_model(config: TrainConfig, task: Task) -> None:
         raise UserError(
             "settings-conflict",
             f"--ctc-weight {config.fit.ctc_weight:g} is of transcripts, and {task.name} gives none: leave it out",
+        )
+    if config.fit.adversarial_weight and task.kind != VOCODER:
+        raise UserError(
+            "settings-conflict",
+            f"--adversarial-weight {config.fit.adversarial_weight:g} is of waveforms, and {task.name} makes none: "
+            "leave it out",
         )
     if config.data.phonemes and task.kind != SPEAKER:
         raise UserError(

@@ -171,6 +171,7 @@ def _train(
         keep=config.fit.keep,
         patience=config.fit.patience,
         patience_from=phases[-1].first,
+        best_from=phases[-1].first if config.fit.adversarial_weight else None,
         checkpoint_seconds=config.runtime.checkpoint_seconds,
         interruption=interruption,
     )
@@ -216,6 +217,7 @@ def _begin_phase(
     if config.transfer.init_from:
         for layer in encoder:
             layer.trainable = not phase.head_only
+    trained.use_auxiliary(phase.auxiliary)
     optimizer = replace(config.optimizer, learning_rate=phase.rate * config.optimizer.learning_rate)
     trained.compile(
         optimizer=make_optimizer(optimizer, train.num_steps, phase.end - phase.first, runtime.precision),
@@ -337,7 +339,7 @@ def _learner(run: Run, network: keras.Model, runtime: Runtime, group_shares: np.
     teacher = load_run(config.transfer.teacher).network if config.transfer.teacher else None
     with under_precision(runtime.precision):
         auxiliary = run.task.auxiliary_loss(network, config.fit)
-    network = with_embedding(network) if auxiliary else network
+    network = with_embedding(network) if auxiliary and auxiliary.of_embedding else network
     inputs, outputs = network.input, network.output
     if begins_with_front_end(run.task, runtime):
         inputs = {"waveform": keras.Input((None,), name="waveform"), "num_samples": keras.Input((), name="num_samples")}

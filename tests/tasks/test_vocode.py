@@ -1,19 +1,32 @@
 """A vocoder of tones: from recordings alone to waveforms of energies."""
 
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from _errors import raises
 from _shared import quiet
 
 from kerasr import evaluate_run
 from kerasr.config import OptimizerConfig
+from kerasr.config.serialization import to_json
 from kerasr.inference.vocoder import compile_vocoder, trained_vocoder
+from kerasr.models.synthesis.period_discriminator import MultiPeriodDiscriminator
 from kerasr.models.synthesis.vocos import Vocos
 from kerasr.recipes import get_recipe
+from kerasr.runs.run import load_run
+from kerasr.tasks import adversarial_loss
 from kerasr.tasks.speech_losses import MultiResolutionSpectrumLoss
+from kerasr.training.callbacks import RunCheckpoint
+from kerasr.training.checkpoint import load_checkpoint
 from kerasr.training.preparation import prepare_run
-from kerasr.training.trainer import train_recipe
+from kerasr.training.trainer import resume_run, train_recipe
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +108,70 @@ def test_the_loss_is_none_of_the_same_and_of_a_clip_alone(rng):
     assert float(loss(padded, np.pad(other, ((0, 0), (0, 3000)), constant_values=1.0))[0]) == pytest.approx(
         float(loss(waveform, other)[0]), rel=0.05
     )
+
+
+def test_nothing_is_kept_of_a_discriminator(config, tmp_path, monkeypatch):
+    # (Graphs take longer to make than two steps without them.)
+    tf.config.run_functions_eagerly(True)
+    monkeypatch.setattr(adversarial_loss, "MultiPeriodDiscriminator", partial(MultiPeriodDiscriminator, channels=(2,)))
+    try:
+        run = train_recipe(config.replace(adversarial_weight=0.5, batch_size=32, out=str(tmp_path)), console=quiet())
+    finally:
+        tf.config.run_functions_eagerly(False)
+    alone, against = ([row[name] for name in ("generator_loss", "val_discriminator_loss")] for row in run.history)
+    assert not any(alone)
+    assert all(against)
+    # Whatever its spectra are worth, an epoch against the discriminator is kept.
+    assert run.facts["best_epoch"] == 2
+    assert run.network.count_params() == Vocos(20, 256, channels=8, num_blocks=1).count_params()
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("step", "runtime"), [(0, {}), (2, {"precision": "mixed_bfloat16", "xla": "on"})])
+def test_a_killed_training_against_a_discriminator_goes_on_as_if_it_had_not_been(
+    config, tmp_path, monkeypatch, step, runtime
+):
+    config = config.replace(
+        adversarial_weight=0.5, checkpoint_seconds=0.0, out=str(tmp_path), **{"optimizer.ema": 0.9}, **runtime
+    )
+    whole = train_recipe(config, console=quiet())
+    save = RunCheckpoint._save
+
+    def save_and_die(self):
+        save(self)
+        if (self.state.epoch, self.state.step) == (1, step):
+            raise Killed
+
+    monkeypatch.setattr(RunCheckpoint, "_save", save_and_die)
+    with pytest.raises(Killed):
+        train_recipe(config, console=quiet())
+    monkeypatch.setattr(RunCheckpoint, "_save", save)
+    (killed,) = (path for path in tmp_path.iterdir() if path != whole.path)
+    resumed = resume_run(killed, console=quiet())
+    assert resumed.history == whole.history
+    arrays = (load_checkpoint(run.path / "checkpoint.npz").arrays for run in (resumed, whole))
+    for one, other in zip(*arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.full
+def test_jax_trains_against_a_discriminator_too(config, tmp_path):
+    code = (
+        "import json, sys; from kerasr.config import TrainConfig, from_json; "
+        "from kerasr.training.trainer import train_recipe; "
+        "train_recipe(from_json(TrainConfig, json.loads(sys.argv[1])))"
+    )
+    config = config.replace(adversarial_weight=0.5, out=str(tmp_path))
+    command = [sys.executable, "-c", code, json.dumps(to_json(config))]
+    # (Each program runs a few times.)
+    quick = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    subprocess.run(command, check=True, env={**os.environ, **quick}, capture_output=True)
+    (path,) = tmp_path.glob("*/run.json")
+    run = load_run(path.parent)
+    assert run.facts["backend"] == "jax"
+    assert run.history[1]["generator_loss"] > 0
+    assert run.history[1]["discriminator_loss"] > 0

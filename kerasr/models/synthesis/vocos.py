@@ -4,7 +4,8 @@ All of it runs at the front-end's frames: blocks of a convolution over time for 
 at each frame (ConvNeXt), and at the end a dense layer for magnitudes and phases. Its look-ahead is that of its kernels.
 
 Source: Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders for high-quality audio
-synthesis", ICLR 2024, https://arxiv.org/abs/2306.00814, section 3; without its discriminators.
+synthesis", ICLR 2024, https://arxiv.org/abs/2306.00814, section 3; of its discriminators that of
+periods alone, where a training asks for it (`kerasr.models.synthesis.period_discriminator`).
 """
 
 import keras
