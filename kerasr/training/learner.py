@@ -63,8 +63,8 @@ class Learner(keras.Model):
         group_shares: np.ndarray | None = None,
         average: float = 0.0,
     ):
-        # Of one output, Keras's losses and metrics know nothing of the embedding.
         self._gives_embedding = auxiliary is not None and auxiliary.of_embedding
+        # Of one output, Keras's losses and metrics know nothing of the embedding.
         super().__init__(inputs, outputs[0] if self._gives_embedding else outputs)
         self._auxiliary = auxiliary
         if self._gives_embedding:
