@@ -98,6 +98,7 @@ def test_texts_are_normalised_in_the_graph(voice_run, signatures):
         np.testing.assert_allclose(said(found, place), voice_run.synthesize("low mid").waveform, atol=1e-4)
 
 
+@pytest.mark.full
 def test_the_program_of_the_page_says_a_text_with_a_file(voice_run, tmp_path, monkeypatch, converted_here):
     check = export_litert(voice_run, tmp_path / "voice.tflite")[1]
     assert (check.agreement, check.difference < 1e-2) == (1.0, True)

@@ -22,6 +22,7 @@ from kerasr.data.clips import pad_clips
 from kerasr.data.manifest import Corpus, Utterance, read_manifest, write_manifest
 from kerasr.decoding.kneser_ney import estimate_ngrams
 from kerasr.decoding.ngram import write_arpa
+from kerasr.evaluation import decoder_tuning
 from kerasr.evaluation.comparison import compare_runs
 from kerasr.exporters import export_litert, export_onnx, export_serving
 from kerasr.exporters.saved_model import spell
@@ -368,7 +369,9 @@ def test_the_report_tells_the_errors(run, tmp_path):
     assert {"word errors", "character errors"} <= {*run.task.rows(metrics)}
 
 
-def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, capsys):
+def test_a_language_model_and_a_list_of_words_are_searched_with(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(decoder_tuning, "LM_WEIGHTS", (0.5, 1.0))
+    monkeypatch.setattr(decoder_tuning, "WORD_BONUSES", (0.0, 1.0))
     item = run.utterances("test")[0]
     said = item.text.lower().rstrip(".")
     folder = shutil.copytree(run.path, tmp_path / "run")

@@ -110,6 +110,7 @@ def test_the_loss_is_none_of_the_same_and_of_a_clip_alone(rng):
     )
 
 
+@pytest.mark.full
 def test_nothing_is_kept_of_a_discriminator(config, tmp_path, monkeypatch):
     # (Graphs take longer to make than two steps without them.)
     tf.config.run_functions_eagerly(True)
