@@ -144,6 +144,7 @@ def test_what_a_voice_has_not_is_refused(code, options, voice_run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 def test_a_vocoder_is_a_voices_and_of_its_own_kind(voice_run, tone_run, tmp_path):
     with raises("settings-conflict"):
         export_serving(load_run(tone_run), tmp_path / "tones", vocoder=voice_run)
