@@ -299,6 +299,7 @@ def test_the_command_searches_architectures_and_seeds(trained, tmp_path, monkeyp
     assert train.parse_arguments(shlex.split(line)[4:]).train == with_values(digits, best)
 
 
+@pytest.mark.full
 def test_a_trial_is_scored_by_its_validation_split_and_never_evaluated(config, tmp_path):
     values = {"optimizer.learning_rate": 3e-3, "model.width": 0.25}
     found = run_trial(config, values, str(tmp_path / "trial"))
