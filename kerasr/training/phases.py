@@ -5,6 +5,7 @@ without it.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kerasr.config import TrainConfig
 
@@ -33,13 +34,12 @@ class Phase:
 
 
 def plan_phases(config: TrainConfig, epochs: int) -> list[Phase]:
-    """One phase; where there is an encoder to keep, the head's and then everything's, and before a discriminator's."""
-    if config.fit.adversarial_weight:
-        middle = round(ALONE * epochs)
-        both = Phase(0, middle, auxiliary=False), Phase(middle, epochs)
-    elif config.transfer.init_from:
-        middle = round(config.transfer.head_share * epochs)
-        both = Phase(0, middle, head_only=True), Phase(middle, epochs, rate=config.transfer.finetune_rate)
-    else:
-        both = (Phase(0, epochs),)
-    return [phase for phase in both if phase.first < phase.end]
+    """One phase; another before it where there is an encoder to keep, and another where there is a discriminator."""
+    transfer = config.transfer
+    head_end = round(transfer.head_share * epochs) if transfer.init_from else 0
+    rate = transfer.finetune_rate if transfer.init_from else 1.0
+    alone_end = round(ALONE * epochs) if config.fit.adversarial_weight else 0
+    return [
+        Phase(first, end, 1.0 if first < head_end else rate, head_only=first < head_end, auxiliary=first >= alone_end)
+        for first, end in pairwise(sorted({0, head_end, alone_end, epochs}))
+    ]

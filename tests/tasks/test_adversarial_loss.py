@@ -12,7 +12,7 @@ from kerasr.tasks.adversarial_loss import adversarial_loss
 from kerasr.tasks.classify import Classify
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.tasks.vocode import Vocode
-from kerasr.training.phases import plan_phases
+from kerasr.training.phases import Phase, plan_phases
 from kerasr.training.preparation import check_model
 
 
@@ -77,6 +77,15 @@ def test_the_discriminator_waits_for_a_third_of_the_epochs():
     for epochs, expected in ((1, [(0, 1, True)]), (9, [(0, 3, False), (3, 9, True)])):
         assert [(phase.first, phase.end, phase.auxiliary) for phase in plan_phases(config, epochs)] == expected
     assert Vocode((), TaskConfig("vocode")).auxiliary_loss(None, FitConfig()) is None
+
+
+def test_phases_of_a_vocoder_that_begins_with_another():
+    config = TrainConfig().replace(adversarial_weight=0.1, init_from="runs/vocoder", head_share=0.1, finetune_rate=0.3)
+    assert plan_phases(config, 10) == [
+        Phase(0, 1, head_only=True, auxiliary=False),
+        Phase(1, 3, rate=0.3, auxiliary=False),
+        Phase(3, 10, rate=0.3),
+    ]
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.0])
