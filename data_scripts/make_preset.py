@@ -7,7 +7,8 @@ The run is measured again on its own test split, so that the score is that of th
 Commands, which nobody says, and which each machine cuts itself. One that writes down sentences is measured with words
 and trigram of its training texts, too, whose weights are chosen on the validation split where they have not been, and
 which come with the preset. A preset of the same name is replaced.
-`python -m kerasr.predict NAME clip.wav` then works, in this checkout and in wheels built from it.
+`python -m kerasr.predict NAME clip.wav` then works, or `python -m kerasr.synthesize NAME "a text"` of a voice, in
+this checkout and in wheels built from it.
 """
 
 import hashlib
@@ -33,8 +34,10 @@ from kerasr.errors import UserError
 
 PRESETS_FOLDER = Path(kerasr.presets.__file__).parent
 
-# A preset is installed with the package, on every machine. Sentences need larger networks than words.
-MAX_BYTES, MAX_BYTES_SENTENCES = 1_000_000, 3_000_000
+# A preset is installed with the package, on every machine. Sentences need larger networks than words, and voices yet
+# larger ones.
+MAX_BYTES, MAX_BYTES_OF = 1_000_000, {"transcribe": 3_000_000, "synthesize": 8_000_000}
+CARDS = {"transcribe": "card_transcript.md.jinja", "synthesize": "card_voice.md.jinja"}
 
 # Settings that name a run which this one began from or learnt from.
 ORIGINS = ("init_from", "teacher")
@@ -107,7 +110,7 @@ def make_preset(
     with tempfile.TemporaryDirectory() as aside:
         measured = run if len(run.utterances("test")) == len(splits["test"]) else _copy(run, splits, Path(aside, "run"))
         evaluation = evaluate_run(measured, folder=Path(aside, "report"))
-        with_lm = _with_language_model(run, Path(aside, "report_lm")) if _writes_sentences(run) else None
+        with_lm = _with_language_model(run, Path(aside, "report_lm")) if run.config.task.name == "transcribe" else None
     content = (run.path / MODEL).read_bytes()
     facts = {
         **run.facts,
@@ -159,15 +162,11 @@ def _check(run: Any) -> None:
             "run-unfinished", f"{run.path}: this training has not ended: {command_line('train', '--resume', run.path)}"
         )
     size = (run.path / "model.keras").stat().st_size
-    most = MAX_BYTES_SENTENCES if _writes_sentences(run) else MAX_BYTES
+    most = MAX_BYTES_OF.get(run.config.task.name, MAX_BYTES)
     if size > most:
         raise UserError(
             "run-not-fit", f"{run.path}: its model has {size / 1e6:.1f} MB, and a preset may have {most / 1e6:g}"
         )
-
-
-def _writes_sentences(run: Any) -> bool:
-    return run.config.task.name == "transcribe"
 
 
 def _with_language_model(run: Any, report: Path) -> dict[str, Any]:
@@ -262,9 +261,9 @@ def _card(
     environment.filters |= {"interval": format_interval, "missed": format_missed, "score": format_score}
     licence = facts["corpus"]["licence"]
     terms = next(text for mark, text in TERMS.items() if mark in licence) if licence else NO_TERMS
-    sentences = "with_lm" in metrics
-    return environment.get_template("card_transcript.md.jinja" if sentences else "card.md.jinja").render(
+    return environment.get_template(CARDS.get(config["task"]["name"], "card.md.jinja")).render(
         name=name,
+        example=splits["test"][0].text or splits["test"][0].label,
         wanted=config["task"]["wanted"],
         with_lm=metrics.get("with_lm"),
         language_model=kerasr.presets.LANGUAGE_MODEL,

@@ -15,7 +15,7 @@ from _errors import raises
 from _shared import flat_settings
 
 import kerasr
-from kerasr import evaluate, predict
+from kerasr import evaluate, predict, synthesize
 from kerasr.config import DecodingConfig
 from kerasr.data import Utterance, load_corpus, read_manifest, write_manifest
 from kerasr.data.hashes import with_hashes
@@ -322,6 +322,27 @@ def test_a_recipe_begins_with_a_preset_of_its_own_network(monkeypatch):
     for preset, recipe in begun.items():
         config = from_preset(preset).config
         assert (recipe.model, recipe.features) == (config.model, config.features)
+
+
+@pytest.fixture(scope="module")
+def voice(maker, voice_run, tmp_path_factory):
+    """The preset of a voice."""
+    return maker["make_preset"]("tune", voice_run.path, folder=tmp_path_factory.mktemp("presets"), limits=[])
+
+
+def test_a_voice_says_by_its_name_what_its_run_says(voice, voice_run, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERASR_PRESETS", str(voice.parent))
+    speech, expected = (run.synthesize("low top") for run in (from_preset("tune"), voice_run))
+    np.testing.assert_array_equal(speech.waveform, expected.waveform)
+    synthesize.main(["tune", "low top", "--voice", "speaker1", "--to", str(tmp_path / "out.wav")])
+    assert (tmp_path / "out.wav").exists()
+
+
+def test_the_card_of_a_voice_says_whose_it_is_and_that_it_is_synthetic(voice):
+    card, metrics = (voice / "card.md").read_text(), json.loads((voice / "metrics.json").read_text())
+    assert "speaker0, speaker1" in card
+    assert "synthetic speech" in card
+    assert f"**{metrics['distortion_db']:.1f} dB**" in card
 
 
 @pytest.mark.usefixtures("scores_alone")
