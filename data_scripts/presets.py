@@ -16,7 +16,7 @@ from typing import Any
 from _prepare import arguments
 from an4_talk import cached_talk, write_talk
 from make_preset import PRESETS_FOLDER, make_preset
-from preset_samples import make_sample
+from preset_samples import WORDS, make_sample
 
 from kerasr.core.cli import import_quietly, run_command
 from kerasr.errors import UserError
@@ -50,6 +50,8 @@ TRAININGS = {
     "commands": ["commands", *NARROW, *COMMANDS, "--epochs", "60"],
     "wakeword_stop": ["wakeword", *NARROW, *COMMANDS, "--wanted", "stop", "--negatives", str(TALK / "train")],
     "spelling": ["an4", "--model.units", "96"],
+    "digits_voice": ["digits_voice"],
+    "sentences": ["sentences_voice"],
 }  # fmt: skip
 # Those that train once more, against what the first training takes for their word.
 TWICE = ("wakeword_stop",)
@@ -84,6 +86,21 @@ LIMITS = {
         "Its speakers read out letters, numbers, dates and a few commands in American English, near a microphone in a "
         "quiet room: of other speech it makes letters.",
     ],
+    "digits_voice": [
+        "The voices are those of the six people who recorded FSDD for anyone's use; they are no one else's to speak for.",
+        "A network that was trained on the recordings alone hears <!-- voice: digits-voice right --> of its digits right, "
+        "<!-- voice: digits-voice least --> of the voice that is heard worst (python benchmarks/voice.py --parts "
+        "digits-voice-0).",
+        "It has heard ten words, each alone: of numbers it says the digits, one after the other.",
+    ],
+    "sentences": [
+        "The voices are those of flite (http://cmuflite.org), a program, whose licence allows it; it sounds like the "
+        "program, at best.",
+        "Whisper tiny.en mistakes <!-- voice: sentences-voice wer --> of the words that it says, and "
+        "<!-- voice: sentences-voice wer of recordings --> of those that flite says (python benchmarks/voice.py --parts "
+        "sentences-voice-0).",
+        "It spells English by ear, from 4,000 sentences: rare names and foreign words may come out otherwise.",
+    ],
 }
 
 
@@ -98,7 +115,8 @@ def main(argv: list[str]) -> None:
     import_quietly()
     for name in options.names or TRAININGS:
         made = make_preset(name, trained(name), folder=options.folder, limits=LIMITS[name])
-        make_sample(made)
+        if name in WORDS:
+            make_sample(made)
         print(made)
 
 

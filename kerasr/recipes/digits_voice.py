@@ -19,6 +19,7 @@ def digits_voice(model: str | None = None) -> TrainConfig:
     return config.derive(
         data="fsdd",
         spell_numbers="en",
+        epochs=20,
         features=FEATURES_8_KHZ,
         model_options={**config.model.options, **narrower},
     )
