@@ -87,17 +87,18 @@ LIMITS = {
         "quiet room: of other speech it makes letters.",
     ],
     "digits_voice": [
-        "The voices are those of the six people who recorded FSDD for anyone's use; they are no one else's to speak for.",
-        "A network that was trained on the recordings alone hears <!-- voice: digits-voice right --> of its digits right, "
-        "<!-- voice: digits-voice least --> of the voice that is heard worst (python benchmarks/voice.py --parts "
-        "digits-voice-0).",
+        "The voices are those of the six people who recorded FSDD for anyone's use; they are no one else's to speak "
+        "for.",
+        "A network that was trained on the recordings alone hears <!-- voice: digits-voice right --> of its digits "
+        "right, <!-- voice: digits-voice least --> of the voice that is heard worst (python benchmarks/voice.py "
+        "--parts digits-voice-0).",
         "It has heard ten words, each alone: of numbers it says the digits, one after the other.",
     ],
     "sentences": [
         "The voices are those of flite (http://cmuflite.org), a program, whose licence allows it; it sounds like the "
         "program, at best.",
-        "Whisper tiny.en mistakes <!-- voice: sentences-voice wer --> of the words that it says, and "
-        "<!-- voice: sentences-voice wer of recordings --> of those that flite says (python benchmarks/voice.py --parts "
+        "Whisper tiny.en mistakes <!-- voice: sentences-voice wer --> of the words that it says, and <!-- voice: "
+        "sentences-voice wer of recordings --> of those that flite says (python benchmarks/voice.py --parts "
         "sentences-voice-0).",
         "It spells English by ear, from 4,000 sentences: rare names and foreign words may come out otherwise.",
     ],
