@@ -161,6 +161,19 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     return made
 
 
+def figures(folder: Path = RESULTS / "voice") -> dict[str, str]:
+    """Of the digits the share that is heard right, in all voices and in the worst; of sentences, Whisper's errors."""
+    measured, found = by_way(folder, (FSDD, FLITE)), {}
+    if FSDD in measured:
+        shares = [*measured[FSDD][0]["voices"].values()]
+        found |= {f"{FSDD} right": f"{np.mean(shares):.1%}", f"{FSDD} least": f"{min(shares):.1%}"}
+    if FLITE in measured:
+        judged = measured[FLITE][0]["judges"]
+        for name, sound in {"wer": VOICE, "wer of recordings": RECORDINGS}.items():
+            found[f"{FLITE} {name}"] = f"{judged[sound][WHISPER]['wer']:.1%}"
+    return found
+
+
 def _row(name: str, judged: dict[str, Any], judges: Sequence[str]) -> tuple[str, ...]:
     errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in judges]
     return (name, *errors, f"{judged[DNSMOS]:.2f}" if DNSMOS in judged else "")

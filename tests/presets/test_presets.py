@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from _errors import raises
 from _shared import flat_settings
 
@@ -29,6 +30,7 @@ from kerasr.runs.sample import find_sample
 from kerasr.train import parse_arguments
 
 ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "kerasr/presets").glob("*/config.json"))
 SAMPLES = sorted((ROOT / "kerasr/presets").glob("*/sample.wav"))
 
 
@@ -306,11 +308,14 @@ def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
         assert not script["was_trained_by"](from_preset(name).facts, [*command, "--seed", "1"])
 
 
-# The one that takes longest is for the full table.
-PRESETS = [
-    pytest.param(path.parent.name, marks=[pytest.mark.full] if path.parent.name == "digits" else [])
-    for path in sorted((ROOT / "kerasr/presets").glob("*/card.md"))
-]
+def presets_that(*, speak):
+    """The package's voices, or its recognisers; the one that takes longest is for the full table."""
+    tasks = {path.parent.name: json.loads(path.read_text())["task"]["name"] for path in CONFIGS}
+    return [
+        pytest.param(name, marks=[pytest.mark.full] if name == "digits" else [])
+        for name, task in tasks.items()
+        if (task == "synthesize") == speak
+    ]
 
 
 def test_a_recipe_begins_with_a_preset_of_its_own_network(monkeypatch):
@@ -346,7 +351,7 @@ def test_the_card_of_a_voice_says_whose_it_is_and_that_it_is_synthetic(voice):
 
 
 @pytest.mark.usefixtures("scores_alone")
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets_that(speak=False))
 def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     """Small, the very file that was measured, and its score comes out again where the recordings are at hand."""
     monkeypatch.delenv("KERASR_PRESETS", raising=False)
@@ -377,3 +382,17 @@ def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     else:
         low, high = run.metrics["accuracy_interval"]
         assert low <= measured["accuracy"] <= high
+
+
+@pytest.mark.parametrize("name", presets_that(speak=True))
+def test_a_committed_voice_says_what_a_judge_understands(name, monkeypatch):
+    """Small, the very file that was measured, and in each of its voices the text is heard by another preset."""
+    monkeypatch.delenv("KERASR_PRESETS", raising=False)
+    run, judge = from_preset(name), from_preset("digits")
+    content = (run.path / "model.keras").read_bytes()
+    assert len(content) < 8_000_000
+    assert hashlib.sha256(content).hexdigest() in (run.path / "card.md").read_text()
+    for voice in run.facts["voices_learnt"]:
+        speech = run.synthesize("seven", voice=voice)
+        said = soxr.resample(speech.waveform, speech.sample_rate, judge.config.features.sample_rate)
+        assert judge.labels[judge.probs([said])[0].argmax()] == "seven", voice
