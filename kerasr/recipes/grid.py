@@ -23,7 +23,7 @@ def grid(model: str | None = None) -> TrainConfig:
     `spelling`, another with nothing.
     """
     # With so few errors as the validation has, one epoch is better than another by luck.
-    config = sentences(model).derive(data="grid", augment=IN_ONE_BOOTH, keep="last")
+    config = sentences(model).derive(data="grid", augment=IN_ONE_BOOTH, epochs=70, keep="last")
     if config.model.name != ENCODER:
         return config
     return config.derive(
