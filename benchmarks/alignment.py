@@ -26,7 +26,7 @@ from kerasr.decoding.alignment import Alignment, FrameTimes
 from kerasr.recipes import get_recipe
 from kerasr.runs.run import load_run
 from kerasr.tasks.synthesize import Synthesize
-from kerasr.tasks.token_durations import DURATIONS, add_durations, spoken_text
+from kerasr.tasks.token_durations import add_durations, parse_durations, spoken_text
 from kerasr.text import Vocabulary, normalise
 
 OWN, CTC = "on the recordings themselves", "by a transcriber (CTC)"
@@ -63,7 +63,7 @@ def measure_own() -> dict[str, Any]:
     times, found = FrameTimes.of(config.features, stride=1), []
     for item in items:
         # A border is halfway between the middles of the frames on either side of it.
-        ends = times.first + (np.cumsum([int(frames) for frames in item.extra[DURATIONS].split()]) - 0.5) * times.step
+        ends = times.first + (np.cumsum(parse_durations(item)) - 0.5) * times.step
         found.append(_words(spoken_text(item), ends))
     return {"way": OWN, "processor_minutes": round(minutes, 2), **_errors(items, found)}
 

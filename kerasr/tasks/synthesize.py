@@ -17,7 +17,7 @@ from kerasr.models.registry import SPEAKER
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.speech import SpeechTask
 from kerasr.tasks.speech_losses import DurationLoss, ProsodyLoss, SpectrogramLoss
-from kerasr.tasks.token_durations import DURATIONS, add_durations
+from kerasr.tasks.token_durations import add_durations, parse_durations
 from kerasr.tasks.token_pitches import STEPS, add_pitches, measure_pitches, standard_pitches
 from kerasr.tasks.trained import Trained
 from kerasr.text import Vocabulary, normalise
@@ -104,11 +104,11 @@ class Synthesize(SpeechTask):
     def add_training_clips(
         self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
-        """The corpus, each recording with its tokens' frames, and pitches if asked; errors as of `add_durations`."""
+        """The corpus, each recording with its tokens' frames, and pitches if asked; errors as of both."""
         corpus = add_durations(config, corpus, self.vocabulary, features)
         if not config.model.options.get("prosody"):
             return corpus, (), {}
-        corpus = add_pitches(corpus, features.spec)
+        corpus = add_pitches(corpus, features.spec, config.data.max_bad)
         return corpus, (), {PITCHES_LEARNT: measure_pitches(corpus.utterances, self.voices)}
 
     def encode(self, utterances: Sequence[Utterance]) -> Targets:
@@ -117,7 +117,7 @@ class Synthesize(SpeechTask):
         rows = []
         for item in utterances:
             voice = number[item.speaker or ""]
-            columns = [self.vocabulary.encode(spoken_text(item)), [*map(int, item.extra[DURATIONS].split())]]
+            columns = [self.vocabulary.encode(spoken_text(item)), parse_durations(item)]
             if self.pitches:
                 columns.append([round(STEPS * each) for each in standard_pitches(item, *self.pitches[voice])])
             rows.append([voice, *[0] * (len(columns) - 1), *sum(zip(*columns, strict=True), ())])

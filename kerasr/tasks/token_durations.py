@@ -37,17 +37,48 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
     Recordings that bring them, in a manifest's column `durations`, keep them.
 
     Raises:
-        UserError: more recordings than `max_bad` are shorter than their texts, or are not of them.
+        UserError: more recordings than `max_bad` are shorter than their texts, or are not of them, or bring frames that
+            are not theirs.
     """
-    if all(DURATIONS in item.extra for item in corpus.utterances):
-        return corpus
     bad = list(corpus.bad)
-    items = [
-        item for item in corpus.utterances if _has_own_times(item, bad) and not _is_short(item, vocabulary, config, bad)
+    kept = [
+        item
+        for item in corpus.utterances
+        if DURATIONS in item.extra and _has_own_durations(item, vocabulary, config.features, bad)
     ]
-    if not items:
+    others = [
+        item
+        for item in corpus.utterances
+        if DURATIONS not in item.extra
+        and _has_own_times(item, bad)
+        and not _is_short(item, vocabulary, config.features, bad)
+    ]
+    if others:
+        aligner = Aligner(len(vocabulary.tokens), config.features.n_mels, seed=config.runtime.seed)
+        kept += _align(others, aligner, vocabulary, features, bad)
+    elif not kept:
         report_bad(corpus, bad, 0, listed=len(corpus.bad))
-    aligner = Aligner(len(vocabulary.tokens), config.features.n_mels, seed=config.runtime.seed)
+    if len(bad) > len(corpus.bad):
+        report_bad(corpus, bad, config.data.max_bad, listed=len(corpus.bad))
+    return replace(corpus, utterances=tuple(kept), bad=tuple(bad))
+
+
+def parse_durations(item: Utterance) -> list[int]:
+    """The frames that each token of a recording's text lasts.
+
+    Raises:
+        ValueError: they are no counts.
+    """
+    durations = [int(each) for each in item.extra[DURATIONS].split()]
+    if min(durations, default=0) < 0:
+        raise ValueError(f"a token lasts {min(durations)} frames")
+    return durations
+
+
+def _align(
+    items: Sequence[Utterance], aligner: Aligner, vocabulary: Vocabulary, features: Features, bad: list[tuple[str, str]]
+) -> list[Utterance]:
+    """The recordings with the frames that an aligner gives their tokens; those of another text are listed as bad."""
     aligner.fit(_some(items, vocabulary, features))
     kept, clips, places = [], _spoken(items, vocabulary, features), iter(items)
     while batch := list(islice(clips, BATCH_SIZE)):
@@ -58,9 +89,7 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
                 bad.append((item.path, f"sounds less like its own text, {shorten(said_in(item))}, than like others"))
             else:
                 kept.append(replace(item, extra={**item.extra, DURATIONS: " ".join(map(str, frames))}))
-    if len(bad) > len(corpus.bad):
-        report_bad(corpus, bad, config.data.max_bad, listed=len(corpus.bad))
-    return replace(corpus, utterances=tuple(kept), bad=tuple(bad))
+    return kept
 
 
 def _count_nearer(aligner: Aligner, clips: Sequence[Spoken]) -> np.ndarray:
@@ -78,14 +107,34 @@ def _count_nearer(aligner: Aligner, clips: Sequence[Spoken]) -> np.ndarray:
     return nearer
 
 
-def _is_short(item: Utterance, vocabulary: Vocabulary, config: TrainConfig, bad: list[tuple[str, str]]) -> bool:
+def _has_own_durations(item: Utterance, vocabulary: Vocabulary, spec: FeatureSpec, bad: list[tuple[str, str]]) -> bool:
+    """Whether the frames that a recording brings are those of its tokens; else it is listed among the bad."""
+    try:
+        durations, num_tokens = parse_durations(item), len(vocabulary.encode(spoken_text(item)))
+    except ValueError as error:
+        bad.append((item.path, f"its {DURATIONS}: {error}"))
+        return False
+    if len(durations) != num_tokens:
+        bad.append((item.path, f"its {DURATIONS} are of {len(durations)} tokens, and its text has {num_tokens}"))
+        return False
+    if abs(sum(durations) - (frames := _num_frames(item, spec))) > SLACK:
+        bad.append((item.path, f"its {DURATIONS} are {sum(durations)} frames, and it has {frames}"))
+        return False
+    return True
+
+
+def _is_short(item: Utterance, vocabulary: Vocabulary, spec: FeatureSpec, bad: list[tuple[str, str]]) -> bool:
     """Whether a recording has fewer frames than its text has states; then it is listed among the bad."""
-    frames = config.features.num_frames(int((item.duration or np.inf) * config.features.sample_rate))
+    frames = _num_frames(item, spec)
     least = NUM_STATES * len(vocabulary.encode(spoken_text(item)))
     if frames >= least:
         return False
     bad.append((item.path, f"{item.duration:g} s make {frames} frames, and its text takes {least} or more"))
     return True
+
+
+def _num_frames(item: Utterance, spec: FeatureSpec) -> int:
+    return spec.num_frames(round((item.duration or 0) * spec.sample_rate))
 
 
 def _some(items: Sequence[Utterance], vocabulary: Vocabulary, features: Features) -> list[Spoken]:

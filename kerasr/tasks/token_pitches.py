@@ -8,9 +8,9 @@ import numpy as np
 from kerasr.config import FeatureSpec
 from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
-from kerasr.data.manifest import Corpus, Utterance
+from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.metrics.pitch import pitch
-from kerasr.tasks.token_durations import DURATIONS
+from kerasr.tasks.token_durations import parse_durations
 
 # The manifest's column with the mean pitch of each token of an utterance in Hz, 0 where it has none.
 PITCHES = "pitches"
@@ -20,21 +20,45 @@ STEPS = 1000
 LEAST_DEVIATION = 0.01
 
 
-def add_pitches(corpus: Corpus, spec: FeatureSpec) -> Corpus:
+def add_pitches(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> Corpus:
     """The corpus, each recording with the pitches of its tokens, whose durations it has.
 
     Recordings that bring them, in a manifest's column `pitches`, keep them.
+
+    Raises:
+        UserError: more recordings than `max_bad` bring pitches that are not theirs.
     """
-    found = []
-    with ProgressBar("Finding how high each sound is", len(corpus.utterances)) as progress:
-        for item in corpus.utterances:
+    bad = list(corpus.bad)
+    items, found = [item for item in corpus.utterances if _has_own_pitches(item, bad)], []
+    if len(bad) > len(corpus.bad):
+        report_bad(corpus, bad, max_bad, listed=len(corpus.bad))
+    with ProgressBar("Finding how high each sound is", len(items)) as progress:
+        for item in items:
             found.append(item if PITCHES in item.extra else _with_pitches(item, spec))
             progress.advance(1)
-    return replace(corpus, utterances=tuple(found))
+    return replace(corpus, utterances=tuple(found), bad=tuple(bad))
+
+
+def _has_own_pitches(item: Utterance, bad: list[tuple[str, str]]) -> bool:
+    """Whether the pitches that a recording brings, if any, are of its tokens; else it is listed among the bad."""
+    if PITCHES not in item.extra:
+        return True
+    try:
+        hertz, num_tokens = _hertz(item), len(parse_durations(item))
+    except ValueError as error:
+        bad.append((item.path, f"its {PITCHES}: {error}"))
+        return False
+    if len(hertz) != num_tokens:
+        bad.append((item.path, f"its {PITCHES} are of {len(hertz)} tokens, and its text has {num_tokens}"))
+        return False
+    if not (np.isfinite(hertz).all() and (hertz >= 0).all()):
+        bad.append((item.path, f"its {PITCHES}, {item.extra[PITCHES]!r}, are no frequencies in Hz"))
+        return False
+    return True
 
 
 def _with_pitches(item: Utterance, spec: FeatureSpec) -> Utterance:
-    frames = np.array([int(count) for count in item.extra[DURATIONS].split()])
+    frames = np.array(parse_durations(item))
     means = mean_pitches(pitch(read_clip(item.path, spec), spec), frames)
     return replace(item, extra={**item.extra, PITCHES: " ".join(f"{mean:.1f}" for mean in means)})
 

@@ -61,6 +61,11 @@ def prepare_run(config: TrainConfig, console: Console) -> Run:
     """
     kind = find_task(config.task)
     kind.check(config)
+    if config.data.phonemes and kind.kind != SPEAKER:
+        raise UserError(
+            "settings-conflict",
+            f"--phonemes {config.data.phonemes} is of voices, and {kind.name} makes none: leave it out",
+        )
     config = inherit(config)
     _check_voices(config.data)
     config, corpus = _load(config, console, kind.min_labels)
@@ -274,11 +279,6 @@ def check_model(config: TrainConfig, task: Task) -> None:
             "settings-conflict",
             f"--adversarial-weight {config.fit.adversarial_weight:g} is of waveforms, and {task.name} makes none: "
             "leave it out",
-        )
-    if config.data.phonemes and task.kind != SPEAKER:
-        raise UserError(
-            "settings-conflict",
-            f"--phonemes {config.data.phonemes} is of voices, and {task.name} makes none: leave it out",
         )
     if task.keeps_order and config.features.clip_seconds is not None:
         raise UserError(

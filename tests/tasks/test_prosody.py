@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from _errors import raises
 from _shared import SPEC, quiet
 
 from kerasr.audio import write
@@ -69,9 +70,19 @@ def test_pitches_of_tokens_are_those_of_their_frames(tmp_path):
     spec = replace(SPEC, n_fft=512, hop_length=100, clip_seconds=None)
     frames = spec.num_frames(3 * len(time))
     item = Utterance(str(tmp_path / "saws.wav"), text="a", extra={DURATIONS: f"40 34 {frames - 74}"})
-    (heard,) = add_pitches(Corpus("saws", (item,)), spec).utterances
+    (heard,) = add_pitches(Corpus("saws", (item,)), spec, max_bad=0).utterances
     found = np.array([float(each) for each in heard.extra[PITCHES].split()])
     np.testing.assert_allclose(found, hertz, rtol=0.02)
+
+
+@pytest.mark.parametrize("told", ["100 x", "100", "100 -1", "100 nan"])
+def test_pitches_that_are_not_its_tokens_are_named(told):
+    own = Utterance("own.wav", text="a", extra={DURATIONS: "2 3", PITCHES: "100 0"})
+    other = replace(own, path="other.wav", extra={DURATIONS: "2 3", PITCHES: told})
+    corpus = Corpus("told", (own, other))
+    assert add_pitches(corpus, SPEC, max_bad=1).utterances == (own,)
+    with raises("too-many-bad-recordings", match="other.wav"):
+        add_pitches(corpus, SPEC, max_bad=0)
 
 
 def test_pitches_that_are_told_are_kept_and_are_of_their_voice(tuned_run):

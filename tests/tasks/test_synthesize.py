@@ -51,6 +51,19 @@ def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_p
     ]
 
 
+@pytest.mark.parametrize("told", ["4 x 4", "4 -4 4", "1 2", "999 1 1 1 1"])
+def test_durations_that_are_no_text_s_own_are_named(told, voice_run, voice_config, tmp_path, capsys):
+    items = [*read_manifest(voice_run.path / "manifest.csv").utterances]
+    items[0] = replace(items[0], extra={**items[0].extra, DURATIONS: told})
+    write_manifest(tmp_path / "given.csv", items)
+    config = voice_config.replace(data=str(tmp_path / "given.csv"), out=str(tmp_path))
+    run = prepare_run(config.replace(max_bad=1), quiet())
+    assert sum(len(run.utterances(split)) for split in ("train", "validation", "test")) == len(items) - 1
+    assert f"{items[0].path}: its durations" in capsys.readouterr().err.replace("\n", "")
+    with raises("too-many-bad-recordings", match="durations"):
+        prepare_run(config.replace(max_bad=0), quiet())
+
+
 def test_a_voice_of_phonemes_says_texts_by_how_they_are_said(voice_config, tone_texts, tmp_path, monkeypatch):
     pytest.importorskip("espeakng_loader")
     monkeypatch.setattr(token_alignment, "STEPS", 20)
