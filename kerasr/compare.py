@@ -44,7 +44,7 @@ class CompareConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, compare, and say what came out."""
-    config = parse(CompareConfig, argv, command="compare", description=DESCRIPTION + presets_line())
+    config = parse(CompareConfig, argv, command="compare", description=DESCRIPTION + presets_line(voices=False))
     for path in config.runs:
         find_run(path)
     import_quietly()

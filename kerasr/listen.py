@@ -79,7 +79,7 @@ class ListenConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, then listen until the sound ends or Ctrl-C."""
-    config = parse(ListenConfig, argv, command="listen", description=DESCRIPTION + presets_line())
+    config = parse(ListenConfig, argv, command="listen", description=DESCRIPTION + presets_line(voices=False))
     if config.source not in (None, "-"):
         raise UserError(
             "settings-conflict", f"{config.source}: a recording is named with --file; - is the standard input"

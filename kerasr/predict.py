@@ -81,7 +81,7 @@ class PredictConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, run the model, and print its answers."""
-    config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line())
+    config = parse(PredictConfig, argv, command="predict", description=DESCRIPTION + presets_line(voices=False))
     if not (config.recordings or config.sample):
         raise UserError(
             "setting-missing", "name at least one recording, or a folder of them; --sample is one to try it with"

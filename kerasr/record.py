@@ -75,14 +75,19 @@ def main(argv: list[str]) -> None:
     """Parse the arguments, then record."""
     config = parse(RecordConfig, argv, command="record", description=DESCRIPTION, extensible=False)
     words = parse_words(config.words)
-    from kerasr.audio.microphone import Microphone
+    from kerasr.audio.microphone import Loudspeaker, Microphone
 
     microphone = Microphone(config.sample_rate)
     # It takes seconds, for which nobody should wait between two words.
     import librosa.effects  # noqa: F401
 
+    def play(waveform: "np.ndarray") -> None:
+        loudspeaker = Loudspeaker()
+        loudspeaker.play(waveform, config.sample_rate)
+        loudspeaker.wait()
+
     console = make_console(soft_wrap=True)
-    record_words(config, words, record=microphone.record, play=microphone.play, ask=input, console=console)
+    record_words(config, words, record=microphone.record, play=play, ask=input, console=console)
     say_what_next(config, words, console)
 
 

@@ -2,21 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+from kerasr.audio.microphone import Loudspeaker
 from kerasr.config.bounds import check_bounds
 from kerasr.core.cli import import_quietly, parse, run_command
 from kerasr.core.extras import require_extra
 from kerasr.core.timing import format_seconds
 from kerasr.errors import UserError
+from kerasr.presets import presets_line
 from kerasr.runs.find import find_run
-
-if TYPE_CHECKING:
-    from kerasr.inference.speech import Speech
 
 DESCRIPTION = """
 Say a text: a sound file of it, or the loudspeaker.
@@ -61,12 +60,13 @@ class SynthesizeConfig:
 
 def main(argv: list[str]) -> None:
     """Parse the arguments, speak, and say what was said."""
-    config = parse(SynthesizeConfig, argv, command="synthesize", description=DESCRIPTION)
+    config = parse(SynthesizeConfig, argv, command="synthesize", description=DESCRIPTION + presets_line(voices=True))
     find_run(config.run)
     if config.vocoder is not None:
         find_run(config.vocoder)
     if config.play:
         require_extra("microphone", "--play")
+    loudspeaker = Loudspeaker() if config.play else None
     text = sys.stdin.read() if config.text == "-" else config.text
     import_quietly()
     from kerasr.inference.speech import SpeechFile
@@ -75,34 +75,22 @@ def main(argv: list[str]) -> None:
     vocoder = None if config.vocoder is None else load_run(config.vocoder)
     synthesizer = load_run(config.run).synthesizer_with(vocoder)
     parts = synthesizer.say(text, config.voice, config.speed, config.pitch)
-    if config.to is not None:
-        with SpeechFile(config.to) as file:
-            for part in _told(parts, config):
-                file.write(part)
-    else:
-        for part in _told(parts, config):
-            _play(part)
-
-
-def _told(parts: "Iterator[Speech]", config: SynthesizeConfig) -> "Iterator[Speech]":
-    """The parts, each of which is printed once it is there; and where the sound is, at the end."""
     seconds = 0.0
-    for part in parts:
-        seconds += part.seconds
-        if config.json:
-            row = {"text": part.text, "voice": part.voice, "seconds": round(part.seconds, 3)}
-            print(json.dumps({**row, "alignment": part.alignment}, ensure_ascii=False), flush=True)
-        if config.to is not None and config.play:
-            _play(part)
-        yield part
+    with nullcontext() if config.to is None else SpeechFile(config.to) as file:
+        for part in parts:
+            seconds += part.seconds
+            if config.json:
+                row = {"text": part.text, "voice": part.voice, "seconds": round(part.seconds, 3)}
+                print(json.dumps({**row, "alignment": part.alignment}, ensure_ascii=False), flush=True)
+            if file is not None:
+                file.write(part)
+            # While one part is heard the next is made.
+            if loudspeaker is not None:
+                loudspeaker.play(part.waveform, part.sample_rate)
     if not config.json and config.to is not None:
         print(f"{format_seconds(seconds)} of speech in {config.to}")
-
-
-def _play(part: "Speech") -> None:
-    import sounddevice  # pyright: ignore[reportMissingImports]
-
-    sounddevice.play(part.waveform, part.sample_rate, blocking=True)
+    if loudspeaker is not None:
+        loudspeaker.wait()
 
 
 if __name__ == "__main__":

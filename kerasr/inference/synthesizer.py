@@ -26,9 +26,10 @@ from kerasr.text.numbers import spell_numbers
 from kerasr.text.phonemes import phonemize
 from kerasr.text.vocabulary import SPACE
 
-# A longer text is said in parts, where a sentence ends, else between two words: memory stays as it is, and the first
-# part sounds soon.
+# A longer text is said in parts, where a sentence ends, else between two words: memory stays as it is.
 MOST_CHARACTERS = 200
+# A first sentence that is longer is said up to its last comma before that, where it has one: it sounds soon.
+FIRST_CHARACTERS = 100
 _ENDS = re.compile(r"(?<=[.!?;:])\s+|\n+")
 # Slower or faster than this is no speech.
 SPEEDS = (0.25, 4.0)
@@ -166,5 +167,9 @@ def make_synthesizer(
 
 def split_text(text: str) -> Iterator[str]:
     """A text's sentences, and of a long one its words, in parts of `MOST_CHARACTERS` at most."""
-    for sentence in _ENDS.split(text):
+    sentences = _ENDS.split(text.strip())
+    comma = sentences[0].rfind(", ", 0, FIRST_CHARACTERS) if len(sentences[0]) > FIRST_CHARACTERS else -1
+    if comma > 0:
+        sentences[:1] = [sentences[0][: comma + 1], sentences[0][comma + 2 :]]
+    for sentence in sentences:
         yield from textwrap.wrap(sentence, MOST_CHARACTERS, break_on_hyphens=False)

@@ -177,7 +177,9 @@ def test_the_command_drives_the_sound_device(monkeypatch, tmp_path, capsys):
         PortAudioError=PortAudioError,
         check_input_settings=lambda **_: None,
         rec=rec,
-        play=lambda waveform, rate, blocking: played.append((len(waveform), rate)),
+        check_output_settings=lambda: None,
+        play=lambda waveform, rate: played.append((len(waveform), rate)),
+        wait=lambda: None,
     )
     monkeypatch.setitem(sys.modules, "sounddevice", device)
     keys = iter(["", "p", ""])

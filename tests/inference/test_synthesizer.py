@@ -1,6 +1,8 @@
 """Texts said by a voice: their lengths, long ones in parts, and those that cannot be said."""
 
 import contextlib
+import sys
+import types
 from itertools import islice, pairwise
 
 import numpy as np
@@ -68,6 +70,9 @@ def test_a_long_text_is_said_part_by_part(synthesizer):
     assert max(map(len, parts)) <= MOST_CHARACTERS
     assert " ".join(parts).split() == text.split()
     assert [*split_text("a" * 450)] == ["a" * 200, "a" * 200, "a" * 50]
+    first = "now that she had come, as many had hoped, "
+    assert [*split_text(first + "b" * 80 + ", that. So")] == [first.strip(), "b" * 80 + ", that.", "So"]
+    assert [*split_text("so, it is. " + first)] == ["so, it is.", first.strip()]
     joined = Speech.join([*islice(synthesizer.say("low. mid? top"), 2)])
     assert joined.text == "low mid"
     assert all(end <= start + 1e-9 for (_, _, end), (_, start, _) in pairwise(joined.alignment))
@@ -89,6 +94,32 @@ def test_a_file_says_that_it_is_synthetic_and_is_whole_or_not_there(synthesizer,
     with raises("format-unsupported", match="low.docx"):
         speech.save(tmp_path / "low.docx")
     assert [path.name for path in tmp_path.iterdir()] == ["low.flac"]
+
+
+def test_parts_are_played_as_they_are_made(voice_run, monkeypatch, tmp_path):
+    """A stand-in for sounddevice: each part waits for the one before it, and the command for the last."""
+    heard = []
+    device = types.SimpleNamespace(
+        check_output_settings=lambda: None,
+        play=lambda waveform, rate: heard.append((len(waveform), rate)),
+        wait=lambda: heard.append("end"),
+        PortAudioError=OSError,
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    monkeypatch.setattr(synthesize, "require_extra", lambda *_: None)
+    out = tmp_path / "out.wav"
+    synthesize.main([str(voice_run.path), "low. mid", "--play", "--to", str(out)])
+    rate = voice_run.config.features.sample_rate
+    parts = [(len(voice_run.synthesize(text).waveform), rate) for text in ("low", "mid")]
+    assert heard == ["end", parts[0], "end", parts[1], "end"]
+    assert soundfile.info(out).frames == parts[0][0] + parts[1][0]
+
+    def refuse(*_):
+        raise OSError("no default output device")
+
+    device.check_output_settings = refuse
+    with raises("loudspeaker-unavailable"):
+        synthesize.main([str(voice_run.path), "low", "--play"])
 
 
 def test_the_command_speaks(voice_run, tmp_path, capsys):
