@@ -19,6 +19,7 @@ WORDS = {
     "commands": "yes, no, up, down, left, right, on, off, stop, go; `_unknown_`, `_silence_`",
     "wakeword_stop": 'is it "stop"?',
     "spelling": "letters, digits and some commands, in sentences",
+    "digits_voice": "says digits, in the voices of six people",
 }
 
 
@@ -28,15 +29,16 @@ def main() -> None:
 
 
 def tables() -> dict[str, str]:
-    """What each preset knows, its size, and its score on its test clips."""
+    """What each preset knows or says, its size, and its score on its test clips."""
     rows = [(f"`{name}`", WORDS[name], *facts(scores(name))) for name in WORDS if name in list_presets()]
     return {"all": markdown_table(("preset", "words", "size", "test clips"), rows)}
 
 
 def figures() -> dict[str, str]:
-    """The share of its test clips that each recognises; of words that it gets wrong, where it writes sentences."""
+    """The share of its test clips that a recogniser knows; of words that it gets wrong, where it writes sentences."""
     found = {name: scores(name) for name in list_presets()}
-    return {name: f"{score['wer' if 'wer' in score else 'accuracy']:.1%}" for name, score in found.items()}
+    shares = {name: score.get("wer", score.get("accuracy")) for name, score in found.items()}
+    return {name: f"{share:.1%}" for name, share in shares.items() if share is not None}
 
 
 def scores(name: str) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def scores(name: str) -> dict[str, Any]:
 def facts(metrics: dict[str, Any]) -> tuple[str, str]:
     """Size and score."""
     size = f"{metrics['model_bytes'] / 1000:,.0f} kB"
+    if "distortion_db" in metrics:
+        return size, f"{metrics['distortion_db']:.1f} dB of mel-cepstral distortion, {metrics['num_clips']} recordings"
     if "wer" in metrics:
         with_lm = metrics["with_lm"]["wer"]
         speakers = f"{metrics['num_words']} words by {len(metrics['speakers'])} unseen speakers"

@@ -9,10 +9,10 @@ speakers, and they choose the weights of the trigram of the training text, too. 
 speakers of the training part are the test (`kerasr.data.corpora.an4`), who are harder than the official ones. GRID is
 one speaker's here, and the test a tenth of the sentences (`kerasr.data.corpora.grid`). PocketSphinx
 (`pip install pocketsphinx`; its own English model) searches with the same trigram of AN4's training text. The part
-`BiLSTMEncoder-joint` has an attention decoder beside CTC in training (`--ctc-weight 0.3`), `grid-alone` begins with
-nothing where `grid` begins with a preset's encoder, and `grid-words` has an output a word instead of one a letter
-(`--vocabulary words`). Results go to benchmarks/results/transcription/, and what `python -m kerasr.models` shows of it
-to kerasr/models/scores_wer.json. Runs stay in runs/transcription/, and one that was killed is gone on with.
+`BiLSTMEncoder-joint` has an attention decoder beside CTC in training (`--ctc-weight 0.3`), and `grid-alone` begins with
+nothing where `grid` begins with a preset's encoder. Results go to benchmarks/results/transcription/, and what
+`python -m kerasr.models` shows of it to kerasr/models/scores_wer.json. Runs stay in runs/transcription/, and one that
+was killed is gone on with.
 """
 
 import json
@@ -54,18 +54,17 @@ SCORES = Path(kerasr.__file__).parent / "models" / "scores_wer.json"
 SEEDS = 3
 # (One that reads the waveform is begun from published weights.)
 ENCODERS = [facts.name for facts in list_models(per_frame=True) if not facts.reads_waveform]
-GRID, GRID_ALONE, GRID_WORDS = "grid", "grid-alone", "grid-words"
+GRID, GRID_ALONE = "grid", "grid-alone"
 # The recipe's own encoder, which learns beside an attention decoder, too.
 JOINT = "BiLSTMEncoder-joint"
-WAYS = [*ENCODERS, JOINT, GRID, GRID_ALONE, GRID_WORDS, PEER]
+WAYS = [*ENCODERS, JOINT, GRID, GRID_ALONE, PEER]
 # What each way changes of its recipe.
 CHANGES: dict[str, dict[str, Any]] = {
     JOINT: {"ctc_weight": 0.3},
     GRID_ALONE: {"init_from": None},
-    GRID_WORDS: {"vocabulary": "words"},
 }
-# What the network says, of those by the recipe `grid`.
-ON_GRID = {GRID: "letter", GRID_ALONE: "letter, begun with nothing", GRID_WORDS: "word"}
+# What the network begins with, of those by the recipe `grid`.
+ON_GRID = {GRID: "the encoder of `spelling`", GRID_ALONE: "nothing"}
 # Where they were measured.
 OFFICIAL, TRAINING_PART, HERE = "AN4, official test", "AN4, speakers of the training part", "AN4, the speakers here"
 GRID_HERE = "GRID s1, unseen sentences"
@@ -176,7 +175,7 @@ def tables(folder: Path = RESULTS / "transcription") -> dict[str, str]:
     return {
         "all": markdown_table(headings, map(_row, on_an4, on_an4.values())),
         # (Of so few errors a tenth of a point is much.)
-        "grid": markdown_table(("an output each", *headings[1:]), [_row(*row, digits=2) for row in on_grid.items()]),
+        "grid": markdown_table(("begun with", *headings[1:]), [_row(*row, digits=2) for row in on_grid.items()]),
         "encoders": markdown_table(("encoder", "parameters", *HOW.values()), _encoders(measured)),
         "others": markdown_table(("recordings", "who", "word errors"), [*PUBLISHED, *_beside(measured)]),
         "targets": markdown_table(("what", "target", "measured"), _targets(measured)),

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import soxr
 from _judges import DNSMOS, SAMPLE_RATE, WHISPER, load_dnsmos, load_whisper
-from _parts import RESULTS, RUNS, by_way, is_right, markdown_table, measure_ways, print_tables, train_in
+from _parts import RESULTS, RUNS, by_way, is_right, markdown_table, measure_ways, print_tables, read_parts, train_in
 from _pocketsphinx import NAME as POCKETSPHINX
 from _pocketsphinx import make_decoder, recognise
 
@@ -48,8 +48,36 @@ TRANSCRIBER, SEARCHING = "kerasr, grid", "kerasr, grid, words and trigram"
 MOST = 200
 Hear = Callable[[Sequence[np.ndarray]], list[str]]
 RECORDINGS, INVERTED, VOICE = "the recordings", "Griffin-Lim of the recordings", "the voice"
+# What benchmarks/export_voice.py compares.
+THE_RUN, IN_FLOAT, IN_8_BITS = "the run", "LiteRT", "LiteRT, weights in 8 bits"
 # At which each digit is said by each voice: one text sounds alike whenever a voice says it.
 SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
+# What voices are held against, by what `_targets` calls it.
+TARGETS = {
+    "right": (f"`{FSDD}`: digits heard right", "at least 97%"),
+    "least": (f"`{FSDD}`: of the voice heard worst", "at least 92%"),
+    "greedily": (f"`{GRID}`: WER, {TRANSCRIBER}", "at most 1%"),
+    "searching": (f"`{GRID}`: WER, {SEARCHING}", "at most 1%"),
+    "grid": (f"`{GRID}`: WER, {WHISPER}, the recordings' being 1", "at most 1.3"),
+    "distortion": (f"`{GRID}`: mel-cepstral distortion", "below 6 dB"),
+    "factor": (f"`{GRID}`: real-time factor", "below 0.05"),
+    "vocoder": (f"`{GRID}` with a trained vocoder: {DNSMOS}, share of Griffin-Lim's gap closed", "at least half"),
+    "vocoder factor": ("with a trained vocoder: real-time factor", "below 0.15"),
+    "flite": (f"`{FLITE}`: WER, {WHISPER}, flite's being 1", "at most 1.2"),
+    "taught": (f"digits by a recogniser that has heard `{FLITE}` alone", "at least 77.1%, as with espeak-ng"),
+    "parameters": ("parameters, the most", "at most 5 M"),
+    "size": ("file with weights in 8 bits, the largest", "at most 5 MB"),
+    "lost": (f"WER, {WHISPER}, points lost in it, the most", "at most 1"),
+    "minutes": ("processor minutes of training, the most", "at most 120"),
+}
+# What was measured before on the 32 recordings of LJSpeech at hand: word errors by Whisper tiny.en and base, DNSMOS.
+PEERS = (
+    ("the recordings", "7.8%", "7.8%", "3.28"),
+    ("Griffin-Lim of their energies, 80 bands", "7.8%", "7.7%", "2.91"),
+    ("[Piper](https://github.com/rhasspy/piper) joe-medium, 16 M parameters", "12.2%", "10.6%", "3.30"),
+    ("[flite](http://cmuflite.org) slt", "11.5%", "9.1%", "2.60"),
+    ("[espeak-ng](https://github.com/espeak-ng/espeak-ng)", "27.5%", "19.3%", "2.74"),
+)
 KEPT = ("distortion_db", "pitch_error_cents", "length_ratio", "real_time_factor", "parameters", "num_clips")
 
 
@@ -112,12 +140,12 @@ def judge_sentences(run: Run, listeners: dict[str, Hear]) -> dict[str, Any]:
     truth, score = [normalise(item.text or "") for item in items], load_dnsmos()
     judged = {}
     for name, waveforms in {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}.items():
-        judged[name] = {judge: _errors(hear(waveforms), truth) for judge, hear in listeners.items()}
+        judged[name] = {judge: count_errors(hear(waveforms), truth) for judge, hear in listeners.items()}
         judged[name] |= {DNSMOS: score(waveforms)} if score else {}
     return {**{name: metrics[name] for name in KEPT}, "judges": judged}
 
 
-def _errors(found: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
+def count_errors(found: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
     """Word errors; who writes 9 has heard nine."""
     found = [normalise(spell_numbers(text, "en")) for text in found]
     metrics = transcription_metrics(found, truth, [None] * len(truth))
@@ -158,7 +186,51 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     costs = ("voice", "parameters", "mel-cepstral distortion", "real-time factor", "processor minutes of training")
     if measured:
         made["costs"] = markdown_table(costs, [_costs(way, results[0]) for way, results in measured.items()])
+    made["peers"] = markdown_table(("LJSpeech", f"WER, {WHISPER}", "WER, Whisper base", f"{DNSMOS}, overall"), PEERS)
+    rows = _targets({way: results[0] for way, results in measured.items()})
+    made["targets"] = markdown_table(("what", "target", "measured"), rows)
     return made
+
+
+def _targets(measured: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """What voices are held against, and what was measured; a dash where nothing was."""
+    found = {}
+    if FSDD in measured:
+        shares = [*measured[FSDD]["voices"].values()]
+        found |= {"right": f"{np.mean(shares):.1%}", "least": f"{min(shares):.1%}"}
+    if GRID in measured:
+        grid = measured[GRID]
+        found |= {"greedily": _wer(grid, TRANSCRIBER), "searching": _wer(grid, SEARCHING), "grid": _times(grid)}
+        found |= {"distortion": f"{grid['distortion_db']:.1f} dB", "factor": f"{grid['real_time_factor']:.3f}"}
+    if FLITE in measured:
+        found["flite"] = _times(measured[FLITE])
+    if measured:
+        found["parameters"] = f"{max(one['parameters'] for one in measured.values()):,}"
+        found["minutes"] = f"{max(one['processor_minutes'] or 0 for one in measured.values()):.0f}"
+    if files := [one["formats"] for one in read_parts(RESULTS / "export_voice")]:
+        found |= {"size": _largest(files), "lost": _most_lost(files)}
+    for part in read_parts(RESULTS / "voices", "by-sentences-voice-30-epochs.json"):
+        found["taught"] = f"{part['accuracy']:.1%}"
+    return [(*row, found.get(name, "-")) for name, row in TARGETS.items()]
+
+
+def _wer(result: dict[str, Any], judge: str) -> str:
+    return f"{result['judges'][VOICE][judge]['wer']:.1%}"
+
+
+def _times(result: dict[str, Any]) -> str:
+    """Whisper's errors of a voice beside those of the recordings."""
+    voice, recordings = (result["judges"][sound][WHISPER]["wer"] for sound in (VOICE, RECORDINGS))
+    return f"{voice / recordings:.2f}"
+
+
+def _largest(files: list[dict[str, Any]]) -> str:
+    return f"{max(one[IN_8_BITS]['size'] for one in files) / 1e6:.1f} MB"
+
+
+def _most_lost(files: list[dict[str, Any]]) -> str:
+    """Points of word errors by Whisper that the weights in 8 bits add to the run's."""
+    return f"{100 * max(one[IN_8_BITS]['wer'][WHISPER] - one[THE_RUN]['wer'][WHISPER] for one in files):+.1f}"
 
 
 def figures(folder: Path = RESULTS / "voice") -> dict[str, str]:

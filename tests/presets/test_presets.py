@@ -30,7 +30,6 @@ from kerasr.runs.sample import find_sample
 from kerasr.train import parse_arguments
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "kerasr/presets").glob("*/config.json"))
 SAMPLES = sorted((ROOT / "kerasr/presets").glob("*/sample.wav"))
 
 
@@ -308,14 +307,11 @@ def test_the_packages_trainings_are_settings_that_there_are(monkeypatch):
         assert not script["was_trained_by"](from_preset(name).facts, [*command, "--seed", "1"])
 
 
-def presets_that(*, speak):
-    """The package's voices, or its recognisers; the one that takes longest is for the full table."""
-    tasks = {path.parent.name: json.loads(path.read_text())["task"]["name"] for path in CONFIGS}
-    return [
-        pytest.param(name, marks=[pytest.mark.full] if name == "digits" else [])
-        for name, task in tasks.items()
-        if (task == "synthesize") == speak
-    ]
+# The one that takes longest is for the full table.
+RECOGNISERS = [
+    pytest.param(name, marks=[pytest.mark.full] if name == "digits" else [])
+    for name in kerasr.list_presets(voices=False)
+]
 
 
 def test_a_recipe_begins_with_a_preset_of_its_own_network(monkeypatch):
@@ -337,6 +333,8 @@ def voice(maker, voice_run, tmp_path_factory):
 
 def test_a_voice_says_by_its_name_what_its_run_says(voice, voice_run, monkeypatch, tmp_path):
     monkeypatch.setenv("KERASR_PRESETS", str(voice.parent))
+    assert "tune" in kerasr.list_presets(voices=True)
+    assert "tune" not in kerasr.list_presets(voices=False)
     speech, expected = (run.synthesize("low top") for run in (from_preset("tune"), voice_run))
     np.testing.assert_array_equal(speech.waveform, expected.waveform)
     synthesize.main(["tune", "low top", "--voice", "speaker1", "--to", str(tmp_path / "out.wav")])
@@ -351,7 +349,7 @@ def test_the_card_of_a_voice_says_whose_it_is_and_that_it_is_synthetic(voice):
 
 
 @pytest.mark.usefixtures("scores_alone")
-@pytest.mark.parametrize("name", presets_that(speak=False))
+@pytest.mark.parametrize("name", RECOGNISERS)
 def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
     """Small, the very file that was measured, and its score comes out again where the recordings are at hand."""
     monkeypatch.delenv("KERASR_PRESETS", raising=False)
@@ -384,7 +382,7 @@ def test_a_committed_preset_is_what_its_card_says(name, monkeypatch, tmp_path):
         assert low <= measured["accuracy"] <= high
 
 
-@pytest.mark.parametrize("name", presets_that(speak=True))
+@pytest.mark.parametrize("name", kerasr.list_presets(voices=True))
 def test_a_committed_voice_says_what_a_judge_understands(name, monkeypatch):
     """Small, the very file that was measured, and in each of its voices the text is heard by another preset."""
     monkeypatch.delenv("KERASR_PRESETS", raising=False)
