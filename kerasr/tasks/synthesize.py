@@ -104,7 +104,7 @@ class Synthesize(SpeechTask):
     def add_training_clips(
         self, config: TrainConfig, corpus: Corpus, features: Features, open_run: Callable[[str], Trained]
     ) -> tuple[Corpus, tuple[Utterance, ...], dict[str, Any]]:
-        """The corpus, each recording with its tokens' frames, and pitches if asked; errors as of both."""
+        """The corpus with its tokens' frames, and pitches if asked; errors as of `add_durations` and `add_pitches`."""
         corpus = add_durations(config, corpus, self.vocabulary, features)
         if not config.model.options.get("prosody"):
             return corpus, (), {}
