@@ -1,7 +1,8 @@
 """How long each token of a text sounds in its recording, in a corpus that a voice is to learn from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -41,17 +42,13 @@ def add_durations(config: TrainConfig, corpus: Corpus, vocabulary: Vocabulary, f
             are not theirs.
     """
     bad = list(corpus.bad)
-    kept = [
-        item
-        for item in corpus.utterances
-        if DURATIONS in item.extra and _has_own_durations(item, vocabulary, config.features, bad)
-    ]
+    told, untold = ([item for item in corpus.utterances if (DURATIONS in item.extra) == own] for own in (True, False))
+    check = partial(_check_durations, vocabulary=vocabulary, spec=config.features)
+    kept = [item for item in told if is_own(item, DURATIONS, check, bad)]
     others = [
         item
-        for item in corpus.utterances
-        if DURATIONS not in item.extra
-        and _has_own_times(item, bad)
-        and not _is_short(item, vocabulary, config.features, bad)
+        for item in untold
+        if is_own(item, WORD_TIMES, _check_times, bad) and not _is_short(item, vocabulary, config.features, bad)
     ]
     if others:
         aligner = Aligner(len(vocabulary.tokens), config.features.n_mels, seed=config.runtime.seed)
@@ -73,6 +70,24 @@ def parse_durations(item: Utterance) -> list[int]:
     if min(durations, default=0) < 0:
         raise ValueError(f"a token lasts {min(durations)} frames")
     return durations
+
+
+def is_own(item: Utterance, column: str, check: Callable[[Utterance], None], bad: list[tuple[str, str]]) -> bool:
+    """Whether what a recording brings in a manifest's column, if anything, is its own; else it is listed as bad.
+
+    Args:
+        item: the recording.
+        column: of the manifest.
+        check: raises a ValueError, which tells why, where it is not.
+        bad: what is listed so far.
+    """
+    try:
+        if column in item.extra:
+            check(item)
+    except ValueError as error:
+        bad.append((item.path, f"its {column}: {error}"))
+        return False
+    return True
 
 
 def _align(
@@ -107,20 +122,13 @@ def _count_nearer(aligner: Aligner, clips: Sequence[Spoken]) -> np.ndarray:
     return nearer
 
 
-def _has_own_durations(item: Utterance, vocabulary: Vocabulary, spec: FeatureSpec, bad: list[tuple[str, str]]) -> bool:
-    """Whether the frames that a recording brings are those of its tokens; else it is listed among the bad."""
-    try:
-        durations, num_tokens = parse_durations(item), len(vocabulary.encode(spoken_text(item)))
-    except ValueError as error:
-        bad.append((item.path, f"its {DURATIONS}: {error}"))
-        return False
+def _check_durations(item: Utterance, vocabulary: Vocabulary, spec: FeatureSpec) -> None:
+    """Raise where the frames that a recording brings are not those of its tokens."""
+    durations, num_tokens = parse_durations(item), len(vocabulary.encode(spoken_text(item)))
     if len(durations) != num_tokens:
-        bad.append((item.path, f"its {DURATIONS} are of {len(durations)} tokens, and its text has {num_tokens}"))
-        return False
+        raise ValueError(f"of {len(durations)} tokens, and its text has {num_tokens}")
     if abs(sum(durations) - (frames := _num_frames(item, spec))) > SLACK:
-        bad.append((item.path, f"its {DURATIONS} are {sum(durations)} frames, and it has {frames}"))
-        return False
-    return True
+        raise ValueError(f"{sum(durations)} frames, and it has {frames}")
 
 
 def _is_short(item: Utterance, vocabulary: Vocabulary, spec: FeatureSpec, bad: list[tuple[str, str]]) -> bool:
@@ -177,15 +185,8 @@ def find_spans(item: Utterance, spec: FeatureSpec, num_frames: int) -> np.ndarra
     return np.clip(np.stack(spans), 0, num_frames)
 
 
-def _has_own_times(item: Utterance, bad: list[tuple[str, str]]) -> bool:
-    """Whether the times that a recording brings, if any, are of its words; else it is listed among the bad."""
-    try:
-        times = parse_times(item)
-    except ValueError as error:
-        bad.append((item.path, f"its {WORD_TIMES}: {error}"))
-        return False
-    words = normalise(said_in(item)).split()
-    if times is None or len(times) == len(words):
-        return True
-    bad.append((item.path, f"its {WORD_TIMES} are of {len(times)} words, and its text has {len(words)}"))
-    return False
+def _check_times(item: Utterance) -> None:
+    """Raise where the times that a recording brings are not those of its words."""
+    times, words = parse_times(item), normalise(said_in(item)).split()
+    if times is not None and len(times) != len(words):
+        raise ValueError(f"of {len(times)} words, and its text has {len(words)}")

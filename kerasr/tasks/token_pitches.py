@@ -10,7 +10,7 @@ from kerasr.core.progress import ProgressBar
 from kerasr.data.clips import read_clip
 from kerasr.data.manifest import Corpus, Utterance, report_bad
 from kerasr.metrics.pitch import pitch
-from kerasr.tasks.token_durations import parse_durations
+from kerasr.tasks.token_durations import is_own, parse_durations
 
 # The manifest's column with the mean pitch of each token of an utterance in Hz, 0 where it has none.
 PITCHES = "pitches"
@@ -29,7 +29,7 @@ def add_pitches(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> Corpus:
         UserError: more recordings than `max_bad` bring pitches that are not theirs.
     """
     bad = list(corpus.bad)
-    items, found = [item for item in corpus.utterances if _has_own_pitches(item, bad)], []
+    items, found = [item for item in corpus.utterances if is_own(item, PITCHES, _check_pitches, bad)], []
     if len(bad) > len(corpus.bad):
         report_bad(corpus, bad, max_bad, listed=len(corpus.bad))
     with ProgressBar("Finding how high each sound is", len(items)) as progress:
@@ -39,22 +39,13 @@ def add_pitches(corpus: Corpus, spec: FeatureSpec, max_bad: int) -> Corpus:
     return replace(corpus, utterances=tuple(found), bad=tuple(bad))
 
 
-def _has_own_pitches(item: Utterance, bad: list[tuple[str, str]]) -> bool:
-    """Whether the pitches that a recording brings, if any, are of its tokens; else it is listed among the bad."""
-    if PITCHES not in item.extra:
-        return True
-    try:
-        hertz, num_tokens = _hertz(item), len(parse_durations(item))
-    except ValueError as error:
-        bad.append((item.path, f"its {PITCHES}: {error}"))
-        return False
+def _check_pitches(item: Utterance) -> None:
+    """Raise where the pitches that a recording brings are not those of its tokens."""
+    hertz, num_tokens = _hertz(item), len(parse_durations(item))
     if len(hertz) != num_tokens:
-        bad.append((item.path, f"its {PITCHES} are of {len(hertz)} tokens, and its text has {num_tokens}"))
-        return False
+        raise ValueError(f"of {len(hertz)} tokens, and its text has {num_tokens}")
     if not (np.isfinite(hertz).all() and (hertz >= 0).all()):
-        bad.append((item.path, f"its {PITCHES}, {item.extra[PITCHES]!r}, are no frequencies in Hz"))
-        return False
-    return True
+        raise ValueError(f"{item.extra[PITCHES]!r} are no frequencies in Hz")
 
 
 def _with_pitches(item: Utterance, spec: FeatureSpec) -> Utterance:
