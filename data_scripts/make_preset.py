@@ -51,6 +51,7 @@ TERMS = {
     "on the safe side, treat these as one: name the data set when you pass them on, changed or not, and do so under\n"
     "the same licence (https://creativecommons.org/licenses/). The Apache licence of kerasr's code does not cover\n"
     "them.",
+    "flite": "The recordings were {licence} (http://cmuflite.org): pass its notice on with these weights.",
     "BY": "The recordings are under {licence} (https://creativecommons.org/licenses/): name the data set when you\n"
     "pass these weights on, changed or not.",
     "": "The recordings are under {licence}: see there what that asks of those who pass these weights on.",

@@ -51,6 +51,7 @@ TRAININGS = {
     "wakeword_stop": ["wakeword", *NARROW, *COMMANDS, "--wanted", "stop", "--negatives", str(TALK / "train")],
     "spelling": ["an4", "--model.units", "96"],
     "digits_voice": ["digits_voice"],
+    "sentences": ["sentences_voice"],
 }  # fmt: skip
 # Those that train once more, against what the first training takes for their word.
 TWICE = ("wakeword_stop",)
@@ -92,6 +93,12 @@ LIMITS = {
         "right, <!-- voice: digits-voice least --> of the voice that is heard worst (python benchmarks/voice.py "
         "--parts digits-voice-0).",
         "It has heard ten words, each alone: of numbers it says the digits, one after the other.",
+    ],
+    "sentences": [
+        "The voices are those of flite (http://cmuflite.org), a program, whose licence allows it; it sounds like the "
+        "program, at best.",
+        "What recognisers hear of it is not measured yet (python benchmarks/voice.py --parts sentences-voice-0).",
+        "It spells English by ear, from 4,000 sentences: rare names and foreign words may come out otherwise.",
     ],
 }
 

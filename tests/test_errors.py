@@ -87,11 +87,12 @@ SENTENCES = [
     (
         lambda folder: kerasr.load_run(folder),
         "FOLDER: no run is here (a run's folder holds run.json); python -m kerasr.runs lists them, and the presets are "
-        "commands, digits, digits_voice, spelling, wakeword_stop",
+        "commands, digits, digits_voice, sentences, spelling, wakeword_stop",
     ),
     (
         lambda folder: kerasr.from_preset("letters"),
-        "no preset is called 'letters': choose one of commands, digits, digits_voice, spelling, wakeword_stop",
+        "no preset is called 'letters': choose one of commands, digits, digits_voice, sentences, spelling, "
+        "wakeword_stop",
     ),
     (
         lambda folder: FeatureSpec(n_fft=256, win_length=300),
