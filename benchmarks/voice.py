@@ -230,7 +230,7 @@ def _largest(files: list[dict[str, Any]]) -> str:
 
 def _most_lost(files: list[dict[str, Any]]) -> str:
     """Points of word errors by Whisper that the weights in 8 bits add to the run's."""
-    return f"{100 * max(one[IN_8_BITS]['wer'][WHISPER] - one[THE_RUN]['wer'][WHISPER] for one in files):+.1f}"
+    return f"{100 * max(one[IN_8_BITS]['wer'] - one[THE_RUN]['wer'] for one in files):+.1f}"
 
 
 def figures(folder: Path = RESULTS / "voice") -> dict[str, str]:
