@@ -97,7 +97,9 @@ LIMITS = {
     "sentences": [
         "The voices are those of flite (http://cmuflite.org), a program, whose licence allows it; it sounds like the "
         "program, at best.",
-        "What recognisers hear of it is not measured yet (python benchmarks/voice.py --parts sentences-voice-0).",
+        "Whisper tiny.en mistakes <!-- voice: sentences-voice wer --> of the words that it says, and <!-- voice: "
+        "sentences-voice wer of recordings --> of those that flite says (python benchmarks/voice.py --parts "
+        "sentences-voice-0).",
         "It spells English by ear, from 4,000 sentences: rare names and foreign words may come out otherwise.",
     ],
 }
