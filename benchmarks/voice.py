@@ -196,8 +196,7 @@ def _targets(measured: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
     """What voices are held against, and what was measured; a dash where nothing was."""
     found = {}
     if FSDD in measured:
-        shares = [*measured[FSDD]["voices"].values()]
-        found |= {"right": f"{np.mean(shares):.1%}", "least": f"{min(shares):.1%}"}
+        found |= _shares(measured[FSDD])
     if GRID in measured:
         grid = measured[GRID]
         found |= {"greedily": _wer(grid, TRANSCRIBER), "searching": _wer(grid, SEARCHING), "grid": _times(grid)}
@@ -212,6 +211,12 @@ def _targets(measured: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
     for part in read_parts(RESULTS / "voices", "by-sentences-voice-30-epochs.json"):
         found["taught"] = f"{part['accuracy']:.1%}"
     return [(*row, found.get(name, "-")) for name, row in TARGETS.items()]
+
+
+def _shares(result: dict[str, Any]) -> dict[str, str]:
+    """Of the digits the share that is heard right, in all voices and in the worst."""
+    shares = [*result["voices"].values()]
+    return {"right": f"{np.mean(shares):.1%}", "least": f"{min(shares):.1%}"}
 
 
 def _wer(result: dict[str, Any], judge: str) -> str:
@@ -237,8 +242,7 @@ def figures(folder: Path = RESULTS / "voice") -> dict[str, str]:
     """Of the digits the share that is heard right, in all voices and in the worst; of sentences, Whisper's errors."""
     measured, found = by_way(folder, (FSDD, FLITE)), {}
     if FSDD in measured:
-        shares = [*measured[FSDD][0]["voices"].values()]
-        found |= {f"{FSDD} right": f"{np.mean(shares):.1%}", f"{FSDD} least": f"{min(shares):.1%}"}
+        found |= {f"{FSDD} {name}": share for name, share in _shares(measured[FSDD][0]).items()}
     if FLITE in measured:
         judged = measured[FLITE][0]["judges"]
         for name, sound in {"wer": VOICE, "wer of recordings": RECORDINGS}.items():
