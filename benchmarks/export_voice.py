@@ -15,6 +15,7 @@ Results go to benchmarks/results/export_voice/, one file a recipe.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -108,7 +109,7 @@ def _said_by_file(path: Path, labels: Sequence[str]) -> Say:
     """Says texts by a LiteRT file, as docs/voice.md tells it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path))
+    interpreter = Interpreter(str(path), num_threads=os.cpu_count())
     vocabulary = Vocabulary(tuple(labels))
     encode, decode = (interpreter.get_signature_runner(name) for name in ("encode", "decode"))
 

@@ -58,7 +58,7 @@ class ExportConfig:
     least_agreement: float | None = None
     """litert and onnx. Least share of the test clips in which the file must give the run's answer, a word or a
     transcript; 0.999 where not given, and 0.98 in 8 bits, where transcripts may have 0.5 points of word errors more
-    instead. Of a voice, of the characters that must last as long; 0.95 in 8 bits."""
+    instead. Of a voice, of the characters that must last as long; in 8 bits 0.95, to a frame."""
     vocoder: str | None = None
     """Of a voice, a run of the recipe vocoder with the same front-end; Griffin-Lim where not given."""
     json: bool = False

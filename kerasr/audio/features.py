@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasr.audio import dft
 from kerasr.config import FeatureSpec, from_json, to_json
 
 __all__ = ["FeatureSpec", "Features", "change_speed", "log_mel", "measure_statistics", "mel_matrix", "mfcc"]
@@ -35,7 +36,7 @@ def log_mel(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> Any:
     Args:
         waveform: float32 `(batch, samples)` in [-1, 1] at `spec.sample_rate`.
         spec: sizes; `clip_seconds` and `num_deltas` play no part here.
-        fft: by a Fourier transform, or by a product with two matrices.
+        fft: by a fast Fourier transform, or by products with matrices (`kerasr.audio.dft`).
 
     Returns:
         float32 `(batch, spec.num_frames(samples), n_mels)`: `10 log10` of the power in each mel band, at least -100 dB.
@@ -121,8 +122,8 @@ class Features(keras.layers.Layer):
         mean: one value a feature, subtracted; zeros where None.
         std: one value a feature, divided by; ones where None.
         speed: rate at which the clip is played first, as by `change_speed`.
-        fft: compute spectra by a Fourier transform; False does it by a product with two matrices, which takes twice as
-            long and exports where no transform does.
+        fft: compute spectra by a fast Fourier transform; False does it by products with matrices, which export where no
+            transform does.
     """
 
     def __init__(
@@ -293,14 +294,6 @@ def window(spec: FeatureSpec) -> np.ndarray:
     return np.pad(hann, (left, spec.n_fft - spec.win_length - left)).astype("float32")
 
 
-@functools.lru_cache(maxsize=16)
-def _windowed_dft(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Window and real and imaginary part of the Fourier transform, each `(n_fft, 1 + n_fft // 2)`."""
-    angles = 2 * np.pi / spec.n_fft * np.outer(np.arange(spec.n_fft), np.arange(1 + spec.n_fft // 2))
-    hann = window(spec)[:, None]
-    return (hann * np.cos(angles)).astype("float32"), (-hann * np.sin(angles)).astype("float32")
-
-
 def _hz_to_htk(hz: np.ndarray) -> np.ndarray:
     return 2595 * np.log10(1 + hz / 700)
 
@@ -335,11 +328,8 @@ def _frames(waveform: Any, spec: FeatureSpec) -> Any:
 
 def spectrum(waveform: Any, spec: FeatureSpec, *, fft: bool = True) -> tuple[Any, Any]:
     """Real and imaginary part of each windowed frame's Fourier transform, both `(batch, time, 1 + n_fft // 2)`."""
-    frames = _frames(waveform, spec)
-    if fft:
-        return ops.rfft(frames * window(spec), spec.n_fft)
-    real, imag = (ops.matmul(frames, matrix) for matrix in _windowed_dft(spec))
-    return real, imag
+    transform = ops.rfft if fft else dft.rfft
+    return transform(_frames(waveform, spec) * window(spec), spec.n_fft)
 
 
 def _is_static(waveform: Any) -> bool:

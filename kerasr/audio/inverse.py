@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasr.audio import dft
 from kerasr.audio.features import MIN_POWER, mel_matrix, spectrum, window
 from kerasr.config import FeatureSpec
 from kerasr.errors import UserError
@@ -80,7 +81,8 @@ def griffin_lim(
         spec: of the front-end that computes them.
         num_iterations: rounds.
         seed: of the phases that it begins with.
-        fft: by fast transforms; False writes them as products with matrices, which every converter knows.
+        fft: by fast transforms; False writes them as products with matrices (`kerasr.audio.dft`), which every
+            converter knows.
 
     Returns:
         float32 `(batch, num_samples)`: `(time - 1) * hop_length + n_fft`, without `n_fft // 2` at each end where frames
@@ -101,15 +103,18 @@ def griffin_lim(
     zeros = ops.zeros_like(magnitude)
 
     def go_round(_, state):
-        real, imag, *before = state
-        found = spectrum(overlap_add(real, imag, spec, fft=fft), spec, fft=fft)
+        _, real, imag, *before = state
+        waveform = overlap_add(real, imag, spec, fft=fft)
+        found = spectrum(waveform, spec, fft=fft)
         ahead = [(one + MOMENTUM * (one - last)) for one, last in zip(found, before, strict=True)]
         scale = magnitude / ops.maximum(ops.sqrt(ops.square(ahead[0]) + ops.square(ahead[1])), 1e-8)
-        return scale * ahead[0], scale * ahead[1], *found
+        return waveform, scale * ahead[0], scale * ahead[1], *found
 
-    state = (magnitude * ops.cos(phase), magnitude * ops.sin(phase), zeros, zeros)
-    real, imag, *_ = ops.fori_loop(0, num_iterations, go_round, state)
-    return _cut(overlap_add(real, imag, spec, fft=fft), ops.shape(energies)[1], whole)
+    silence = ops.zeros((ops.shape(energies)[0], (num_frames - 1) * spec.hop_length + spec.n_fft))
+    state = (silence, magnitude * ops.cos(phase), magnitude * ops.sin(phase), zeros, zeros)
+    # The waveform is made within a round, of which one more is needed for it: the graph holds the way back once.
+    waveform, *_ = ops.fori_loop(0, num_iterations + 1, go_round, state)
+    return _cut(waveform, ops.shape(energies)[1], whole)
 
 
 def sounding(energies: Any) -> Any:
@@ -180,20 +185,7 @@ def _frames_of(real: Any, imag: Any, spec: FeatureSpec, fft: bool) -> Any:
     """The inverse Fourier transform of each frame, `(batch, time, n_fft)`."""
     if fft:
         return ops.irfft((real, imag), spec.n_fft)
-    of_real, of_imag = _inverse_dft(spec.n_fft)
-    return ops.matmul(real, of_real) + ops.matmul(imag, of_imag)
-
-
-@functools.lru_cache(maxsize=4)
-def _inverse_dft(n_fft: int) -> tuple[np.ndarray, np.ndarray]:
-    """What real and imaginary parts add to a frame, each `(1 + n_fft // 2, n_fft)`."""
-    angles = 2 * np.pi / n_fft * np.outer(np.arange(1 + n_fft // 2), np.arange(n_fft))
-    # Every frequency stands for its mirror image, too, but for the first and, of an even length, the last.
-    twice = np.full((len(angles), 1), 2.0)
-    twice[0] = 1.0
-    if n_fft % 2 == 0:
-        twice[-1] = 1.0
-    return (twice * np.cos(angles) / n_fft).astype("float32"), (-twice * np.sin(angles) / n_fft).astype("float32")
+    return dft.irfft((real, imag), spec.n_fft)
 
 
 def _add_up(frames: Any, hop_length: int) -> Any:
@@ -208,7 +200,7 @@ def _add_up(frames: Any, hop_length: int) -> Any:
     return added[:, : (ops.shape(frames)[1] - 1) * hop_length + size]
 
 
-_NUM_PHASES = 997
+_NUM_PHASES = 101
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,6 +1,6 @@
 """An ONNX file: waveforms in, probabilities out, any number of clips of any length, with the front-end inside.
 
-The converter knows no transform of real numbers, so the front-end's is written as a product with two matrices: the same
+The converter knows no transform of real numbers, so the front-end's is written as products with matrices: the same
 numbers, to the last few bits. Of loops it knows Keras's own, and not kerasr's.
 """
 

@@ -28,7 +28,7 @@ class VoiceCheck:
     Attributes:
         num_texts: that both have said.
         real: whether they are the run's test texts; else they are strings of its characters, for want of them.
-        agreement: share of the tokens that last as many frames in both.
+        agreement: share of the tokens that last as many frames in both, or nearly (`slack` of `check_voice`).
         difference: largest difference of an energy in dB, of the texts whose tokens last the same.
         waveform_difference: the same of a sample, as a share of the largest sample.
         real_time_factor: seconds of one processor for a second of speech.
@@ -48,13 +48,14 @@ class VoiceCheck:
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def check_voice(graph: VoiceGraph, kind: str, path: str) -> VoiceCheck:
+def check_voice(graph: VoiceGraph, kind: str, path: str, *, slack: int = 0) -> VoiceCheck:
     """Let the file at `path` say texts in a process that cannot import Keras.
 
     Args:
         graph: what it shall say.
         kind: `savedmodel`, `litert` or `onnx`.
         path: the file or folder.
+        slack: frames by which a token's length may differ and counts as the same.
 
     Raises:
         UserError: the process failed; the message has its last line.
@@ -81,11 +82,11 @@ def check_voice(graph: VoiceGraph, kind: str, path: str) -> VoiceCheck:
     ]
     pairs = [(one, other) for one, other in zip(expected, said, strict=True) if _same_length(one, other)]
     loudest = max((float(np.abs(one["waveform"]).max()) for one, _ in pairs), default=1.0)
-    same = np.concatenate([one["durations"] == other["durations"] for one, other in zip(expected, said, strict=True)])
+    apart = [np.abs(one["durations"] - other["durations"]) for one, other in zip(expected, said, strict=True)]
     return VoiceCheck(
         num_texts=len(rows),
         real=real,
-        agreement=float(same.mean()),
+        agreement=float(np.mean(np.concatenate(apart) <= slack)),
         difference=_difference(pairs, "log_mel"),
         waveform_difference=_difference(pairs, "waveform") / max(loudest, 1e-9),
         real_time_factor=float(found["seconds"]) / sum(_seconds(run, one) for one in said),

@@ -1,6 +1,6 @@
 """A voice as one file: for a phone (LiteRT), or for ONNX Runtime.
 
-Fourier transforms are written as products with matrices, which both converters know.
+Fourier transforms are written as products with matrices (`kerasr.audio.dft`), which both converters know.
 
 A LiteRT file takes one text, in two signatures: what runs it cannot make a tensor whose size is only known once the
 durations are there. Between them stands `np.repeat`:
@@ -15,6 +15,7 @@ An ONNX file takes any number of texts as `token_ids`, `voice` and `speed`, and 
 """
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,23 @@ from kerasr.runs.run import Run, load_run
 _NETWORKS = r".*(encoder|decoder|vocos).*"
 
 
-# How far a file may be from its run: the share of tokens that last as long, and the energies' largest difference in dB.
-_BOUNDS: dict[Quantize, tuple[float, float]] = {"none": (0.999, 0.1), "dynamic": (0.95, 20.0)}
+@dataclass(frozen=True)
+class _Bounds:
+    """How far a file may be from its run.
+
+    Attributes:
+        agreement: share of the tokens that last as long.
+        slack: frames more or less that are as long.
+        decibels: the energies' largest difference.
+    """
+
+    agreement: float
+    slack: int
+    decibels: float
+
+
+# (In 8 bits a length in the middle between two frames is rounded to either.)
+_BOUNDS: dict[Quantize, _Bounds] = {"none": _Bounds(0.999, 0, 0.1), "dynamic": _Bounds(0.95, 1, 20.0)}
 
 
 def export_voice_litert(
@@ -46,31 +62,32 @@ def export_voice_litert(
     if stream or quantize == "int8":
         why = "--stream: a voice takes no sound" if stream else "--quantize int8: it is not calibrated: use dynamic"
         raise UserError("export-unsupported", f"{run.path}: {why}")
-    least, most = _BOUNDS[quantize]
-    least = least if least_agreement is None else least_agreement
-    return _export(run, to, vocoder, "litert", least, most, quantize)
+    bounds = _BOUNDS[quantize]
+    if least_agreement is not None:
+        bounds = replace(bounds, agreement=least_agreement)
+    return _export(run, to, vocoder, "litert", bounds, quantize)
 
 
 def export_voice_onnx(
     run: Run, to: str | os.PathLike[str], vocoder: Run | None, *, least_agreement: float
 ) -> tuple[Path, VoiceCheck]:
     """A voice as an `.onnx` file; arguments and errors as of `kerasr.export_onnx`."""
-    return _export(run, to, vocoder, "onnx", least_agreement, _BOUNDS["none"][1])
+    return _export(run, to, vocoder, "onnx", replace(_BOUNDS["none"], agreement=least_agreement))
 
 
 def _export(
-    run: Run, to: str | os.PathLike[str], vocoder: Run | None, kind: str, least: float, most: float, *options: str
+    run: Run, to: str | os.PathLike[str], vocoder: Run | None, kind: str, bounds: _Bounds, *options: str
 ) -> tuple[Path, VoiceCheck]:
     graph = VoiceGraph(run, vocoder)
 
     def examine(file: str) -> tuple[VoiceCheck, dict[str, Any]]:
-        check = check_voice(graph, kind, file)
-        if check.agreement < least or check.difference > most:
+        check = check_voice(graph, kind, file, slack=bounds.slack)
+        if check.agreement < bounds.agreement or check.difference > bounds.decibels:
             raise UserError(
                 "export-differs",
-                f"{check.agreement:.1%} of the tokens last as long as in the run, {least:.1%} is the least "
-                f"(--least-agreement), and energies are up to {check.difference:.2g} dB off, {most:g} is the most: "
-                "nothing was written",
+                f"{check.agreement:.1%} of the tokens last as long as in the run, {bounds.agreement:.1%} is the least "
+                f"(--least-agreement), and energies are up to {check.difference:.2g} dB off, {bounds.decibels:g} is "
+                "the most: nothing was written",
             )
         return check, {**describe_voice(graph, check), "format": [kind, *options]}
 
