@@ -35,6 +35,7 @@ from kerasr.audio.inverse import griffin_lim
 from kerasr.config.decoding import TRAINING, DecodingConfig
 from kerasr.data.clips import read_clip
 from kerasr.data.corpora.fsdd import DIGITS
+from kerasr.data.manifest import Utterance
 from kerasr.evaluation.decoder_tuning import tune_decoder
 from kerasr.evaluation.voice import measure_voice
 from kerasr.metrics.transcription import transcription_metrics
@@ -48,6 +49,8 @@ TRANSCRIBER, SEARCHING = "kerasr, grid", "kerasr, grid, words and trigram"
 MOST = 200
 Hear = Callable[[Sequence[np.ndarray]], list[str]]
 RECORDINGS, INVERTED, VOICE = "the recordings", "Griffin-Lim of the recordings", "the voice"
+# What benchmarks/vocoder.py puts beside them.
+BY_VOCODER = "the voice by the vocoder"
 # What benchmarks/export_voice.py compares.
 THE_RUN, IN_FLOAT, IN_8_BITS = "the run", "LiteRT", "LiteRT, weights in 8 bits"
 # At which each digit is said by each voice: one text sounds alike whenever a voice says it.
@@ -137,12 +140,19 @@ def judge_sentences(run: Run, listeners: dict[str, Hear]) -> dict[str, Any]:
     inverted = [np.asarray(griffin_lim(log_mel(one[None], spec), spec))[0] for one in recorded]
     voice_of = (lambda item: item.speaker) if len(run.facts["voices_learnt"]) > 1 else (lambda _: None)
     spoken = [run.synthesize(item.text or "", voice=voice_of(item)).waveform for item in items]
-    truth, score = [normalise(item.text or "") for item in items], load_dnsmos()
-    judged = {}
-    for name, waveforms in {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}.items():
+    sounds = {RECORDINGS: recorded, INVERTED: inverted, VOICE: spoken}
+    return {**{name: metrics[name] for name in KEPT}, "judges": judge_sounds(sounds, items, listeners)}
+
+
+def judge_sounds(
+    sounds: dict[str, list[np.ndarray]], items: Sequence[Utterance], listeners: dict[str, Hear]
+) -> dict[str, Any]:
+    """What each judge says of each set of waveforms, one of each sentence."""
+    truth, score, judged = [normalise(item.text or "") for item in items], load_dnsmos(), {}
+    for name, waveforms in sounds.items():
         judged[name] = {judge: count_errors(hear(waveforms), truth) for judge, hear in listeners.items()}
         judged[name] |= {DNSMOS: score(waveforms)} if score else {}
-    return {**{name: metrics[name] for name in KEPT}, "judges": judged}
+    return judged
 
 
 def count_errors(found: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
@@ -176,7 +186,7 @@ def tables(folder: Path = RESULTS / "voice") -> dict[str, str]:
     ):
         if way in measured:
             headings = (tested, *(f"WER, {judge}" for judge in judges), f"{DNSMOS}, overall")
-            rows = [_row(sound, judged, judges) for sound, judged in measured[way][0]["judges"].items()]
+            rows = [row_of(sound, judged, judges) for sound, judged in measured[way][0]["judges"].items()]
             made[name] = markdown_table(headings, rows)
     if FSDD in measured:
         result = measured[FSDD][0]
@@ -208,6 +218,8 @@ def _targets(measured: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
         found["minutes"] = f"{max(one['processor_minutes'] or 0 for one in measured.values()):.0f}"
     if files := [one["formats"] for one in read_parts(RESULTS / "export_voice")]:
         found |= {"size": _largest(files), "lost": _most_lost(files)}
+    for part in read_parts(RESULTS / "vocoder", "vocoder-0.json"):
+        found |= {"vocoder": f"{_share_closed(part):.0%}", "vocoder factor": f"{part['real_time_factor']:.3f}"}
     for part in read_parts(RESULTS / "voices", "by-sentences-voice-30-epochs.json"):
         found["taught"] = f"{part['accuracy']:.1%}"
     return [(*row, found.get(name, "-")) for name, row in TARGETS.items()]
@@ -227,6 +239,12 @@ def _times(result: dict[str, Any]) -> str:
     """Whisper's errors of a voice beside those of the recordings."""
     voice, recordings = (result["judges"][sound][WHISPER]["wer"] for sound in (VOICE, RECORDINGS))
     return f"{voice / recordings:.2f}"
+
+
+def _share_closed(result: dict[str, Any]) -> float:
+    """Of what a voice lacks by DNSMOS with Griffin-Lim, beside the recordings, the share that it has by a vocoder."""
+    least, most, found = (result["judges"][sound][DNSMOS] for sound in (VOICE, RECORDINGS, BY_VOCODER))
+    return (found - least) / (most - least)
 
 
 def _largest(files: list[dict[str, Any]]) -> str:
@@ -250,7 +268,7 @@ def figures(folder: Path = RESULTS / "voice") -> dict[str, str]:
     return found
 
 
-def _row(name: str, judged: dict[str, Any], judges: Sequence[str]) -> tuple[str, ...]:
+def row_of(name: str, judged: dict[str, Any], judges: Sequence[str]) -> tuple[str, ...]:
     errors = [f"{judged[judge]['wer']:.1%}" if judge in judged else "" for judge in judges]
     return (name, *errors, f"{judged[DNSMOS]:.2f}" if DNSMOS in judged else "")
 

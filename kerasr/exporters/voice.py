@@ -23,7 +23,7 @@ from kerasr.audio.inverse import num_samples
 from kerasr.errors import UserError
 from kerasr.exporters.converters import require_tensorflow, traced_once, write_signatures
 from kerasr.inference.synthesizer import MOST_CHARACTERS, SPEEDS, sounding_model
-from kerasr.layers.length_regulator import frames_of_tokens, place_tokens
+from kerasr.layers.length_regulator import place_tokens
 from kerasr.runs.run import Run
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.text.normalization import APOSTROPHES
@@ -78,7 +78,7 @@ class VoiceGraph:
     def encode(self, token_ids: Any, voice: Any, speed: Any) -> Answer:
         """`encoded` `(batch, tokens, channels)`, and `durations` `(batch, tokens)` in frames."""
         encoded, log_durations = self._encoder([token_ids, voice])
-        return {"encoded": encoded, "durations": frames_of_tokens(log_durations, token_ids, speed[:, None])}
+        return {"encoded": encoded, "durations": self.task.frames(log_durations, token_ids, speed[:, None])}
 
     def decode(self, encoded: Any, token_of_frame: Any) -> Answer:
         """`log_mel` and `waveform` of what `encode` gave, and the token of each frame `(batch, time)`."""

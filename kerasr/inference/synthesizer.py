@@ -17,7 +17,7 @@ from kerasr.decoding.alignment import FrameTimes
 from kerasr.errors import UserError
 from kerasr.inference.speech import Speech
 from kerasr.inference.vocoder import Vocoder
-from kerasr.layers.length_regulator import frames_of_tokens, place_tokens
+from kerasr.layers.length_regulator import place_tokens
 from kerasr.layers.shapes import compile_few_shapes, padded_size
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
@@ -110,7 +110,7 @@ class Synthesizer:
         given = [self._padded(np.array([token_ids]), 0), np.array([voice])]
         encoded, log_durations = self._encoder.predict_on_batch(given)
         # Said slower, to be played as much faster.
-        frames = ops.convert_to_numpy(frames_of_tokens(log_durations, given[0], speed / ratio))
+        frames = ops.convert_to_numpy(self._task.frames(log_durations, given[0], speed / ratio))
         token_of_frame = ops.convert_to_numpy(place_tokens(frames, int(frames.sum())))
         sound = self._sounding.predict_on_batch([encoded, self._padded(token_of_frame, -1)])
         frames, num_frames = frames[0, : len(token_ids)], int(frames.sum())

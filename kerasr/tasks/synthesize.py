@@ -12,7 +12,7 @@ from kerasr.data.manifest import Corpus, Utterance
 from kerasr.data.spoken_text import said_in, spoken_text
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
-from kerasr.layers.length_regulator import means_of_tokens, place_tokens
+from kerasr.layers.length_regulator import frames_of_tokens, means_of_tokens, place_tokens
 from kerasr.models.registry import SPEAKER
 from kerasr.tasks.registry import register_task
 from kerasr.tasks.speech import SpeechTask
@@ -39,11 +39,13 @@ class Synthesize(SpeechTask):
         config: the task's settings.
         voices: the speakers; one that nobody has named where empty.
         pitches: mean and deviation of each voice's log pitch, where pitch and energy are learnt, too.
+        length_factor: how many times longer speech is than the predicted durations.
 
     Attributes:
         vocabulary: the labels.
         voices: the speakers, in the order of their numbers.
         pitches: as given; empty where durations alone are learnt.
+        length_factor: as given; a training fits it at its end (`kerasr.evaluation.length_factor`).
     """
 
     name = "synthesize"
@@ -56,11 +58,13 @@ class Synthesize(SpeechTask):
         config: TaskConfig,
         voices: Sequence[str] = (),
         pitches: Sequence[tuple[float, float]] = (),
+        length_factor: float = 1.0,
     ):
         super().__init__(labels, config)
         self.vocabulary = Vocabulary(labels)
         self.voices = tuple(voices) or ("",)
         self.pitches = tuple(pitches)
+        self.length_factor = length_factor
 
     @classmethod
     def of_corpus(cls, corpus: Corpus, config: TaskConfig) -> "Synthesize":
@@ -78,7 +82,7 @@ class Synthesize(SpeechTask):
     def of_facts(cls, facts: Mapping[str, Any], config: TaskConfig) -> "Synthesize":
         """The task of a run."""
         labels, pitches = tuple(facts["corpus"]["labels"]), facts.get(PITCHES_LEARNT, ())
-        return cls(labels, config, tuple(facts["voices_learnt"]), pitches)
+        return cls(labels, config, facts["voices_learnt"], pitches, facts.get("length_factor") or 1.0)
 
     def facts(self) -> dict[str, Any]:
         """The voices."""
@@ -142,6 +146,10 @@ class Synthesize(SpeechTask):
             inputs["prosody"] = ops.where(own, prosody, 0.0)
             right["pitch"], right["energy"] = ops.unstack(ops.where(own, prosody, float("nan")), axis=2)
         return inputs, right
+
+    def frames(self, log_durations: Any, token_ids: Any, speed: Any) -> Any:
+        """The frames of each token, as of `kerasr.layers.length_regulator.frames_of_tokens`, with `length_factor`."""
+        return frames_of_tokens(log_durations, token_ids, speed / self.length_factor)
 
     def loss(self, config: FitConfig) -> Any:
         """Of energies and of durations, and of the prosody."""

@@ -27,6 +27,7 @@ from kerasr.data.sampling import Balance, class_weights, find_groups, find_strat
 from kerasr.data.targets import Targets
 from kerasr.errors import UserError
 from kerasr.evaluation.calibration import calibrate
+from kerasr.evaluation.length_factor import fit_length_factor
 from kerasr.evaluation.rejection import choose_rejection
 from kerasr.layers import fuse_batch_norms
 from kerasr.models.head import encoder_layers, with_embedding
@@ -197,6 +198,7 @@ def _train(
         **_group_facts(run, trained),
         rejection=choose_rejection(run),
         calibration=calibrate(run),
+        length_factor=fit_length_factor(run),
     )
     if config.logging.tensorboard:
         tensorboard.write_end(run)

@@ -15,7 +15,7 @@ from kerasr.decoding.alignment import FrameTimes
 from kerasr.inference.synthesizer import make_synthesizer
 from kerasr.models.registry import builder
 from kerasr.tasks import token_alignment, token_durations
-from kerasr.tasks.token_durations import DURATIONS, SLACK, add_durations
+from kerasr.tasks.token_durations import DURATIONS, SLACK, add_durations, parse_durations
 from kerasr.text.phonemes import phonemize
 from kerasr.train import next_command
 from kerasr.training.preparation import prepare_run
@@ -41,6 +41,16 @@ def test_each_recording_says_how_long_its_characters_are(voice_run):
         assert len(frames) == len(f" {item.text} ")
         assert min(frames) > 0
         assert sum(frames) == spec.num_frames(round((item.duration or 0) * spec.sample_rate))
+
+
+def test_a_voice_speaks_as_long_as_its_recordings(voice_run):
+    items = voice_run.utterances("validation")
+    wanted = sum(sum(parse_durations(item)) for item in items)
+    spec, say = voice_run.config.features, voice_run.synthesizer.say
+    said = [spec.num_frames(len(next(say(item.text, item.speaker)).waveform)) for item in items]
+    assert voice_run.facts["length_factor"] != 1
+    # (A token has one frame at least, and a sum is rounded.)
+    assert sum(said) == pytest.approx(wanted, rel=0.02)
 
 
 def test_durations_that_recordings_bring_are_kept(voice_run, voice_config, tmp_path):
