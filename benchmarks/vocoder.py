@@ -1,12 +1,12 @@
 """Vocoders that were trained here, beside Griffin-Lim: what recordings of GRID and its voice sound like by each.
 
-    python benchmarks/vocoder.py                        both
-    python benchmarks/vocoder.py --parts vocoder-0      one of them
-    python benchmarks/vocoder.py --table                print what has been measured
+    python benchmarks/vocoder.py                                    both
+    python benchmarks/vocoder.py --parts vocoder-adversarial-0      one of them
+    python benchmarks/vocoder.py --table                            print what has been measured
 
-`vocoder` is the recipe's, `vocoder-adversarial` the same against a discriminator (`--adversarial-weight 0.1`). Each
-makes the test's recordings anew of their own energies, and speaks for `grid-voice` (`benchmarks/voice.py` trains it).
-The judges are those of that voice. Which of the two is the recipe's is chosen by DNSMOS of the validation's recordings.
+`vocoder-adversarial` is the recipe's, `vocoder-spectra` the same without a discriminator. Each makes the test's
+recordings anew of their own energies, and speaks for `grid-voice` (`benchmarks/voice.py` trains it). The judges are
+those of that voice; DNSMOS hears the validation's recordings, too, by which one of the two is to be chosen.
 Results go to benchmarks/results/vocoder/. Runs stay in runs/voice/, and one that was killed is gone on with.
 """
 
@@ -38,7 +38,7 @@ from kerasr.inference.vocoder import compile_vocoder
 from kerasr.runs.run import Run
 
 # What a discriminator weighs, by the way to train.
-WEIGHTS = {"vocoder": 0.0, "vocoder-adversarial": 0.1}
+WEIGHTS = {"vocoder-adversarial": 0.1, "vocoder-spectra": 0.0}
 ANEW = "the vocoder of the recordings"
 
 

@@ -218,7 +218,7 @@ def _targets(measured: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
         found["minutes"] = f"{max(one['processor_minutes'] or 0 for one in measured.values()):.0f}"
     if files := [one["formats"] for one in read_parts(RESULTS / "export_voice")]:
         found |= {"size": _largest(files), "lost": _most_lost(files)}
-    for part in read_parts(RESULTS / "vocoder", "vocoder-0.json"):
+    for part in read_parts(RESULTS / "vocoder", "vocoder-adversarial-0.json"):
         found |= {"vocoder": f"{_share_closed(part):.0%}", "vocoder factor": f"{part['real_time_factor']:.3f}"}
     for part in read_parts(RESULTS / "voices", "by-sentences-voice-30-epochs.json"):
         found["taught"] = f"{part['accuracy']:.1%}"

@@ -13,7 +13,8 @@ from kerasr.recipes.speech import FEATURES
 def vocoder(model: str | None = None) -> TrainConfig:
     """Log-mel energies to waveforms, for a voice: --data my_voice/, recordings alone.
 
-    Its front-end is that of `speech`; a voice with another wants a vocoder with --features as its own.
+    From a third of the epochs on it learns against a discriminator, too (--adversarial-weight 0 takes two thirds of the
+    time). Its front-end is that of `speech`; a voice with another wants a vocoder with --features as its own.
     """
     name = model or "Vocos"
     return TrainConfig().derive(
@@ -23,6 +24,7 @@ def vocoder(model: str | None = None) -> TrainConfig:
         model_options=dict(model_facts(name).options),
         features=FEATURES,
         optimizer=replace(adamw(name), ema=0.999),
+        adversarial_weight=0.1,
         epochs=60,
         batch_size=4,
         batch_seconds=16.0,

@@ -46,7 +46,7 @@ def speak_by_run(setting: str, words: Mapping[str, str], *, seed: int = 0) -> Co
         learnt = hashlib.file_digest(file, "sha256").hexdigest()
     return read_spoken(
         BY_RUN,
-        [_VERSION, learnt, list(texts.items()), seed, clips],
+        [_VERSION, learnt, run.facts.get("length_factor"), list(texts.items()), seed, clips],
         writable_cache(),
         lambda folder: _render(run, texts, folder, clips, seed),
         licence=MARK,

@@ -38,6 +38,7 @@ def config(voice_config, tmp_path_factory):
         model_options={"channels": 8, "num_blocks": 1},
         features=voice_config.features,
         optimizer=OptimizerConfig(weight_decay=0.0, schedule="constant", learning_rate=1e-2),
+        adversarial_weight=0.0,
         epochs=2,
         batch_size=4,
     )
