@@ -138,7 +138,9 @@ def _pitch_errors(
 
 def _hear(judge: Run, utterances: Sequence[Utterance], said: Sequence[Speech]) -> Heard:
     rate = judge.config.features.sample_rate
-    waveforms = [soxr.resample(speech.waveform, speech.sample_rate, rate).astype(np.float32) for speech in said]
+    # As a file holds them: a voice that has hardly learnt may be too loud for a recogniser.
+    heard = [np.clip(speech.waveform, -1, 1) for speech in said]
+    waveforms = [soxr.resample(one, speech.sample_rate, rate) for one, speech in zip(heard, said, strict=True)]
     truth, speakers = [normalise(said_in(item)) for item in utterances], [item.speaker for item in utterances]
     texts, recorded = (_texts(judge, sounds) for sounds in (waveforms, [item.path for item in utterances]))
     metrics = transcription_metrics(texts, truth, speakers)

@@ -12,6 +12,7 @@ from kerasr.data.manifest import Corpus, read_manifest, write_manifest
 from kerasr.data.spoken_text import spoken_text
 from kerasr.data.word_times import WORD_TIMES
 from kerasr.decoding.alignment import FrameTimes
+from kerasr.evaluation.voice import measure_voice
 from kerasr.inference.synthesizer import make_synthesizer
 from kerasr.models.registry import builder
 from kerasr.tasks import token_alignment, token_durations
@@ -149,6 +150,13 @@ def test_settings_of_recognisers_are_refused(code, changes, voice_config):
 def test_what_takes_recordings_refuses_a_voice(voice_run):
     with raises("task-unsupported"):
         voice_run.predict(voice_run.utterances("test")[0].path)
+
+
+def test_a_voice_that_is_too_loud_is_heard_as_from_a_file(voice_run, tone_run):
+    loud = load_run(voice_run.path)
+    loud.facts["statistics"]["mean"] = [60.0 + mean for mean in loud.facts["statistics"]["mean"]]
+    metrics, _ = measure_voice(loud, loud.utterances("test")[:1], [load_run(tone_run)])
+    assert metrics["judges"][0]["num_words"] == 2
 
 
 def test_an_evaluation_measures_and_shows_the_voice(voice_run, tone_run, tmp_path):
