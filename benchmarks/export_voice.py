@@ -8,14 +8,14 @@
 
 The run and its LiteRT files, in float32 and with weights in 8 bits, say the test's texts, 100 at most, with their own
 durations, and Whisper tiny.en (`benchmarks/_judges.py`) writes down what it hears. The first sound of a text is timed
-from the text to its first part's waveform, on all cores, once the voice is warm: of a text of usual length (the median
-of the test), and of the longest part that a text is cut into. Files stay in --keep.
+from the text to its first part's waveform, on the cores that the process is given (`taskset -c 0` for one), once the
+voice is warm: of a text of usual length (the median of the test), and of the longest part that a text is cut into.
+Files stay in --keep.
 
 Results go to benchmarks/results/export_voice/, one file a recipe.
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -109,7 +109,7 @@ def _said_by_file(path: Path, labels: Sequence[str]) -> Say:
     """Says texts by a LiteRT file, as docs/voice.md tells it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+    interpreter = Interpreter(str(path), num_threads=provenance()["machine"]["cores"])
     vocabulary = Vocabulary(tuple(labels))
     encode, decode = (interpreter.get_signature_runner(name) for name in ("encode", "decode"))
 
