@@ -4,6 +4,7 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Annotated
 
 import tyro
@@ -22,7 +23,7 @@ Say a text: a sound file of it, or the loudspeaker.
 
   python -m kerasr.synthesize runs/2026-12-01-grid-voice-1 "place green by b nine again" --to out.wav
   python -m kerasr.synthesize runs/2026-12-01-grid-voice-1 "bin blue at f two now" --speed 0.9 --pitch 2 --play
-  cat book.txt | python -m kerasr.synthesize RUN - --to book.flac
+  cat book.txt | python -m kerasr.synthesize RUN - --verbalize en --to book.flac
 
 A long text is said a part at a time, and memory stays as it is. The file says of itself that nobody has spoken it. A
 person's voice is theirs: make one of somebody else's recordings with their consent alone.
@@ -45,6 +46,9 @@ class SynthesizeConfig:
     """A run of the recipe vocoder with the same front-end, which makes the sound; Griffin-Lim where not given."""
     voice: str | None = None
     """Who speaks, of a run with several voices; the first where not given."""
+    verbalize: str | None = None
+    """Say numbers, dates, amounts and abbreviations as they are read aloud in this language (en, de, ... of
+    nemo_text_processing; extra `verbalize`)."""
     speed: float = 1.0
     """How fast, 1 as learnt: 0.25 to 4."""
     pitch: float = 0.0
@@ -66,14 +70,19 @@ def main(argv: list[str]) -> None:
         find_run(config.vocoder)
     if config.play:
         require_extra("microphone", "--play")
+    if config.verbalize is not None:
+        require_extra("verbalize", f"--verbalize {config.verbalize}")
     loudspeaker = Loudspeaker() if config.play else None
     text = sys.stdin.read() if config.text == "-" else config.text
     import_quietly()
     from kerasr.inference.speech import SpeechFile
     from kerasr.runs.run import load_run
+    from kerasr.text.verbalization import verbalize
 
     vocoder = None if config.vocoder is None else load_run(config.vocoder)
     synthesizer = load_run(config.run).synthesizer_with(vocoder)
+    if config.verbalize is not None:
+        text = verbalize(text, config.verbalize, _grammars_of(config.verbalize))
     parts = synthesizer.say(text, config.voice, config.speed, config.pitch)
     seconds = 0.0
     with nullcontext() if config.to is None else SpeechFile(config.to) as file:
@@ -91,6 +100,14 @@ def main(argv: list[str]) -> None:
         print(f"{format_seconds(seconds)} of speech in {config.to}")
     if loudspeaker is not None:
         loudspeaker.wait()
+
+
+def _grammars_of(language: str) -> str:
+    """The folder of the user's cache that keeps a language's compiled grammars, of the library's version."""
+    from kerasr.data.corpora.user_cache import made_folder, writable_cache
+    from kerasr.text.verbalization import GRAMMARS, LIBRARY
+
+    return made_folder(writable_cache(), GRAMMARS, [language, metadata.version(LIBRARY)])
 
 
 if __name__ == "__main__":

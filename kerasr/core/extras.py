@@ -26,6 +26,7 @@ class Extra:
 EXTRAS = {
     "voices": Extra("words spoken by espeak-ng, train --phonemes", ("espeakng_loader",)),
     "numbers": Extra("train --spell-numbers", ("num2words",)),
+    "verbalize": Extra("synthesize --verbalize", ("nemo_text_processing",)),
     "pieces": Extra("train --vocabulary pieces", ("sentencepiece",)),
     "microphone": Extra("record, listen", ("sounddevice",)),
     "litert": Extra("export --format litert", ("ai_edge_litert", "ai_edge_quantizer")),

@@ -89,7 +89,7 @@ class Synthesizer:
             raise UserError("setting-out-of-range", f"speed {speed:g}: give one of {SPEEDS[0]:g} to {SPEEDS[1]:g}")
         if not abs(pitch) <= MOST_SEMITONES:
             raise UserError("setting-out-of-range", f"pitch {pitch:g}: give {MOST_SEMITONES:g} semitones at most")
-        if self._numbers and any(character.isdigit() for character in text):
+        if self._numbers:
             text = spell_numbers(text, self._numbers)
         parts = [said for part in split_text(text) if (said := normalise(part))]
         if not parts:

@@ -18,7 +18,7 @@ _LONGEST = 15
 
 
 def spell_numbers(text: str, language: str) -> str:
-    """A text with its numbers as words; what stands about them stays as it is.
+    """A text with its numbers as words; what stands about them stays as it is, and a text without any as well.
 
     Args:
         text: as somebody has written it, before it is normalised: 1,234.5 is one number there.
@@ -26,8 +26,10 @@ def spell_numbers(text: str, language: str) -> str:
             and so on are ordinals.
 
     Raises:
-        UserError: num2words is not installed, or knows no such language.
+        UserError: there is a number, and num2words is not installed, or knows no such language.
     """
+    if not re.search("[0-9]", text):
+        return text
     say = _speaker(language)
     number = _WITH_POINT if _has_point(language) else _WITH_COMMA
     pattern = f"(?P<number>{number})(?:{_ORDINAL if language.startswith('en') else '(?P<ordinal>(?!))'})?"

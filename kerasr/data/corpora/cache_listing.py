@@ -16,11 +16,13 @@ from kerasr.data.corpora.speech_commands import NAME as SPEECH_COMMANDS
 from kerasr.data.corpora.spoken import BY_RUN
 from kerasr.data.corpora.synthetic import NAME as SYNTHETIC
 from kerasr.data.corpora.user_cache import cache_folder, is_used
+from kerasr.text.verbalization import GRAMMARS
 
 # Kinds of what can be had again, and how it is.
 KINDS = {
     "corpus": "downloaded again",
     "converted": "converted again out of the recordings that they are from",
+    "grammars": "compiled again",
     "negatives": "cut again out of the recordings that they are from",
     "silence": "cut again out of the corpus's background noises",
     "voices": "spoken again",
@@ -31,6 +33,7 @@ OTHER = "other"
 _MADE = re.compile(r"(.+)-[0-9a-f]{12}")
 _KIND_OF_MADE = {
     AN4: "converted",
+    GRAMMARS: "grammars",
     "negatives": "negatives",
     SEGMENTS: "converted",
     f"{SPEECH_COMMANDS}-silence": "silence",
