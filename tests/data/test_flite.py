@@ -129,16 +129,19 @@ def sentences(tmp_path):
 
 def test_texts_are_read_aloud_by_the_voices_in_turn(calls, sentences, tmp_path):
     corpus = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"))
-    assert len(corpus.utterances) == len({item.text for item in corpus.utterances}) == 90
-    assert [item.speaker for item in corpus.utterances[:5]] == [*(f"flite:{voice}" for voice in VOICES), "flite:kal16"]
-    assert {text for text, *_ in calls()} == {item.text for item in corpus.utterances}
-    parts = {split: [item.text for item in corpus.utterances if item.split == split] for split in SPLITS}
+    assert [item.speaker for item in corpus.utterances[:6]] == ["flite:awb", "flite:rms", "flite:slt"] * 2
+    assert sorted(text for text, *_ in calls()) == sorted(item.text for item in corpus.utterances)
+    whole, alone = corpus.utterances[:90], corpus.utterances[90:]
+    parts = {split: [item.text for item in whole if item.split == split] for split in SPLITS}
     assert 0 < len(parts["test"]) < 15 > len(parts["validation"]) > 0
     assert corpus.has_official_split
     # Where a sentence belongs does not change with what is read beside it.
-    some = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"), clips=20)
-    assert len(some.utterances) == 20
-    assert all(item.text in parts[item.split] for item in some.utterances)
+    some = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"), clips=20).utterances[:20]
+    assert all(item.text in parts[item.split] for item in some)
+    # Words that stand alone are the training's.
+    assert 0 < len(alone) == len({item.text for item in alone}) < 45
+    assert all(item.split == "train" and len(item.text.split()) < 4 for item in alone)
+    assert all(any(item.text in text for text in parts["train"]) for item in alone)
 
 
 def test_a_table_is_read_by_its_last_column(calls, tmp_path, monkeypatch):
@@ -148,7 +151,7 @@ def test_a_table_is_read_by_its_last_column(calls, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_DATA", str(tmp_path))
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
     corpus = load_corpus("flite:ljspeech", min_labels=0)
-    assert {item.text for item in corpus.utterances} == {"in fourteen fifty-five", "he said"}
+    assert {item.text for item in corpus.utterances[:2]} == {"in fourteen fifty-five", "he said"}
 
 
 def test_what_cannot_be_read_aloud(calls, tmp_path, monkeypatch):
