@@ -20,6 +20,7 @@ from kerasr.config.serialization import to_json
 from kerasr.core import atomic
 from kerasr.core.provenance import provenance
 from kerasr.data import Corpus, Utterance, load_corpus, split_corpus, write_manifest
+from kerasr.recipes import get_recipe
 from kerasr.runs.folder import list_runs
 from kerasr.runs.run import Run, load_run
 from kerasr.tasks.words import word_task
@@ -140,6 +141,12 @@ def train_in(folder: Path, config: TrainConfig) -> tuple[Run, float | None]:
     minutes = round((processor_seconds() - busy) / 60, 1)
     told.write_text(f"{minutes}\n")
     return run, minutes
+
+
+def recipe_in(study: str, way: str, recipe: str, seed: int = 0, epochs: int | None = None) -> tuple[Run, float | None]:
+    """What `train_in` gives of a recipe as it stands, with its own epochs where none are given: runs/STUDY/WAY-SEED."""
+    config = get_recipe(recipe)
+    return train_in(RUNS / study / f"{way}-{seed}", config.replace(epochs=epochs or config.fit.epochs, seed=seed))
 
 
 def is_installed(what: str, packages: Iterable[str], script: str) -> bool:

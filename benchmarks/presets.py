@@ -20,7 +20,7 @@ WORDS = {
     "wakeword_stop": 'is it "stop"?',
     "spelling": "letters, digits and some commands, in sentences",
     "digits_voice": "says digits, in the voices of six people",
-    "sentences": "says any English sentence, in four voices of a program",
+    "sentences": "says any English sentence, in three voices of a program",
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from _judges import DNSMOS, WHISPER, load_dnsmos
-from _parts import RESULTS, RUNS, by_way, markdown_table, measure_ways, print_tables, train_in
+from _parts import RESULTS, RUNS, by_way, markdown_table, measure_ways, print_tables, recipe_in, train_in
 from voice import (
     BY_VOCODER,
     GRID,
@@ -51,8 +51,7 @@ def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     config = kerasr.get_recipe("vocoder")
     settings = {"epochs": epochs or config.fit.epochs, "seed": seed, "adversarial_weight": WEIGHTS[way]}
     run, minutes = train_in(RUNS / "voice" / f"{way}-{seed}", config.replace(**settings))
-    config = kerasr.get_recipe(GRID)
-    voice, _ = train_in(RUNS / "voice" / f"{GRID}-0", config.replace(epochs=config.fit.epochs, seed=0))
+    voice, _ = recipe_in("voice", GRID, GRID)
     items, score = run.utterances("test"), load_dnsmos()
     if learnt := {item.path for item in voice.utterances("test")} ^ {item.path for item in items}:
         raise SystemExit(f"the voice and the vocoder have other tests: {min(learnt)}")

@@ -24,11 +24,10 @@ from typing import Any
 import numpy as np
 import soxr
 from _judges import DNSMOS, SAMPLE_RATE, WHISPER, load_dnsmos, load_whisper
-from _parts import RESULTS, RUNS, by_way, is_right, markdown_table, measure_ways, print_tables, read_parts, train_in
+from _parts import RESULTS, by_way, is_right, markdown_table, measure_ways, print_tables, read_parts, recipe_in
 from _pocketsphinx import NAME as POCKETSPHINX
 from _pocketsphinx import make_decoder, recognise
 
-import kerasr
 from kerasr import audio
 from kerasr.audio.features import log_mel
 from kerasr.audio.inverse import griffin_lim
@@ -90,10 +89,7 @@ def main() -> None:
 
 def measure(way: str, seed: int, epochs: int | None) -> dict[str, Any]:
     """Train a voice, and have it judged."""
-    config = kerasr.get_recipe(way)
-    run, minutes = train_in(
-        RUNS / "voice" / f"{way}-{seed}", config.replace(epochs=epochs or config.fit.epochs, seed=seed)
-    )
+    run, minutes = recipe_in("voice", way, way, seed, epochs)
     found = {"way": way, "seed": seed, "processor_minutes": minutes, "split_rule": run.split_rule}
     return {**found, **(judge_digits(run, seed) if way == FSDD else judge_sentences(run, listeners(way)))}
 
@@ -102,8 +98,7 @@ def listeners(way: str) -> dict[str, Hear]:
     """Those who write down what a voice says, by their names: two, where they are installed."""
     found: dict[str, Hear] = {}
     if way == GRID:
-        config = kerasr.get_recipe("grid")
-        transcriber, _ = train_in(RUNS / "transcription" / "grid-0", config.replace(epochs=config.fit.epochs, seed=0))
+        transcriber, _ = recipe_in("transcription", "grid", "grid")
         searching = DecodingConfig(lm=TRAINING, words=TRAINING)
         if not transcriber.facts.get("decoding"):
             tune_decoder(transcriber, searching)
@@ -164,8 +159,7 @@ def count_errors(found: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
 
 def judge_digits(run: Run, seed: int) -> dict[str, Any]:
     """Six voices by the digits that a network of words hears."""
-    config = kerasr.get_recipe("digits_best")
-    judge, _ = train_in(RUNS / "voice" / f"digits-best-{seed}", config.replace(epochs=config.fit.epochs, seed=seed))
+    judge, _ = recipe_in("voice", "digits-best", "digits_best", seed)
     metrics, _ = measure_voice(run, run.utterances("test"))
     rate, heard = judge.config.features.sample_rate, {}
     for voice in run.facts["voices_learnt"]:

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from _parts import (
     RESULTS,
-    RUNS,
     accuracy_by_speaker,
     is_right,
     markdown_table,
@@ -31,7 +30,7 @@ from _parts import (
     parse_arguments,
     print_tables,
     read_parts,
-    train_in,
+    recipe_in,
     write_result,
 )
 
@@ -39,7 +38,6 @@ from kerasr.config import Augmentation, TrainConfig
 from kerasr.data import load_corpus
 from kerasr.recipes import get_recipe
 from kerasr.recipes.voices import FLITE_CLIPS, SCORES
-from kerasr.runs.run import Run
 from kerasr.training.trainer import train_recipe
 
 DIGITS = "zero,one,two,three,four,five,six,seven,eight,nine"
@@ -75,7 +73,7 @@ PARTS: dict[str, dict[str, Any]] = {
 WHOLE = {
     "all": "400 clips a word in the 104 voices of espeak-ng",
     "and-flite": f"and {FLITE_CLIPS} in the four voices of flite (`--flite-clips {FLITE_CLIPS}`)",
-    "by-sentences-voice": f"{SPOKEN_CLIPS} in the four voices of a run of `sentences-voice`",
+    "by-sentences-voice": f"{SPOKEN_CLIPS} in the three voices of a run of `sentences-voice`",
 }
 SAID = {"without": "all", "with_flite": "and-flite"}
 # Parts that are measured on the people of Speech Commands.
@@ -111,7 +109,8 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
     config = settings(name, epochs)
     corpus = load_corpus("speech_commands" if name.startswith(ON_COMMANDS) else "fsdd")
     if name == "by sentences-voice":
-        config = config.replace(synthetic_voices=f"{trained_voice().path}:{SPOKEN_CLIPS}")
+        voice, _ = recipe_in("voice", "sentences-voice", "sentences_voice")
+        config = config.replace(synthetic_voices=f"{voice.path}:{SPOKEN_CLIPS}")
     words = (config.data.words or "").split(",")
     with tempfile.TemporaryDirectory() as out:
         run = train_recipe(config.replace(out=out))
@@ -126,13 +125,6 @@ def measure(name: str, epochs: int) -> dict[str, Any]:
         "by_word": {word: float(right[labels == word].mean()) for word in words},
         "train_seconds": seconds,
     }
-
-
-def trained_voice() -> Run:
-    """The run of `benchmarks/voice.py` that says any sentence."""
-    recipe = get_recipe("sentences_voice")
-    run, _ = train_in(RUNS / "voice" / "sentences-voice-0", recipe.replace(epochs=recipe.fit.epochs, seed=0))
-    return run
 
 
 def tables(folder: Path = RESULTS / "voices") -> dict[str, str]:

@@ -100,9 +100,7 @@ LIMITS = {
         "Whisper tiny.en mistakes <!-- voice: sentences-voice wer --> of the words that it says, and <!-- voice: "
         "sentences-voice wer of recordings --> of those that flite says (python benchmarks/voice.py --parts "
         "sentences-voice-0).",
-        "It spells English by ear, from 4,000 sentences: rare names and foreign words may come out otherwise.",
-        "`flite:kal16` comes out hoarse: its low voice's harmonics are lost between the bands, and the pitch beside "
-        "the recordings' is mostly its doing.",
+        "It spells English by ear, from 8,000 sentences: rare names and foreign words may come out otherwise.",
     ],
 }
 

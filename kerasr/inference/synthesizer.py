@@ -71,20 +71,32 @@ class Synthesizer:
         """Who can speak; one without a name where nobody is named."""
         return self._task.voices
 
-    def say(self, text: str, voice: str | None = None, speed: float = 1.0, pitch: float = 0.0) -> Iterator[Speech]:
+    def say(
+        self,
+        text: str,
+        voice: str | Mapping[str, float] | None = None,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        *,
+        duration_noise: float = 0.0,
+        seed: int = 0,
+    ) -> Iterator[Speech]:
         """A text, as it is made: a part of a long one at a time.
 
         Args:
             text: of any length.
-            voice: one of the task's; the first where None.
+            voice: one of the task's, or shares of several, which add up to 1, for one between them; the first where
+                None.
             speed: 1 as learnt, 2 twice as fast.
             pitch: semitones higher, or below 0 lower; timbre moves along, as with another vocal tract.
+            duration_noise: standard deviation of what is added to each token's log duration.
+            seed: draws it.
 
         Raises:
             UserError: there is nothing to say, or a character that the voice has not learnt; no such voice; no such
                 speed.
         """
-        number = self._number_of(voice)
+        shares = self._shares_of(voice)
         if not SPEEDS[0] <= speed <= SPEEDS[1]:
             raise UserError("setting-out-of-range", f"speed {speed:g}: give one of {SPEEDS[0]:g} to {SPEEDS[1]:g}")
         if not abs(pitch) <= MOST_SEMITONES:
@@ -96,21 +108,30 @@ class Synthesizer:
             raise UserError("text-empty", "there is nothing to say: give a text with letters in it")
         written = [phonemize(part, self._phonemes) for part in parts] if self._phonemes else parts
         encoded = [self._task.vocabulary.encode(f"{SPACE}{part}{SPACE}") for part in written]
+        draw = np.random.default_rng(seed)
         for part, token_ids in zip(parts, encoded, strict=True):
-            yield self._speech(part, token_ids, number, speed, 2 ** (pitch / 12))
+            noise = draw.normal(0.0, duration_noise, len(token_ids))
+            yield self._speech(part, token_ids, shares, speed, 2 ** (pitch / 12), noise)
 
-    def _number_of(self, voice: str | None) -> int:
+    def _shares_of(self, voice: str | Mapping[str, float] | None) -> np.ndarray:
+        """What each of the voices has in it, `(voices,)`."""
         voices = self.voices
-        if voice is not None and voice not in voices:
+        shares = {voices[0] if voice is None else voice: 1.0} if voice is None or isinstance(voice, str) else voice
+        if unknown := [name for name in shares if name not in voices]:
             known = ", ".join(voices) if any(voices) else "one without a name"
-            raise UserError("voice-not-found", f"there is no voice {voice!r}; there is {known}")
-        return voices.index(voice) if voice is not None else 0
+            raise UserError("voice-not-found", f"there is no voice {unknown[0]!r}; there is {known}")
+        return np.array([shares.get(name, 0.0) for name in voices], np.float32)
 
-    def _speech(self, text: str, token_ids: list[int], voice: int, speed: float, ratio: float) -> Speech:
-        given = [self._padded(np.array([token_ids]), 0), np.array([voice])]
-        encoded, log_durations = self._encoder.predict_on_batch(given)
+    def _speech(
+        self, text: str, token_ids: list[int], shares: np.ndarray, speed: float, ratio: float, noise: np.ndarray
+    ) -> Speech:
+        ids, numbers = self._padded(np.array([token_ids]), 0), np.flatnonzero(shares)
+        each = self._encoder.predict_on_batch([np.repeat(ids, len(numbers), axis=0), numbers])
+        # A voice is added to what the tokens are: one between several is their mean.
+        encoded, log_durations = (np.tensordot(shares[numbers], value, 1)[None] for value in each)
+        log_durations[0, : len(token_ids)] += noise
         # Said slower, to be played as much faster.
-        frames = ops.convert_to_numpy(self._task.frames(log_durations, given[0], speed / ratio))
+        frames = ops.convert_to_numpy(self._task.frames(log_durations, ids, speed / ratio))
         token_of_frame = ops.convert_to_numpy(place_tokens(frames, int(frames.sum())))
         sound = self._sounding.predict_on_batch([encoded, self._padded(token_of_frame, -1)])
         frames, num_frames = frames[0, : len(token_ids)], int(frames.sum())
@@ -124,7 +145,7 @@ class Synthesizer:
         said = (self._task.labels[token - 1] for token in token_ids)
         return Speech(
             text=text,
-            voice=self.voices[voice],
+            voice=self.voices[int(shares.argmax())],
             waveform=waveform,
             sample_rate=sample_rate,
             log_mel=sound["log_mel"][0, :num_frames],

@@ -43,6 +43,21 @@ def test_voices_differ(synthesizer):
     one, other = (next(synthesizer.say("mid", voice=voice)) for voice in ("speaker0", "speaker1"))
     frames = min(len(one.log_mel), len(other.log_mel))
     assert np.abs(one.log_mel[:frames] - other.log_mel[:frames]).max() > 1e-3
+    # A mixture of one is that one, and between two is another.
+    same, between = (next(synthesizer.say("mid", {"speaker0": share, "speaker1": 1.0 - share})) for share in (1.0, 0.6))
+    np.testing.assert_allclose(same.log_mel, one.log_mel, rtol=1e-4, atol=1e-3)
+    frames = min(frames, len(between.log_mel))
+    assert all(np.abs(between.log_mel[:frames] - end.log_mel[:frames]).max() > 1e-3 for end in (one, other))
+    assert (same.voice, between.voice) == ("speaker0", "speaker0")
+
+
+def test_durations_are_drawn_anew(synthesizer):
+    usual, first, again, other = (
+        [end - start for _, start, end in next(synthesizer.say("low mid", duration_noise=noise, seed=seed)).alignment]
+        for noise, seed in ((0.0, 0), (0.5, 0), (0.5, 0), (0.5, 1))
+    )
+    assert first == again
+    assert len({*map(tuple, (usual, first, other))}) == 3
 
 
 @pytest.mark.parametrize(
@@ -54,6 +69,7 @@ def test_voices_differ(synthesizer):
         ("text-unwritable", "мир", {}),
         ("text-unwritable", "low. mid? xylophone!", {}),
         ("voice-not-found", "low", {"voice": "nobody"}),
+        ("voice-not-found", "low", {"voice": {"speaker0": 0.5, "nobody": 0.5}}),
         ("setting-out-of-range", "low", {"speed": 0.0}),
         ("setting-out-of-range", "low", {"speed": float("nan")}),
         ("setting-out-of-range", "low", {"pitch": 40.0}),

@@ -16,11 +16,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASR_CACHE", str(tmp_path / "cache"))
 
 
-def test_its_voices_say_the_words_in_turn(voice_run):
+def test_voices_between_its_own_say_the_words(voice_run):
     corpus = speak_by_run(f"{voice_run.path}:3", {"low": "low", "stop": "mid|top"})
-    assert [(item.label, item.speaker) for item in corpus.utterances] == [
-        (label, f"voice:speaker{number % 2}") for label in ("low", "stop") for number in range(3)
-    ]
+    assert [item.label for item in corpus.utterances] == ["low"] * 3 + ["stop"] * 3
+    assert {item.speaker for item in corpus.utterances} <= {"voice:speaker0", "voice:speaker1"}
     assert all(item.duration > 0.03 for item in corpus.utterances)
     with soundfile.SoundFile(corpus.utterances[0].path) as file:
         assert "synthetic speech" in file.comment
@@ -35,10 +34,10 @@ def test_what_was_spoken_is_kept_for_that_run(voice_run, tmp_path):
 
 
 def test_words_that_nobody_has_recorded_train_a_recogniser(voice_run, short_config):
-    config = short_config.replace(data=None, words="low,mid,top", synthetic_voices=f"{voice_run.path}:6")
+    config = short_config.replace(data=None, words="low,mid,top", synthetic_voices=f"{voice_run.path}:12")
     run = prepare_run(config, quiet())
     assert run.labels == ("low", "mid", "top")
-    assert {item.speaker for item in run.utterances("train")} <= {"voice:speaker0", "voice:speaker1"}
+    assert {item.speaker for item in run.utterances("train")} == {"voice:speaker0", "voice:speaker1"}
 
 
 def test_one_word_is_too_few(voice_run, short_config):
