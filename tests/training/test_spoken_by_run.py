@@ -34,7 +34,7 @@ def test_what_was_spoken_is_kept_for_that_run(voice_run, tmp_path):
 
 
 def test_words_that_nobody_has_recorded_train_a_recogniser(voice_run, short_config):
-    config = short_config.replace(data=None, words="low,mid,top", synthetic_voices=f"{voice_run.path}:12")
+    config = short_config.replace(data=None, words="low,mid,top", synthetic_voices=f"{voice_run.path}:6")
     run = prepare_run(config, quiet())
     assert run.labels == ("low", "mid", "top")
     assert {item.speaker for item in run.utterances("train")} == {"voice:speaker0", "voice:speaker1"}
