@@ -1,6 +1,5 @@
 """A voice at work: texts in, speech out, a chunk of a long one at a time."""
 
-import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from kerasr.layers.shapes import compile_few_shapes, padded_size
 from kerasr.tasks import Task
 from kerasr.tasks.synthesize import Synthesize
 from kerasr.text import normalise
+from kerasr.text.normalization import SENTENCE_ENDS
 from kerasr.text.numbers import spell_numbers
 from kerasr.text.phonemes import phonemize
 from kerasr.text.vocabulary import SPACE
@@ -30,7 +30,6 @@ from kerasr.text.vocabulary import SPACE
 MOST_CHARACTERS = 200
 # A first sentence that is longer is said up to its last comma before that, where it has one: it sounds soon.
 FIRST_CHARACTERS = 100
-_ENDS = re.compile(r"(?<=[.!?;:])\s+|\n+")
 # Slower or faster than this is no speech.
 SPEEDS = (0.25, 4.0)
 MOST_SEMITONES = 12.0
@@ -188,7 +187,7 @@ def make_synthesizer(
 
 def split_text(text: str) -> Iterator[str]:
     """A text's sentences, and of a long one its words, in parts of `MOST_CHARACTERS` at most."""
-    sentences = _ENDS.split(text.strip())
+    sentences = SENTENCE_ENDS.split(text.strip())
     comma = sentences[0].rfind(", ", 0, FIRST_CHARACTERS) if len(sentences[0]) > FIRST_CHARACTERS else -1
     if comma > 0:
         sentences[:1] = [sentences[0][: comma + 1], sentences[0][comma + 2 :]]

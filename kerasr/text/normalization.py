@@ -5,6 +5,8 @@ import unicodedata
 
 # Within a word these belong to it: "don't", "d'accord".
 APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u02bc\u2018\u0060\u00b4", "'"))
+# Between the sentences of a text, and the parts that a pause divides.
+SENTENCE_ENDS = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _ABOUT_WORDS = re.compile(r"(?<!\w)'+|'+(?!\w)")
 
 

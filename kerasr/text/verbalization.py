@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 from kerasr.core.extras import require_extra
 from kerasr.errors import UserError
+from kerasr.text.normalization import SENTENCE_ENDS
 
 LIBRARY = "nemo_text_processing"
 # What compiled grammars are called in the cache.
 GRAMMARS = "grammars"
-_ENDS = re.compile(r"(?<=[.!?;:])\s+|\n+")
 # What may be said otherwise than it is written: digits, signs, and short words before a full stop, as Mr. and etc. All
 # else is left alone: the library takes a twentieth of a second for a sentence, and a book has thousands.
 _WRITTEN = re.compile(r"[\d_]|[^\w\s,.;:!?'\"()\u2013\u2014-]|\b\w{1,4}\.")
@@ -41,7 +41,9 @@ def verbalize(text: str, language: str, folder: str | None = None) -> str:
     """
     require_extra("verbalize", f"--verbalize {language}")
     say = _verbalizer(language.strip().lower(), folder)
-    parts = (part for piece in _ENDS.split(text) for part in textwrap.wrap(piece, _LONGEST, break_on_hyphens=False))
+    parts = (
+        part for piece in SENTENCE_ENDS.split(text) for part in textwrap.wrap(piece, _LONGEST, break_on_hyphens=False)
+    )
     return " ".join(say(part) if _WRITTEN.search(part) else part for part in parts)
 
 

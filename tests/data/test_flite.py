@@ -131,13 +131,15 @@ def test_texts_are_read_aloud_by_the_voices_in_turn(calls, sentences, tmp_path):
     corpus = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"))
     assert [item.speaker for item in corpus.utterances[:6]] == ["flite:awb", "flite:rms", "flite:slt"] * 2
     assert sorted(text for text, *_ in calls()) == sorted(item.text for item in corpus.utterances)
+    assert len(corpus.utterances) == len({item.text for item in corpus.utterances})
     whole, alone = corpus.utterances[:90], corpus.utterances[90:]
     parts = {split: [item.text for item in whole if item.split == split] for split in SPLITS}
     assert 0 < len(parts["test"]) < 15 > len(parts["validation"]) > 0
     assert corpus.has_official_split
     # Where a sentence belongs does not change with what is read beside it.
-    some = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"), clips=20).utterances[:20]
-    assert all(item.text in parts[item.split] for item in some)
+    some = read_aloud(f"flite:{sentences}", str(tmp_path / "cache"), clips=20).utterances
+    assert all(item.text in parts[item.split] for item in some[:20])
+    assert all(item.split == "train" and len(item.text.split()) < 4 for item in some[20:])
     # Words that stand alone are the training's.
     assert 0 < len(alone) == len({item.text for item in alone}) < 45
     assert all(item.split == "train" and len(item.text.split()) < 4 for item in alone)
